@@ -1,0 +1,30 @@
+//! Anthropic messages and their token count. Source: Anthropic API reference, "Messages" and "Streaming".
+//!
+//! Usage comes in two parts: the input in `message_start`, the cumulative output in `message_delta`.
+//! `input_tokens` does not include the tokens read from or written to the prompt cache.
+
+use super::{Content, Facts, Field, Terminal, UsagePaths};
+
+pub(super) const FACTS: Facts = Facts {
+    fields: &[
+        ("model", Field::Model),
+        ("messages", Field::Content),
+        ("system", Field::Content),
+        ("stream", Field::Stream),
+        ("max_tokens", Field::MaxTokens { rank: 0 }),
+        ("tools", Field::Tools),
+        ("metadata", Field::Irrelevant),
+    ],
+    terminal: Terminal::Event(&["message_stop"]),
+    error_events: &["error"],
+    error_members: &[&["error"]],
+    content: Content::EventSuffix("_delta"),
+    usage_at: &[&["message", "usage"], &["usage"]],
+    usage: UsagePaths {
+        input: &["input_tokens"],
+        output: &["output_tokens"],
+        cached_input: &["cache_read_input_tokens"],
+        cache_write: &["cache_creation_input_tokens"],
+        reasoning: &[],
+    },
+};

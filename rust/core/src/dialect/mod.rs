@@ -1,0 +1,131 @@
+//! What differs between wire formats, as data: one file per dialect, one row each in [`facts`].
+//!
+//! Invariant: code elsewhere never asks "is this Anthropic?"; it reads the [`Facts`] of the dialect it was
+//! handed. A new dialect is one file of constants and one row here.
+
+mod anthropic_messages;
+mod openai_chat;
+mod openai_completions;
+mod openai_embeddings;
+mod openai_responses;
+
+pub use crate::surface::Dialect;
+
+/// What the request scan does with a top-level member of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The model's name, a string.
+    Model,
+    /// Whether the reply is streamed, a boolean.
+    Stream,
+    /// An upper bound on generated tokens, an integer. Of several, the highest `rank` is taken.
+    MaxTokens {
+        /// Which of two limits is obeyed when both are sent.
+        rank: u8,
+    },
+    /// The object that may hold `include_usage`.
+    StreamOptions,
+    /// The array of tools on offer.
+    Tools,
+    /// Content that rules may look at: not read by the scan, but refused when it comes twice.
+    Content,
+    /// Cannot change one byte of the reply; left out of cache keys. Refused when it comes twice.
+    Irrelevant,
+}
+
+/// Where a reply reports one number, as a path of member names from the usage object.
+pub type Path = &'static [&'static str];
+
+/// Where a usage object keeps its numbers. An empty path: the dialect does not report it.
+#[derive(Clone, Copy, Debug)]
+pub struct UsagePaths {
+    /// Tokens of the prompt.
+    pub input: Path,
+    /// Tokens generated.
+    pub output: Path,
+    /// Prompt tokens read from the provider's prompt cache.
+    pub cached_input: Path,
+    /// Prompt tokens written to the provider's prompt cache.
+    pub cache_write: Path,
+    /// Generated tokens that were reasoning.
+    pub reasoning: Path,
+}
+
+/// What ends a stream as its maker meant it to.
+#[derive(Clone, Copy, Debug)]
+pub enum Terminal {
+    /// An event whose data is exactly this.
+    Data(&'static str),
+    /// An event of one of these types (the `event` field, or the member `type` where it is left out).
+    Event(&'static [&'static str]),
+}
+
+/// What tells that an event of a stream carries something for the reader, not only the opening formalities.
+#[derive(Clone, Copy, Debug)]
+pub enum Content {
+    /// An event whose type ends so.
+    EventSuffix(&'static str),
+    /// The first of `choices` holds under this name a non-empty string, or an object with a member
+    /// other than `role` that is neither null nor empty.
+    Choice(&'static str),
+    /// The dialect has no streams.
+    None,
+}
+
+/// The facts of one wire format.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// Top-level request members that are acted on. At most 32 rows, at most
+    /// [`crate::scan::IRRELEVANT_MAX`] of them [`Field::Irrelevant`].
+    pub fields: &'static [(&'static str, Field)],
+    /// What ends a stream.
+    pub terminal: Terminal,
+    /// Event types by which the upstream says that the reply failed.
+    pub error_events: &'static [&'static str],
+    /// Members whose non-null presence in an event or a whole reply says that it failed.
+    pub error_members: &'static [Path],
+    /// What the first useful event looks like.
+    pub content: Content,
+    /// Where an event or a whole reply may hold the usage object; of several, the last one is taken.
+    pub usage_at: &'static [Path],
+    /// Where the usage object keeps its numbers.
+    pub usage: UsagePaths,
+}
+
+/// The facts of `dialect`.
+pub const fn facts(dialect: Dialect) -> &'static Facts {
+    match dialect {
+        Dialect::OpenaiChat => &openai_chat::FACTS,
+        Dialect::OpenaiCompletions => &openai_completions::FACTS,
+        Dialect::OpenaiResponses => &openai_responses::FACTS,
+        Dialect::OpenaiEmbeddings => &openai_embeddings::FACTS,
+        Dialect::AnthropicMessages => &anthropic_messages::FACTS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::IRRELEVANT_MAX;
+
+    #[test]
+    fn every_table_fits_the_fixed_sizes_of_the_scan() {
+        for dialect in Dialect::ALL {
+            let fields = facts(dialect).fields;
+            assert!(fields.len() <= 32, "{dialect:?}");
+            let irrelevant = fields.iter().filter(|(_, field)| *field == Field::Irrelevant).count();
+            assert!(irrelevant <= IRRELEVANT_MAX, "{dialect:?}");
+        }
+    }
+
+    #[test]
+    fn no_table_names_a_field_twice_or_in_capitals() {
+        for dialect in Dialect::ALL {
+            let mut names: Vec<_> = facts(dialect).fields.iter().map(|(name, _)| *name).collect();
+            assert!(names.iter().all(|n| n.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), facts(dialect).fields.len(), "{dialect:?}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `OpenAI` chat completions, and the many servers that speak it. Source: `OpenAI` API reference, "Chat".
+//!
+//! `x_groq` is where Groq puts usage and the error that stopped a stream; vLLM's older streams report a
+//! failure as `{"object":"error",…}`, which the tap knows by itself.
+
+use super::{Content, Facts, Field, Terminal, UsagePaths};
+
+pub(super) const USAGE: UsagePaths = UsagePaths {
+    input: &["prompt_tokens"],
+    output: &["completion_tokens"],
+    cached_input: &["prompt_tokens_details", "cached_tokens"],
+    cache_write: &[],
+    reasoning: &["completion_tokens_details", "reasoning_tokens"],
+};
+
+pub(super) const FACTS: Facts = Facts {
+    fields: &[
+        ("model", Field::Model),
+        ("messages", Field::Content),
+        ("stream", Field::Stream),
+        ("stream_options", Field::StreamOptions),
+        ("max_tokens", Field::MaxTokens { rank: 0 }),
+        ("max_completion_tokens", Field::MaxTokens { rank: 1 }),
+        ("tools", Field::Tools),
+        ("functions", Field::Content),
+        ("response_format", Field::Content),
+        ("n", Field::Content),
+        ("user", Field::Irrelevant),
+        ("safety_identifier", Field::Irrelevant),
+        ("prompt_cache_key", Field::Irrelevant),
+        ("metadata", Field::Irrelevant),
+    ],
+    terminal: Terminal::Data("[DONE]"),
+    error_events: &["error"],
+    error_members: &[&["error"], &["x_groq", "error"]],
+    content: Content::Choice("delta"),
+    usage_at: &[&["usage"], &["x_groq", "usage"]],
+    usage: USAGE,
+};

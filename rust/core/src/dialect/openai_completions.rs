@@ -1,0 +1,23 @@
+//! `OpenAI` text completions, still the main door of many local servers. Source: `OpenAI` API reference,
+//! "Completions".
+
+use super::{Content, Facts, Field, Terminal, openai_chat};
+
+pub(super) const FACTS: Facts = Facts {
+    fields: &[
+        ("model", Field::Model),
+        ("prompt", Field::Content),
+        ("suffix", Field::Content),
+        ("stream", Field::Stream),
+        ("stream_options", Field::StreamOptions),
+        ("max_tokens", Field::MaxTokens { rank: 0 }),
+        ("n", Field::Content),
+        ("user", Field::Irrelevant),
+    ],
+    terminal: Terminal::Data("[DONE]"),
+    error_events: &["error"],
+    error_members: &[&["error"]],
+    content: Content::Choice("text"),
+    usage_at: &[&["usage"]],
+    usage: openai_chat::USAGE,
+};

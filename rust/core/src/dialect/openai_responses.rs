@@ -1,0 +1,36 @@
+//! `OpenAI` responses. Source: `OpenAI` API reference, "Responses" and "Streaming events".
+//!
+//! No field is irrelevant to the reply: the response object repeats `user`, `metadata`,
+//! `safety_identifier` and `prompt_cache_key`, so a reply stored for one caller would show them to another.
+
+use super::{Content, Facts, Field, Terminal, UsagePaths};
+
+pub(super) const FACTS: Facts = Facts {
+    fields: &[
+        ("model", Field::Model),
+        ("input", Field::Content),
+        ("instructions", Field::Content),
+        ("stream", Field::Stream),
+        ("stream_options", Field::StreamOptions),
+        ("max_output_tokens", Field::MaxTokens { rank: 1 }),
+        ("tools", Field::Tools),
+        ("previous_response_id", Field::Content),
+        ("conversation", Field::Content),
+        ("background", Field::Content),
+        ("store", Field::Content),
+        ("user", Field::Content),
+        ("metadata", Field::Content),
+    ],
+    terminal: Terminal::Event(&["response.completed", "response.incomplete", "response.failed", "error"]),
+    error_events: &["error", "response.failed"],
+    error_members: &[&["error"]],
+    content: Content::EventSuffix(".delta"),
+    usage_at: &[&["response", "usage"], &["usage"]],
+    usage: UsagePaths {
+        input: &["input_tokens"],
+        output: &["output_tokens"],
+        cached_input: &["input_tokens_details", "cached_tokens"],
+        cache_write: &[],
+        reasoning: &["output_tokens_details", "reasoning_tokens"],
+    },
+};

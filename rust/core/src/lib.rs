@@ -1,0 +1,25 @@
+//! The nouns of the gateway: types and rules without I/O, clock or environment.
+//!
+//! Everything here is a pure function of its arguments; time and randomness are handed in. The verbs
+//! (what happens to a request, in order) live in `llm-edge-engine`. Read in this order:
+#![warn(missing_docs)]
+
+pub mod span;
+
+pub mod snapshot;
+
+pub mod directory;
+pub mod principal;
+
+pub mod http1;
+
+pub mod dialect;
+pub mod scan;
+pub mod sse;
+pub mod surface;
+pub mod tap;
+
+pub mod cache_key;
+pub mod strategy;
+
+pub mod rejection;

@@ -1,0 +1,144 @@
+//! What policy must know of a request body, found in one walk over its top-level members.
+//!
+//! Nothing is built and nothing is changed: the result is a handful of values and [`Span`]s into the body,
+//! which goes upstream as it came. Values of other members are skipped by their brackets and quotes alone
+//! ([`skip`], with SIMD in [`simd`]); what is inside them is not validated.
+//!
+//! Invariant: whatever a full JSON parser would take for the top-level fields of the body, this scan sees
+//! the same, or refuses the body. So a field that is acted on may come once only, in its exact spelling
+//! after unescaping; brackets must match; nothing may follow the object. UTF-8 is checked in keys and in the
+//! strings that are read ([`Text::decode`]), not in skipped values: all structure is ASCII, and bytes of a
+//! bad sequence can neither open nor close a string for a decoder that follows the Unicode standard.
+//!
+//! Source: RFC 8259; refusals beyond it: duplicate fields (its §4 leaves them undefined), and keys that
+//! differ from a field only in case, which some parsers (Go's `encoding/json`) take for the field.
+
+mod error;
+mod members;
+#[cfg(target_arch = "x86_64")]
+mod simd;
+mod skip;
+mod text;
+
+pub(crate) use members::{Members, whole_number};
+
+pub use error::{ScanError, ScanErrorKind};
+pub use skip::DEPTH_MAX;
+pub use text::{Text, escape_json, splice_model};
+
+use crate::dialect::{Dialect, Field, facts};
+use crate::span::Span;
+use members::Member;
+
+/// Most members that [`Irrelevant`] can hold.
+pub const IRRELEVANT_MAX: usize = 6;
+
+/// What policy acts on, from one request body. Spans are in that body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// `model`; `None` when absent or null.
+    pub model: Option<Text>,
+    /// `stream`; `None` when absent or null.
+    pub stream: Option<bool>,
+    /// The bound on generated tokens: `max_completion_tokens` or `max_output_tokens` before `max_tokens`;
+    /// `None` when absent or null.
+    pub max_tokens: Option<u64>,
+    /// `stream_options.include_usage`; `None` when absent or null.
+    pub include_usage: Option<bool>,
+    /// Whether `tools` is an array with something in it.
+    pub tools: bool,
+    /// Members that cannot change the reply.
+    pub irrelevant: Irrelevant,
+}
+
+/// Whole members, from the key's opening quote to the end of the value, that cannot change the reply: a
+/// cache key leaves them out. In the order of the body; commas around them are not included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Irrelevant {
+    spans: [Span; IRRELEVANT_MAX],
+    count: u8,
+}
+
+impl Irrelevant {
+    /// The members found.
+    pub fn spans(&self) -> &[Span] {
+        self.spans.get(..usize::from(self.count)).unwrap_or_default()
+    }
+
+    /// Keeps one more; what does not fit stays part of the cache key, which is safe.
+    fn push(&mut self, span: Span) {
+        if let Some(slot) = self.spans.get_mut(usize::from(self.count)) {
+            *slot = span;
+            self.count += 1;
+        }
+    }
+}
+
+/// Walks over the top-level members of `body`, a request in `dialect`.
+///
+/// # Errors
+/// [`ScanError`] with the kind of the fault and its byte offset: no object, cut short, malformed structure,
+/// bytes behind the object, a field that is acted on given twice, misspelt in case or of a wrong type.
+pub fn scan(body: &[u8], dialect: Dialect) -> Result<Scan, ScanError> {
+    const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+    if body.starts_with(BYTE_ORDER_MARK) {
+        return Err(ScanError::new(ScanErrorKind::ByteOrderMark, 0));
+    }
+    if u32::try_from(body.len()).is_err() {
+        return Err(ScanError::new(ScanErrorKind::Expected("a body below 4 GiB"), 0));
+    }
+    let fields = facts(dialect).fields;
+    let mut found = Scan::default();
+    let mut seen = 0_u32;
+    let mut rank_taken = None;
+    let mut members = Members::of_document(body)?;
+    while let Some(member) = members.next()? {
+        let Some((row, name, field)) = member.field(body, fields)? else { continue };
+        let bit = 1_u32.wrapping_shl(row);
+        if seen & bit != 0 {
+            return Err(ScanError::new(ScanErrorKind::DuplicateField(name), member.start));
+        }
+        seen |= bit;
+        match field {
+            Field::Model => found.model = member.text(body, name)?,
+            Field::Stream => found.stream = member.boolean(body, name)?,
+            Field::MaxTokens { rank } => {
+                let limit = member.count(body, name)?;
+                if limit.is_some() && rank_taken <= Some(rank) {
+                    (found.max_tokens, rank_taken) = (limit, Some(rank));
+                }
+            }
+            Field::StreamOptions => found.include_usage = include_usage(body, &member, name)?,
+            Field::Tools => found.tools = member.filled_array(body, name)?,
+            Field::Irrelevant => found.irrelevant.push(Span::new(member.start, member.value_end)),
+            Field::Content => {}
+        }
+    }
+    members.end_of_document()?;
+    Ok(found)
+}
+
+/// Reads `include_usage` out of the value of `stream_options`.
+fn include_usage(body: &[u8], options: &Member, name: &'static str) -> Result<Option<bool>, ScanError> {
+    const INCLUDE_USAGE: &str = "stream_options.include_usage";
+    const FIELDS: &[(&str, Field)] = &[("include_usage", Field::Content)];
+    if options.is_null(body) {
+        return Ok(None);
+    }
+    let Some(mut members) = Members::of_value(body, options.value_start) else {
+        return Err(options.wrong_type(name, "an object"));
+    };
+    let mut found = None;
+    let mut seen = false;
+    while let Some(member) = members.next()? {
+        if member.field(body, FIELDS)?.is_none() {
+            continue;
+        }
+        if seen {
+            return Err(ScanError::new(ScanErrorKind::DuplicateField(INCLUDE_USAGE), member.start));
+        }
+        seen = true;
+        found = member.boolean(body, INCLUDE_USAGE)?;
+    }
+    Ok(found)
+}

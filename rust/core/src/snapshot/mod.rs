@@ -1,0 +1,123 @@
+//! The snapshot: everything a request needs to know, compiled by Python, immutable, swapped whole.
+//!
+//! The wire form is JSON (msgspec writes it, serde reads it, unknown fields are refused on both sides).
+//! [`Snapshot::parse`] turns it into a form in which invalid states cannot be written down: indices are
+//! resolved, header bytes are ready to send. A snapshot that does not parse changes nothing.
+
+mod limit;
+mod name;
+mod provider;
+mod route;
+
+pub use limit::{Limits, RequestLog, RequestLogMode};
+pub use name::{Model, Names};
+pub use provider::{Auth, Origin, PathTemplate, Provider, Scheme};
+pub use route::{Cache, Deadlines, ModelName, Route, Strategy, Target};
+
+use serde::Deserialize;
+
+/// Everything a request needs to know. Shared by all workers behind one `Arc`; a request keeps the one it
+/// started with.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// xxh3-128 of the JSON, as Python computed it: equal fingerprints mean equal behaviour.
+    pub fingerprint: String,
+    /// Whether a request without a valid key is refused.
+    pub keys_required: bool,
+    /// Named limits.
+    pub limits: Limits,
+    /// Which requests get a log line.
+    pub request_log: RequestLog,
+    /// Bytes the in-process exact cache may hold.
+    pub cache_bytes_max: u64,
+    /// Upstream systems.
+    pub providers: Vec<Provider>,
+    /// Routes; a request takes exactly one.
+    pub routes: Vec<Route>,
+    /// Model name → route.
+    pub names: Names,
+    /// What `GET /v1/models` may list.
+    pub models: Vec<Model>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SnapshotDoc {
+    version: u32,
+    fingerprint: String,
+    keys_required: bool,
+    limits: Limits,
+    request_log: RequestLog,
+    cache_bytes_max: u64,
+    providers: Vec<provider::ProviderDoc>,
+    routes: Vec<route::RouteDoc>,
+    names: name::NamesDoc,
+    models: Vec<Model>,
+}
+
+/// Why a snapshot was refused: the dotted path of the fault and what is wrong there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotError {
+    /// Dotted path, such as `routes[2].targets[0].provider`.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl SnapshotError {
+    fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
+}
+
+impl std::fmt::Display for SnapshotError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "snapshot: {}: {}", self.path, self.message)
+    }
+}
+
+impl std::error::Error for SnapshotError {}
+
+impl Snapshot {
+    /// Reads and checks a snapshot.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] with the dotted path of the first fault: a field that is unknown, missing or of the
+    /// wrong type, an index that names nothing, a value outside its range.
+    pub fn parse(json: &[u8]) -> Result<Self, SnapshotError> {
+        let doc: SnapshotDoc = serde_json::from_slice(json).map_err(|e| {
+            SnapshotError::at(format!("line {} column {}", e.line(), e.column()), e.to_string())
+        })?;
+        if doc.version != 1 {
+            return Err(SnapshotError::at(
+                "version",
+                format!("`{}` is not 1, the only version known", doc.version),
+            ));
+        }
+        doc.limits.check()?;
+        let providers = doc
+            .providers
+            .into_iter()
+            .enumerate()
+            .map(|(at, p)| p.resolve(&format!("providers[{at}]")))
+            .collect::<Result<Vec<_>, _>>()?;
+        let routes = doc
+            .routes
+            .into_iter()
+            .enumerate()
+            .map(|(at, r)| r.resolve(&format!("routes[{at}]"), &providers))
+            .collect::<Result<Vec<_>, _>>()?;
+        let names = doc.names.resolve(routes.len())?;
+        Ok(Self {
+            fingerprint: doc.fingerprint,
+            keys_required: doc.keys_required,
+            limits: doc.limits,
+            request_log: doc.request_log,
+            cache_bytes_max: doc.cache_bytes_max,
+            providers,
+            routes,
+            names,
+            models: doc.models,
+        })
+    }
+}

@@ -1,0 +1,162 @@
+//! A provider: an upstream system, where it is, how it is called.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::SnapshotError;
+use crate::surface::{Dialect, Operation};
+
+/// An upstream system, ready to be called.
+#[derive(Debug)]
+pub struct Provider {
+    /// Name in the configuration, unique.
+    pub name: String,
+    /// Where to connect.
+    pub origin: Origin,
+    /// Value of `Host`.
+    pub host_header: String,
+    /// Path and query for each operation it serves, by [`Operation`] order.
+    pub operations: [Option<PathTemplate>; Operation::ALL.len()],
+    /// How the credential is presented, if there is one.
+    pub auth: Option<Auth>,
+    /// Fields sent always, instead of the client's of the same name (lower case).
+    pub headers: Vec<(String, String)>,
+    /// Fields sent when the client sent none of that name (lower case).
+    pub default_headers: Vec<(String, String)>,
+    /// Credential slots (set with `Engine.set_credential`), taken in turn.
+    pub credentials: Vec<String>,
+}
+
+impl Provider {
+    /// The path of an operation, if this provider serves it.
+    pub fn path(&self, operation: Operation) -> Option<&PathTemplate> {
+        self.operations.get(operation as usize).and_then(Option::as_ref)
+    }
+
+    /// The dialects it speaks, in declaration order, without repetition.
+    pub fn dialects(&self) -> Vec<Dialect> {
+        Dialect::ALL
+            .into_iter()
+            .filter(|d| Operation::ALL.into_iter().any(|o| o.dialect() == Some(*d) && self.path(o).is_some()))
+            .collect()
+    }
+}
+
+/// Scheme, host and port, with what TLS needs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// Plain or TLS.
+    pub scheme: Scheme,
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// PEM certificates to trust instead of the platform's roots.
+    pub ca_pem: Option<String>,
+}
+
+/// See [`Origin`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scheme {
+    /// Without TLS.
+    Http,
+    /// With TLS.
+    Https,
+}
+
+/// Path and query, with at most one place for the model name (`{model}`), which is percent-encoded there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathTemplate {
+    /// Up to the model name, or all of it.
+    pub before: String,
+    /// What follows the model name; `None` when the path does not hold it.
+    pub after: Option<String>,
+}
+
+/// The header field that carries the credential.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    /// Field name, lower case.
+    pub header: String,
+    /// Put before the credential, such as `Bearer `.
+    pub prefix: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProviderDoc {
+    name: String,
+    origin: Origin,
+    host_header: String,
+    operations: BTreeMap<Operation, String>,
+    auth: Option<Auth>,
+    headers: Vec<(String, String)>,
+    default_headers: Vec<(String, String)>,
+    credentials: Vec<String>,
+}
+
+impl ProviderDoc {
+    pub(super) fn resolve(self, path: &str) -> Result<Provider, SnapshotError> {
+        let mut operations = [const { None }; Operation::ALL.len()];
+        for (operation, template) in self.operations {
+            let slot = operations.get_mut(operation as usize);
+            let at = || format!("{path}.operations.{}", operation.name());
+            if operation.dialect().is_none() {
+                return Err(SnapshotError::at(at(), "is answered by the gateway itself"));
+            }
+            if !template.starts_with('/') || !template.bytes().all(|b| b.is_ascii_graphic()) {
+                return Err(SnapshotError::at(at(), "must start with `/` and hold printable ASCII only"));
+            }
+            let parsed = match template.split_once("{model}") {
+                Some((before, after)) => {
+                    PathTemplate { before: before.to_owned(), after: Some(after.to_owned()) }
+                }
+                None => PathTemplate { before: template, after: None },
+            };
+            if let Some(slot) = slot {
+                *slot = Some(parsed);
+            }
+        }
+        if let Some(auth) = &self.auth {
+            check_field(&format!("{path}.auth.header"), &auth.header, &auth.prefix)?;
+        }
+        for (list, fields) in [("headers", &self.headers), ("default_headers", &self.default_headers)] {
+            for (at, (name, value)) in fields.iter().enumerate() {
+                check_field(&format!("{path}.{list}[{at}]"), name, value)?;
+            }
+        }
+        check_field(&format!("{path}.host_header"), "host", &self.host_header)?;
+        Ok(Provider {
+            name: self.name,
+            origin: self.origin,
+            host_header: self.host_header,
+            operations,
+            auth: self.auth,
+            headers: self.headers,
+            default_headers: self.default_headers,
+            credentials: self.credentials,
+        })
+    }
+}
+
+/// A header field that could end a line early would be a hole in every request to that upstream.
+fn check_field(path: &str, name: &str, value: &str) -> Result<(), SnapshotError> {
+    let token = !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'));
+    if !token {
+        return Err(SnapshotError::at(path, format!("`{name}` is not a lower-case header name")));
+    }
+    if !value.bytes().all(|b| b == b'\t' || (0x20..0x7f).contains(&b)) {
+        return Err(SnapshotError::at(
+            path,
+            format!("the value of `{name}` holds a control or non-ASCII character"),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! A random target, by weight.
+
+/// The index whose share of `0..sum(weights)` holds `random`.
+pub fn pick(weights: &[u32], random: u64) -> usize {
+    let total: u64 = weights.iter().map(|w| u64::from(*w)).sum();
+    // Multiply-shift instead of a remainder: the bias is below 2^-32 for any sum of u32 weights.
+    let mut left = u64::try_from((u128::from(random) * u128::from(total)) >> 64).unwrap_or(0);
+    for (at, weight) in weights.iter().enumerate() {
+        if left < u64::from(*weight) {
+            return at;
+        }
+        left -= u64::from(*weight);
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_follow_the_weights() {
+        let mut seen = [0u32; 3];
+        for step in 0..1000u64 {
+            seen[pick(&[1, 2, 7], step * (u64::MAX / 1000))] += 1;
+        }
+        assert_eq!(seen.map(|n| n / 10), [10, 20, 70]);
+    }
+}

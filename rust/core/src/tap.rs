@@ -1,0 +1,389 @@
+//! Watches one reply as it passes and tells what happened in it: usage, end, failure.
+//!
+//! Invariant: the tap changes nothing and holds nothing up; what it reports depends on the payload only,
+//! not on how it was cut into reads. Its memory is bounded by [`JSON_BYTES_MAX`] and the caps of [`sse`].
+//! Most events pay for finding their end and one search for two words; only those that may carry usage or
+//! an error are read, by the rules of [`scan`].
+//!
+//! Source: what each dialect says in [`crate::dialect`]. Usage is what the provider reported last, field by
+//! field, never a sum: providers send running totals.
+//!
+//! [`sse`]: crate::sse
+//! [`scan`]: mod@crate::scan
+
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
+use crate::dialect::{Content, Dialect, Facts, Terminal, facts};
+use crate::scan::{Members, whole_number};
+use crate::sse::{Event, SseScanner};
+
+/// Most bytes of a JSON reply that are kept to read its usage, when it arrives in more than one piece.
+pub const JSON_BYTES_MAX: usize = 1024 * 1024;
+
+/// Buffers that have grown beyond this are given back when the tap is reset.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
+
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
+static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
+
+/// What a reply consists of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Payload {
+    /// Server-sent events.
+    Sse,
+    /// One JSON document.
+    Json,
+    /// Something that is not looked into.
+    #[default]
+    Opaque,
+}
+
+/// Token counts as the provider reported them; 0 where it reported none. Whether `input_tokens` includes
+/// the cached ones is the dialect's matter: `OpenAI`'s do, Anthropic's do not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens of the prompt.
+    pub input_tokens: u64,
+    /// Tokens generated, reasoning included.
+    pub output_tokens: u64,
+    /// Prompt tokens read from the provider's prompt cache.
+    pub cached_input_tokens: u64,
+    /// Prompt tokens written to the provider's prompt cache.
+    pub cache_write_tokens: u64,
+    /// Generated tokens that were reasoning.
+    pub reasoning_tokens: u64,
+}
+
+/// What happened in a reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Last usage seen.
+    pub usage: Option<Usage>,
+    /// The reply says of itself that it is complete: its dialect's last event was seen, or the JSON object
+    /// was closed. `true` where only the framing can tell: opaque replies, and JSON beyond the cap.
+    pub terminal: bool,
+    /// The upstream itself said that the reply failed. That is an explicit end too, but no good one.
+    pub error_event: bool,
+    /// Events with data, the terminal one included; 0 for JSON.
+    pub events: u64,
+    /// An event with something for the reader in it was seen, or the JSON object.
+    pub content: bool,
+}
+
+/// Watches one reply.
+#[derive(Debug)]
+pub struct Tap {
+    payload: Payload,
+    facts: &'static Facts,
+    scanner: SseScanner,
+    /// A JSON reply in pieces.
+    gathered: Vec<u8>,
+    json: Json,
+    seen: Outcome,
+}
+
+/// How far a JSON reply has been read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Json {
+    /// No byte has come.
+    #[default]
+    Empty,
+    /// It came whole and has been read.
+    Read,
+    /// It comes in pieces and is being gathered.
+    Gathering,
+    /// It is larger than the cap.
+    TooLarge,
+}
+
+impl Default for Tap {
+    fn default() -> Self {
+        Self::none()
+    }
+}
+
+impl Tap {
+    /// A tap for a streamed reply.
+    pub fn sse(dialect: Dialect) -> Self {
+        Self::new(Payload::Sse, dialect)
+    }
+
+    /// A tap for a reply in one JSON document.
+    pub fn json(dialect: Dialect) -> Self {
+        Self::new(Payload::Json, dialect)
+    }
+
+    /// A tap that looks at nothing.
+    pub fn none() -> Self {
+        Self::new(Payload::Opaque, Dialect::OpenaiChat)
+    }
+
+    /// A tap for a reply of this kind.
+    pub fn new(payload: Payload, dialect: Dialect) -> Self {
+        Self {
+            payload,
+            facts: facts(dialect),
+            scanner: SseScanner::new(),
+            gathered: Vec::new(),
+            json: Json::Empty,
+            seen: Outcome::default(),
+        }
+    }
+
+    /// Forgets the reply and gets ready for another one, keeping the buffers.
+    pub fn reset(&mut self, payload: Payload, dialect: Dialect) {
+        self.payload = payload;
+        self.facts = facts(dialect);
+        self.scanner.reset();
+        self.gathered.clear();
+        self.gathered.shrink_to(KEPT_BYTES_MAX);
+        self.json = Json::Empty;
+        self.seen = Outcome::default();
+    }
+
+    /// Looks at the next bytes of the payload (decoded from its transfer and content codings).
+    pub fn push(&mut self, bytes: &[u8]) {
+        match self.payload {
+            Payload::Sse => self.push_sse(bytes),
+            Payload::Json => self.push_json(bytes),
+            Payload::Opaque => {}
+        }
+    }
+
+    /// The reply is over: what happened in it. Call it once; [`Self::reset`] before the next reply.
+    pub fn finish(&mut self) -> Outcome {
+        match self.payload {
+            Payload::Sse => {
+                let Self { scanner, seen, facts, .. } = self;
+                scanner.finish(|event| {
+                    // Some servers leave out the empty line behind their last event. A half event is not one.
+                    let marker =
+                        matches!(facts.terminal, Terminal::Data(marker) if event.data == marker.as_bytes());
+                    if marker || is_whole_object(event.data) {
+                        seen.take(facts, &event);
+                    }
+                });
+            }
+            Payload::Json => {
+                if self.json == Json::Gathering {
+                    self.seen.terminal = self.seen.take_json(self.facts, &self.gathered);
+                }
+                self.seen.terminal |= self.json == Json::TooLarge;
+            }
+            Payload::Opaque => self.seen.terminal = true,
+        }
+        self.seen
+    }
+
+    /// Whether the reply has already said that it is complete.
+    pub fn terminal_seen(&self) -> bool {
+        self.seen.terminal
+    }
+
+    /// Whether the reply has already said that it failed.
+    pub fn error_seen(&self) -> bool {
+        self.seen.error_event
+    }
+
+    /// Whether something for the reader has already come.
+    pub fn content_seen(&self) -> bool {
+        self.seen.content
+    }
+
+    /// Whether a stream stands between two events, so that another one could be put in here.
+    pub fn between_events(&self) -> bool {
+        self.scanner.between_events()
+    }
+
+    fn push_sse(&mut self, bytes: &[u8]) {
+        // One search over all the events of this read; only if it finds something are they looked at singly.
+        let suspect = USAGE.find(bytes).is_some() || ERROR.find(bytes).is_some();
+        let Self { scanner, seen, facts, .. } = self;
+        scanner.push(bytes, |event| {
+            if suspect || !event.in_place {
+                seen.take(facts, &event);
+            } else {
+                seen.take_plain(facts, &event);
+            }
+        });
+    }
+
+    fn push_json(&mut self, bytes: &[u8]) {
+        match self.json {
+            Json::Empty if bytes.is_empty() => return,
+            Json::Empty if self.seen.take_json(self.facts, bytes) => {
+                self.seen.terminal = true;
+                self.json = Json::Read;
+                return;
+            }
+            Json::Empty => self.json = Json::Gathering,
+            // More after a whole object: white space, or not what it seemed.
+            Json::Read => {
+                self.seen.terminal &= bytes.iter().all(u8::is_ascii_whitespace);
+                return;
+            }
+            Json::Gathering => {}
+            Json::TooLarge => return,
+        }
+        if self.gathered.len() + bytes.len() > JSON_BYTES_MAX {
+            self.json = Json::TooLarge;
+            self.gathered = Vec::new();
+        } else {
+            self.gathered.extend_from_slice(bytes);
+        }
+    }
+}
+
+impl Outcome {
+    /// An event that may be anything.
+    fn take(&mut self, facts: &Facts, event: &Event<'_>) {
+        self.take_plain(facts, event);
+        if has_member_object(event.data) {
+            self.take_usage(facts, event.data);
+        }
+        if ERROR.find(event.data).is_some() {
+            self.error_event |= says_error(facts, event.data);
+        }
+    }
+
+    /// An event that holds neither usage nor error.
+    #[inline]
+    fn take_plain(&mut self, facts: &Facts, event: &Event<'_>) {
+        self.events += 1;
+        let mut name = event.name;
+        match facts.terminal {
+            Terminal::Data(marker) => {
+                if event.data == marker.as_bytes() {
+                    self.terminal = true;
+                    return;
+                }
+            }
+            Terminal::Event(names) => {
+                if name.is_empty() {
+                    name = string_at(event.data, &["type"]).unwrap_or_default();
+                }
+                self.terminal |= one_of(names, name);
+            }
+        }
+        if !name.is_empty() {
+            self.error_event |= one_of(facts.error_events, name);
+        }
+        if !self.content {
+            self.content = match facts.content {
+                Content::EventSuffix(suffix) => name.ends_with(suffix.as_bytes()),
+                Content::Choice(member) => choice_has_content(event.data, member),
+                Content::None => false,
+            };
+        }
+    }
+
+    /// A JSON reply; `false`, and nothing noted, when it is not one whole object.
+    fn take_json(&mut self, facts: &Facts, document: &[u8]) -> bool {
+        if !is_whole_object(document) {
+            return false;
+        }
+        self.content = true;
+        self.take_usage(facts, document);
+        self.error_event |= says_error(facts, document);
+        true
+    }
+
+    /// Notes the usage that `document` reports, number by number.
+    fn take_usage(&mut self, facts: &Facts, document: &[u8]) {
+        for path in facts.usage_at {
+            let Some(object) = value_at(document, path) else { continue };
+            let mut usage = self.usage.unwrap_or_default();
+            let mut found = false;
+            for (path, number) in [
+                (facts.usage.input, &mut usage.input_tokens),
+                (facts.usage.output, &mut usage.output_tokens),
+                (facts.usage.cached_input, &mut usage.cached_input_tokens),
+                (facts.usage.cache_write, &mut usage.cache_write_tokens),
+                (facts.usage.reasoning, &mut usage.reasoning_tokens),
+            ] {
+                if let Some(reported) = number_at(object, path) {
+                    *number = reported;
+                    found = true;
+                }
+            }
+            if found {
+                self.usage = Some(usage);
+            }
+        }
+    }
+}
+
+/// Whether `"usage"` is followed by a colon and an opening bracket somewhere: most events of a stream that
+/// reports usage say `"usage":null`.
+fn has_member_object(data: &[u8]) -> bool {
+    USAGE.find_iter(data).any(|at| {
+        let after = data.get(at + USAGE.needle().len()..).unwrap_or_default().trim_ascii_start();
+        after.strip_prefix(b":").is_some_and(|value| value.trim_ascii_start().starts_with(b"{"))
+    })
+}
+
+/// Whether an event or a reply says of itself that it is an error.
+fn says_error(facts: &Facts, document: &[u8]) -> bool {
+    facts.error_members.iter().any(|path| value_at(document, path).is_some_and(|value| value != b"null"))
+        || string_at(document, &["object"]) == Some(b"error")
+        || string_at(document, &["type"]) == Some(b"error")
+}
+
+/// Whether the first of `choices` has something for the reader in `member`.
+fn choice_has_content(document: &[u8], member: &str) -> bool {
+    let Some([b'[', first @ ..]) = value_at(document, &["choices"]) else { return false };
+    let Some(content) = value_at(first, &[member]) else { return false };
+    let filled = |value: &[u8]| !matches!(value, b"null" | b"\"\"" | b"[]" | b"{}");
+    let Some(mut members) = Members::of_value(content, 0) else { return filled(content) };
+    while let Ok(Some(part)) = members.next() {
+        if part.key.raw.of(content) != b"role" && filled(part.value(content)) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether the bytes are one JSON object, with nothing but white space around it.
+fn is_whole_object(document: &[u8]) -> bool {
+    let Ok(mut members) = Members::of_document(document) else { return false };
+    loop {
+        match members.next() {
+            Ok(Some(_)) => {}
+            Ok(None) => return members.end_of_document().is_ok(),
+            Err(_) => return false,
+        }
+    }
+}
+
+/// The value at a path of member names; of equal names the last, as parsers take it. Escapes in names are
+/// not resolved: no provider writes these names with any.
+fn value_at<'a>(document: &'a [u8], path: &[&str]) -> Option<&'a [u8]> {
+    let (name, deeper) = path.split_first()?;
+    let mut members = Members::of_value(document, document.len() - document.trim_ascii_start().len())?;
+    let mut found = None;
+    while let Ok(Some(member)) = members.next() {
+        if member.key.raw.of(document) == name.as_bytes() {
+            found = Some(member.value(document));
+        }
+    }
+    if deeper.is_empty() { found } else { value_at(found?, deeper) }
+}
+
+/// The string at a path, as written.
+fn string_at<'a>(document: &'a [u8], path: &[&str]) -> Option<&'a [u8]> {
+    match value_at(document, path)? {
+        [b'"', text @ .., b'"'] => Some(text),
+        _ => None,
+    }
+}
+
+/// The whole number at a path.
+fn number_at(document: &[u8], path: &[&str]) -> Option<u64> {
+    whole_number(value_at(document, path)?)
+}
+
+fn one_of(names: &[&str], name: &[u8]) -> bool {
+    names.iter().any(|known| known.as_bytes() == name)
+}

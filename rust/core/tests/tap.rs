@@ -1,0 +1,300 @@
+//! What the tap tells of a reply: for each dialect, whole and cut at every byte.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "in a test a panic is the finding"
+)]
+
+use llm_edge_core::surface::Dialect;
+use llm_edge_core::tap::{JSON_BYTES_MAX, Outcome, Payload, Tap, Usage};
+use proptest::prelude::*;
+
+const CHAT: &str = concat!(
+    "data: {\"id\":\"c\",\"choices\":[],\"prompt_filter_results\":[],\"usage\":null}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}],\"usage\":null}\n\n",
+    ": keep-alive\n\n",
+    "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\\\"usage\\\": {} \\\"error\\\": 1 é\"}}],\"usage\":null}\n\n",
+    "data: {\"id\":\"c\",\"choices\":[],\"usage\": {\"prompt_tokens\":11,\"completion_tokens\":7,\"total_tokens\":18,",
+    "\"prompt_tokens_details\":{\"cached_tokens\":4},\"completion_tokens_details\":{\"reasoning_tokens\":3}}}\n\n",
+    "data: [DONE]\n\n",
+);
+
+const ANTHROPIC: &str = concat!(
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m\",\"usage\":{\"input_tokens\":25,",
+    "\"cache_creation_input_tokens\":5,\"cache_read_input_tokens\":9,\"output_tokens\":1}}}\n\n",
+    "event: ping\ndata: {\"type\": \"ping\"}\n\n",
+    "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"Hi\"}}\n\n",
+    "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"output_tokens\":8}}\n\n",
+    "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"output_tokens\":15,\"input_tokens\":null}}\n\n",
+    "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+);
+
+const RESPONSES: &str = concat!(
+    "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"error\":null,\"usage\":null}}\n\n",
+    "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"Hi\"}\n\n",
+    "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"error\":null,\"usage\":{",
+    "\"input_tokens\":36,\"input_tokens_details\":{\"cached_tokens\":6},\"output_tokens\":87,",
+    "\"output_tokens_details\":{\"reasoning_tokens\":2},\"total_tokens\":123}}}\n\n",
+);
+
+fn tapped<'a>(payload: Payload, dialect: Dialect, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+    let mut tap = Tap::new(payload, dialect);
+    for piece in pieces {
+        tap.push(piece);
+    }
+    tap.finish()
+}
+
+fn streamed(dialect: Dialect, stream: &str) -> Outcome {
+    tapped(Payload::Sse, dialect, [stream.as_bytes()])
+}
+
+fn usage(input: u64, output: u64, cached: u64, written: u64, reasoning: u64) -> Usage {
+    Usage {
+        input_tokens: input,
+        output_tokens: output,
+        cached_input_tokens: cached,
+        cache_write_tokens: written,
+        reasoning_tokens: reasoning,
+    }
+}
+
+/// Whole streams, and what is to be told of them.
+fn streams() -> [(Dialect, &'static str, Usage, u64); 4] {
+    const COMPLETIONS: &str = concat!(
+        "data: {\"choices\":[{\"text\":\"Hi\"}]}\r\n\r\n",
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\r\n\r\ndata: [DONE]\r\n\r\n"
+    );
+    [
+        (Dialect::OpenaiChat, CHAT, usage(11, 7, 4, 0, 3), 5),
+        (Dialect::OpenaiCompletions, COMPLETIONS, usage(1, 2, 0, 0, 0), 3),
+        (Dialect::OpenaiResponses, RESPONSES, usage(36, 87, 6, 0, 2), 3),
+        (Dialect::AnthropicMessages, ANTHROPIC, usage(25, 15, 9, 5, 0), 6),
+    ]
+}
+
+/// Whole replies, and their usage.
+fn documents() -> [(Dialect, &'static str, Usage); 5] {
+    [
+        (
+            Dialect::OpenaiChat,
+            r#"{"id":"c","choices":[{"message":{"content":"{\"usage\":{\"prompt_tokens\":99}}","usage":{"prompt_tokens":98}}}],
+            "usage":{"prompt_tokens":11,"completion_tokens":7,"prompt_tokens_details":null}}"#,
+            usage(11, 7, 0, 0, 0),
+        ),
+        (
+            Dialect::OpenaiCompletions,
+            r#"{"usage":{"completion_tokens":7,"prompt_tokens":1},"choices":[]}"#,
+            usage(1, 7, 0, 0, 0),
+        ),
+        (
+            Dialect::OpenaiResponses,
+            r#"{"error":null,"usage":{"input_tokens":3,"input_tokens_details":{"cached_tokens":1},"output_tokens":2}}"#,
+            usage(3, 2, 1, 0, 0),
+        ),
+        (
+            Dialect::OpenaiEmbeddings,
+            "\n\n{\"data\":[],\"usage\":{\"prompt_tokens\":8}}\n",
+            usage(8, 0, 0, 0, 0),
+        ),
+        (
+            Dialect::AnthropicMessages,
+            r#"{"type":"message","usage":{"input_tokens":2,"cache_read_input_tokens":1,"output_tokens":4}}"#,
+            usage(2, 4, 1, 0, 0),
+        ),
+    ]
+}
+
+#[test]
+fn a_whole_stream_tells_its_usage_its_end_and_no_error_wherever_it_is_cut() {
+    for (dialect, stream, usage, events) in streams() {
+        let stream = stream.as_bytes();
+        let expected =
+            Outcome { usage: Some(usage), terminal: true, error_event: false, events, content: true };
+        for cut in 0..=stream.len() {
+            let (a, b) = stream.split_at(cut);
+            assert_eq!(tapped(Payload::Sse, dialect, [a, b]), expected, "{dialect:?} cut at {cut}");
+        }
+        assert_eq!(tapped(Payload::Sse, dialect, stream.chunks(1)), expected, "{dialect:?} byte by byte");
+    }
+}
+
+#[test]
+fn a_stream_cut_short_has_no_terminal_event() {
+    for (dialect, stream, ..) in streams() {
+        let last = stream.trim_end().len();
+        for cut in 0..last {
+            let (seen, _) = stream.as_bytes().split_at(cut);
+            assert!(!tapped(Payload::Sse, dialect, [seen]).terminal, "{dialect:?} cut at {cut}");
+        }
+        // Only the empty line is missing: the upstream did say that it is done.
+        assert!(tapped(Payload::Sse, dialect, [&stream.as_bytes()[..last]]).terminal, "{dialect:?}");
+    }
+}
+
+#[test]
+fn a_whole_document_tells_its_usage_wherever_it_is_cut() {
+    for (dialect, document, usage) in documents() {
+        let document = document.as_bytes();
+        let expected =
+            Outcome { usage: Some(usage), terminal: true, error_event: false, events: 0, content: true };
+        for cut in 0..=document.len() {
+            let (a, b) = document.split_at(cut);
+            assert_eq!(tapped(Payload::Json, dialect, [a, b]), expected, "{dialect:?} cut at {cut}");
+        }
+        assert_eq!(tapped(Payload::Json, dialect, document.chunks(1)), expected, "{dialect:?}");
+    }
+}
+
+#[test]
+fn a_document_cut_short_is_not_whole_and_tells_no_usage() {
+    for (dialect, document, _) in documents() {
+        for cut in 0..document.trim_end().len() {
+            let seen = tapped(Payload::Json, dialect, [&document.as_bytes()[..cut]]);
+            assert_eq!(seen, Outcome::default(), "{dialect:?} cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn a_document_with_more_behind_it_is_not_whole() {
+    for pieces in [&[&b"{}"[..], b"{}"][..], &[b"{} x"], &[b"{}", b" ", b"x"]] {
+        let outcome = tapped(Payload::Json, Dialect::OpenaiChat, pieces.iter().copied());
+        assert!(!outcome.terminal, "{pieces:?}");
+    }
+}
+
+#[test]
+fn an_error_inside_a_good_status_is_told() {
+    use Dialect::{AnthropicMessages, OpenaiChat, OpenaiCompletions, OpenaiResponses};
+    for (dialect, stream) in [
+        (OpenaiChat, "data: {\"error\":{\"message\":\"overloaded\"}}\n\n"),
+        (OpenaiChat, "data: {\"id\":\"x\",\"error\" : {\"code\":502},\"choices\":[{\"delta\":{}}]}\n\n"),
+        (OpenaiChat, "data: {\"object\":\"error\",\"message\":\"no\"}\n\n"),
+        (OpenaiChat, "data: {\"x_groq\":{\"error\":\"stopped\"}}\n\n"),
+        (OpenaiChat, "event: error\ndata: no\n\n"),
+        (OpenaiCompletions, "data: {\"error\":\"no\"}\n\n"),
+        (OpenaiResponses, "event: error\ndata: {\"type\":\"error\"}\n\n"),
+        (OpenaiResponses, "data: {\"type\":\"error\",\"message\":\"no\"}\n\n"),
+        (OpenaiResponses, "event: response.failed\ndata: {\"type\":\"response.failed\"}\n\n"),
+        (
+            AnthropicMessages,
+            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n",
+        ),
+    ] {
+        let outcome = streamed(dialect, stream);
+        assert!(outcome.error_event, "{stream}");
+        assert_eq!(outcome.terminal, dialect == OpenaiResponses, "{stream}");
+    }
+    let document = tapped(Payload::Json, OpenaiChat, [&br#"{"error":{"message":"no"}}"#[..]]);
+    assert!(document.error_event && document.terminal);
+}
+
+#[test]
+fn what_only_looks_like_an_error_or_usage_is_none() {
+    for stream in [
+        "data: {\"error\":null,\"choices\":[]}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"content\":\"{\\\"error\\\":1}\"}}]}\n\n",
+        "data: {\"choices\":[{\"error\":{},\"usage\":{\"prompt_tokens\":1}}]}\n\n",
+        "data: {\"usage\":{\"prompt_tokens\":\"1\",\"completion_tokens\":-2}}\n\n",
+        ": {\"error\":1}\nid: {\"usage\":{\"prompt_tokens\":1}}\n\n",
+    ] {
+        let outcome = streamed(Dialect::OpenaiChat, stream);
+        assert_eq!((outcome.error_event, outcome.usage), (false, None), "{stream}");
+    }
+}
+
+#[test]
+fn usage_is_the_last_one_seen_and_never_a_sum() {
+    let stream = "data: {\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":1}}\n\n\
+                  data: {\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}\n\ndata: [DONE]\n\n";
+    assert_eq!(streamed(Dialect::OpenaiChat, stream).usage, Some(usage(5, 2, 0, 0, 0)));
+    let groq = "data: {\"x_groq\":{\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}}\n\n";
+    assert_eq!(streamed(Dialect::OpenaiChat, groq).usage, Some(usage(3, 4, 0, 0, 0)));
+}
+
+#[test]
+fn events_that_leave_out_their_name_are_known_by_their_type() {
+    let bare: String = RESPONSES.split_inclusive('
+').filter(|l| !l.starts_with("event:")).collect();
+    assert_eq!(streamed(Dialect::OpenaiResponses, &bare), streamed(Dialect::OpenaiResponses, RESPONSES));
+}
+
+#[test]
+fn the_opening_formalities_are_not_content() {
+    let mut tap = Tap::sse(Dialect::OpenaiChat);
+    let mut contents = Vec::new();
+    for event in CHAT.split_inclusive("\n\n") {
+        tap.push(event.as_bytes());
+        contents.push(tap.content_seen());
+    }
+    assert_eq!(contents, [false, false, false, true, true, true]);
+    let start = ANTHROPIC.split_inclusive("\n\n").next().unwrap();
+    assert!(!streamed(Dialect::AnthropicMessages, start).content);
+    let tool_call =
+        "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{}]}}]}\n\n";
+    assert!(streamed(Dialect::OpenaiChat, tool_call).content);
+}
+
+#[test]
+fn a_document_beyond_the_cap_leaves_its_end_to_the_framing() {
+    let head = format!("{{\"data\":\"{}\"", "x".repeat(JSON_BYTES_MAX));
+    let tail = ",\"usage\":{\"prompt_tokens\":1}}";
+    let outcome = tapped(Payload::Json, Dialect::OpenaiEmbeddings, [head.as_bytes(), tail.as_bytes()]);
+    assert_eq!((outcome.usage, outcome.terminal), (None, true));
+    let whole = [head, tail.to_owned()].concat();
+    let outcome = tapped(Payload::Json, Dialect::OpenaiEmbeddings, [whole.as_bytes()]);
+    assert_eq!(outcome.usage, Some(usage(1, 0, 0, 0, 0)), "in one piece nothing is kept and no cap applies");
+}
+
+#[test]
+fn an_opaque_reply_is_ended_by_its_framing() {
+    let mut tap = Tap::none();
+    tap.push(b"data: [DONE]\n\n");
+    assert_eq!(tap.finish(), Outcome { terminal: true, ..Outcome::default() });
+}
+
+#[test]
+fn a_used_tap_is_as_good_as_new_after_a_reset() {
+    let mut tap = Tap::none();
+    for _ in 0..2 {
+        for (dialect, stream, usage, _) in streams() {
+            tap.reset(Payload::Sse, dialect);
+            tap.push(stream.as_bytes());
+            tap.push(b"data: {\"half");
+            assert_eq!(tap.finish().usage, Some(usage));
+        }
+        for (dialect, document, usage) in documents() {
+            tap.reset(Payload::Json, dialect);
+            tap.push(&document.as_bytes()[..9]);
+            tap.push(&document.as_bytes()[9..]);
+            assert_eq!(tap.finish().usage, Some(usage));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn the_outcome_does_not_depend_on_the_cuts(
+        which in 0..4_usize, cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..12),
+    ) {
+        let (dialect, stream, ..) = streams()[which];
+        let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+        at.extend([0, stream.len()]);
+        at.sort_unstable();
+        let pieces = at.windows(2).map(|pair| &stream.as_bytes()[pair[0]..pair[1]]);
+        prop_assert_eq!(tapped(Payload::Sse, dialect, pieces), streamed(dialect, stream));
+    }
+
+    #[test]
+    fn bytes_of_any_kind_are_no_trouble(
+        bytes in proptest::collection::vec(any::<u8>(), 0..200), sse in any::<bool>(), dialect in 0..5_usize,
+    ) {
+        let payload = if sse { Payload::Sse } else { Payload::Json };
+        let whole = tapped(payload, Dialect::ALL[dialect], [&bytes[..]]);
+        prop_assert_eq!(tapped(payload, Dialect::ALL[dialect], bytes.chunks(3)), whole);
+    }
+}

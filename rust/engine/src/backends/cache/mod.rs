@@ -1,0 +1,3 @@
+//! Where replies are kept for a second asking.
+
+pub(crate) mod memory;

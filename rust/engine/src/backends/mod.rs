@@ -1,0 +1,4 @@
+//! What waits on the world: caches and upstream connections.
+
+pub(crate) mod cache;
+pub(crate) mod upstream;

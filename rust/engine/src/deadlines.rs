@@ -1,0 +1,184 @@
+//! Deadlines without a timer per request: each connection owns one slot, one sweep per worker looks at all.
+//!
+//! A task waits for one thing at a time, so one slot per connection is enough: it is armed anew for each
+//! wait. A deadline may be late by up to two ticks; it is never early. Arming reads no clock: the sweep keeps
+//! a coarse one.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+/// Time between two sweeps.
+const TICK: Duration = Duration::from_millis(25);
+
+/// Why a wait ended without what it waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lapse {
+    /// The deadline passed.
+    Elapsed,
+    /// The worker is shutting down and this connection must end now.
+    Closing,
+}
+
+/// All slots of one worker, and its coarse clock.
+pub(crate) struct Deadlines {
+    origin: Instant,
+    now_ms: Cell<u64>,
+    slots: RefCell<Vec<Rc<Slot>>>,
+    wake_sweep: Notify,
+}
+
+struct Slot {
+    index: Cell<usize>,
+    due_ms: Cell<u64>,
+    lapse: Cell<Option<Lapse>>,
+    idle: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+const NEVER: u64 = u64::MAX;
+
+impl Deadlines {
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            origin: Instant::now(),
+            now_ms: Cell::new(0),
+            slots: RefCell::new(Vec::new()),
+            wake_sweep: Notify::new(),
+        })
+    }
+
+    /// Milliseconds since the worker started, up to one tick old.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.now_ms.get()
+    }
+
+    /// A slot for one connection.
+    pub(crate) fn timer(self: &Rc<Self>) -> Timer {
+        let mut slots = self.slots.borrow_mut();
+        if slots.is_empty() {
+            // The sweep sleeps while nobody waits, so its clock may be old.
+            self.look_at_clock();
+            self.wake_sweep.notify_one();
+        }
+        let slot = Rc::new(Slot {
+            index: Cell::new(slots.len()),
+            due_ms: Cell::new(NEVER),
+            lapse: Cell::new(None),
+            idle: Cell::new(false),
+            waker: RefCell::new(None),
+        });
+        slots.push(Rc::clone(&slot));
+        Timer { slot, deadlines: Rc::clone(self) }
+    }
+
+    /// Runs for as long as the worker: the one timer of the thread.
+    pub(crate) async fn sweep(&self) {
+        loop {
+            if self.slots.borrow().is_empty() {
+                self.wake_sweep.notified().await;
+            }
+            tokio::time::sleep(TICK).await;
+            self.look_at_clock();
+            let now = self.now_ms.get();
+            for slot in self.slots.borrow().iter() {
+                if slot.due_ms.get() <= now {
+                    slot.fire(Lapse::Elapsed);
+                }
+            }
+        }
+    }
+
+    fn look_at_clock(&self) {
+        let elapsed = self.origin.elapsed().as_millis();
+        self.now_ms.set(u64::try_from(elapsed).unwrap_or(NEVER));
+    }
+
+    /// Ends the wait of every connection that has no request in hand.
+    pub(crate) fn close_idle(&self) {
+        self.slots.borrow().iter().filter(|slot| slot.idle.get()).for_each(|slot| slot.fire(Lapse::Closing));
+    }
+
+    /// Ends every wait.
+    pub(crate) fn close_all(&self) {
+        self.slots.borrow().iter().for_each(|slot| slot.fire(Lapse::Closing));
+    }
+}
+
+impl Slot {
+    fn fire(&self, lapse: Lapse) {
+        self.due_ms.set(NEVER);
+        self.lapse.set(Some(lapse));
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+}
+
+/// One connection's slot.
+pub(crate) struct Timer {
+    slot: Rc<Slot>,
+    deadlines: Rc<Deadlines>,
+}
+
+impl Timer {
+    /// The next wait lapses after `ms` milliseconds; 0 stands for never.
+    pub(crate) fn arm(&self, ms: u32) {
+        self.arm_before(ms, NEVER);
+    }
+
+    /// The next wait lapses after `ms` milliseconds (0: never), but not after `latest_ms` on the coarse clock.
+    pub(crate) fn arm_before(&self, ms: u32, latest_ms: u64) {
+        // One tick more: the coarse clock may be that old, and early is worse than late.
+        let due = if ms == 0 { NEVER } else { self.deadlines.now_ms() + u64::from(ms) + 25 };
+        self.slot.due_ms.set(due.min(latest_ms));
+        if self.slot.lapse.get() == Some(Lapse::Elapsed) {
+            self.slot.lapse.set(None);
+        }
+    }
+
+    /// Says that the connection waits for a request, so that a drain may end it.
+    pub(crate) fn set_idle(&self, idle: bool) {
+        self.slot.idle.set(idle);
+    }
+
+    /// Waits for `future`, but not past the deadline.
+    pub(crate) async fn limit<F: Future>(&self, future: F) -> Result<F::Output, Lapse> {
+        let mut future = pin!(future);
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => self.poll_lapse(cx).map(Err),
+        })
+        .await
+    }
+
+    fn poll_lapse(&self, cx: &Context<'_>) -> Poll<Lapse> {
+        if let Some(lapse) = self.slot.lapse.get() {
+            return Poll::Ready(lapse);
+        }
+        let mut waker = self.slot.waker.borrow_mut();
+        match &mut *waker {
+            Some(known) if known.will_wake(cx.waker()) => {}
+            other => *other = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        let mut slots = self.deadlines.slots.borrow_mut();
+        let index = self.slot.index.get();
+        if index < slots.len() {
+            slots.swap_remove(index);
+            if let Some(moved) = slots.get(index) {
+                moved.index.set(index);
+            }
+        }
+    }
+}

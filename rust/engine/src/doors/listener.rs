@@ -1,0 +1,190 @@
+//! The listener: sockets, the first bytes of a connection, and which protocol they speak.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use socket2::{Domain, Protocol, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use super::{http1, http2};
+use crate::options::Options;
+use crate::socket::Socket;
+use crate::worker::Worker;
+
+const BACKLOG: i32 = 1024;
+
+/// One listening socket per worker, all on one address; returns the address.
+///
+/// # Errors
+/// What could not be bound and why, for people.
+pub(crate) fn bind(options: &Options, workers: usize) -> Result<(SocketAddr, Vec<StdListener>), String> {
+    let wanted = (options.listen.host.as_str(), options.listen.port);
+    let shown = format!("{}:{}", wanted.0, wanted.1);
+    let mut address = wanted
+        .to_socket_addrs()
+        .map_err(|e| format!("listen.api: `{shown}` is not an address: {e}"))?
+        .next()
+        .ok_or_else(|| format!("listen.api: `{shown}` has no address"))?;
+    let explain = |e: io::Error| match e.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "listen.api: `{shown}` is taken by another program. hint: choose another port (`--port`, 0 takes any free one)"
+        ),
+        io::ErrorKind::PermissionDenied => {
+            format!(
+                "listen.api: `{shown}` needs privileges this process does not have. hint: use a port above 1023"
+            )
+        }
+        _ => format!("listen.api: `{shown}` cannot be bound: {e}"),
+    };
+    // Workers share the port by SO_REUSEPORT, which would also let a stranger's process in: so first see
+    // whether the port is free without it.
+    if !options.reuse_port {
+        let probe = socket(address, false).map_err(explain)?;
+        address = probe.local_addr().map_err(explain)?;
+    }
+    let mut sockets = Vec::with_capacity(workers);
+    for _ in 0..workers {
+        let socket = socket(address, true).map_err(explain)?;
+        address = socket.local_addr().map_err(explain)?;
+        sockets.push(socket);
+    }
+    Ok((address, sockets))
+}
+
+fn socket(address: SocketAddr, share: bool) -> io::Result<StdListener> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if share {
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&address.into())?;
+    if share {
+        socket.listen(BACKLOG)?;
+    } else {
+        // Two sockets may be bound without SO_REUSEPORT as long as neither listens.
+        socket.listen(0)?;
+    }
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Accepts until the worker drains; then takes what the kernel had already queued, and closes, so that no
+/// client sees a reset.
+pub(crate) async fn accept(
+    worker: Rc<Worker>,
+    listener: StdListener,
+    tls: Option<Arc<ServerConfig>>,
+) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let tls = tls.map(TlsAcceptor::from);
+    let drain = worker.drain.notified();
+    tokio::pin!(drain);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            () = &mut drain => break,
+        };
+        match accepted {
+            Ok((tcp, _)) => open(&worker, tcp, tls.as_ref()),
+            // Out of descriptors: trying again at once would only burn the processor.
+            Err(e) if !is_of_peer(&e) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(_) => {}
+        }
+    }
+    while let Some(Ok((tcp, _))) = std::future::poll_fn(|cx| match listener.poll_accept(cx) {
+        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+    {
+        open(&worker, tcp, tls.as_ref());
+    }
+    Ok(())
+}
+
+/// Errors of one connection that was gone before it was accepted.
+fn is_of_peer(e: &io::Error) -> bool {
+    matches!(
+        e.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}
+
+fn open(worker: &Rc<Worker>, tcp: TcpStream, tls: Option<&TlsAcceptor>) {
+    let Some(count) = worker.admit_connection() else { return };
+    // Small writes must not wait for the acknowledgement of earlier ones.
+    if tcp.set_nodelay(true).is_err() {
+        return;
+    }
+    let worker = Rc::clone(worker);
+    match tls {
+        None => drop(tokio::task::spawn_local(async move {
+            plain(worker, tcp).await;
+            drop(count);
+        })),
+        Some(acceptor) => {
+            let acceptor = acceptor.clone();
+            drop(tokio::task::spawn_local(async move {
+                Box::pin(secured(worker, tcp, acceptor)).await;
+                drop(count);
+            }));
+        }
+    }
+}
+
+/// The client connection preface of HTTP/2 (RFC 9113 §3.4) begins so; no HTTP/1.1 request does.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+async fn plain(worker: Rc<Worker>, tcp: TcpStream) {
+    let mut first = [0u8; 24];
+    let timer = worker.deadlines.timer();
+    timer.arm(worker.loaded().snapshot.limits.head_ms);
+    timer.set_idle(true);
+    // A look without taking: the bytes belong to the protocol that is found.
+    let is_http2 = timer
+        .limit(async {
+            loop {
+                match tcp.peek(&mut first).await {
+                    Ok(0) | Err(_) => return None,
+                    Ok(n) => {
+                        let seen = first.get(..n).unwrap_or_default();
+                        if seen == PREFACE {
+                            return Some(true);
+                        }
+                        if !PREFACE.starts_with(seen) {
+                            return Some(false);
+                        }
+                        // Less than the preface so far: rare enough to wait by the clock.
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                }
+            }
+        })
+        .await;
+    drop(timer);
+    match is_http2 {
+        Ok(Some(false)) => http1::serve(worker, Socket::Plain(tcp), Vec::new()).await,
+        Ok(Some(true)) => Box::pin(http2::serve(worker, tcp)).await,
+        Ok(None) | Err(_) => {}
+    }
+}
+
+async fn secured(worker: Rc<Worker>, tcp: TcpStream, acceptor: TlsAcceptor) {
+    let timer = worker.deadlines.timer();
+    timer.arm(worker.loaded().snapshot.limits.head_ms);
+    timer.set_idle(true);
+    let Ok(Ok(stream)) = timer.limit(acceptor.accept(tcp)).await else { return };
+    drop(timer);
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        http2::serve(worker, stream).await;
+    } else {
+        http1::serve(worker, Socket::Tls(Box::new(stream.into())), Vec::new()).await;
+    }
+}

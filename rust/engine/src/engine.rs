@@ -1,0 +1,348 @@
+//! Start, feed and drain the workers.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use llm_edge_core::directory::Directory;
+use llm_edge_core::principal::virtual_key::Pepper;
+use llm_edge_core::snapshot::Snapshot;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use crate::backends::cache::memory::ExactCache;
+use crate::backends::upstream::Origin;
+use crate::doors::{listener, server_config};
+use crate::options::{Options, cores};
+use crate::shared::{Credentials, Published, Shared};
+use crate::telemetry::bank::Bank;
+use crate::telemetry::metrics::{ProcessGauges, render};
+use crate::telemetry::request_log::{LogQueue, LogWriter};
+use crate::worker::{Order, Worker};
+
+/// Why the engine refused; the message says what, where and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineError(pub String);
+
+impl std::fmt::Display for EngineError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+impl From<String> for EngineError {
+    fn from(message: String) -> Self {
+        Self(message)
+    }
+}
+
+/// The data path. Cheap to hold, safe to call from any thread; no call blocks but `drain` and `stop`.
+pub struct Engine {
+    options: Options,
+    shared: Arc<Shared>,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    address: SocketAddr,
+    workers: Vec<(UnboundedSender<Order>, JoinHandle<()>)>,
+    banks: Vec<Arc<Bank>>,
+    log_stop: mpsc::Sender<()>,
+    log: JoinHandle<()>,
+}
+
+impl Engine {
+    /// An engine that does nothing yet.
+    ///
+    /// # Errors
+    /// The options do not parse, or there is no randomness.
+    pub fn new(options: &[u8]) -> Result<Self, EngineError> {
+        let options = Options::parse(options)?;
+        let pepper = Pepper::new(&options.pepper_bytes()?);
+        let mut secret = [0; 32];
+        fill_random(&mut secret)?;
+        let shared = Arc::new(Shared {
+            published: ArcSwapOption::empty(),
+            epoch: AtomicU64::new(0),
+            directory: ArcSwap::from_pointee(Directory::default()),
+            directory_version: AtomicU64::new(0),
+            pepper,
+            credentials: Credentials::default(),
+            cache: ExactCache::new(secret),
+            draining: AtomicBool::new(false),
+            ready: AtomicBool::new(true),
+            connections: AtomicU64::new(0),
+            buffered_bytes: AtomicU64::new(0),
+        });
+        Ok(Self { options, shared, running: Mutex::new(None) })
+    }
+
+    /// Swaps in a snapshot; returns its epoch.
+    ///
+    /// # Errors
+    /// With the dotted path of the fault; the snapshot in force stays.
+    pub fn apply(&self, snapshot: &[u8]) -> Result<u64, EngineError> {
+        let snapshot = Snapshot::parse(snapshot).map_err(|e| EngineError(e.to_string()))?;
+        for (at, provider) in snapshot.providers.iter().enumerate() {
+            Origin::new(&provider.origin).map_err(|e| format!("snapshot: providers[{at}].origin: {e}"))?;
+        }
+        // One writer at a time: the lock also orders epoch and pointer.
+        let _running = self.running();
+        self.shared.cache.resize(snapshot.cache_bytes_max);
+        let epoch = self.shared.epoch.load(Ordering::Relaxed) + 1;
+        self.shared.published.store(Some(Arc::new(Published { epoch, snapshot: Arc::new(snapshot) })));
+        self.shared.epoch.store(epoch, Ordering::Release);
+        Ok(epoch)
+    }
+
+    /// Makes the directory hold exactly these principals; returns their number.
+    ///
+    /// # Errors
+    /// The JSON does not parse; nothing is changed.
+    pub fn directory_replace(&self, principals: &[u8]) -> Result<usize, EngineError> {
+        let directory = Directory::parse(principals)?;
+        let count = directory.len();
+        self.shared.directory.store(Arc::new(directory));
+        self.shared.directory_version.fetch_add(1, Ordering::Release);
+        Ok(count)
+    }
+
+    /// Puts a provider credential into its slot.
+    ///
+    /// # Errors
+    /// The value cannot be carried by a header field.
+    pub fn set_credential(&self, slot: &str, value: &str) -> Result<(), EngineError> {
+        Ok(self.shared.credentials.set(slot, value)?)
+    }
+
+    /// Binds, starts the workers and returns the address.
+    ///
+    /// # Errors
+    /// The address or certificate cannot be used, or there is no snapshot.
+    pub fn start(&self) -> Result<SocketAddr, EngineError> {
+        let mut running = self.running();
+        if running.is_some() {
+            return Err(EngineError("the engine is running already".to_owned()));
+        }
+        if self.shared.published.load().is_none() {
+            return Err(EngineError("there is no snapshot yet: call `apply` first".to_owned()));
+        }
+        let tls = self.options.tls.as_ref().map(server_config).transpose()?;
+        let count = if self.options.workers == 0 { cores() } else { self.options.workers };
+        let (address, listeners) = listener::bind(&self.options, count)?;
+        let mut workers = Vec::new();
+        let mut banks = Vec::new();
+        let mut queues = Vec::new();
+        for (at, socket) in listeners.into_iter().enumerate() {
+            let bank = Arc::new(Bank::default());
+            let queue = LogQueue::default();
+            banks.push(Arc::clone(&bank));
+            queues.push(queue.clone());
+            let mut seed = [0; 8];
+            fill_random(&mut seed)?;
+            let shared = Arc::clone(&self.shared);
+            let tls = tls.clone();
+            let (orders, mut received) = unbounded_channel();
+            let (started, outcome) = mpsc::channel();
+            let thread = std::thread::Builder::new()
+                .name(format!("edge-worker-{at}"))
+                .spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread()
+                        .enable_all()
+                        .build_local(tokio::runtime::LocalOptions::default());
+                    let runtime = match runtime {
+                        Ok(runtime) => runtime,
+                        Err(e) => return drop(started.send(Err(e.to_string()))),
+                    };
+                    let worker = match Worker::new(shared, bank, queue, u64::from_le_bytes(seed)) {
+                        Ok(worker) => worker,
+                        Err(e) => return drop(started.send(Err(e))),
+                    };
+                    drop(started.send(Ok(())));
+                    runtime.block_on(async {
+                        let spawn = tokio::task::spawn_local::<std::pin::Pin<Box<dyn Future<Output = ()>>>>;
+                        let sweeper = std::rc::Rc::clone(&worker.deadlines);
+                        drop(spawn(Box::pin(async move { sweeper.sweep().await })));
+                        let retirer = std::rc::Rc::clone(&worker);
+                        drop(spawn(Box::pin(async move { retirer.retire_idle().await })));
+                        let acceptor = std::rc::Rc::clone(&worker);
+                        drop(spawn(Box::pin(async move {
+                            // The socket was listening already: registering it with the event queue is all
+                            // that could fail here.
+                            drop(listener::accept(acceptor, socket, tls).await);
+                        })));
+                        while let Some(order) = received.recv().await {
+                            match order {
+                                Order::Drain => {
+                                    worker.drain.notify_waiters();
+                                    worker.deadlines.close_idle();
+                                }
+                                Order::Cut => worker.deadlines.close_all(),
+                                Order::Stop => break,
+                            }
+                        }
+                    });
+                    runtime.shutdown_background();
+                })
+                .map_err(|e| format!("a worker thread could not be started: {e}"))?;
+            match outcome.recv() {
+                Ok(Ok(())) => workers.push((orders, thread)),
+                Ok(Err(e)) => return Err(EngineError(e)),
+                Err(_) => return Err(EngineError("a worker thread ended at its start".to_owned())),
+            }
+        }
+        let (log_stop, log) = start_log(self.options.log_fd, queues)?;
+        self.shared.draining.store(false, Ordering::Relaxed);
+        *running = Some(Running { address, workers, banks, log_stop, log });
+        Ok(address)
+    }
+
+    /// JSON for people and probes.
+    pub fn status(&self) -> String {
+        let running = self.running();
+        let published = self.shared.published.load();
+        let snapshot = published.as_ref().map(|p| &p.snapshot);
+        let targets: Vec<_> = snapshot
+            .iter()
+            .flat_map(|s| s.routes.iter().map(move |route| (s, route)))
+            .flat_map(|(s, route)| {
+                route.targets.iter().map(move |target| {
+                    use llm_edge_core::snapshot::ModelName;
+                    let model = match &target.model {
+                        ModelName::Fixed(name) => name.as_str(),
+                        ModelName::Same | ModelName::Rest => "*",
+                    };
+                    serde_json::json!({
+                        "route": route.name,
+                        "provider": s.providers.get(target.provider).map(|p| p.name.as_str()),
+                        "model": model,
+                    })
+                })
+            })
+            .collect();
+        let sum = |of: fn(&Bank) -> u64| -> u64 {
+            running.iter().flat_map(|r| &r.banks).fold(0u64, |sum, bank| sum.wrapping_add(of(bank)))
+        };
+        serde_json::json!({
+            "epoch": published.as_ref().map_or(0, |p| p.epoch),
+            "fingerprint": snapshot.map(|s| s.fingerprint.as_str()),
+            "address": running.as_ref().map(|r| r.address.to_string()),
+            "workers": running.as_ref().map_or(0, |r| r.workers.len()),
+            "ready": self.shared.ready.load(Ordering::Relaxed) && !self.shared.draining() && running.is_some(),
+            "draining": self.shared.draining(),
+            "in_flight": sum(|bank| bank.worker.in_flight.get()),
+            "connections": self.shared.connections.load(Ordering::Relaxed),
+            "principals": self.shared.directory.load().len(),
+            "targets": targets,
+        })
+        .to_string()
+    }
+
+    /// The metrics of the data path, as Prometheus text.
+    pub fn metrics(&self) -> String {
+        let running = self.running();
+        let none = Vec::new();
+        let banks = running.as_ref().map_or(&none, |r| &r.banks);
+        let process = ProcessGauges {
+            cache_bytes: self.shared.cache.bytes(),
+            buffered_bytes: self.shared.buffered_bytes.load(Ordering::Relaxed),
+        };
+        render(banks, &process)
+    }
+
+    /// What `/readyz` on the API port answers.
+    pub fn set_ready(&self, ready: bool) {
+        self.shared.ready.store(ready, Ordering::Relaxed);
+    }
+
+    /// Stops accepting and waits for what is in hand; true when all of it ended before the deadline. What is
+    /// left then is cut explicitly.
+    pub fn drain(&self, deadline: Duration) -> bool {
+        self.shared.draining.store(true, Ordering::Relaxed);
+        self.order(Order::Drain);
+        if self.wait_until_gone(deadline) {
+            return true;
+        }
+        self.order(Order::Cut);
+        self.wait_until_gone(Duration::from_secs(2));
+        false
+    }
+
+    fn wait_until_gone(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        while self.shared.connections.load(Ordering::Relaxed) > 0 {
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        true
+    }
+
+    fn order(&self, order: Order) {
+        if let Some(running) = &*self.running() {
+            for (orders, _) in &running.workers {
+                // A worker that is gone needs no orders.
+                let _ = orders.send(order);
+            }
+        }
+    }
+
+    /// Stops the workers at once. Does nothing when they are stopped.
+    pub fn stop(&self) {
+        let Some(running) = self.running().take() else { return };
+        for (orders, _) in &running.workers {
+            let _ = orders.send(Order::Stop);
+        }
+        for (_, thread) in running.workers {
+            drop(thread.join());
+        }
+        drop(running.log_stop);
+        drop(running.log.join());
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn start_log(fd: i32, queues: Vec<LogQueue>) -> Result<(mpsc::Sender<()>, JoinHandle<()>), EngineError> {
+    let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
+    let fd: BorrowedFd<'_> = match fd {
+        1 => stdout.as_fd(),
+        2 => stderr.as_fd(),
+        _ => return Err(EngineError("options.log_fd: must be 1 or 2".to_owned())),
+    };
+    let owned = fd.try_clone_to_owned().map_err(|e| format!("the log cannot be opened: {e}"))?;
+    let mut writer = LogWriter::new(queues, File::from(owned));
+    let (stop, stopped) = mpsc::channel();
+    let thread = std::thread::Builder::new()
+        .name("edge-log".to_owned())
+        .spawn(move || {
+            while stopped.recv_timeout(Duration::from_millis(100)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                writer.flush();
+            }
+            writer.flush();
+        })
+        .map_err(|e| format!("the log thread could not be started: {e}"))?;
+    Ok((stop, thread))
+}
+
+fn fill_random(bytes: &mut [u8]) -> Result<(), EngineError> {
+    rustls::crypto::aws_lc_rs::default_provider()
+        .secure_random
+        .fill(bytes)
+        .map_err(|_| EngineError("the system has no randomness to give".to_owned()))
+}

@@ -1,0 +1,227 @@
+//! The story: what happens to a request, from its head to its settlement.
+//!
+//! One pipeline for every surface and operation. A station returns the value the next one needs, and the
+//! value is the proof that it ran. An [`Exchange`] settles when it is dropped, whatever ended it: an answer,
+//! a client that left, a panic.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use llm_edge_core::http1::RequestHead;
+use llm_edge_core::principal::Principal;
+use llm_edge_core::rejection::{Code, Rejection};
+use llm_edge_core::surface::{Operation, Surface};
+use llm_edge_core::tap::Usage;
+
+use crate::doors::Client;
+use crate::loaded::Loaded;
+use crate::shared::HeldBytes;
+use crate::stations::admit::Admission;
+use crate::stations::cache::{Flight, Lookup};
+use crate::stations::head::Checked;
+use crate::stations::{
+    admit, authenticate, authorize, body, cache, guard, head, route, send, settle, stream,
+};
+use crate::worker::Worker;
+
+pub(crate) use crate::stations::stream::{Body, Reply};
+
+/// A request and all that is known of it.
+pub(crate) struct Exchange {
+    pub(crate) worker: Rc<Worker>,
+    /// The snapshot this request started with, and ends with.
+    pub(crate) loaded: Rc<Loaded>,
+    pub(crate) client: Client,
+    /// Head and body as they came.
+    pub(crate) input: Vec<u8>,
+    pub(crate) request: RequestHead,
+    pub(crate) request_id: RequestId,
+    pub(crate) held: Option<HeldBytes>,
+    pub(crate) facts: Facts,
+}
+
+/// What settlement reports; filled in along the way.
+pub(crate) struct Facts {
+    pub(crate) started: Instant,
+    /// The whole request was there.
+    pub(crate) read: Option<Instant>,
+    /// The request had left for the upstream.
+    pub(crate) sent: Option<Instant>,
+    /// The first byte of the upstream's reply was there.
+    pub(crate) first_byte: Option<Instant>,
+    /// The reply's first bytes had left for the client.
+    pub(crate) replied: Option<Instant>,
+    pub(crate) surface: Surface,
+    pub(crate) operation: Option<Operation>,
+    pub(crate) principal: Option<Arc<Principal>>,
+    /// Route index, and index of the target within it.
+    pub(crate) route: Option<usize>,
+    pub(crate) target: Option<usize>,
+    pub(crate) attempts: u32,
+    pub(crate) status: u16,
+    pub(crate) rejection: Option<Code>,
+    pub(crate) cache: CacheResult,
+    pub(crate) streaming: bool,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) reply_bytes: u64,
+    pub(crate) ending: Ending,
+}
+
+/// What the cache had to do with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CacheResult {
+    /// The route has no cache.
+    None,
+    Hit,
+    Miss,
+    /// The client asked to go without.
+    Bypass,
+}
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Nothing was written to the end: the client left, or the worker was cut.
+    Cancelled,
+    /// The reply went out whole.
+    Whole,
+    /// The reply broke off, and the client was told.
+    Cut(Code),
+}
+
+/// The id of a request, as the client chose it or ours.
+#[derive(Clone, Copy)]
+pub(crate) struct RequestId {
+    bytes: [u8; 64],
+    len: u8,
+}
+
+impl RequestId {
+    /// The client's id, if it is sane: 1 to 64 letters, digits, `-`, `_`, `.`.
+    pub(crate) fn accept(value: &[u8]) -> Option<Self> {
+        let sane = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+        if value.is_empty() || value.len() > 64 || !value.iter().all(sane) {
+            return None;
+        }
+        let mut bytes = [0; 64];
+        bytes.get_mut(..value.len())?.copy_from_slice(value);
+        Some(Self { bytes, len: u8::try_from(value.len()).ok()? })
+    }
+
+    /// `req_` and 24 hexadecimal digits.
+    pub(crate) fn make(worker: &Worker) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut bytes = [0; 64];
+        let random = (u128::from(worker.random()) << 64) | u128::from(worker.random());
+        let prefix = b"req_".iter().copied();
+        let digits =
+            (0..24).map(|at| DIGITS.get(((random >> (4 * at)) & 15) as usize).copied().unwrap_or(b'0'));
+        for (into, byte) in bytes.iter_mut().zip(prefix.chain(digits)) {
+            *into = byte;
+        }
+        Self { bytes, len: 28 }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
+
+/// Where the reply comes from.
+pub(crate) enum Source {
+    /// We know the answer ourselves: a probe, a list of models.
+    Own(authorize::OwnReply),
+    /// The cache has it.
+    Stored(Arc<crate::backends::cache::memory::Stored>),
+    /// An upstream has begun to send it.
+    Upstream(Box<send::Begun>, Flight),
+}
+
+/// Takes a request through all stations. The reply owns the exchange; dropping it settles.
+pub(crate) async fn serve(mut x: Exchange) -> Reply {
+    match journey(&mut x).await {
+        Ok((admission, source)) => stream::relay(x, admission, source),
+        Err(rejection) => stream::reject(x, &rejection),
+    }
+}
+
+async fn journey(x: &mut Exchange) -> Result<(Admission, Source), Rejection> {
+    let head = match head::check(x)? {
+        Checked::Api(head) => head,
+        Checked::Probe(reply) => return Ok((Admission::exempt(), Source::Own(reply))),
+    };
+    let caller = authenticate::run(x)?;
+    let envelope = body::read(x, &head).await?;
+    let route = match authorize::run(x, &head, &caller, &envelope)? {
+        authorize::Authorized::Route(route) => route,
+        authorize::Authorized::Listing(reply) => return Ok((Admission::exempt(), Source::Own(reply))),
+    };
+    let admission = admit::reserve(x, &caller, &route, &envelope)?;
+    let screened = guard::screen(x, &route, envelope)?;
+    let source = match cache::look_up(x, &head, &caller, &route, &screened) {
+        Lookup::Hit(stored) => Source::Stored(stored),
+        Lookup::Miss(flight) => {
+            let plan = route::plan(x, &head, &route)?;
+            Source::Upstream(send::first_byte(x, &head, &admission, &plan, &screened).await?, flight)
+        }
+    };
+    Ok((admission, source))
+}
+
+impl Exchange {
+    /// An exchange for a request whose head has just been read.
+    pub(crate) fn new(worker: &Rc<Worker>, client: Client, input: Vec<u8>, request: RequestHead) -> Self {
+        use llm_edge_core::http1::Known;
+        let request_id = request
+            .find(Known::XRequestId)
+            .and_then(|field| RequestId::accept(field.value.of(&input)))
+            .unwrap_or_else(|| RequestId::make(worker));
+        worker.bank.worker.in_flight.add(1);
+        Self {
+            worker: Rc::clone(worker),
+            loaded: worker.loaded(),
+            client,
+            input,
+            request,
+            request_id,
+            held: None,
+            facts: Facts::new(Instant::now()),
+        }
+    }
+}
+
+impl Facts {
+    fn new(started: Instant) -> Self {
+        Self {
+            started,
+            read: None,
+            sent: None,
+            first_byte: None,
+            replied: None,
+            surface: Surface::OpenAi,
+            operation: None,
+            principal: None,
+            route: None,
+            target: None,
+            attempts: 0,
+            status: 0,
+            rejection: None,
+            cache: CacheResult::None,
+            streaming: false,
+            usage: None,
+            reply_bytes: 0,
+            ending: Ending::Cancelled,
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        settle::run(self);
+    }
+}

@@ -1,0 +1,24 @@
+//! The verbs of the gateway: what happens to a request, in order.
+//!
+//! [`exchange`] is the story; [`stations`] are its chapters. A [`doors`] module makes an exchange out of
+//! bytes and writes its reply; [`backends`] wait on the world. Each [`worker`] is one thread that shares
+//! nothing on the path of a request but read-mostly pointers; [`engine`] starts, feeds and drains them.
+
+mod backends;
+mod buffers;
+mod deadlines;
+mod doors;
+mod exchange;
+mod loaded;
+mod socket;
+mod stations;
+mod telemetry;
+mod worker;
+
+mod engine;
+mod options;
+mod shared;
+
+pub use engine::{Engine, EngineError};
+pub use options::{Listen, Options, TlsFiles};
+pub use telemetry::metrics::METRICS;

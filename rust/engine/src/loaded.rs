@@ -1,0 +1,157 @@
+//! A snapshot made ready for one worker: header blocks rendered, pools and counters found, pickers fresh.
+//!
+//! Built when the worker sees a new epoch; a request keeps the one it started with.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use llm_edge_core::http1::{HeadLimits, write};
+use llm_edge_core::snapshot::{Provider, Snapshot};
+use llm_edge_core::strategy::Picker;
+
+use crate::backends::upstream::Origin;
+use crate::shared::{Credential, Published};
+use crate::telemetry::bank::{RouteCells, TargetCells, TargetLabels};
+use crate::worker::Worker;
+
+/// See the module.
+pub(crate) struct Loaded {
+    pub(crate) epoch: u64,
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) routes: Vec<Rc<LoadedRoute>>,
+    pub(crate) providers: Vec<LoadedProvider>,
+    pub(crate) head_limits: HeadLimits,
+    pub(crate) upstream_head_limits: HeadLimits,
+}
+
+/// What a worker keeps for one route.
+pub(crate) struct LoadedRoute {
+    pub(crate) index: usize,
+    pub(crate) picker: RefCell<Picker>,
+    pub(crate) cells: Arc<RouteCells>,
+    pub(crate) targets: Vec<Arc<TargetCells>>,
+}
+
+/// What a worker keeps for one provider.
+pub(crate) struct LoadedProvider {
+    pub(crate) origin: Rc<Origin>,
+    /// `host: …` and the fields that are always sent, each ended by CRLF.
+    pub(crate) fixed_fields: Vec<u8>,
+    /// `authorization: Bearer `, to be followed by a credential.
+    pub(crate) auth_field: Vec<u8>,
+    /// Lower-case names of the fields that replace the client's.
+    pub(crate) replaced: Vec<Vec<u8>>,
+    pub(crate) credentials: Vec<Arc<Credential>>,
+    pub(crate) next_credential: std::cell::Cell<usize>,
+}
+
+impl Loaded {
+    /// Nothing yet: what a worker holds while it builds its first one.
+    pub(crate) fn unbuilt(snapshot: Arc<Snapshot>) -> Self {
+        let none = HeadLimits { head_bytes_max: 0, headers_max: 0, target_bytes_max: 0 };
+        Self {
+            epoch: 0,
+            snapshot,
+            routes: Vec::new(),
+            providers: Vec::new(),
+            head_limits: none,
+            upstream_head_limits: none,
+        }
+    }
+
+    /// Makes `published` ready for `worker`.
+    ///
+    /// # Errors
+    /// When an origin's certificates cannot be used.
+    pub(crate) fn build(worker: &Worker, published: &Published) -> Result<Self, String> {
+        let snapshot = Arc::clone(&published.snapshot);
+        let providers = snapshot
+            .providers
+            .iter()
+            .map(|provider| LoadedProvider::build(worker, provider))
+            .collect::<Result<Vec<_>, _>>()?;
+        let routes = snapshot
+            .routes
+            .iter()
+            .enumerate()
+            .map(|(index, route)| {
+                let targets = route
+                    .targets
+                    .iter()
+                    .map(|target| {
+                        use llm_edge_core::snapshot::ModelName;
+                        let provider = snapshot.providers.get(target.provider);
+                        worker.bank.target(TargetLabels {
+                            route: route.name.clone(),
+                            provider: provider.map(|p| p.name.clone()).unwrap_or_default(),
+                            // Only names from the configuration: what clients write has no bound.
+                            model: match &target.model {
+                                ModelName::Fixed(name) => name.clone(),
+                                ModelName::Same | ModelName::Rest => "*".to_owned(),
+                            },
+                        })
+                    })
+                    .collect();
+                Rc::new(LoadedRoute {
+                    index,
+                    picker: RefCell::new(Picker::new(route)),
+                    cells: worker.bank.route(route.name.clone()),
+                    targets,
+                })
+            })
+            .collect();
+        let limits = &snapshot.limits;
+        let head_limits = HeadLimits {
+            head_bytes_max: limits.head_bytes_max as usize,
+            headers_max: usize::from(limits.headers_max),
+            target_bytes_max: limits.target_bytes_max as usize,
+        };
+        let upstream_head_limits = HeadLimits {
+            head_bytes_max: limits.upstream_head_bytes_max as usize,
+            headers_max: 1000,
+            target_bytes_max: 0,
+        };
+        Ok(Self { epoch: published.epoch, routes, providers, head_limits, upstream_head_limits, snapshot })
+    }
+}
+
+impl LoadedProvider {
+    fn build(worker: &Worker, provider: &Provider) -> Result<Self, String> {
+        let mut fixed_fields = Vec::new();
+        write::field(&mut fixed_fields, b"host", provider.host_header.as_bytes());
+        // Plain text lets usage and terminal events be seen; a provider that compresses all the same is
+        // passed on as it is.
+        let own_encoding = provider.headers.iter().any(|(name, _)| name == "accept-encoding");
+        if !own_encoding {
+            write::field(&mut fixed_fields, b"accept-encoding", b"identity");
+        }
+        for (name, value) in &provider.headers {
+            write::field(&mut fixed_fields, name.as_bytes(), value.as_bytes());
+        }
+        let auth_field = provider
+            .auth
+            .as_ref()
+            .map(|auth| format!("{}: {}", auth.header, auth.prefix).into_bytes())
+            .unwrap_or_default();
+        Ok(Self {
+            origin: worker.origin(&provider.origin)?,
+            fixed_fields,
+            auth_field,
+            replaced: provider.headers.iter().map(|(name, _)| name.as_bytes().to_vec()).collect(),
+            credentials: provider
+                .credentials
+                .iter()
+                .map(|slot| worker.shared.credentials.slot(slot))
+                .collect(),
+            next_credential: std::cell::Cell::new(0),
+        })
+    }
+
+    /// The next credential in turn, if the provider has any.
+    pub(crate) fn credential(&self) -> Option<&Credential> {
+        let at = self.next_credential.get();
+        self.next_credential.set(if at + 1 >= self.credentials.len() { 0 } else { at + 1 });
+        self.credentials.get(at).map(Arc::as_ref)
+    }
+}

@@ -1,0 +1,83 @@
+//! A byte stream to a peer, plain or TLS, with the few operations the path of a request needs.
+
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncReadExt, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
+
+/// See the module.
+pub(crate) enum Socket {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Socket {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// Whether the peer may have sent something since the last short read: asks the event queue's memory,
+    /// not the kernel.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tcp().poll_read_ready(cx)
+    }
+
+    /// Reads once into the spare room of `buffer` (which must have some); 0 stands for the end.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        if buffer.capacity() == buffer.len() {
+            buffer.reserve(crate::buffers::BUFFER_BYTES);
+        }
+        // `read_buf` fills spare capacity without clearing it, and a read that leaves room marks the socket
+        // as drained, which spares the next look a system call.
+        match self {
+            Self::Plain(tcp) => pin!(tcp.read_buf(buffer)).poll(cx),
+            Self::Tls(tls) => pin!(tls.read_buf(buffer)).poll(cx),
+        }
+    }
+
+    /// Writes what it can of `slices` with one call; 0 only for nothing to write.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_write_vectored(cx, slices),
+        }
+    }
+
+    /// Pushes out what TLS still holds; nothing to do on a plain socket.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_flush(cx),
+        }
+    }
+
+    /// Says that no more bytes follow.
+    pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
+        poll_fn(|cx| match self {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(&mut **tls).poll_shutdown(cx),
+        })
+        .await
+    }
+}
+
+/// Takes `written` bytes off the front of `slices`; returns what is left to write.
+pub(crate) fn advance<'a, 'b>(mut slices: &'b mut [IoSlice<'a>], written: usize) -> &'b mut [IoSlice<'a>] {
+    IoSlice::advance_slices(&mut slices, written);
+    slices
+}

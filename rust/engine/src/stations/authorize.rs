@@ -1,0 +1,229 @@
+//! Authorize: may this caller ask for this model, and which route is meant.
+
+use std::rc::Rc;
+
+use llm_edge_core::http1::write;
+use llm_edge_core::principal::Principal;
+use llm_edge_core::rejection::{Code, Rejection};
+use llm_edge_core::snapshot::Model;
+use llm_edge_core::surface::{Operation, Surface};
+
+use super::body::Envelope;
+use super::head::Head;
+use crate::exchange::Exchange;
+use crate::loaded::LoadedRoute;
+
+/// What the caller may have.
+pub(crate) enum Authorized {
+    /// A route to an upstream.
+    Route(Rc<LoadedRoute>),
+    /// The models that are listed for this caller.
+    Listing(OwnReply),
+}
+
+/// A reply that is made here.
+pub(crate) struct OwnReply {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: Vec<u8>,
+}
+
+impl OwnReply {
+    pub(crate) fn text(status: u16, body: &str) -> Self {
+        Self { status, content_type: "text/plain; charset=utf-8", body: body.as_bytes().to_vec() }
+    }
+
+    fn json(value: &serde_json::Value) -> Self {
+        Self { status: 200, content_type: "application/json", body: value.to_string().into_bytes() }
+    }
+
+    /// The header fields, without framing.
+    pub(crate) fn write_fields(&self, out: &mut Vec<u8>) {
+        write::field(out, b"content-type", self.content_type.as_bytes());
+    }
+}
+
+/// Finds the route of the model asked for, or lists what may be asked for.
+///
+/// # Errors
+/// 404 with the nearest names when the model is unknown or not allowed (the two cannot be told apart from
+/// outside), 400 when none is named.
+pub(crate) fn run(
+    x: &mut Exchange,
+    head: &Head,
+    caller: &Principal,
+    envelope: &Envelope,
+) -> Result<Authorized, Rejection> {
+    let Some(dialect) = head.operation.dialect() else {
+        return list(x, head, caller).map(Authorized::Listing);
+    };
+    let body = envelope.body.of(&x.input);
+    let Some(text) = &envelope.scan.model else {
+        return Err(Rejection::new(
+            Code::InvalidField,
+            "field `model` is missing. hint: `GET /v1/models` lists the names",
+        )
+        .param("model"));
+    };
+    let model = text.decode(body).map_err(|e| e.rejection(body))?;
+    let route = x.loaded.snapshot.names.route(&model, dialect);
+    let route = route.filter(|_| caller.may_use(&model)).and_then(|index| x.loaded.routes.get(index));
+    match route {
+        Some(route) => {
+            x.facts.route = Some(route.index);
+            Ok(Authorized::Route(Rc::clone(route)))
+        }
+        None => Err(not_found(x, caller, &model)),
+    }
+}
+
+fn list(x: &Exchange, head: &Head, caller: &Principal) -> Result<OwnReply, Rejection> {
+    let models = x.loaded.snapshot.models.iter().filter(|model| caller.may_use(&model.id));
+    if head.operation == Operation::ListModels {
+        let data: Vec<_> = models.map(|model| show(model, head.surface)).collect();
+        return Ok(OwnReply::json(&match head.surface {
+            Surface::OpenAi => serde_json::json!({"object": "list", "data": data}),
+            Surface::Anthropic => {
+                let id = |at: Option<&serde_json::Value>| at.and_then(|model| model.get("id")).cloned();
+                serde_json::json!({
+                    "data": data, "has_more": false,
+                    "first_id": id(data.first()), "last_id": id(data.last()),
+                })
+            }
+        }));
+    }
+    let id = decode_once(head.model_id.of(&x.input)).ok_or_else(|| {
+        Rejection::new(Code::ModelNotFound, "the model id in the path is not percent-encoded UTF-8")
+    })?;
+    let mut models = models;
+    match models.find(|model| model.id == id) {
+        Some(model) => Ok(OwnReply::json(&show(model, head.surface))),
+        None => Err(not_found(x, caller, &id)),
+    }
+}
+
+fn show(model: &Model, surface: Surface) -> serde_json::Value {
+    match surface {
+        Surface::OpenAi => serde_json::json!({
+            "id": model.id, "object": "model", "created": model.created, "owned_by": model.owned_by,
+        }),
+        Surface::Anthropic => serde_json::json!({
+            "type": "model", "id": model.id, "display_name": model.id, "created_at": rfc3339(model.created),
+        }),
+    }
+}
+
+/// Percent-decodes once; what is decoded is not decoded again.
+fn decode_once(raw: &[u8]) -> Option<String> {
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((first, tail)) = rest.split_first() {
+        if *first == b'%' {
+            let digits = std::str::from_utf8(tail.get(..2)?).ok()?;
+            if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return None;
+            }
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = tail.get(2..)?;
+        } else {
+            bytes.push(*first);
+            rest = tail;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Unix seconds as a date and time (Hinnant, "chrono-compatible low-level date algorithms").
+fn rfc3339(unix_s: u64) -> String {
+    let (days, second) = (unix_s / 86_400, unix_s % 86_400);
+    let z = days + 719_468;
+    let era = z / 146_097;
+    let day_of_era = z % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+fn not_found(x: &Exchange, caller: &Principal, model: &str) -> Rejection {
+    let shown: String = model.chars().take(120).collect();
+    let mut message = format!("the model `{shown}` does not exist here, or this key may not use it.");
+    let near = nearest(x, caller, model);
+    if near.is_empty() {
+        message.push_str(" hint: `GET /v1/models` lists the names");
+    } else {
+        message.push_str(" hint: did you mean ");
+        message.push_str(&near.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or "));
+        message.push_str("? `GET /v1/models` lists the names");
+    }
+    Rejection::new(Code::ModelNotFound, message).param("model")
+}
+
+/// Up to three names this caller may use, nearest first. Only near ones; at most 1,000 names are looked at.
+fn nearest(x: &Exchange, caller: &Principal, model: &str) -> Vec<String> {
+    let snapshot = &x.loaded.snapshot;
+    let listed = snapshot.models.iter().map(|model| model.id.as_str());
+    let wanted: Vec<char> = model.chars().take(64).collect();
+    let mut near: Vec<(usize, &str)> = listed
+        .chain(snapshot.names.exact())
+        .filter(|name| caller.may_use(name))
+        .take(1000)
+        .map(|name| (distance(&wanted, &name.chars().take(64).collect::<Vec<_>>()), name))
+        .filter(|(distance, name)| *distance <= name.len().max(wanted.len()) / 3)
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
+}
+
+/// Levenshtein's distance.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let above = row.get(j + 1).copied().unwrap_or_default();
+            let cost = (diagonal + usize::from(x != y)).min(above + 1).min(left + 1);
+            if let Some(cell) = row.get_mut(j) {
+                *cell = left;
+            }
+            diagonal = above;
+            left = cost;
+        }
+        if let Some(cell) = row.last_mut() {
+            *cell = left;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_decoded_once() {
+        assert_eq!(decode_once(b"mock%2Fecho").as_deref(), Some("mock/echo"));
+        assert_eq!(decode_once(b"mock%252Fecho").as_deref(), Some("mock%2Fecho"));
+        for bad in [&b"a%"[..], b"a%2", b"a%+1", b"a%zz", b"%ff"] {
+            assert_eq!(decode_once(bad), None);
+        }
+    }
+
+    #[test]
+    fn distance_counts_single_edits() {
+        let d = |a: &str, b: &str| distance(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>());
+        assert_eq!((d("kitten", "sitting"), d("", "abc"), d("abc", "abc"), d("abc", "")), (3, 3, 0, 3));
+    }
+
+    #[test]
+    fn unix_time_reads_as_a_date() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
+        assert_eq!(rfc3339(1_709_210_096), "2024-02-29T12:34:56Z");
+    }
+}

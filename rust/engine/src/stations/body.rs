@@ -1,0 +1,131 @@
+//! Body: the whole request, bounded, and what policy must know of it.
+//!
+//! An incomplete body is never executed: what follows sees only bodies that arrived to their last byte. The
+//! body stays where it was read, behind the head; a chunked one is moved together there.
+
+use std::time::Instant;
+
+use llm_edge_core::http1::Known;
+use llm_edge_core::rejection::{Code, Rejection};
+use llm_edge_core::scan::{self, Scan};
+use llm_edge_core::span::Span;
+
+use super::head::Head;
+use crate::buffers::BUFFER_BYTES;
+use crate::exchange::Exchange;
+
+/// A request body that is all there, with the fields that policy acts on.
+pub(crate) struct Envelope {
+    /// Where it is in the exchange's input.
+    pub(crate) body: Span,
+    pub(crate) scan: Scan,
+}
+
+/// How a body could not be had.
+#[derive(Debug)]
+pub(crate) enum BodyError {
+    /// The client left, or the connection broke: nobody is there to be told.
+    Gone,
+    /// Bytes stopped coming.
+    Stalled,
+    /// More than `limits.body_bytes_max`.
+    TooLarge,
+    /// More than `limits.buffered_bytes_max` together with all others.
+    NoRoom,
+    /// The framing is wrong.
+    Invalid(llm_edge_core::http1::Http1Error),
+}
+
+/// Reads the body and scans it.
+///
+/// # Errors
+/// 408, 413, 415, 503 or 400 with the byte at fault.
+pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Rejection> {
+    let Some(dialect) = head.operation.dialect() else {
+        // A GET's body means nothing, but the next request begins behind it.
+        let body = x.read_body().await.map_err(|e| refuse(x, &e))?;
+        return Ok(Envelope { body, scan: Scan::default() });
+    };
+    check_type(x)?;
+    let body = x.read_body().await.map_err(|e| refuse(x, &e))?;
+    x.facts.read = Some(Instant::now());
+    let bytes = body.of(&x.input);
+    let scan = scan::scan(bytes, dialect).map_err(|e| e.rejection(bytes))?;
+    x.facts.streaming = scan.stream == Some(true);
+    Ok(Envelope { body, scan })
+}
+
+/// JSON, or not said: clients in shell scripts forget to.
+fn check_type(x: &Exchange) -> Result<(), Rejection> {
+    if let Some(field) = x.request.find(Known::ContentType) {
+        let value = field.value.of(&x.input);
+        let end = memchr::memchr(b';', value).unwrap_or(value.len());
+        let media = value.get(..end).unwrap_or_default().trim_ascii();
+        if !media.eq_ignore_ascii_case(b"application/json") {
+            return Err(Rejection::new(
+                Code::UnsupportedMediaType,
+                "the body must be JSON. hint: send `Content-Type: application/json`",
+            ));
+        }
+    }
+    if let Some(field) = x.request.find(Known::ContentEncoding)
+        && !field.value.of(&x.input).eq_ignore_ascii_case(b"identity")
+    {
+        return Err(Rejection::new(
+            Code::UnsupportedMediaType,
+            "compressed request bodies are not supported. hint: send the body without `Content-Encoding`",
+        ));
+    }
+    Ok(())
+}
+
+fn refuse(x: &Exchange, error: &BodyError) -> Rejection {
+    let limits = &x.loaded.snapshot.limits;
+    match error {
+        BodyError::Gone => Rejection::new(Code::BadHttp, "the request ended before its body was complete"),
+        BodyError::Stalled => Rejection::new(
+            Code::RequestTimeout,
+            format!(
+                "no byte of the announced body came for {} ms (`limits.body_progress_ms`)",
+                limits.body_progress_ms
+            ),
+        ),
+        BodyError::TooLarge => Rejection::new(
+            Code::BodyTooLarge,
+            format!("the body is larger than {} bytes (`limits.body_bytes_max`)", limits.body_bytes_max),
+        ),
+        BodyError::NoRoom => Rejection::new(
+            Code::Overloaded,
+            format!(
+                "request bodies in memory would exceed {} bytes (`limits.buffered_bytes_max`)",
+                limits.buffered_bytes_max
+            ),
+        )
+        .retry_after_s(1),
+        BodyError::Invalid(e) => Rejection::new(e.code(), e.message()),
+    }
+}
+
+impl Exchange {
+    async fn read_body(&mut self) -> Result<Span, BodyError> {
+        let client = self.client.clone();
+        client.read_body(self).await
+    }
+
+    /// Makes sure that a body of `bytes` may be held; bodies that fit the connection's own buffer always may.
+    pub(crate) fn hold(&mut self, bytes: u64) -> Result<(), BodyError> {
+        let limits = &self.loaded.snapshot.limits;
+        if bytes > limits.body_bytes_max {
+            return Err(BodyError::TooLarge);
+        }
+        let held = self.held.as_ref().map_or(0, crate::shared::HeldBytes::bytes);
+        if bytes <= BUFFER_BYTES as u64 || bytes <= held {
+            return Ok(());
+        }
+        // Give back first: the new hold covers the old one.
+        self.held = None;
+        let held = self.worker.shared.hold_bytes(bytes, limits.buffered_bytes_max);
+        self.held = Some(held.ok_or(BodyError::NoRoom)?);
+        Ok(())
+    }
+}

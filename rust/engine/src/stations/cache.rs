@@ -1,0 +1,144 @@
+//! Cache: has the same been asked before, by the same caller, on the same route.
+//!
+//! The key covers everything that shapes the reply (see [`llm_edge_core::cache_key`]); a hit is one more
+//! source for the same relay. `Cache-Control: no-store` goes without, `no-cache` asks anew and keeps the
+//! answer (RFC 9111 §5.2.1).
+
+use std::sync::Arc;
+
+use llm_edge_core::cache_key::{CacheKey, CacheKeyBuilder};
+use llm_edge_core::http1::Known;
+use llm_edge_core::principal::Principal;
+use llm_edge_core::surface::Surface;
+
+use super::guard::Screened;
+use super::head::Head;
+use crate::backends::cache::memory::Stored;
+use crate::exchange::{CacheResult, Exchange};
+use crate::loaded::LoadedRoute;
+
+/// What the look-up gave.
+pub(crate) enum Lookup {
+    /// The reply.
+    Hit(Arc<Stored>),
+    /// Nothing; the flight says whether to keep what comes.
+    Miss(Flight),
+}
+
+/// What to do with the reply that is on its way.
+pub(crate) struct Flight {
+    pub(crate) keep: Option<Keep>,
+}
+
+/// Keep the reply under this key.
+pub(crate) struct Keep {
+    pub(crate) key: CacheKey,
+    pub(crate) ttl_ms: u64,
+    pub(crate) reply_bytes_max: u64,
+}
+
+/// Looks for a live reply.
+pub(crate) fn look_up(
+    x: &mut Exchange,
+    head: &Head,
+    caller: &Principal,
+    route: &LoadedRoute,
+    screened: &Screened,
+) -> Lookup {
+    let loaded = std::rc::Rc::clone(&x.loaded);
+    let Some(config) = loaded.snapshot.routes.get(route.index).and_then(|r| r.cache.as_ref()) else {
+        return Lookup::Miss(Flight { keep: None });
+    };
+    let control = control(x);
+    if control == Control::NoStore {
+        count(x, route, CacheResult::Bypass);
+        return Lookup::Miss(Flight { keep: None });
+    }
+    let key = key(x, head, caller, route, screened);
+    if control == Control::Normal
+        && let Some(stored) = x.worker.shared.cache.find(&key, x.facts.started)
+    {
+        count(x, route, CacheResult::Hit);
+        return Lookup::Hit(stored);
+    }
+    count(x, route, if control == Control::NoCache { CacheResult::Bypass } else { CacheResult::Miss });
+    let keep = Keep { key, ttl_ms: config.ttl_ms, reply_bytes_max: config.reply_bytes_max };
+    Lookup::Miss(Flight { keep: Some(keep) })
+}
+
+fn count(x: &mut Exchange, route: &LoadedRoute, result: CacheResult) {
+    x.facts.cache = result;
+    let at = match result {
+        CacheResult::Hit => 0,
+        CacheResult::Miss => 1,
+        CacheResult::Bypass => 2,
+        CacheResult::None => return,
+    };
+    if let Some(cell) = route.cells.cache.get(at) {
+        cell.add(1);
+    }
+}
+
+#[derive(PartialEq, Eq, Clone, Copy)]
+enum Control {
+    Normal,
+    NoCache,
+    NoStore,
+}
+
+fn control(x: &Exchange) -> Control {
+    let mut control = Control::Normal;
+    for field in x.request.fields.iter().filter(|field| field.known == Known::CacheControl) {
+        for directive in field.value.of(&x.input).split(|b| *b == b',') {
+            let directive = directive.trim_ascii();
+            if directive.eq_ignore_ascii_case(b"no-store") {
+                return Control::NoStore;
+            }
+            if directive.eq_ignore_ascii_case(b"no-cache") || directive.eq_ignore_ascii_case(b"max-age=0") {
+                control = Control::NoCache;
+            }
+        }
+    }
+    control
+}
+
+fn key(x: &Exchange, head: &Head, caller: &Principal, route: &LoadedRoute, screened: &Screened) -> CacheKey {
+    let snapshot = &x.loaded.snapshot;
+    let envelope = screened.envelope();
+    let mut key = CacheKeyBuilder::new(&x.worker.shared.cache.secret);
+    key.part(&caller.scope);
+    key.part(match head.surface {
+        Surface::OpenAi => b"openai",
+        Surface::Anthropic => b"anthropic",
+    });
+    key.part(head.operation.name().as_bytes());
+    if let Some(route) = snapshot.routes.get(route.index) {
+        key.part(route.name.as_bytes());
+        key.part(route.policy_hash.as_bytes());
+    }
+    key.part(head.query.of(&x.input));
+    for known in [Known::AnthropicVersion, Known::AnthropicBeta, Known::Accept] {
+        for field in x.request.fields.iter().filter(|field| field.known == known) {
+            key.part(field.value.of(&x.input));
+        }
+        key.part(b"");
+    }
+    // Vendors switch features by fields of their own; each may shape the reply.
+    for field in x.request.fields.iter().filter(|field| field.known == Known::Other) {
+        let name = field.name.of(&x.input);
+        if shapes_reply(name) {
+            key.part(name);
+            key.part(field.value.of(&x.input));
+        }
+    }
+    key.body(envelope.body.of(&x.input), envelope.scan.irrelevant.spans().iter().copied());
+    key.finish()
+}
+
+/// Fields known to other gateways and SDKs that select features or the account that answers.
+fn shapes_reply(name: &[u8]) -> bool {
+    const PREFIXES: [&[u8]; 3] = [b"openai-", b"anthropic-", b"x-ms-"];
+    PREFIXES
+        .iter()
+        .any(|prefix| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)))
+}

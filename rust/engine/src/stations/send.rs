@@ -1,0 +1,368 @@
+//! Send: the request goes upstream, and the head of the reply comes back.
+//!
+//! Another target or connection is tried only while no byte of the request was written anywhere (B03).
+
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+use std::time::Instant;
+
+use llm_edge_core::http1::{Known, write};
+use llm_edge_core::rejection::{Code, Rejection};
+use llm_edge_core::scan::{escape_json, splice_model};
+use llm_edge_core::snapshot::{ModelName, PathTemplate};
+
+use super::admit::Admission;
+use super::guard::Screened;
+use super::head::Head;
+use super::route::Plan;
+use crate::backends::upstream::{Connection, Origin, ReadError};
+use crate::deadlines::Lapse;
+use crate::exchange::Exchange;
+use crate::loaded::LoadedProvider;
+
+/// An upstream's reply whose head is there.
+pub(crate) struct Begun {
+    pub(crate) connection: Connection,
+    pub(crate) origin: Rc<Origin>,
+    pub(crate) target: usize,
+    pub(crate) progress_ms: u32,
+    /// On the worker's coarse clock; `u64::MAX` for none.
+    pub(crate) latest_ms: u64,
+}
+
+/// How an attempt failed.
+enum Failed {
+    /// No byte of the request was written: another attempt is safe.
+    Unsent(Rejection),
+    /// It may have been executed.
+    Sent(Rejection),
+}
+
+/// Sends the request to the plan's targets, one after the other, until one begins to reply.
+///
+/// # Errors
+/// 502 or 504; with `x-should-retry: true` where no byte of the request was written.
+pub(crate) async fn first_byte(
+    x: &mut Exchange,
+    head: &Head,
+    _: &Admission,
+    plan: &Plan,
+    screened: &Screened,
+) -> Result<Box<Begun>, Rejection> {
+    let total_ms = plan.deadlines.total_ms;
+    let latest_ms =
+        if total_ms == 0 { u64::MAX } else { x.worker.deadlines.now_ms() + u64::from(total_ms) + 25 };
+    let mut last = None;
+    for target in plan.targets() {
+        let Some(request) = Request::write(x, head, plan, target, screened) else { continue };
+        x.facts.target = Some(target);
+        let result = attempt(x, plan, &request, screened, latest_ms).await;
+        let cells = plan.route.targets.get(target);
+        let count = |at: usize| {
+            if let Some(cell) = cells.and_then(|cells| cells.attempts.get(at)) {
+                cell.add(1);
+            }
+        };
+        x.worker.buffers.give(request.head);
+        match result {
+            Ok(connection) => {
+                count(0);
+                let progress_ms = plan.deadlines.progress_ms;
+                return Ok(Box::new(Begun {
+                    connection,
+                    origin: request.origin,
+                    target,
+                    progress_ms,
+                    latest_ms,
+                }));
+            }
+            Err(Failed::Sent(rejection)) => {
+                count(result_of(rejection.code));
+                return Err(rejection);
+            }
+            Err(Failed::Unsent(rejection)) => {
+                count(result_of(rejection.code));
+                last = Some(rejection.should_retry(true));
+            }
+        }
+    }
+    Err(last
+        .unwrap_or_else(|| Rejection::new(Code::Internal, "no target of this route serves the operation")))
+}
+
+/// Index into [`crate::telemetry::bank::ATTEMPT_RESULTS`].
+fn result_of(code: Code) -> usize {
+    match code {
+        Code::UpstreamUnreachable => 1,
+        Code::UpstreamTimeout => 3,
+        Code::UpstreamInvalid => 4,
+        _ => 2,
+    }
+}
+
+/// A request as it goes to one target.
+struct Request {
+    origin: Rc<Origin>,
+    /// Request line and fields, ended by the empty line.
+    head: Vec<u8>,
+    /// What the model's name is replaced by, JSON-escaped; empty when it stays.
+    model: Option<Vec<u8>>,
+}
+
+impl Request {
+    /// `None` when the target's provider does not serve the operation.
+    fn write(x: &Exchange, head: &Head, plan: &Plan, target: usize, screened: &Screened) -> Option<Self> {
+        let snapshot = &x.loaded.snapshot;
+        let target = snapshot.routes.get(plan.route.index)?.targets.get(target)?;
+        let template = snapshot.providers.get(target.provider)?.path(head.operation)?;
+        let provider = x.loaded.providers.get(target.provider)?;
+        let envelope = screened.envelope();
+        let body = envelope.body.of(&x.input);
+        let written = envelope.scan.model?;
+        let model = match &target.model {
+            ModelName::Same => None,
+            ModelName::Fixed(name) => Some(escaped(name)),
+            ModelName::Rest if !written.escaped => {
+                let raw = written.raw.of(body);
+                let cut = memchr::memchr(b'/', raw).map_or(0, |at| at + 1);
+                Some(raw.get(cut..).unwrap_or_default().to_vec())
+            }
+            ModelName::Rest => {
+                let name = written.decode(body).ok()?;
+                Some(escaped(name.split_once('/').map_or(&*name, |(_, rest)| rest)))
+            }
+        };
+        let sent_len =
+            envelope.body.len() - model.as_ref().map_or(0, |m| written.raw.len().wrapping_sub(m.len()));
+        let mut out = x.worker.buffers.take();
+        write_line(&mut out, x, head, template, &target.model, &envelope.scan.model?, body);
+        out.extend_from_slice(&provider.fixed_fields);
+        if let Some(credential) = provider.credential() {
+            let before = out.len();
+            out.extend_from_slice(&provider.auth_field);
+            if credential.write(&mut out) {
+                out.extend_from_slice(b"\r\n");
+            } else {
+                out.truncate(before);
+            }
+        }
+        write_fields(&mut out, x, provider, &snapshot.providers.get(target.provider)?.default_headers);
+        write::field(&mut out, b"x-request-id", x.request_id.as_bytes());
+        out.extend_from_slice(b"content-length: ");
+        write::decimal(&mut out, sent_len as u64);
+        out.extend_from_slice(b"\r\n\r\n");
+        Some(Self { origin: Rc::clone(&provider.origin), head: out, model })
+    }
+}
+
+fn escaped(name: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(name.len());
+    escape_json(&mut out, name);
+    out
+}
+
+fn write_line(
+    out: &mut Vec<u8>,
+    x: &Exchange,
+    head: &Head,
+    template: &PathTemplate,
+    model: &ModelName,
+    written: &llm_edge_core::scan::Text,
+    body: &[u8],
+) {
+    out.extend_from_slice(b"POST ");
+    out.extend_from_slice(template.before.as_bytes());
+    let mut has_query = template.before.contains('?');
+    if let Some(after) = &template.after {
+        let decoded = written.decode(body).unwrap_or_default();
+        let name = match model {
+            ModelName::Fixed(name) => name,
+            ModelName::Same => &*decoded,
+            ModelName::Rest => decoded.split_once('/').map_or(&*decoded, |(_, rest)| rest),
+        };
+        percent_encode(out, name.as_bytes());
+        out.extend_from_slice(after.as_bytes());
+        has_query |= after.contains('?');
+    }
+    let query = head.query.of(&x.input);
+    if !query.is_empty() {
+        out.push(if has_query { b'&' } else { b'?' });
+        out.extend_from_slice(query);
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+}
+
+/// Everything but unreserved characters (RFC 3986 §2.3), so that a name cannot leave its path segment (B22).
+fn percent_encode(out: &mut Vec<u8>, name: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in name {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(*byte);
+        } else {
+            let digit = |n: u8| DIGITS.get(usize::from(n)).copied().unwrap_or(b'0');
+            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+}
+
+/// The client's fields that travel on: not what concerns one connection, not who the caller is.
+fn write_fields(out: &mut Vec<u8>, x: &Exchange, provider: &LoadedProvider, defaults: &[(String, String)]) {
+    for field in &x.request.fields {
+        let name = field.name.of(&x.input);
+        let travels = match field.known {
+            Known::HopByHop
+            | Known::Underscore
+            | Known::Forwarded
+            | Known::Edge
+            | Known::Host
+            | Known::ContentLength
+            | Known::TransferEncoding
+            | Known::Expect
+            | Known::Authorization
+            | Known::XApiKey
+            | Known::ApiKey
+            | Known::XGoogApiKey
+            | Known::Cookie
+            | Known::AcceptEncoding
+            | Known::XRequestId => false,
+            // W3C baggage may hold what the caller's own services tell each other.
+            Known::Other => !name.eq_ignore_ascii_case(b"baggage"),
+            _ => true,
+        };
+        let replaced = || provider.replaced.iter().any(|own| own.eq_ignore_ascii_case(name));
+        if travels && !replaced() {
+            write::field(out, name, field.value.of(&x.input));
+        }
+    }
+    for (name, value) in defaults {
+        let sent = |field: &llm_edge_core::http1::Field| {
+            field.name.of(&x.input).eq_ignore_ascii_case(name.as_bytes())
+        };
+        if !x.request.fields.iter().any(sent) {
+            write::field(out, name.as_bytes(), value.as_bytes());
+        }
+    }
+}
+
+async fn attempt(
+    x: &mut Exchange,
+    plan: &Plan,
+    request: &Request,
+    screened: &Screened,
+    latest_ms: u64,
+) -> Result<Connection, Failed> {
+    loop {
+        x.facts.attempts += 1;
+        let mut connection = match request.origin.take_idle() {
+            Some(idle) => idle,
+            None => Box::pin(connect(x, plan, request, latest_ms)).await?,
+        };
+        connection.buffer = x.worker.buffers.take();
+        x.client.timer().arm_before(plan.deadlines.first_byte_ms, latest_ms);
+        match write_request(x, request, screened, &mut connection).await {
+            Ok(()) => {}
+            // The upstream had closed a kept-alive connection just then: take another one.
+            Err(Failed::Unsent(_)) if connection.reused => {
+                x.worker.buffers.give(connection.buffer);
+                continue;
+            }
+            Err(failed) => return Err(failed),
+        }
+        x.facts.sent = Some(Instant::now());
+        read_reply(x, request, &mut connection).await.map_err(Failed::Sent)?;
+        x.facts.first_byte = Some(Instant::now());
+        return Ok(connection);
+    }
+}
+
+async fn connect(x: &Exchange, plan: &Plan, request: &Request, latest_ms: u64) -> Result<Connection, Failed> {
+    let timer = x.client.timer();
+    timer.arm_before(plan.deadlines.connect_ms, latest_ms);
+    match timer.limit(request.origin.connect()).await {
+        Ok(Ok(connection)) => {
+            x.worker.bank.worker.upstream_connections_opened.add(1);
+            Ok(connection)
+        }
+        Ok(Err(e)) => Err(Failed::Unsent(Rejection::new(
+            Code::UpstreamUnreachable,
+            format!("the upstream `{}` cannot be reached: {e}", request.origin.address()),
+        ))),
+        Err(lapse) => Err(Failed::Unsent(lapsed(
+            lapse,
+            &format!(
+                "the upstream `{}` did not accept the connection within {} ms (`deadlines.connect_ms`)",
+                request.origin.address(),
+                plan.deadlines.connect_ms
+            ),
+        ))),
+    }
+}
+
+async fn write_request(
+    x: &Exchange,
+    request: &Request,
+    screened: &Screened,
+    connection: &mut Connection,
+) -> Result<(), Failed> {
+    let envelope = screened.envelope();
+    let body = envelope.body.of(&x.input);
+    let whole = (body, &[][..]);
+    let (before, after) = match (&request.model, &envelope.scan.model) {
+        (Some(_), Some(written)) => splice_model(body, written),
+        _ => whole,
+    };
+    let model = request.model.as_deref().unwrap_or_default();
+    let mut slices =
+        [IoSlice::new(&request.head), IoSlice::new(before), IoSlice::new(model), IoSlice::new(after)];
+    match x.client.timer().limit(connection.send(&mut slices)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(failure)) => {
+            let rejection = closed(request, &failure.error);
+            if failure.written == 0 { Err(Failed::Unsent(rejection)) } else { Err(Failed::Sent(rejection)) }
+        }
+        Err(lapse) => Err(Failed::Sent(lapsed(lapse, "the upstream stopped reading the request"))),
+    }
+}
+
+async fn read_reply(x: &Exchange, request: &Request, connection: &mut Connection) -> Result<(), Rejection> {
+    let limits = &x.loaded.upstream_head_limits;
+    loop {
+        match x.client.timer().limit(connection.read_head(limits)).await {
+            Ok(Ok(())) if connection.head.status < 200 => connection.skip_head(),
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(ReadError::Closed(e))) => return Err(closed(request, &e)),
+            Ok(Err(ReadError::Invalid(e))) => {
+                return Err(Rejection::new(
+                    Code::UpstreamInvalid,
+                    format!(
+                        "the upstream `{}` did not send valid HTTP/1.1: {}",
+                        request.origin.address(),
+                        e.message()
+                    ),
+                ));
+            }
+            Err(lapse) => {
+                let message = format!(
+                    "the upstream `{}` did not begin its reply in time (`deadlines.first_byte_ms`, `deadlines.total_ms`)",
+                    request.origin.address()
+                );
+                return Err(lapsed(lapse, &message));
+            }
+        }
+    }
+}
+
+fn closed(request: &Request, error: &io::Error) -> Rejection {
+    let what = if error.kind() == io::ErrorKind::UnexpectedEof { "closed" } else { "broke" };
+    Rejection::new(
+        Code::UpstreamClosed,
+        format!("the upstream `{}` {what} the connection before it replied", request.origin.address()),
+    )
+}
+
+pub(crate) fn lapsed(lapse: Lapse, message: &str) -> Rejection {
+    match lapse {
+        Lapse::Elapsed => Rejection::new(Code::UpstreamTimeout, message),
+        Lapse::Closing => Rejection::new(Code::Draining, "the gateway is shutting down").retry_after_s(1),
+    }
+}

@@ -1,0 +1,204 @@
+//! Settle: what happened is counted and, where asked for, written down. Runs when the exchange is dropped,
+//! so no way out can forget it. Never waits.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use llm_edge_core::http1::write;
+use llm_edge_core::scan::escape_json;
+use llm_edge_core::snapshot::RequestLogMode;
+
+use crate::exchange::{CacheResult, Ending, Exchange};
+use crate::telemetry::bank::{DURATION_US, OVERHEAD_US};
+
+/// Settles an exchange.
+pub(crate) fn run(x: &mut Exchange) {
+    let now = Instant::now();
+    let cells = &x.worker.bank.worker;
+    cells.in_flight.sub(1);
+    let facts = &x.facts;
+    if facts.streaming && facts.first_byte.is_some() {
+        cells.open_streams.sub(1);
+    }
+    if let Some(cell) = facts.operation.and_then(|o| cells.operations.get(o as usize)) {
+        cell.add(1);
+    }
+    if let Some(cell) = facts.rejection.and_then(|code| cells.rejections.get(code as usize)) {
+        cell.add(1);
+    }
+    if let Some(overhead) = overhead(x) {
+        cells.overhead.observe(&OVERHEAD_US, micros(overhead));
+    }
+    let duration = now.saturating_duration_since(facts.started);
+    count_target(x, duration);
+    log(x, duration);
+    let input = std::mem::take(&mut x.input);
+    x.worker.buffers.give(input);
+    x.worker.give_head(std::mem::take(&mut x.request));
+}
+
+/// Time spent here: request read to upstream write, and first reply byte to its write. For a reply of our own
+/// (a cache hit, say) everything from request read to its write.
+fn overhead(x: &Exchange) -> Option<Duration> {
+    let facts = &x.facts;
+    let (read, replied) = (facts.read?, facts.replied?);
+    match (facts.sent, facts.first_byte) {
+        (Some(sent), Some(first_byte)) => {
+            Some(sent.saturating_duration_since(read) + replied.saturating_duration_since(first_byte))
+        }
+        (None, None) => Some(replied.saturating_duration_since(read)),
+        _ => None,
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn count_target(x: &Exchange, duration: Duration) {
+    let facts = &x.facts;
+    let Some(route) = facts.route.and_then(|at| x.loaded.routes.get(at)) else { return };
+    let Some(cells) = route.targets.get(facts.target.unwrap_or(0)) else { return };
+    let class = match (facts.ending, facts.status) {
+        (Ending::Cancelled, _) => 5,
+        (Ending::Cut(_), _) => 4,
+        (Ending::Whole, 200..300) => 0,
+        (Ending::Whole, 300..400) => 1,
+        (Ending::Whole, 400..500) => 2,
+        (Ending::Whole, _) => 3,
+    };
+    if let Some(cell) = cells.requests.get(class) {
+        cell.add(1);
+    }
+    cells.duration.observe(&DURATION_US, micros(duration));
+    if let (Some(sent), Some(first_byte)) = (facts.sent, facts.first_byte) {
+        cells.first_byte.observe(&DURATION_US, micros(first_byte.saturating_duration_since(sent)));
+    }
+    match &facts.usage {
+        // A stored reply costs no tokens.
+        Some(usage) if facts.cache != CacheResult::Hit => {
+            let counts = [
+                usage.input_tokens,
+                usage.output_tokens,
+                usage.cached_input_tokens,
+                usage.cache_write_tokens,
+                usage.reasoning_tokens,
+            ];
+            for (cell, count) in cells.tokens.iter().zip(counts) {
+                cell.add(count);
+            }
+        }
+        None if class == 0 && facts.cache != CacheResult::Hit => cells.without_usage.add(1),
+        _ => {}
+    }
+}
+
+fn log(x: &Exchange, duration: Duration) {
+    let facts = &x.facts;
+    let settings = &x.loaded.snapshot.request_log;
+    let failed = facts.status >= 400 || facts.ending != Ending::Whole;
+    let wanted = match settings.mode {
+        _ if failed => true,
+        RequestLogMode::All => true,
+        RequestLogMode::Sampled => {
+            x.worker.next_request().is_multiple_of(u64::from(settings.sample_every.max(1)))
+        }
+        RequestLogMode::Off => false,
+    };
+    if wanted {
+        let mut line = x.worker.buffers.take();
+        write_line(&mut line, x, duration);
+        x.worker.log.push(&line, &x.worker.bank.worker.log_dropped);
+        x.worker.buffers.give(line);
+    }
+}
+
+fn write_line(line: &mut Vec<u8>, x: &Exchange, duration: Duration) {
+    let facts = &x.facts;
+    let snapshot = &x.loaded.snapshot;
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut write = Line { out: line, first: true };
+    write.raw("{");
+    write.number("ts_ms", u64::try_from(at.as_millis()).unwrap_or(0));
+    write
+        .text("level", if facts.status >= 500 || facts.ending != Ending::Whole { "warning" } else { "info" });
+    write.text("event", "request");
+    write.text("request_id", x.request_id.as_str());
+    write.text("operation", facts.operation.map_or("", |o| o.name()));
+    write.text("key", facts.principal.as_ref().map_or("", |p| &p.name));
+    let route = facts.route.and_then(|at| snapshot.routes.get(at));
+    write.text("route", route.map_or("", |r| &r.name));
+    let provider =
+        route.and_then(|r| r.targets.get(facts.target?)).and_then(|t| snapshot.providers.get(t.provider));
+    write.text("provider", provider.map_or("", |p| &p.name));
+    write.number("status", u64::from(facts.status));
+    write.text(
+        "ending",
+        match facts.ending {
+            Ending::Cancelled => "cancelled",
+            Ending::Whole => "whole",
+            Ending::Cut(_) => "cut",
+        },
+    );
+    let code = match facts.ending {
+        Ending::Cut(code) => Some(code),
+        Ending::Cancelled | Ending::Whole => facts.rejection,
+    };
+    if let Some(code) = code {
+        write.text("code", code.row().code);
+    }
+    match facts.cache {
+        CacheResult::None => {}
+        CacheResult::Hit => write.text("cache", "hit"),
+        CacheResult::Miss => write.text("cache", "miss"),
+        CacheResult::Bypass => write.text("cache", "bypass"),
+    }
+    write.number("attempts", u64::from(facts.attempts));
+    write.number("duration_us", micros(duration));
+    if let Some(overhead) = overhead(x) {
+        write.number("overhead_us", micros(overhead));
+    }
+    if let (Some(sent), Some(first_byte)) = (facts.sent, facts.first_byte) {
+        write.number("first_byte_us", micros(first_byte.saturating_duration_since(sent)));
+    }
+    if let Some(usage) = &facts.usage {
+        write.number("input_tokens", usage.input_tokens);
+        write.number("output_tokens", usage.output_tokens);
+    }
+    write.number("reply_bytes", facts.reply_bytes);
+    write.number("epoch", x.worker.shared.epoch.load(Ordering::Relaxed));
+    write.raw("}");
+}
+
+/// A JSON object of one line, member by member.
+struct Line<'a> {
+    out: &'a mut Vec<u8>,
+    first: bool,
+}
+
+impl Line<'_> {
+    fn raw(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    fn key(&mut self, key: &str) {
+        if !std::mem::take(&mut self.first) {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
+        self.raw(key);
+        self.raw("\":");
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        self.key(key);
+        self.out.push(b'"');
+        escape_json(self.out, value);
+        self.out.push(b'"');
+    }
+
+    fn number(&mut self, key: &str, value: u64) {
+        self.key(key);
+        write::decimal(self.out, value);
+    }
+}

@@ -1,0 +1,63 @@
+//! Header fields of replies: what comes back from an upstream, and what we add.
+
+use llm_edge_core::http1::{Known, write};
+
+use crate::exchange::{CacheResult, Exchange};
+use crate::stations::send::Begun;
+
+/// The upstream's fields but those of its own connection and its cookies; its ids under a name of their own,
+/// since `x-request-id` names the request here. Then who answered.
+pub(super) fn write_upstream(out: &mut Vec<u8>, x: &Exchange, begun: &Begun) {
+    let buffer = &begun.connection.buffer;
+    let mut id_seen = false;
+    for field in &begun.connection.head.fields {
+        match field.known {
+            Known::HopByHop
+            | Known::ContentLength
+            | Known::TransferEncoding
+            | Known::SetCookie
+            | Known::AltSvc
+            | Known::Edge => {}
+            Known::XRequestId | Known::RequestId => {
+                if !id_seen {
+                    write::field(out, b"x-llm-edge-upstream-request-id", field.value.of(buffer));
+                }
+                id_seen = true;
+            }
+            _ => write::field(out, field.name.of(buffer), field.value.of(buffer)),
+        }
+    }
+    let snapshot = &x.loaded.snapshot;
+    let target = x.facts.route.and_then(|r| snapshot.routes.get(r)).and_then(|r| r.targets.get(begun.target));
+    if let Some(provider) = target.and_then(|t| snapshot.providers.get(t.provider)) {
+        write::field(out, b"x-llm-edge-provider", provider.name.as_bytes());
+    }
+}
+
+/// The request's id under both names that SDKs read.
+pub(super) fn write_ids(out: &mut Vec<u8>, x: &Exchange) {
+    write::field(out, b"x-request-id", x.request_id.as_bytes());
+    write::field(out, b"request-id", x.request_id.as_bytes());
+}
+
+/// What the cache did, where the route has one (RFC 9211).
+pub(super) fn write_cache_state(out: &mut Vec<u8>, x: &Exchange) {
+    match x.facts.cache {
+        CacheResult::None | CacheResult::Hit => {}
+        CacheResult::Miss => {
+            out.extend_from_slice(b"x-llm-edge-cache: miss\r\ncache-status: llm-edge; fwd=miss\r\n");
+        }
+        CacheResult::Bypass => {
+            out.extend_from_slice(b"x-llm-edge-cache: bypass\r\ncache-status: llm-edge; fwd=request\r\n");
+        }
+    }
+}
+
+/// A hit, with its age and the seconds it has left (RFC 9211, RFC 9111 §5.1).
+pub(super) fn write_hit(out: &mut Vec<u8>, age_s: u64, left_s: u64) {
+    out.extend_from_slice(b"x-llm-edge-cache: hit\r\ncache-status: llm-edge; hit; ttl=");
+    write::decimal(out, left_s);
+    out.extend_from_slice(b"\r\nage: ");
+    write::decimal(out, age_s);
+    out.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,139 @@
+//! Stream: the reply, whatever its source, on its way to the client.
+//!
+//! A door pulls: it writes the head, then [`Reply::advance`]s and writes what that yields until it is
+//! finished. So a client that does not read stops the upstream's reads, and nothing piles up between them.
+
+mod fields;
+mod relay;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use llm_edge_core::http1::write;
+use llm_edge_core::rejection::Rejection;
+
+use super::admit::Admission;
+use super::authorize::OwnReply;
+use super::cache::Flight;
+use super::send::Begun;
+use crate::backends::cache::memory::Stored;
+use crate::exchange::{Ending, Exchange, Source};
+
+pub(crate) use relay::{Framing, Progress, RUNS_MAX, Relay, RunKind};
+
+/// A reply with the exchange it belongs to: dropping it settles.
+pub(crate) struct Reply {
+    pub(crate) exchange: Exchange,
+    pub(crate) status: u16,
+    /// Header fields, each ended by CRLF, without framing.
+    pub(crate) fields: Vec<u8>,
+    pub(crate) body: Body,
+    /// The request's body was not read: the connection cannot carry another request.
+    pub(crate) unread: bool,
+}
+
+/// What follows the head.
+pub(crate) enum Body {
+    /// Bytes that are there.
+    Whole(Vec<u8>),
+    /// Bytes the cache has.
+    Stored(Arc<Stored>),
+    /// Bytes that come from an upstream.
+    Relay(Box<Relay>),
+}
+
+/// The reply for a source; the upstream's is relayed as it comes.
+pub(crate) fn relay(x: Exchange, _: Admission, source: Source) -> Reply {
+    match source {
+        Source::Own(own) => from_own(x, own),
+        Source::Stored(stored) => from_stored(x, stored),
+        Source::Upstream(begun, flight) => from_upstream(x, *begun, flight),
+    }
+}
+
+/// The reply for a rejection, in the shape of the surface that was called. The one renderer.
+pub(crate) fn reject(mut x: Exchange, rejection: &Rejection) -> Reply {
+    x.facts.rejection = Some(rejection.code);
+    let mut fields = x.worker.buffers.take();
+    write::field(&mut fields, b"content-type", b"application/json");
+    fields::write_ids(&mut fields, &x);
+    if let Some(seconds) = rejection.retry_after_s {
+        write::field(&mut fields, b"retry-after", seconds.to_string().as_bytes());
+    }
+    if let Some(safe) = rejection.should_retry {
+        write::field(&mut fields, b"x-should-retry", if safe { b"true" } else { b"false" });
+    }
+    if let Some(allow) = rejection.allow {
+        write::field(&mut fields, b"allow", allow.as_bytes());
+    }
+    if rejection.code.row().status == 401 {
+        write::field(&mut fields, b"www-authenticate", b"Bearer");
+    }
+    let body = rejection.body(x.facts.surface, x.request_id.as_str());
+    let unread = !x.client.request_is_read();
+    Reply { status: rejection.code.row().status, fields, body: Body::Whole(body), unread, exchange: x }
+}
+
+fn from_own(x: Exchange, own: OwnReply) -> Reply {
+    let mut fields = x.worker.buffers.take();
+    own.write_fields(&mut fields);
+    fields::write_ids(&mut fields, &x);
+    let unread = !x.client.request_is_read();
+    Reply { status: own.status, fields, body: Body::Whole(own.body), unread, exchange: x }
+}
+
+fn from_stored(mut x: Exchange, stored: Arc<Stored>) -> Reply {
+    let mut fields = x.worker.buffers.take();
+    fields.extend_from_slice(&stored.fields);
+    fields::write_ids(&mut fields, &x);
+    let left = stored.left(x.facts.started).unwrap_or_default();
+    let age = stored.ttl.saturating_sub(left);
+    fields::write_hit(&mut fields, age.as_secs(), left.as_secs());
+    x.facts.streaming = false;
+    Reply { status: stored.status, fields, body: Body::Stored(stored), unread: false, exchange: x }
+}
+
+fn from_upstream(mut x: Exchange, begun: Begun, flight: Flight) -> Reply {
+    let mut fields = x.worker.buffers.take();
+    let status = begun.connection.head.status;
+    fields::write_upstream(&mut fields, &x, &begun);
+    // What is kept is what another request will get: the upstream's fields, not this request's ids.
+    let kept_fields = flight.keep.is_some().then(|| fields.clone());
+    fields::write_ids(&mut fields, &x);
+    fields::write_cache_state(&mut fields, &x);
+    let relay = Relay::new(&x, begun, flight.keep.zip(kept_fields));
+    x.facts.streaming = relay.is_event_stream();
+    if x.facts.streaming {
+        x.worker.bank.worker.open_streams.add(1);
+    }
+    Reply { status, fields, body: Body::Relay(Box::new(relay)), unread: false, exchange: x }
+}
+
+impl Reply {
+    /// The status, for settlement, once the head is about to be written.
+    pub(crate) fn begin(&mut self) {
+        self.exchange.facts.status = self.status;
+    }
+
+    /// Says that the first bytes of the reply have left.
+    pub(crate) fn replied(&mut self) {
+        if self.exchange.facts.replied.is_none() {
+            self.exchange.facts.replied = Some(Instant::now());
+        }
+    }
+
+    /// Gives back what another exchange may use, and settles.
+    pub(crate) fn finish(mut self, ending: Ending) {
+        self.ended(ending);
+        let Self { exchange, fields, body, .. } = self;
+        exchange.worker.buffers.give(fields);
+        if let Body::Relay(relay) = body {
+            relay.give_back(&exchange);
+        }
+    }
+
+    /// Says that the reply went out to its last byte, or was explicitly broken off.
+    fn ended(&mut self, ending: Ending) {
+        self.exchange.facts.ending = ending;
+    }
+}

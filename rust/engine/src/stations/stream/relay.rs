@@ -1,0 +1,388 @@
+//! The upstream's body on its way through: found, tapped, never changed.
+//!
+//! Invariant: concatenating the payload of all runs gives the upstream's payload, byte for byte. Whole
+//! chunks keep the framing they came in and cost nothing; only a chunk that a read cut in two is framed
+//! anew, so that the client's stream is at a chunk border after every write and an error event can always
+//! be put behind it.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use llm_edge_core::http1::{Chunked, Http1Error, Known, ResponseFraming, Step};
+use llm_edge_core::rejection::{Code, Rejection};
+use llm_edge_core::surface::Operation;
+use llm_edge_core::tap::{Payload, Tap};
+
+use crate::backends::cache::memory::Stored;
+use crate::backends::upstream::{Connection, Origin};
+use crate::exchange::Exchange;
+use crate::stations::cache::Keep;
+use crate::stations::send::{Begun, lapsed};
+
+/// Runs handed out at one time; more in a buffer are handed out at the next.
+pub(crate) const RUNS_MAX: usize = 8;
+
+/// A piece of the relay's buffer that goes to the client.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Run {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) kind: RunKind,
+}
+
+/// What a run consists of.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) enum RunKind {
+    /// Payload.
+    #[default]
+    Payload,
+    /// Whole chunks, framing included.
+    Chunks,
+}
+
+/// How the client's side is framed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Framing {
+    /// So many bytes.
+    Length(u64),
+    /// HTTP/1.1 chunks: whole ones pass as they are.
+    Chunked,
+    /// The door frames by itself, or the connection's end says it.
+    Payload,
+}
+
+/// What an advance yielded.
+pub(crate) enum Progress {
+    /// Runs to write (possibly none); more follows.
+    More,
+    /// Runs to write; the body is complete.
+    Whole,
+    /// Runs to write; the body broke off and the client must be told.
+    Broken(Rejection),
+}
+
+enum Decoder {
+    /// Bytes still to come.
+    Length(u64),
+    Chunked(Chunked),
+    UntilClose,
+}
+
+/// See the module.
+pub(crate) struct Relay {
+    connection: Connection,
+    origin: Rc<Origin>,
+    decoder: Decoder,
+    /// First byte of the buffer that was not looked at.
+    at: usize,
+    runs: [Run; RUNS_MAX],
+    run_count: usize,
+    /// Hand out whole chunks with their framing.
+    keep_chunks: bool,
+    tap: Tap,
+    payload: Payload,
+    /// The body as far as it has come, where the reply is to be kept.
+    gathered: Option<Vec<u8>>,
+    keep: Option<(Keep, Vec<u8>)>,
+    status: u16,
+    progress_ms: u32,
+    latest_ms: u64,
+    complete: bool,
+}
+
+impl Relay {
+    pub(super) fn new(x: &Exchange, begun: Begun, keep: Option<(Keep, Vec<u8>)>) -> Self {
+        let Begun { connection, origin, progress_ms, latest_ms, .. } = begun;
+        let head = &connection.head;
+        let decoder = match head.framing {
+            ResponseFraming::None => Decoder::Length(0),
+            ResponseFraming::Length(n) => Decoder::Length(n),
+            ResponseFraming::Chunked => Decoder::Chunked(Chunked::new()),
+            ResponseFraming::UntilClose => Decoder::UntilClose,
+        };
+        let payload = payload_kind(&connection);
+        let status = head.status;
+        let at = head.len;
+        let tap =
+            x.facts.operation.and_then(Operation::dialect).map_or_else(Tap::none, |d| Tap::new(payload, d));
+        // Only what is complete and successful is kept, and only what we can tell to be complete.
+        let keep = keep.filter(|_| status == 200 && payload != Payload::Opaque);
+        Self {
+            gathered: keep.is_some().then(Vec::new),
+            keep,
+            connection,
+            origin,
+            decoder,
+            at,
+            runs: [Run::default(); RUNS_MAX],
+            run_count: 0,
+            keep_chunks: false,
+            tap,
+            payload,
+            status,
+            progress_ms,
+            latest_ms,
+            complete: false,
+        }
+    }
+
+    pub(crate) fn is_event_stream(&self) -> bool {
+        self.payload == Payload::Sse
+    }
+
+    /// The framing for a client that can (or cannot) take chunks.
+    pub(crate) fn framing(&mut self, client_takes_chunks: bool) -> Framing {
+        match self.decoder {
+            Decoder::Length(n) => Framing::Length(n),
+            Decoder::Chunked(_) | Decoder::UntilClose if client_takes_chunks => {
+                self.keep_chunks = true;
+                Framing::Chunked
+            }
+            Decoder::Chunked(_) | Decoder::UntilClose => Framing::Payload,
+        }
+    }
+
+    /// The runs of the last advance, with the buffer they are in.
+    pub(crate) fn runs(&self) -> (&[u8], &[Run]) {
+        (&self.connection.buffer, self.runs.get(..self.run_count).unwrap_or_default())
+    }
+
+    /// Whether an advance would have something to say without waiting.
+    pub(crate) fn has_more(&self) -> bool {
+        self.at < self.connection.buffer.len() || matches!(self.decoder, Decoder::Length(0))
+    }
+
+    /// Waits for the next bytes and tells what they are. Whatever the last advance handed out must have been
+    /// written.
+    pub(crate) async fn advance(&mut self, x: &mut Exchange) -> Progress {
+        self.run_count = 0;
+        if !self.has_more() {
+            self.connection.buffer.clear();
+            self.at = 0;
+            x.client.timer().arm_before(self.progress_ms, self.latest_ms);
+            match x.client.timer().limit(self.connection.read()).await {
+                Ok(Ok(0)) => return self.closed(x),
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) => return self.broken(x, closed_early()),
+                Err(lapse) => {
+                    let message = "the upstream stopped sending its reply (`deadlines.progress_ms`)";
+                    return self.broken(x, lapsed(lapse, message));
+                }
+            }
+        }
+        let looked = match &mut self.decoder {
+            Decoder::Length(_) => {
+                self.look_length();
+                Ok(())
+            }
+            Decoder::UntilClose => {
+                self.hand_out(self.at, self.connection.buffer.len(), RunKind::Payload);
+                self.at = self.connection.buffer.len();
+                Ok(())
+            }
+            Decoder::Chunked(_) => self.look_chunked(),
+        };
+        if let Err(e) = looked {
+            let message = format!("the upstream's reply is not valid HTTP/1.1: {}", e.message());
+            return self.broken(x, Rejection::new(Code::UpstreamInvalid, message));
+        }
+        self.tap_runs();
+        if self.complete { self.finish(x) } else { Progress::More }
+    }
+
+    fn look_length(&mut self) {
+        let Decoder::Length(left) = &mut self.decoder else { return };
+        let there = self.connection.buffer.len().saturating_sub(self.at);
+        let take = usize::try_from(*left).unwrap_or(usize::MAX).min(there);
+        *left -= take as u64;
+        self.complete = *left == 0;
+        let start = self.at;
+        self.at += take;
+        self.hand_out(start, self.at, RunKind::Payload);
+    }
+
+    /// Walks over the buffer's chunks until its end, the body's end, or until the runs are full.
+    fn look_chunked(&mut self) -> Result<(), Http1Error> {
+        let Decoder::Chunked(decoder) = &mut self.decoder else { return Ok(()) };
+        let buffer = &self.connection.buffer;
+        let mut runs = Runs { runs: &mut self.runs, count: 0 };
+        // Where the chunk begins, if its size line lies whole in this buffer.
+        let mut chunk = decoder.at_boundary().then_some(self.at);
+        let mut data: Option<(usize, usize)> = None;
+        let mut at = self.at;
+        // One place stays free for the piece that is open when the bytes end.
+        while runs.count + 1 < RUNS_MAX {
+            match decoder.step(buffer, at)? {
+                Step::Size { next, .. } | Step::Trailer { next } => at = next,
+                Step::Data { start, end } => {
+                    let payload = buffer.get(start..end).unwrap_or_default();
+                    self.tap.push(payload);
+                    gather(&mut self.gathered, self.keep.as_ref(), payload);
+                    if self.keep_chunks {
+                        data = Some((start, end));
+                    } else {
+                        runs.push(start, end, RunKind::Payload);
+                    }
+                    at = end;
+                }
+                Step::ChunkEnd { next, complete } => {
+                    at = next;
+                    if complete {
+                        match (chunk, data.take()) {
+                            (Some(start), Some(_)) => runs.push(start, next, RunKind::Chunks),
+                            (None, Some((start, end))) => runs.push(start, end, RunKind::Payload),
+                            (_, None) => {}
+                        }
+                        chunk = Some(next);
+                    }
+                }
+                Step::End { next } => {
+                    at = next;
+                    self.complete = true;
+                    break;
+                }
+                Step::NeedMore => break,
+            }
+        }
+        if let Some((start, end)) = data {
+            runs.push(start, end, RunKind::Payload);
+        }
+        self.run_count = runs.count;
+        self.at = at;
+        Ok(())
+    }
+
+    fn hand_out(&mut self, start: usize, end: usize, kind: RunKind) {
+        let mut runs = Runs { runs: &mut self.runs, count: self.run_count };
+        runs.push(start, end, kind);
+        self.run_count = runs.count;
+    }
+
+    /// Lets the tap see what was handed out; chunked bodies were tapped chunk by chunk.
+    fn tap_runs(&mut self) {
+        if matches!(self.decoder, Decoder::Chunked(_)) {
+            return;
+        }
+        for run in self.runs.get(..self.run_count).unwrap_or_default() {
+            let payload = self.connection.buffer.get(run.start..run.end).unwrap_or_default();
+            self.tap.push(payload);
+            gather(&mut self.gathered, self.keep.as_ref(), payload);
+        }
+    }
+
+    /// The connection has ended.
+    fn closed(&mut self, x: &mut Exchange) -> Progress {
+        match self.decoder {
+            Decoder::UntilClose => {
+                self.connection.spoiled = true;
+                self.complete = true;
+                self.finish(x)
+            }
+            Decoder::Length(_) | Decoder::Chunked(_) => self.broken(x, closed_early()),
+        }
+    }
+
+    fn broken(&mut self, x: &mut Exchange, rejection: Rejection) -> Progress {
+        self.connection.spoiled = true;
+        x.facts.usage = self.tap.finish().usage;
+        Progress::Broken(rejection)
+    }
+
+    /// The framing says that the body is complete; does the dialect say so too?
+    fn finish(&mut self, x: &mut Exchange) -> Progress {
+        let outcome = self.tap.finish();
+        x.facts.usage = outcome.usage;
+        let good = (200..300).contains(&self.status);
+        if good && !outcome.terminal && !outcome.error_event && self.payload != Payload::Opaque {
+            self.connection.spoiled = true;
+            return Progress::Broken(Rejection::new(
+                Code::UpstreamClosed,
+                "the upstream ended its reply before it was complete",
+            ));
+        }
+        if good && !outcome.error_event {
+            self.store(x);
+        }
+        Progress::Whole
+    }
+
+    fn store(&mut self, x: &Exchange) {
+        if let (Some(body), Some((keep, fields))) = (self.gathered.take(), self.keep.take()) {
+            let stored = Stored {
+                status: self.status,
+                fields,
+                body,
+                since: Instant::now(),
+                ttl: Duration::from_millis(keep.ttl_ms),
+            };
+            x.worker.shared.cache.store(keep.key, stored);
+            x.worker.bank.worker.cache_stored.add(1);
+        }
+    }
+
+    /// Gives the connection back to its pool, if another request may use it, and the buffer to the worker.
+    pub(crate) fn give_back(mut self: Box<Self>, x: &Exchange) {
+        let clean = self.complete && self.at >= self.connection.buffer.len();
+        x.worker.buffers.give(std::mem::take(&mut self.connection.buffer));
+        if clean && self.connection.head.keep_alive && !self.connection.spoiled {
+            self.origin.put_idle(self.connection, x.worker.deadlines.now_ms());
+        }
+    }
+}
+
+/// Appends to runs; neighbours of one kind grow together.
+struct Runs<'a> {
+    runs: &'a mut [Run; RUNS_MAX],
+    count: usize,
+}
+
+impl Runs<'_> {
+    fn push(&mut self, start: usize, end: usize, kind: RunKind) {
+        if start >= end {
+            return;
+        }
+        if let Some(last) = self.count.checked_sub(1).and_then(|at| self.runs.get_mut(at))
+            && last.kind == kind
+            && last.end == start
+        {
+            last.end = end;
+            return;
+        }
+        if let Some(slot) = self.runs.get_mut(self.count) {
+            *slot = Run { start, end, kind };
+            self.count += 1;
+        }
+    }
+}
+
+fn gather(gathered: &mut Option<Vec<u8>>, keep: Option<&(Keep, Vec<u8>)>, payload: &[u8]) {
+    if let (Some(body), Some((keep, _))) = (gathered.as_mut(), keep) {
+        if (body.len() + payload.len()) as u64 > keep.reply_bytes_max {
+            *gathered = None;
+        } else {
+            body.extend_from_slice(payload);
+        }
+    }
+}
+
+fn closed_early() -> Rejection {
+    Rejection::new(Code::UpstreamClosed, "the upstream closed the connection before its reply was complete")
+}
+
+/// What the reply consists of, by its `Content-Type`; compressed bytes are not looked into.
+fn payload_kind(connection: &Connection) -> Payload {
+    let buffer = &connection.buffer;
+    let value = |known| connection.head.find(known).map(|field| field.value.of(buffer));
+    if value(Known::ContentEncoding).is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
+        return Payload::Opaque;
+    }
+    let media = value(Known::ContentType).unwrap_or_default();
+    let is = |name: &[u8]| media.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    if is(b"text/event-stream") {
+        Payload::Sse
+    } else if is(b"application/json") {
+        Payload::Json
+    } else {
+        Payload::Opaque
+    }
+}

@@ -1,0 +1,156 @@
+//! Counters of one worker: plain adds, no lock, no read-modify-write; a scrape reads them from its own thread
+//! and sums over workers.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use llm_edge_core::rejection::Code;
+use llm_edge_core::surface::Operation;
+
+/// A counter with one writer: load and store instead of a locked add.
+#[derive(Default, Debug)]
+pub(crate) struct Cell64(AtomicU64);
+
+impl Cell64 {
+    pub(crate) fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    pub(crate) fn sub(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_sub(n), Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Bounds of the duration histograms, in microseconds: an LLM's reply takes from milliseconds to minutes.
+pub(crate) const DURATION_US: [u64; 14] = [
+    1_000,
+    5_000,
+    25_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    120_000_000,
+    600_000_000,
+];
+/// Bounds of the overhead histogram, in microseconds (50 µs to 50 ms).
+pub(crate) const OVERHEAD_US: [u64; 14] =
+    [10, 25, 50, 75, 100, 150, 250, 500, 1_000, 2_500, 5_000, 10_000, 20_000, 50_000];
+
+/// Counts per bucket (not cumulative; the last one is what lies above all bounds) and the sum.
+#[derive(Default, Debug)]
+pub(crate) struct Histogram {
+    pub(crate) buckets: [Cell64; 15],
+    pub(crate) sum_us: Cell64,
+}
+
+impl Histogram {
+    pub(crate) fn observe(&self, bounds_us: &[u64; 14], us: u64) {
+        let at = bounds_us.partition_point(|bound| *bound < us);
+        if let Some(bucket) = self.buckets.get(at) {
+            bucket.add(1);
+        }
+        self.sum_us.add(us);
+    }
+}
+
+/// Classes of outcome, as the label `status` has them.
+pub(crate) const STATUS_CLASSES: [&str; 6] = ["2xx", "3xx", "4xx", "5xx", "cut", "cancelled"];
+
+/// Kinds of tokens, as the label `type` has them.
+pub(crate) const TOKEN_TYPES: [&str; 5] = ["input", "output", "cached_input", "cache_write", "reasoning"];
+
+/// How an attempt on an upstream ended, as the label `result` has it.
+pub(crate) const ATTEMPT_RESULTS: [&str; 5] = ["reply", "unreachable", "closed", "timeout", "invalid"];
+
+/// What a cache look-up gave, as the label `result` has it.
+pub(crate) const CACHE_RESULTS: [&str; 3] = ["hit", "miss", "bypass"];
+
+/// Counters with the labels route, provider and model.
+#[derive(Default, Debug)]
+pub(crate) struct TargetCells {
+    pub(crate) requests: [Cell64; STATUS_CLASSES.len()],
+    pub(crate) attempts: [Cell64; ATTEMPT_RESULTS.len()],
+    pub(crate) tokens: [Cell64; TOKEN_TYPES.len()],
+    pub(crate) without_usage: Cell64,
+    pub(crate) duration: Histogram,
+    pub(crate) first_byte: Histogram,
+}
+
+/// Counters with the label route.
+#[derive(Default, Debug)]
+pub(crate) struct RouteCells {
+    pub(crate) cache: [Cell64; CACHE_RESULTS.len()],
+}
+
+/// Counters without a label, or with a fixed set.
+#[derive(Default, Debug)]
+pub(crate) struct WorkerCells {
+    pub(crate) operations: [Cell64; Operation::ALL.len()],
+    pub(crate) rejections: [Cell64; Code::ALL.len()],
+    pub(crate) overhead: Histogram,
+    pub(crate) in_flight: Cell64,
+    pub(crate) open_streams: Cell64,
+    pub(crate) connections: Cell64,
+    pub(crate) connections_opened: Cell64,
+    pub(crate) connections_refused: Cell64,
+    pub(crate) upstream_connections_opened: Cell64,
+    pub(crate) cache_stored: Cell64,
+    pub(crate) log_dropped: Cell64,
+}
+
+/// Which target a [`TargetCells`] counts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct TargetLabels {
+    pub(crate) route: String,
+    pub(crate) provider: String,
+    pub(crate) model: String,
+}
+
+/// All counters of one worker. Cells are found by label when a snapshot is loaded, and never go away, so that
+/// a reload loses no count.
+#[derive(Default, Debug)]
+pub(crate) struct Bank {
+    pub(crate) worker: WorkerCells,
+    targets: Mutex<Vec<(TargetLabels, Arc<TargetCells>)>>,
+    routes: Mutex<Vec<(String, Arc<RouteCells>)>>,
+}
+
+impl Bank {
+    /// The cells of a target, made at first use.
+    pub(crate) fn target(&self, labels: TargetLabels) -> Arc<TargetCells> {
+        find_or_add(&self.targets, labels)
+    }
+
+    /// The cells of a route, made at first use.
+    pub(crate) fn route(&self, route: String) -> Arc<RouteCells> {
+        find_or_add(&self.routes, route)
+    }
+
+    pub(crate) fn targets(&self) -> Vec<(TargetLabels, Arc<TargetCells>)> {
+        self.targets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn routes(&self) -> Vec<(String, Arc<RouteCells>)> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn find_or_add<L: PartialEq, C: Default>(list: &Mutex<Vec<(L, Arc<C>)>>, labels: L) -> Arc<C> {
+    let mut list = list.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, cells)) = list.iter().find(|(known, _)| *known == labels) {
+        return Arc::clone(cells);
+    }
+    let cells = Arc::new(C::default());
+    list.push((labels, Arc::clone(&cells)));
+    cells
+}

@@ -1,0 +1,370 @@
+//! The table of metrics, and the text a scrape gets (Prometheus text format 0.0.4).
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use llm_edge_core::rejection::Code;
+use llm_edge_core::surface::Operation;
+
+use super::bank::{
+    ATTEMPT_RESULTS, Bank, CACHE_RESULTS, Cell64, DURATION_US, Histogram, OVERHEAD_US, STATUS_CLASSES,
+    TOKEN_TYPES, WorkerCells,
+};
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Metric {
+    /// Name, with its unit.
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// One line for people.
+    pub help: &'static str,
+    /// Label names.
+    pub labels: &'static [&'static str],
+}
+
+const fn metric(
+    name: &'static str,
+    kind: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Metric {
+    Metric { name, kind, help, labels }
+}
+
+const TARGET: &[&str] = &["route", "provider", "model"];
+
+const REQUESTS: Metric = metric(
+    "llm_edge_requests_total",
+    "counter",
+    &["route", "provider", "model", "status"],
+    "Requests that reached a route, by how they ended; `cut` is a reply that broke off, `cancelled` a client that left.",
+);
+const DURATION: Metric = metric(
+    "llm_edge_request_duration_seconds",
+    "histogram",
+    TARGET,
+    "From the request's head to the last byte of its reply.",
+);
+const FIRST_BYTE: Metric = metric(
+    "llm_edge_time_to_first_token_seconds",
+    "histogram",
+    TARGET,
+    "From the request being sent upstream to the first byte of its reply's body.",
+);
+const TOKENS: Metric = metric(
+    "llm_edge_tokens_total",
+    "counter",
+    &["route", "provider", "model", "type"],
+    "Tokens, as the upstream reported them.",
+);
+const WITHOUT_USAGE: Metric = metric(
+    "llm_edge_replies_without_usage_total",
+    "counter",
+    TARGET,
+    "Complete successful replies in which the upstream reported no usage.",
+);
+const ATTEMPTS: Metric = metric(
+    "llm_edge_upstream_attempts_total",
+    "counter",
+    &["route", "provider", "model", "result"],
+    "Attempts on an upstream, by how they ended.",
+);
+const CACHE: Metric = metric(
+    "llm_edge_cache_lookups_total",
+    "counter",
+    &["route", "tier", "result"],
+    "Look-ups in the cache, by result.",
+);
+const OPERATIONS: Metric = metric(
+    "llm_edge_operations_total",
+    "counter",
+    &["operation"],
+    "Requests to a known endpoint, whether or not they reached a route.",
+);
+const REJECTIONS: Metric =
+    metric("llm_edge_rejections_total", "counter", &["code"], "Requests answered with an error of ours.");
+const OVERHEAD: Metric = metric(
+    "llm_edge_overhead_seconds",
+    "histogram",
+    &[],
+    "Time spent in the gateway: request read to upstream write, plus first reply byte to its write.",
+);
+const IN_FLIGHT: Metric =
+    metric("llm_edge_inflight_requests", "gauge", &[], "Requests in hand at this moment.");
+const OPEN_STREAMS: Metric =
+    metric("llm_edge_open_streams", "gauge", &[], "Event streams being relayed at this moment.");
+const CONNECTIONS: Metric =
+    metric("llm_edge_connections", "gauge", &[], "Client connections open at this moment.");
+const CONNECTIONS_OPENED: Metric =
+    metric("llm_edge_connections_total", "counter", &[], "Client connections accepted.");
+const CONNECTIONS_REFUSED: Metric = metric(
+    "llm_edge_connections_refused_total",
+    "counter",
+    &[],
+    "Client connections closed at once because `limits.connections_max` were open.",
+);
+const UPSTREAM_OPENED: Metric =
+    metric("llm_edge_upstream_connections_total", "counter", &[], "Connections opened to upstreams.");
+const CACHE_STORED: Metric =
+    metric("llm_edge_cache_stored_total", "counter", &[], "Replies stored in the exact cache.");
+const LOG_DROPPED: Metric = metric(
+    "llm_edge_request_log_dropped_total",
+    "counter",
+    &[],
+    "Request log lines dropped because the log could not be written fast enough.",
+);
+const CACHE_BYTES: Metric =
+    metric("llm_edge_cache_bytes", "gauge", &[], "Bytes held by the exact cache, keys included.");
+const BUFFERED: Metric = metric(
+    "llm_edge_buffered_request_bytes",
+    "gauge",
+    &[],
+    "Request bodies above 16 KiB held in memory at this moment, in bytes.",
+);
+
+/// Every metric of the data path.
+pub const METRICS: &[Metric] = &[
+    REQUESTS,
+    DURATION,
+    FIRST_BYTE,
+    TOKENS,
+    WITHOUT_USAGE,
+    ATTEMPTS,
+    CACHE,
+    OPERATIONS,
+    REJECTIONS,
+    OVERHEAD,
+    IN_FLIGHT,
+    OPEN_STREAMS,
+    CONNECTIONS,
+    CONNECTIONS_OPENED,
+    CONNECTIONS_REFUSED,
+    UPSTREAM_OPENED,
+    CACHE_STORED,
+    LOG_DROPPED,
+    CACHE_BYTES,
+    BUFFERED,
+];
+
+/// Gauges that belong to no worker.
+pub(crate) struct ProcessGauges {
+    pub(crate) cache_bytes: u64,
+    pub(crate) buffered_bytes: u64,
+}
+
+/// Sums a histogram's cells over workers.
+#[derive(Default, Clone)]
+struct Sum {
+    buckets: [u64; 15],
+    sum_us: u64,
+}
+
+impl Sum {
+    fn add(&mut self, histogram: &Histogram) {
+        for (into, cell) in self.buckets.iter_mut().zip(&histogram.buckets) {
+            *into += cell.get();
+        }
+        self.sum_us += histogram.sum_us.get();
+    }
+}
+
+#[derive(Default)]
+struct TargetSum {
+    requests: [u64; STATUS_CLASSES.len()],
+    attempts: [u64; ATTEMPT_RESULTS.len()],
+    tokens: [u64; TOKEN_TYPES.len()],
+    without_usage: u64,
+    duration: Sum,
+    first_byte: Sum,
+}
+
+fn add_all(into: &mut [u64], cells: &[Cell64]) {
+    for (into, cell) in into.iter_mut().zip(cells) {
+        *into += cell.get();
+    }
+}
+
+/// The text of a scrape.
+pub(crate) fn render(banks: &[Arc<Bank>], process: &ProcessGauges) -> String {
+    let mut out = String::with_capacity(16 * 1024);
+    render_targets(&mut out, banks);
+    render_routes(&mut out, banks);
+    render_workers(&mut out, banks);
+    for (metric, value) in [(&CACHE_BYTES, process.cache_bytes), (&BUFFERED, process.buffered_bytes)] {
+        header(&mut out, metric);
+        sample(&mut out, metric.name, "", value);
+    }
+    out
+}
+
+fn render_targets(out: &mut String, banks: &[Arc<Bank>]) {
+    let mut targets: BTreeMap<_, TargetSum> = BTreeMap::new();
+    for (labels, cells) in banks.iter().flat_map(|bank| bank.targets()) {
+        let sum = targets.entry(labels).or_default();
+        add_all(&mut sum.requests, &cells.requests);
+        add_all(&mut sum.attempts, &cells.attempts);
+        add_all(&mut sum.tokens, &cells.tokens);
+        sum.without_usage += cells.without_usage.get();
+        sum.duration.add(&cells.duration);
+        sum.first_byte.add(&cells.first_byte);
+    }
+    let rows: Vec<(String, TargetSum)> = targets
+        .into_iter()
+        .map(|(l, sum)| {
+            let labels = [("route", &l.route), ("provider", &l.provider), ("model", &l.model)];
+            (labels.map(|(name, value)| format!("{name}=\"{}\"", escape(value))).join(","), sum)
+        })
+        .collect();
+    by_label(out, &REQUESTS, &rows, "status", &STATUS_CLASSES, |sum| &sum.requests);
+    by_label(out, &ATTEMPTS, &rows, "result", &ATTEMPT_RESULTS, |sum| &sum.attempts);
+    by_label(out, &TOKENS, &rows, "type", &TOKEN_TYPES, |sum| &sum.tokens);
+    header(out, &WITHOUT_USAGE);
+    for (labels, sum) in &rows {
+        sample(out, WITHOUT_USAGE.name, labels, sum.without_usage);
+    }
+    header(out, &DURATION);
+    for (labels, sum) in &rows {
+        histogram(out, DURATION.name, labels, &DURATION_US, &sum.duration);
+    }
+    header(out, &FIRST_BYTE);
+    for (labels, sum) in &rows {
+        histogram(out, FIRST_BYTE.name, labels, &DURATION_US, &sum.first_byte);
+    }
+}
+
+fn by_label<T>(
+    out: &mut String,
+    metric: &Metric,
+    rows: &[(String, T)],
+    label: &str,
+    values: &[&str],
+    counts: impl Fn(&T) -> &[u64],
+) {
+    header(out, metric);
+    for (labels, row) in rows {
+        for (value, count) in values.iter().zip(counts(row)) {
+            sample(out, metric.name, &format!("{labels},{label}=\"{value}\""), *count);
+        }
+    }
+}
+
+fn render_routes(out: &mut String, banks: &[Arc<Bank>]) {
+    let mut routes: BTreeMap<String, [u64; CACHE_RESULTS.len()]> = BTreeMap::new();
+    for (route, cells) in banks.iter().flat_map(|bank| bank.routes()) {
+        add_all(routes.entry(route).or_default(), &cells.cache);
+    }
+    header(out, &CACHE);
+    for (route, counts) in routes {
+        for (result, count) in CACHE_RESULTS.iter().zip(counts) {
+            let labels = format!("route=\"{}\",tier=\"exact\",result=\"{result}\"", escape(&route));
+            sample(out, CACHE.name, &labels, count);
+        }
+    }
+}
+
+fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {
+    let total = |of: fn(&WorkerCells) -> &Cell64| -> u64 {
+        banks.iter().fold(0u64, |sum, bank| sum.wrapping_add(of(&bank.worker).get()))
+    };
+    header(out, &OPERATIONS);
+    for (at, operation) in Operation::ALL.into_iter().enumerate() {
+        let count = banks.iter().filter_map(|b| b.worker.operations.get(at)).map(Cell64::get).sum();
+        sample(out, OPERATIONS.name, &format!("operation=\"{}\"", operation.name()), count);
+    }
+    header(out, &REJECTIONS);
+    for (at, code) in Code::ALL.into_iter().enumerate() {
+        let count = banks.iter().filter_map(|b| b.worker.rejections.get(at)).map(Cell64::get).sum();
+        sample(out, REJECTIONS.name, &format!("code=\"{}\"", code.row().code), count);
+    }
+    let mut overhead = Sum::default();
+    for bank in banks {
+        overhead.add(&bank.worker.overhead);
+    }
+    header(out, &OVERHEAD);
+    histogram(out, OVERHEAD.name, "", &OVERHEAD_US, &overhead);
+    for (metric, of) in [
+        (&IN_FLIGHT, (|w| &w.in_flight) as fn(&WorkerCells) -> &Cell64),
+        (&OPEN_STREAMS, |w| &w.open_streams),
+        (&CONNECTIONS, |w| &w.connections),
+        (&CONNECTIONS_OPENED, |w| &w.connections_opened),
+        (&CONNECTIONS_REFUSED, |w| &w.connections_refused),
+        (&UPSTREAM_OPENED, |w| &w.upstream_connections_opened),
+        (&CACHE_STORED, |w| &w.cache_stored),
+        (&LOG_DROPPED, |w| &w.log_dropped),
+    ] {
+        header(out, metric);
+        sample(out, metric.name, "", total(of));
+    }
+}
+
+fn header(out: &mut String, metric: &Metric) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "# HELP {} {}\n# TYPE {} {}", metric.name, metric.help, metric.name, metric.kind);
+}
+
+fn sample(out: &mut String, name: &str, labels: &str, value: u64) {
+    let _ = if labels.is_empty() {
+        writeln!(out, "{name} {value}")
+    } else {
+        writeln!(out, "{name}{{{labels}}} {value}")
+    };
+}
+
+fn histogram(out: &mut String, name: &str, labels: &str, bounds_us: &[u64; 14], sum: &Sum) {
+    let comma = if labels.is_empty() { "" } else { "," };
+    let mut cumulative = 0;
+    for (at, count) in sum.buckets.iter().enumerate() {
+        cumulative += count;
+        let bound = bounds_us.get(at).map_or_else(|| "+Inf".to_owned(), |us| seconds(*us));
+        let _ = writeln!(out, "{name}_bucket{{{labels}{comma}le=\"{bound}\"}} {cumulative}");
+    }
+    let braces = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+    let _ = writeln!(out, "{name}_sum{braces} {}\n{name}_count{braces} {cumulative}", seconds(sum.sum_us));
+}
+
+/// Microseconds as decimal seconds, without a float's rounding.
+fn seconds(us: u64) -> String {
+    let text = format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
+    let trimmed = text.trim_end_matches('0');
+    if trimmed.ends_with('.') { format!("{trimmed}0") } else { trimmed.to_owned() }
+}
+
+fn escape(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bank::TargetLabels;
+    use super::*;
+
+    #[test]
+    fn counts_of_all_workers_are_summed_and_buckets_are_cumulative() {
+        let banks = [Arc::new(Bank::default()), Arc::new(Bank::default())];
+        let labels = TargetLabels { route: "r".into(), provider: "p\"".into(), model: "m".into() };
+        for bank in &banks {
+            let cells = bank.target(labels.clone());
+            cells.requests[0].add(2);
+            cells.duration.observe(&DURATION_US, 2_000);
+        }
+        let text = render(&banks, &ProcessGauges { cache_bytes: 0, buffered_bytes: 0 });
+        assert!(text.contains(
+            "llm_edge_requests_total{route=\"r\",provider=\"p\\\"\",model=\"m\",status=\"2xx\"} 4\n"
+        ));
+        assert!(text.contains("le=\"0.001\"} 0\n") && text.contains("le=\"0.005\"} 2\n"));
+        assert!(text.contains(
+            "llm_edge_request_duration_seconds_sum{route=\"r\",provider=\"p\\\"\",model=\"m\"} 0.004\n"
+        ));
+    }
+
+    #[test]
+    fn every_metric_of_the_table_has_its_header_in_a_scrape() {
+        let text = render(&[Arc::new(Bank::default())], &ProcessGauges { cache_bytes: 1, buffered_bytes: 2 });
+        for metric in METRICS {
+            assert!(text.contains(&format!("# TYPE {} {}\n", metric.name, metric.kind)), "{}", metric.name);
+        }
+    }
+}

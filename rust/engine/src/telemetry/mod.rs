@@ -1,0 +1,5 @@
+//! What is counted and written down about requests.
+
+pub(crate) mod bank;
+pub(crate) mod metrics;
+pub(crate) mod request_log;

@@ -1,0 +1,190 @@
+//! One worker: a thread with its own runtime, listener, upstream pools, buffers and counters.
+//!
+//! Nothing here is shared with another worker but what [`Shared`] holds; nothing here is `Send`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use llm_edge_core::http1::RequestHead;
+use llm_edge_core::principal::Principal;
+use llm_edge_core::snapshot;
+use tokio::sync::Notify;
+
+use crate::backends::upstream::Origin;
+use crate::buffers::Buffers;
+use crate::deadlines::Deadlines;
+use crate::loaded::Loaded;
+use crate::shared::Shared;
+use crate::telemetry::bank::Bank;
+use crate::telemetry::request_log::LogQueue;
+
+/// What tells a worker to change course; sent from the engine's thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Order {
+    /// Accept no more, finish what is in hand.
+    Drain,
+    /// End every connection now, explicitly.
+    Cut,
+    /// Leave.
+    Stop,
+}
+
+/// Spare request heads kept.
+const HEADS_MAX: usize = 64;
+
+/// See the module.
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) bank: Arc<Bank>,
+    pub(crate) log: LogQueue,
+    pub(crate) buffers: Buffers,
+    pub(crate) deadlines: Rc<Deadlines>,
+    pub(crate) anonymous: Arc<Principal>,
+    heads: RefCell<Vec<RequestHead>>,
+    loaded: RefCell<Rc<Loaded>>,
+    origins: RefCell<HashMap<snapshot::Origin, Rc<Origin>>>,
+    random: Cell<u64>,
+    request_count: Cell<u64>,
+    /// Told when the worker begins to drain.
+    pub(crate) drain: Notify,
+}
+
+impl Worker {
+    /// A worker with the snapshot in force.
+    ///
+    /// # Errors
+    /// When there is no snapshot, or its certificates cannot be used.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        bank: Arc<Bank>,
+        log: LogQueue,
+        seed: u64,
+    ) -> Result<Rc<Self>, String> {
+        let published = shared.published.load_full().ok_or("there is no snapshot yet: call `apply` first")?;
+        let nothing = Loaded::unbuilt(Arc::clone(&published.snapshot));
+        let worker = Rc::new(Self {
+            shared,
+            bank,
+            log,
+            buffers: Buffers::default(),
+            deadlines: Deadlines::new(),
+            anonymous: Principal::anonymous(),
+            heads: RefCell::default(),
+            loaded: RefCell::new(Rc::new(nothing)),
+            origins: RefCell::new(HashMap::new()),
+            random: Cell::new(seed | 1),
+            request_count: Cell::new(0),
+            drain: Notify::new(),
+        });
+        let loaded = Loaded::build(&worker, &published)?;
+        worker.loaded.replace(Rc::new(loaded));
+        Ok(worker)
+    }
+
+    /// The snapshot in force, made ready. Costs one comparison while nothing has changed.
+    pub(crate) fn loaded(&self) -> Rc<Loaded> {
+        let loaded = Rc::clone(&*self.loaded.borrow());
+        if loaded.epoch == self.shared.epoch.load(Ordering::Relaxed) {
+            return loaded;
+        }
+        self.reload(loaded)
+    }
+
+    #[cold]
+    fn reload(&self, old: Rc<Loaded>) -> Rc<Loaded> {
+        let Some(published) = self.shared.published.load_full() else { return old };
+        // The engine has built the same origins before it published: this cannot fail here, and if it
+        // did, the old snapshot would go on serving.
+        let Ok(new) = Loaded::build(self, &published) else { return old };
+        let new = Rc::new(new);
+        self.loaded.replace(Rc::clone(&new));
+        new
+    }
+
+    /// This worker's connections to an upstream; they outlive a reload.
+    ///
+    /// # Errors
+    /// When the origin's certificates or name cannot be used.
+    pub(crate) fn origin(&self, origin: &snapshot::Origin) -> Result<Rc<Origin>, String> {
+        if let Some(known) = self.origins.borrow().get(origin) {
+            return Ok(Rc::clone(known));
+        }
+        let made = Rc::new(Origin::new(origin)?);
+        self.origins.borrow_mut().insert(origin.clone(), Rc::clone(&made));
+        Ok(made)
+    }
+
+    /// An empty request head, with room for fields.
+    pub(crate) fn take_head(&self) -> RequestHead {
+        self.heads.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes a request head back.
+    pub(crate) fn give_head(&self, mut head: RequestHead) {
+        let mut heads = self.heads.borrow_mut();
+        if head.fields.capacity() > 0 && heads.len() < HEADS_MAX {
+            head.reset();
+            heads.push(head);
+        }
+    }
+
+    /// A pseudo-random number (xorshift64*): for spreading load, not for secrets.
+    pub(crate) fn random(&self) -> u64 {
+        let mut x = self.random.get();
+        x ^= x >> 12;
+        x ^= x << 25;
+        x ^= x >> 27;
+        self.random.set(x);
+        x.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    /// Numbers requests, for sampling.
+    pub(crate) fn next_request(&self) -> u64 {
+        let n = self.request_count.get().wrapping_add(1);
+        self.request_count.set(n);
+        n
+    }
+
+    /// Counts a new client connection, unless too many are open.
+    pub(crate) fn admit_connection(self: &Rc<Self>) -> Option<ConnectionCount> {
+        let max = u64::from(self.loaded.borrow().snapshot.limits.connections_max);
+        let cells = &self.bank.worker;
+        if self.shared.connections.fetch_add(1, Ordering::Relaxed) >= max {
+            self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+            cells.connections_refused.add(1);
+            return None;
+        }
+        cells.connections.add(1);
+        cells.connections_opened.add(1);
+        Some(ConnectionCount(Rc::clone(self)))
+    }
+
+    /// Retires idle upstream connections, once a second for as long as the worker lives.
+    pub(crate) async fn retire_idle(&self) {
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let loaded = self.loaded();
+            let limits = &loaded.snapshot.limits;
+            for origin in self.origins.borrow().values() {
+                origin.set_idle_max(limits.upstream_idle_max as usize);
+                origin.retire(self.deadlines.now_ms(), limits.upstream_idle_ms);
+            }
+            // Origins of past snapshots go when nobody uses them any more.
+            self.origins.borrow_mut().retain(|_, origin| Rc::strong_count(origin) > 1);
+        }
+    }
+}
+
+/// One client connection, counted for as long as it lives.
+pub(crate) struct ConnectionCount(Rc<Worker>);
+
+impl Drop for ConnectionCount {
+    fn drop(&mut self) {
+        self.0.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        self.0.bank.worker.connections.sub(1);
+    }
+}

@@ -1,0 +1,56 @@
+//! Request scan: where both accept a body, the fields seen are those of a full parser; a body cut short is
+//! refused; a spliced body is the same but for its model.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use llm_edge_core::scan::{Scan, escape_json, scan, splice_model};
+use llm_edge_core::surface::Dialect;
+use serde_json::{Map, Value};
+
+fn parsed(body: &[u8]) -> Option<Map<String, Value>> {
+    let mut parser = serde_json::Deserializer::from_slice(body);
+    let value: Value = serde::Deserialize::deserialize(&mut parser).ok()?;
+    parser.end().ok()?;
+    match value {
+        Value::Object(members) => Some(members),
+        _ => None,
+    }
+}
+
+fn model(found: &Scan, body: &[u8]) -> Option<String> {
+    found.model.and_then(|text| text.decode(body).ok()).map(std::borrow::Cow::into_owned)
+}
+
+fuzz_target!(|input: (u8, &[u8])| {
+    let (which, body) = input;
+    let dialect = Dialect::ALL[usize::from(which) % Dialect::ALL.len()];
+    let Ok(found) = scan(body, dialect) else { return };
+    for cut in 0..body.trim_ascii_end().len().min(300) {
+        assert!(scan(&body[..cut], dialect).is_err(), "accepted when cut at {cut}");
+    }
+    if let Some(members) = parsed(body) {
+        // The parser keeps the last of equal keys; the scan refuses those it acts on.
+        assert_eq!(model(&found, body).as_deref(), members.get("model").and_then(Value::as_str));
+        assert_eq!(found.stream, members.get("stream").and_then(Value::as_bool).filter(|_| streams(dialect)));
+        for member in found.irrelevant.spans() {
+            let alone = [b"{", member.of(body), b"}"].concat();
+            assert_eq!(parsed(&alone).map(|m| m.len()), Some(1));
+        }
+    }
+    if let Some(text) = found.model {
+        let (before, after) = splice_model(body, &text);
+        let mut spliced = before.to_vec();
+        escape_json(&mut spliced, "a\"b\\\u{1}ü");
+        spliced.extend_from_slice(after);
+        let again = scan(&spliced, dialect).expect("a spliced body is as good as the old one");
+        assert_eq!(model(&again, &spliced).as_deref(), Some("a\"b\\\u{1}ü"));
+        assert_eq!(
+            (again.stream, again.max_tokens, again.tools),
+            (found.stream, found.max_tokens, found.tools)
+        );
+    }
+});
+
+fn streams(dialect: Dialect) -> bool {
+    dialect != Dialect::OpenaiEmbeddings
+}

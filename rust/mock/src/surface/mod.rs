@@ -1,0 +1,117 @@
+//! The APIs the mock speaks: which path is which, and one file for the words of each.
+//!
+//! Each text surface has the same three functions: `read` (request → [`Ask`]), `unary` and `stream`
+//! (script → bytes). A new surface is a file with these and a row here.
+
+pub(crate) mod chat;
+pub(crate) mod completions;
+pub(crate) mod embeddings;
+pub(crate) mod messages;
+pub(crate) mod models;
+pub(crate) mod responses;
+
+use hyper::Method;
+use hyper::header::HeaderMap;
+use serde_json::Value;
+
+use crate::ask::Ask;
+use crate::failure::Failure;
+use crate::json::Json;
+use crate::script::Script;
+use crate::tape::Tape;
+use crate::ticket::Ticket;
+
+/// Whose shapes are spoken: errors and model lists differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Family {
+    OpenAi,
+    Anthropic,
+}
+
+/// A surface whose answer is text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Surface {
+    Chat,
+    Completions,
+    Responses,
+    Messages,
+}
+
+/// What a method and a path ask for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint<'a> {
+    Text(Surface),
+    CountTokens,
+    Embeddings,
+    ListModels,
+    /// The id as it stands in the path.
+    ShowModel(&'a str),
+}
+
+/// Finds the endpoint, with or without `/v1` in front, and the family to answer in.
+pub(crate) fn endpoint<'a>(
+    method: &Method,
+    path: &'a str,
+    headers: &HeaderMap,
+) -> (Family, Result<Endpoint<'a>, Failure>) {
+    let tail = path.strip_prefix("/v1").filter(|tail| tail.starts_with('/')).unwrap_or(path);
+    let by_header =
+        if headers.contains_key("anthropic-version") { Family::Anthropic } else { Family::OpenAi };
+    let (family, endpoint) = match tail {
+        "/chat/completions" => (Family::OpenAi, Endpoint::Text(Surface::Chat)),
+        "/completions" => (Family::OpenAi, Endpoint::Text(Surface::Completions)),
+        "/responses" => (Family::OpenAi, Endpoint::Text(Surface::Responses)),
+        "/embeddings" => (Family::OpenAi, Endpoint::Embeddings),
+        "/messages" => (Family::Anthropic, Endpoint::Text(Surface::Messages)),
+        "/messages/count_tokens" => (Family::Anthropic, Endpoint::CountTokens),
+        "/models" => (by_header, Endpoint::ListModels),
+        _ => {
+            let Some(id) = tail.strip_prefix("/models/").filter(|id| !id.is_empty()) else {
+                let message = format!("path: the mock has no `{path}`");
+                return (by_header, Err(Failure::not_found(Some("unknown_path"), message)));
+            };
+            (by_header, Endpoint::ShowModel(id))
+        }
+    };
+    let wanted = match endpoint {
+        Endpoint::ListModels | Endpoint::ShowModel(_) => Method::GET,
+        Endpoint::Text(_) | Endpoint::CountTokens | Endpoint::Embeddings => Method::POST,
+    };
+    if *method == wanted {
+        (family, Ok(endpoint))
+    } else {
+        (family, Err(Failure::method(if wanted == Method::GET { "GET" } else { "POST" })))
+    }
+}
+
+impl Surface {
+    /// Understands a request.
+    pub(crate) fn read(self, body: &Value) -> Result<Ask, Failure> {
+        match self {
+            Self::Chat => chat::read(body),
+            Self::Completions => completions::read(body),
+            Self::Responses => responses::read(body),
+            Self::Messages => messages::read(body),
+        }
+    }
+
+    /// The whole reply.
+    pub(crate) fn unary(self, script: &Script, ticket: &mut Ticket<'_>) -> Json {
+        match self {
+            Self::Chat => chat::unary(script, ticket),
+            Self::Completions => completions::unary(script, ticket),
+            Self::Responses => responses::unary(script, ticket),
+            Self::Messages => messages::unary(script, ticket),
+        }
+    }
+
+    /// The reply as a stream of events.
+    pub(crate) fn stream(self, script: &Script, ticket: &mut Ticket<'_>) -> Tape {
+        match self {
+            Self::Chat => chat::stream(script, ticket),
+            Self::Completions => completions::stream(script, ticket),
+            Self::Responses => responses::stream(script, ticket),
+            Self::Messages => messages::stream(script, ticket),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! A stream of server-sent events, written in advance: bytes and where each event ends.
+
+use bytes::Bytes;
+
+use crate::json::Json;
+
+/// Where an event ends, and whether it carries content (what is paced, counted and cut by).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    pub(crate) end: usize,
+    pub(crate) content: bool,
+}
+
+/// The events of one stream.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tape {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) marks: Vec<Mark>,
+}
+
+impl Tape {
+    /// Adds an event without a name.
+    pub(crate) fn data(&mut self, data: &Json, content: bool) {
+        self.raw(&[b"data: ", &data.0, b"\n\n"], content);
+    }
+
+    /// Adds a named event.
+    pub(crate) fn event(&mut self, name: &str, data: &Json, content: bool) {
+        self.raw(&[b"event: ", name.as_bytes(), b"\ndata: ", &data.0, b"\n\n"], content);
+    }
+
+    /// Adds `OpenAI`'s end of a stream.
+    pub(crate) fn done(&mut self) {
+        self.raw(&[b"data: [DONE]\n\n"], false);
+    }
+
+    fn raw(&mut self, parts: &[&[u8]], content: bool) {
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+        self.marks.push(Mark { end: self.bytes.len(), content });
+    }
+
+    /// Leaves out everything behind content event number `after`.
+    pub(crate) fn cut(&mut self, after: usize) {
+        let content = |mark: &Mark| mark.content;
+        let kept = if after == 0 {
+            self.marks.iter().position(content).unwrap_or(self.marks.len())
+        } else {
+            let nth = self.marks.iter().enumerate().filter(|(_, mark)| mark.content).nth(after - 1);
+            nth.map_or(self.marks.len(), |(position, _)| position + 1)
+        };
+        self.marks.truncate(kept);
+        self.bytes.truncate(self.marks.last().map_or(0, |mark| mark.end));
+    }
+
+    /// How many events carry content.
+    pub(crate) fn content_events(&self) -> usize {
+        self.marks.iter().filter(|mark| mark.content).count()
+    }
+
+    /// The finished stream.
+    pub(crate) fn finish(self) -> (Bytes, Vec<Mark>) {
+        (Bytes::from(self.bytes), self.marks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::object;
+
+    #[test]
+    fn a_cut_keeps_that_many_content_events_and_what_is_before_them() {
+        let mut tape = Tape::default();
+        for content in [false, true, true, false, true, false] {
+            tape.data(&object! {}, content);
+        }
+        for (after, kept) in [(0, 1), (1, 2), (2, 3), (3, 5), (9, 6)] {
+            let mut cut = tape.clone();
+            cut.cut(after);
+            assert_eq!(
+                (cut.marks.len(), cut.bytes.len()),
+                (kept, kept * "data: {}\n\n".len()),
+                "after {after}"
+            );
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What a reply says of itself: ids, time, model, and the request it answers.
+
+use serde_json::Value;
+
+use crate::lorem::Numbers;
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// The envelope of one reply.
+pub(crate) struct Ticket<'a> {
+    numbers: Numbers,
+    /// Seconds since 1970.
+    pub(crate) created: u64,
+    /// The model's name as the request has it.
+    pub(crate) model: &'a str,
+    /// The request; some surfaces repeat parts of it.
+    pub(crate) request: &'a Value,
+    /// Whether a stream tells its usage (`OpenAI` chat and completions).
+    pub(crate) include_usage: bool,
+    /// Whether the members are written that a vendor could leave out.
+    pub(crate) extras: bool,
+}
+
+impl<'a> Ticket<'a> {
+    /// A ticket whose ids follow from `seed`.
+    pub(crate) fn new(
+        seed: u64,
+        created: u64,
+        model: &'a str,
+        request: &'a Value,
+        include_usage: bool,
+    ) -> Self {
+        Self { numbers: Numbers::new(seed), created, model, request, include_usage, extras: true }
+    }
+
+    /// The same with nothing in the reply that a vendor could leave out.
+    pub(crate) fn without_extras(self) -> Self {
+        Self { extras: false, ..self }
+    }
+
+    /// A new id: `prefix` and as many letters and digits as the vendor's.
+    pub(crate) fn id(&mut self, prefix: &str, chars: usize) -> String {
+        let chars = if self.extras { chars } else { chars.min(8) };
+        let mut id = String::with_capacity(prefix.len() + chars);
+        id.push_str(prefix);
+        id.extend(
+            (0..chars)
+                .filter_map(|_| ALPHABET.get(self.numbers.below(ALPHABET.len())).map(|b| char::from(*b))),
+        );
+        id
+    }
+}

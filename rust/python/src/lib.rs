@@ -1,0 +1,173 @@
+//! `llm_edge_agent._engine`: the engine as Python sees it. Conversions only; bytes and small values cross.
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use llm_edge_core::dialect::Dialect;
+use llm_edge_core::principal::virtual_key::Pepper;
+use llm_edge_core::rejection::Code;
+use llm_edge_core::snapshot::Strategy;
+use llm_edge_core::surface::Operation;
+use llm_edge_engine::METRICS;
+use llm_edge_mock::{MODELS, Mock as MockProvider, MockHandle};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+pyo3::create_exception!(
+    _engine,
+    EngineError,
+    pyo3::exceptions::PyException,
+    "The engine refused: the message says what, where and how to mend it."
+);
+
+fn refused(error: impl std::fmt::Display) -> PyErr {
+    EngineError::new_err(error.to_string())
+}
+
+/// Listener, workers and upstream pools of the data path.
+#[pyclass(frozen)]
+struct Engine(llm_edge_engine::Engine);
+
+#[pymethods]
+impl Engine {
+    #[new]
+    fn new(options: &[u8]) -> PyResult<Self> {
+        llm_edge_engine::Engine::new(options).map(Self).map_err(refused)
+    }
+
+    fn start(&self, py: Python<'_>) -> PyResult<(String, u16)> {
+        py.detach(|| self.0.start()).map(pair).map_err(refused)
+    }
+
+    fn apply(&self, py: Python<'_>, snapshot: &[u8]) -> PyResult<u64> {
+        py.detach(|| self.0.apply(snapshot)).map_err(refused)
+    }
+
+    fn directory_replace(&self, py: Python<'_>, principals: &[u8]) -> PyResult<usize> {
+        py.detach(|| self.0.directory_replace(principals)).map_err(refused)
+    }
+
+    fn set_credential(&self, slot: &str, value: &str) -> PyResult<()> {
+        self.0.set_credential(slot, value).map_err(refused)
+    }
+
+    fn status<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.0.status().as_bytes())
+    }
+
+    fn metrics<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let text = py.detach(|| self.0.metrics());
+        PyBytes::new(py, text.as_bytes())
+    }
+
+    fn set_ready(&self, ready: bool) {
+        self.0.set_ready(ready);
+    }
+
+    fn drain(&self, py: Python<'_>, deadline_s: f64) -> PyResult<bool> {
+        let deadline = Duration::try_from_secs_f64(deadline_s).map_err(refused)?;
+        Ok(py.detach(|| self.0.drain(deadline)))
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.0.stop());
+    }
+}
+
+/// The mock provider on a listener of its own.
+#[pyclass(frozen)]
+struct Mock {
+    wanted: (String, u16),
+    running: Mutex<Option<MockHandle>>,
+}
+
+#[pymethods]
+impl Mock {
+    #[new]
+    fn new(host: String, port: u16) -> Self {
+        Self { wanted: (host, port), running: Mutex::new(None) }
+    }
+
+    fn start(&self, py: Python<'_>) -> PyResult<(String, u16)> {
+        py.detach(|| {
+            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(handle) = &*running {
+                return Ok(pair(handle.address()));
+            }
+            let (host, port) = &self.wanted;
+            let shown = format!("{host}:{port}");
+            let ip = host.parse().map_err(|_| format!("`{host}` is not an IP address"))?;
+            let handle = MockProvider::start(SocketAddr::new(ip, *port))
+                .map_err(|e| format!("the mock provider cannot listen on `{shown}`: {e}"))?;
+            let address = pair(handle.address());
+            *running = Some(handle);
+            Ok(address)
+        })
+        .map_err(|e: String| refused(e))
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| {
+            if let Some(handle) = self.running.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                handle.stop();
+            }
+        });
+    }
+}
+
+fn pair(address: SocketAddr) -> (String, u16) {
+    (address.ip().to_string(), address.port())
+}
+
+/// HMAC-SHA-256 of a virtual key under the pepper.
+#[pyfunction]
+fn key_hash<'py>(py: Python<'py>, pepper: &[u8], key: &str) -> Bound<'py, PyBytes> {
+    PyBytes::new(py, &Pepper::new(pepper).hash(key.as_bytes()))
+}
+
+/// xxh3-128 of the bytes, in hexadecimal.
+#[pyfunction]
+fn request_fingerprint(data: &[u8]) -> String {
+    format!("{:032x}", twox_hash::XxHash3_128::oneshot(data))
+}
+
+/// What this engine knows, as JSON.
+#[pyfunction]
+fn capabilities(py: Python<'_>) -> Bound<'_, PyBytes> {
+    let errors: Vec<_> = Code::ALL
+        .into_iter()
+        .map(|code| {
+            let row = code.row();
+            serde_json::json!({
+                "code": row.code, "status": row.status,
+                "openai_type": row.openai_type, "anthropic_type": row.anthropic_type,
+            })
+        })
+        .collect();
+    let metrics: Vec<_> = METRICS
+        .iter()
+        .map(|m| serde_json::json!({"name": m.name, "type": m.kind, "help": m.help, "labels": m.labels}))
+        .collect();
+    let value = serde_json::json!({
+        "strategies": Strategy::ALL.map(|(name, _)| name),
+        "operations": Operation::ALL.map(Operation::name),
+        "dialects": Dialect::ALL.map(Dialect::name),
+        "mock_models": MODELS,
+        "errors": errors,
+        "metrics": metrics,
+    });
+    PyBytes::new(py, value.to_string().as_bytes())
+}
+
+#[pymodule]
+fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("EngineError", module.py().get_type::<EngineError>())?;
+    module.add_class::<Engine>()?;
+    module.add_class::<Mock>()?;
+    module.add_function(wrap_pyfunction!(key_hash, module)?)?;
+    module.add_function(wrap_pyfunction!(request_fingerprint, module)?)?;
+    module.add_function(wrap_pyfunction!(capabilities, module)?)?;
+    Ok(())
+}
