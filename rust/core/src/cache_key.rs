@@ -45,7 +45,9 @@ mod tests {
 
     fn key(parts: &[&[u8]]) -> CacheKey {
         let mut builder = CacheKeyBuilder::new(&[7; 32]);
-        parts.iter().for_each(|p| builder.part(p));
+        for part in parts {
+            builder.part(part);
+        }
         builder.finish()
     }
 

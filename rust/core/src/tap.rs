@@ -219,9 +219,11 @@ impl Tap {
                 return;
             }
             Json::Empty => self.json = Json::Gathering,
-            // More after a whole object: white space, or not what it seemed.
             Json::Read => {
-                self.seen.terminal &= bytes.iter().all(u8::is_ascii_whitespace);
+                // Behind a whole object only white space may follow; it was not what it seemed otherwise.
+                if !bytes.iter().all(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) {
+                    self.seen = Outcome::default();
+                }
                 return;
             }
             Json::Gathering => {}

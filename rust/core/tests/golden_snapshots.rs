@@ -1,5 +1,11 @@
 //! The snapshots that Python writes are those that core reads: every golden file parses, and none does once
 //! a field is added, left out or of another type, at whichever depth.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the finding"
+)]
 
 use std::path::{Path, PathBuf};
 
@@ -92,11 +98,8 @@ fn a_field_that_is_missing_is_refused_at_every_depth() {
             let fields: Vec<_> =
                 doc.pointer(&pointer).and_then(Value::as_object).unwrap().keys().cloned().collect();
             for field in fields {
-                // serde reads a missing optional field as absent; Python writes `null` there all the same.
-                if doc.pointer(&format!("{pointer}/{field}")).is_some_and(|v| v.is_null() || v.is_object())
-                    && ["ca_pem", "auth", "cache"].contains(&field.as_str())
-                    || field == "ca_pem"
-                {
+                // serde takes a missing `Option` for `null`; Python always writes it.
+                if ["ca_pem", "auth", "cache"].contains(&field.as_str()) {
                     continue;
                 }
                 let mut changed = doc.clone();

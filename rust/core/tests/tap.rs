@@ -158,10 +158,10 @@ fn a_document_cut_short_is_not_whole_and_tells_no_usage() {
 }
 
 #[test]
-fn a_document_with_more_behind_it_is_not_whole() {
-    for pieces in [&[&b"{}"[..], b"{}"][..], &[b"{} x"], &[b"{}", b" ", b"x"]] {
+fn a_document_with_more_behind_it_is_not_whole_and_tells_nothing() {
+    for pieces in [&[&b"{}"[..], b"{}"][..], &[b"{} x"], &[b"{}", b" ", b"x", b" "], &[b"{}", b"\x0c"]] {
         let outcome = tapped(Payload::Json, Dialect::OpenaiChat, pieces.iter().copied());
-        assert!(!outcome.terminal, "{pieces:?}");
+        assert_eq!(outcome, Outcome::default(), "{pieces:?}");
     }
 }
 
@@ -216,8 +216,7 @@ fn usage_is_the_last_one_seen_and_never_a_sum() {
 
 #[test]
 fn events_that_leave_out_their_name_are_known_by_their_type() {
-    let bare: String = RESPONSES.split_inclusive('
-').filter(|l| !l.starts_with("event:")).collect();
+    let bare: String = RESPONSES.split_inclusive('\n').filter(|l| !l.starts_with("event:")).collect();
     assert_eq!(streamed(Dialect::OpenaiResponses, &bare), streamed(Dialect::OpenaiResponses, RESPONSES));
 }
 

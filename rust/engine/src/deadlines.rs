@@ -94,7 +94,8 @@ impl Deadlines {
         }
     }
 
-    fn look_at_clock(&self) {
+    /// Brings the coarse clock up to date.
+    pub(crate) fn look_at_clock(&self) {
         let elapsed = self.origin.elapsed().as_millis();
         self.now_ms.set(u64::try_from(elapsed).unwrap_or(NEVER));
     }

@@ -47,6 +47,8 @@ pub struct Engine {
     options: Options,
     shared: Arc<Shared>,
     running: Mutex<Option<Running>>,
+    /// The process whose threads these are: a forked child has none of them.
+    pid: u32,
 }
 
 struct Running {
@@ -80,7 +82,7 @@ impl Engine {
             connections: AtomicU64::new(0),
             buffered_bytes: AtomicU64::new(0),
         });
-        Ok(Self { options, shared, running: Mutex::new(None) })
+        Ok(Self { options, shared, running: Mutex::new(None), pid: std::process::id() })
     }
 
     /// Swaps in a snapshot; returns its epoch.
@@ -296,6 +298,9 @@ impl Engine {
 
     /// Stops the workers at once. Does nothing when they are stopped.
     pub fn stop(&self) {
+        if std::process::id() != self.pid {
+            return self.abandon();
+        }
         let Some(running) = self.running().take() else { return };
         for (orders, _) in &running.workers {
             let _ = orders.send(Order::Stop);
@@ -305,6 +310,15 @@ impl Engine {
         }
         drop(running.log_stop);
         drop(running.log.join());
+    }
+
+    /// In a forked child: the threads stayed with the parent, and waiting for them would take for ever.
+    fn abandon(&self) {
+        if let Ok(mut running) = self.running.try_lock()
+            && let Some(running) = running.take()
+        {
+            Box::leak(Box::new(running));
+        }
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, Option<Running>> {

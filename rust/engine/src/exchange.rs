@@ -195,6 +195,13 @@ impl Exchange {
     }
 }
 
+impl Exchange {
+    /// Whether only the head of a reply is wanted.
+    pub(crate) fn is_head_request(&self) -> bool {
+        self.request.method.of(&self.input) == b"HEAD"
+    }
+}
+
 impl Facts {
     fn new(started: Instant) -> Self {
         Self {

@@ -167,6 +167,8 @@ impl Worker {
     pub(crate) async fn retire_idle(&self) {
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
+            // Without clients nobody sweeps, and the coarse clock stands still.
+            self.deadlines.look_at_clock();
             let loaded = self.loaded();
             let limits = &loaded.snapshot.limits;
             for origin in self.origins.borrow().values() {

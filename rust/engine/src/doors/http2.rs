@@ -309,6 +309,7 @@ impl HyperBody for Outgoing {
 async fn next(mut reply: Box<Reply>, progress: Option<Box<Progress>>) -> (Box<Reply>, Bytes, Option<Ended>) {
     let mut body = std::mem::replace(&mut reply.body, Body::Whole(Vec::new()));
     let (bytes, ended) = match &mut body {
+        Body::Whole(_) if reply.exchange.is_head_request() => (Bytes::new(), Some(Ended::Whole)),
         Body::Whole(bytes) => (Bytes::from(std::mem::take(bytes)), Some(Ended::Whole)),
         Body::Stored(stored) => (Bytes::copy_from_slice(&stored.body), Some(Ended::Whole)),
         Body::Relay(relay) => {

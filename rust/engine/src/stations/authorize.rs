@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use llm_edge_core::date;
 use llm_edge_core::http1::write;
 use llm_edge_core::principal::Principal;
 use llm_edge_core::rejection::{Code, Rejection};
@@ -108,7 +109,7 @@ fn show(model: &Model, surface: Surface) -> serde_json::Value {
             "id": model.id, "object": "model", "created": model.created, "owned_by": model.owned_by,
         }),
         Surface::Anthropic => serde_json::json!({
-            "type": "model", "id": model.id, "display_name": model.id, "created_at": rfc3339(model.created),
+            "type": "model", "id": model.id, "display_name": model.id, "created_at": date::rfc3339(model.created),
         }),
     }
 }
@@ -131,22 +132,6 @@ fn decode_once(raw: &[u8]) -> Option<String> {
         }
     }
     String::from_utf8(bytes).ok()
-}
-
-/// Unix seconds as a date and time (Hinnant, "chrono-compatible low-level date algorithms").
-fn rfc3339(unix_s: u64) -> String {
-    let (days, second) = (unix_s / 86_400, unix_s % 86_400);
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let day_of_era = z % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 fn not_found(x: &Exchange, caller: &Principal, model: &str) -> Rejection {
@@ -219,11 +204,5 @@ mod tests {
     fn distance_counts_single_edits() {
         let d = |a: &str, b: &str| distance(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>());
         assert_eq!((d("kitten", "sitting"), d("", "abc"), d("abc", "abc"), d("abc", "")), (3, 3, 0, 3));
-    }
-
-    #[test]
-    fn unix_time_reads_as_a_date() {
-        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
-        assert_eq!(rfc3339(1_709_210_096), "2024-02-29T12:34:56Z");
     }
 }

@@ -99,6 +99,8 @@ fn log(x: &Exchange, duration: Duration) {
     let failed = facts.status >= 400 || facts.ending != Ending::Whole;
     let wanted = match settings.mode {
         _ if failed => true,
+        // Probes come every few seconds and say nothing.
+        _ if facts.operation.is_none() => false,
         RequestLogMode::All => true,
         RequestLogMode::Sampled => {
             x.worker.next_request().is_multiple_of(u64::from(settings.sample_every.max(1)))

@@ -31,6 +31,8 @@ async fn whole(wire: &Wire, mut reply: Reply, keep_alive: bool, http11: bool) ->
     };
     let mut head = reply.exchange.worker.buffers.take();
     write_head(&mut head, &reply, Framing::Length(body.len() as u64), keep_alive, http11);
+    // A reply to HEAD tells the length and has no body (RFC 9110 §9.3.2).
+    let body = if reply.exchange.is_head_request() { &[] } else { body };
     let bytes = body.len() as u64;
     let written = wire.write(&mut [IoSlice::new(&head), IoSlice::new(body)]).await;
     reply.exchange.worker.buffers.give(head);

@@ -1,15 +1,16 @@
 //! Header fields of replies: what comes back from an upstream, and what we add.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use llm_edge_core::date;
 use llm_edge_core::http1::{Known, write};
 
 use crate::exchange::{CacheResult, Exchange};
 use crate::stations::send::Begun;
 
-/// The upstream's fields but those of its own connection and its cookies; its ids under a name of their own,
-/// since `x-request-id` names the request here. Then who answered.
+/// The upstream's fields but those of its own connection, its cookies and its ids. Then who answered.
 pub(super) fn write_upstream(out: &mut Vec<u8>, x: &Exchange, begun: &Begun) {
     let buffer = &begun.connection.buffer;
-    let mut id_seen = false;
     for field in &begun.connection.head.fields {
         match field.known {
             Known::HopByHop
@@ -17,13 +18,9 @@ pub(super) fn write_upstream(out: &mut Vec<u8>, x: &Exchange, begun: &Begun) {
             | Known::TransferEncoding
             | Known::SetCookie
             | Known::AltSvc
-            | Known::Edge => {}
-            Known::XRequestId | Known::RequestId => {
-                if !id_seen {
-                    write::field(out, b"x-llm-edge-upstream-request-id", field.value.of(buffer));
-                }
-                id_seen = true;
-            }
+            | Known::Edge
+            | Known::XRequestId
+            | Known::RequestId => {}
             _ => write::field(out, field.name.of(buffer), field.value.of(buffer)),
         }
     }
@@ -32,6 +29,22 @@ pub(super) fn write_upstream(out: &mut Vec<u8>, x: &Exchange, begun: &Begun) {
     if let Some(provider) = target.and_then(|t| snapshot.providers.get(t.provider)) {
         write::field(out, b"x-llm-edge-provider", provider.name.as_bytes());
     }
+}
+
+/// The upstream's id under a name of its own, since `x-request-id` names the request here.
+pub(super) fn write_upstream_id(out: &mut Vec<u8>, begun: &Begun) {
+    let head = &begun.connection.head;
+    if let Some(field) = head.find(Known::XRequestId).or_else(|| head.find(Known::RequestId)) {
+        write::field(out, b"x-llm-edge-upstream-request-id", field.value.of(&begun.connection.buffer));
+    }
+}
+
+/// The moment, for replies that are made here (RFC 9110 §6.6.1).
+pub(super) fn write_date(out: &mut Vec<u8>) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    out.extend_from_slice(b"date: ");
+    date::http_date(out, now.as_secs());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// The request's id under both names that SDKs read.

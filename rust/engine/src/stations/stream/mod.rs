@@ -56,6 +56,7 @@ pub(crate) fn reject(mut x: Exchange, rejection: &Rejection) -> Reply {
     x.facts.rejection = Some(rejection.code);
     let mut fields = x.worker.buffers.take();
     write::field(&mut fields, b"content-type", b"application/json");
+    fields::write_date(&mut fields);
     fields::write_ids(&mut fields, &x);
     if let Some(seconds) = rejection.retry_after_s {
         write::field(&mut fields, b"retry-after", seconds.to_string().as_bytes());
@@ -77,6 +78,7 @@ pub(crate) fn reject(mut x: Exchange, rejection: &Rejection) -> Reply {
 fn from_own(x: Exchange, own: OwnReply) -> Reply {
     let mut fields = x.worker.buffers.take();
     own.write_fields(&mut fields);
+    fields::write_date(&mut fields);
     fields::write_ids(&mut fields, &x);
     let unread = !x.client.request_is_read();
     Reply { status: own.status, fields, body: Body::Whole(own.body), unread, exchange: x }
@@ -99,6 +101,7 @@ fn from_upstream(mut x: Exchange, begun: Begun, flight: Flight) -> Reply {
     fields::write_upstream(&mut fields, &x, &begun);
     // What is kept is what another request will get: the upstream's fields, not this request's ids.
     let kept_fields = flight.keep.is_some().then(|| fields.clone());
+    fields::write_upstream_id(&mut fields, &begun);
     fields::write_ids(&mut fields, &x);
     fields::write_cache_state(&mut fields, &x);
     let relay = Relay::new(&x, begun, flight.keep.zip(kept_fields));

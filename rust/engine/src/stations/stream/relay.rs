@@ -293,14 +293,17 @@ impl Relay {
         let outcome = self.tap.finish();
         x.facts.usage = outcome.usage;
         let good = (200..300).contains(&self.status);
-        if good && !outcome.terminal && !outcome.error_event && self.payload != Payload::Opaque {
+        // A length or a last chunk is the upstream's word that a document is whole; an event stream must
+        // also end as its dialect says, and what ends with the connection must at least be whole JSON.
+        let framed = self.payload == Payload::Json && !matches!(self.decoder, Decoder::UntilClose);
+        if good && !outcome.terminal && !outcome.error_event && !framed && self.payload != Payload::Opaque {
             self.connection.spoiled = true;
             return Progress::Broken(Rejection::new(
                 Code::UpstreamClosed,
                 "the upstream ended its reply before it was complete",
             ));
         }
-        if good && !outcome.error_event {
+        if outcome.terminal && !outcome.error_event {
             self.store(x);
         }
         Progress::Whole
