@@ -1,0 +1,155 @@
+# One way to do each thing; `.ci/run` calls only these targets. `make help` lists them.
+#
+# Set-up is a chain of stamps under .cache/stamps: system packages, then the virtual environment, then the
+# engine built into it. A stamp is redone only when what it was made from changes, so a second run starts
+# in seconds.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .cache/stamps
+# Workers of pytest: every core, but no more than are of use to tests that wait for sockets.
+TEST_WORKERS ?= $(shell nproc)
+PYTEST_ARGS ?=
+FUZZ_SECONDS ?= 4
+DEMO ?=
+DEMO_ARGS ?=
+BENCH ?= full
+
+# A build in CI may not change the lock file; at the desk it follows the manifests.
+LOCKED := $(if $(CI),--locked)
+export CARGO_TERM_COLOR ?= never
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -name Cargo.toml -o -name build.rs \) -print)
+ENGINE_INPUTS := $(RUST_SOURCES) Cargo.toml $(wildcard Cargo.lock) pyproject.toml
+SHELL_SCRIPTS := .ci/run $(shell find scripts deployments -name '*.sh' 2>/dev/null)
+YAML_FILES := $(shell find deployments docs tests .yamllint \( -name '*.yaml' -o -name '*.yml' \) -not -path '*/broken/*' -not -path '*/node_modules/*' 2>/dev/null)
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+# --- set-up -----------------------------------------------------------------------------------------------
+
+$(STAMPS)/system-%: scripts/system-packages.sh
+	@mkdir -p $(STAMPS)
+	@scripts/system-packages.sh $*
+	@touch $@
+
+$(STAMPS)/venv: requirements/dev.txt | $(STAMPS)/system-build
+	@echo "· virtual environment $(VENV) (the first time takes half a minute)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/dev.txt
+	@touch $@
+
+$(STAMPS)/engine: $(ENGINE_INPUTS) $(STAMPS)/venv
+	@echo "· engine (the first time compiles every dependency: a few minutes)"
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop $(LOCKED) --quiet 2>$(STAMPS)/engine.log \
+	  || { cat $(STAMPS)/engine.log >&2; exit 1; }
+	@touch $@
+
+$(STAMPS)/node: $(wildcard tests/sdk/node/package-lock.json) | $(STAMPS)/system-test
+	@if [ -f tests/sdk/node/package-lock.json ]; then npm ci --prefix tests/sdk/node --ignore-scripts --no-audit --no-fund --loglevel=error; fi
+	@touch $@
+
+# --- the product ------------------------------------------------------------------------------------------
+
+.PHONY: demo
+demo: $(STAMPS)/engine ## build what is missing, start the gateway, show a streamed answer (DEMO=once: and end)
+	@$(BIN)/llm-edge-agent demo $(if $(filter once,$(DEMO)),--once) $(DEMO_ARGS)
+
+.PHONY: build
+build: $(STAMPS)/venv ## release wheel in dist/
+	@rm -rf dist && mkdir -p dist
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin build --release $(LOCKED) --out dist
+	@ls -l dist
+
+.PHONY: gen
+gen: $(STAMPS)/engine ## write the generated pages under docs/reference and docs/operate
+	@$(BIN)/python scripts/gen.py
+
+.PHONY: docs
+docs: gen ## reference pages, and the Rust documentation under target/doc
+	@cargo doc --workspace --no-deps --quiet $(LOCKED)
+
+# --- tests ------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: unit behaviour fuzz bench-gate ## everything that must pass, set-up included
+
+.PHONY: unit
+unit: $(STAMPS)/engine $(STAMPS)/system-test ## Rust tests and doctests; Python tests that start no process
+	cargo test --workspace $(LOCKED) --no-fail-fast
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS) $(wildcard tests/unit tests/golden tests/architecture)
+
+.PHONY: behaviour
+behaviour: $(STAMPS)/engine $(STAMPS)/system-test $(STAMPS)/node ## tests through real sockets, processes and SDKs
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS) tests \
+	  --ignore=tests/unit --ignore=tests/golden --ignore=tests/architecture
+
+.PHONY: fuzz
+fuzz: $(STAMPS)/system-test ## a few seconds of each fuzz target (FUZZ_SECONDS=600 for a long run)
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+.PHONY: bench
+bench: $(STAMPS)/venv $(STAMPS)/system-bench ## measure against nginx (BENCH=quick: five minutes)
+	@scripts/bench.sh $(BENCH)
+
+.PHONY: bench-gate
+bench-gate: $(STAMPS)/system-test ## instructions per request against the committed baseline (+3 % fails)
+	@scripts/bench.sh gate
+
+# --- lint -------------------------------------------------------------------------------------------------
+
+.PHONY: lint
+lint: lint-rust lint-python lint-files lint-deps ratchets ## every check that runs nothing of the product
+
+.PHONY: lint-rust
+lint-rust: $(STAMPS)/system-build
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets $(LOCKED) --quiet -- -D warnings
+
+.PHONY: lint-python
+lint-python: $(STAMPS)/engine
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/stubtest --ignore-disjoint-bases llm_edge_agent._engine
+
+.PHONY: lint-files
+lint-files: $(STAMPS)/engine
+	$(BIN)/shellcheck $(SHELL_SCRIPTS)
+	$(BIN)/yamllint --strict $(YAML_FILES)
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/python scripts/gen.py --check
+
+.PHONY: lint-deps
+lint-deps: $(STAMPS)/venv
+	@scripts/cargo-deny.sh
+
+.PHONY: ratchets
+ratchets: $(STAMPS)/venv
+	@$(BIN)/python scripts/ratchets.py
+
+.PHONY: fmt
+fmt: $(STAMPS)/venv ## write the formatting that `make lint` asks for
+	cargo fmt --all
+	$(BIN)/ruff check --fix --exit-zero --quiet .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: $(STAMPS)/venv ## pin requirements/dev.txt anew from pyproject.toml
+	@scripts/lock.sh
+
+.PHONY: clean
+clean: ## remove everything that the targets made
+	rm -rf target dist $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+	  bench/.work tests/sdk/node/node_modules python/llm_edge_agent/*.so

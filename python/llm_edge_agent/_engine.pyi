@@ -1,0 +1,99 @@
+"""The Rust engine, as Python sees it: bytes and small values cross, no Python object lives in the engine."""
+
+from typing import final
+
+__version__: str
+
+class EngineError(Exception):
+    """The engine refused: the message says what, where (dotted path or address) and how to mend it."""
+
+@final
+class Engine:
+    """Listener, workers and upstream pools of the data path.
+
+    Args:
+        options: JSON object with `listen` (`{"host": str, "port": int}`, port 0 takes a free one), `workers`
+            (0 = one per core this process may use), `reuse_port` (bool), `tls` (`null` or `{"cert_pem": str,
+            "key_pem": str}`), `pepper` (hex, secret of the key hashes) and `log_fd` (1 or 2, where the request
+            log goes).
+
+    Raises:
+        EngineError: The options do not parse.
+    """
+
+    def __init__(self, options: bytes) -> None: ...
+    def start(self) -> tuple[str, int]:
+        """Bind, start the workers, and return the address that is listened on. Needs a snapshot.
+
+        Raises:
+            EngineError: The address is taken or not available, the certificate is not usable, no snapshot.
+        """
+
+    def apply(self, snapshot: bytes) -> int:
+        """Swap in a new snapshot and return its epoch (1 for the first). A bad one changes nothing.
+
+        Raises:
+            EngineError: With the dotted path of the fault.
+        """
+
+    def directory_replace(self, principals: bytes) -> int:
+        """Make the directory hold exactly these principals and return their number.
+
+        Args:
+            principals: JSON array of `{"hash": hex of HMAC-SHA-256(pepper, key), "name": str,
+                "models": [pattern]}`; a pattern is a model name or ends in `*`.
+
+        Raises:
+            EngineError: The JSON does not parse; nothing is changed.
+        """
+
+    def set_credential(self, slot: str, value: str) -> None:
+        """Put a provider credential into its slot (the one place secrets enter the engine).
+
+        Raises:
+            EngineError: The value holds characters that a header field cannot carry.
+        """
+
+    def status(self) -> bytes:
+        """JSON object: `epoch`, `fingerprint`, `address`, `workers`, `draining`, `in_flight`,
+        `connections`, `targets` (list of `{"route", "provider", "model"}`), `principals`."""
+
+    def metrics(self) -> bytes:
+        """The data path's metrics in Prometheus text format, ending without `# EOF`."""
+
+    def set_ready(self, ready: bool) -> None:
+        """What `/readyz` on the API port answers (a started engine is ready until told otherwise)."""
+
+    def drain(self, deadline_s: float) -> bool:
+        """Stop accepting, let requests in flight finish, and say whether all did before the deadline.
+
+        Readiness goes off first. Blocks without the GIL. After the deadline the rest is cut explicitly.
+        """
+
+    def stop(self) -> None:
+        """Stop the workers at once. Idempotent."""
+
+@final
+class Mock:
+    """The mock provider on a listener of its own.
+
+    Raises:
+        EngineError: The address is taken.
+    """
+
+    def __init__(self, host: str, port: int) -> None: ...
+    def start(self) -> tuple[str, int]:
+        """Bind and serve on one background thread; returns the address."""
+
+    def stop(self) -> None:
+        """Stop serving. Idempotent."""
+
+def key_hash(pepper: bytes, key: str) -> bytes:
+    """HMAC-SHA-256 of a virtual key, 32 bytes: what the directory holds instead of the key."""
+
+def request_fingerprint(data: bytes) -> str:
+    """xxh3-128 of `data`, 32 hex digits; equal to `xxhash.xxh3_128_hexdigest`."""
+
+def capabilities() -> bytes:
+    """JSON object naming what this engine knows: `strategies`, `operations`, `dialects` and
+    `mock_models` (names to list)."""

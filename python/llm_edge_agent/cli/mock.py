@@ -1,0 +1,38 @@
+"""`llm-edge-agent mock`: the mock provider alone."""
+
+import signal
+
+import click
+import msgspec
+
+from llm_edge_agent.cli.options import json_option
+
+__all__ = ["command"]
+
+_STOP = {signal.SIGTERM, signal.SIGINT}
+
+
+@click.command("mock", short_help="Serve the mock provider alone.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8090,
+    show_default=True,
+    help="Port to listen on; 0 takes any free one.",
+)
+@json_option
+def command(host: str, port: int, *, as_json: bool) -> None:
+    """Serve the mock provider by itself, in the OpenAI and Anthropic dialects, until ^C."""
+    from llm_edge_agent.engine import Mock
+
+    # Blocked before the mock makes its thread, which inherits this: the wait below gets the signal.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
+    mock = Mock(host, port)
+    base = f"http://{mock.start()}"
+    if as_json:
+        click.echo(msgspec.json.encode({"api": f"{base}/v1", "anthropic": base}))
+    else:
+        click.echo(f"The mock provider listens on {base}; models: echo, lorem, error and more.")
+    signal.sigwait(_STOP)
+    mock.stop()

@@ -1,0 +1,84 @@
+"""Intentions → bytes: a checked configuration becomes what the engine runs on.
+
+The same configuration gives the same bytes. Secrets come out beside the snapshot, never in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from llm_edge_agent.compiler.directory import compile_principals
+from llm_edge_agent.compiler.limits import compile_limits, compile_request_log
+from llm_edge_agent.compiler.names import compile_models, compile_names
+from llm_edge_agent.compiler.options import compile_options
+from llm_edge_agent.compiler.providers import compile_provider
+from llm_edge_agent.compiler.snapshot import ModelDoc, SnapshotDoc, encode
+from llm_edge_agent.engine import Address
+
+if TYPE_CHECKING:
+    from llm_edge_agent.config.schema import Config
+    from llm_edge_agent.config.secret import Secret
+    from llm_edge_agent.engine import EngineOptions
+
+__all__ = ["Compiled", "ModelDoc", "compile_config", "compile_models", "compile_options"]
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What a configuration comes to.
+
+    Attributes:
+        snapshot: JSON for `Engine.apply`.
+        principals: JSON for `Engine.directory_replace`.
+        credentials: Slot → secret, for `Engine.set_credential`.
+        engine_options: What an engine for this configuration is made with.
+    """
+
+    snapshot: bytes
+    principals: bytes = field(repr=False)
+    credentials: dict[str, Secret]
+    engine_options: EngineOptions
+
+
+def compile_config(
+    config: Config,
+    *,
+    pepper: bytes,
+    mock_address: Address | tuple[str, int] | None = None,
+    log_fd: int = 1,
+) -> Compiled:
+    """Compile a configuration that `config.load` has checked.
+
+    Args:
+        config: The configuration.
+        pepper: Secret of the key hashes; hashes keys that are written out.
+        mock_address: Where the built-in mock listens; needed when `config.mock`.
+        log_fd: Where the request log goes, 1 or 2.
+
+    Raises:
+        ConfigError: A file it names cannot be read, or the mock is wanted and does not run.
+    """
+    providers, credentials = [], {}
+    mock = None if mock_address is None else Address(*mock_address)
+    for name, provider in config.providers.items():
+        doc, slots = compile_provider(name, provider, mock)
+        providers.append(doc)
+        credentials.update(slots)
+    routes, names = compile_names(config, providers)
+    snapshot = SnapshotDoc(
+        keys_required=bool(config.keys),
+        limits=compile_limits(config.limits),
+        request_log=compile_request_log(config.request_log),
+        cache_bytes_max=config.cache.bytes_max,
+        providers=providers,
+        routes=routes,
+        names=names,
+        models=compile_models(config),
+    )
+    return Compiled(
+        snapshot=encode(snapshot),
+        principals=compile_principals(config.keys, pepper),
+        credentials=credentials,
+        engine_options=compile_options(config, pepper, log_fd=log_fd),
+    )

@@ -1,0 +1,82 @@
+"""Model names → routes, and the list of models.
+
+The most specific name wins: an exact one, then the longest prefix, and of equal prefixes the
+written one before the one that a provider's name implies. A bare name that nothing claims goes to
+the first configured provider that speaks the dialect of the endpoint.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_edge_agent.compiler.routes import bare_route, compile_route, prefix_route
+from llm_edge_agent.compiler.snapshot import ModelDoc, NamesDoc, ProviderDoc, RouteDoc
+from llm_edge_agent.providers import SPECS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llm_edge_agent.config.schema import Config
+
+__all__ = ["DIALECTS", "compile_models", "compile_names"]
+
+DIALECTS = {
+    "openai_chat": ("chat_completions",),
+    "openai_completions": ("completions",),
+    "openai_responses": ("responses",),
+    "openai_embeddings": ("embeddings",),
+    "anthropic_messages": ("messages", "count_tokens"),
+}
+"""Dialect → the operations in it, as in `core/src/surface.rs`."""
+
+# Nobody tells a gateway when a model was made; Anthropic's reference names the epoch for that.
+_CREATED_S = 0
+
+
+def compile_names(
+    config: Config, providers: Sequence[ProviderDoc]
+) -> tuple[list[RouteDoc], NamesDoc]:
+    """All routes, written ones first, and the names that lead to them."""
+    routes: list[RouteDoc] = []
+    exact: dict[str, int] = {}
+    prefixes: list[tuple[str, int]] = []
+    for name, route in config.routes.items():
+        for model in route.models:
+            if model.endswith("*"):
+                prefixes.append((model[:-1], len(routes)))
+            else:
+                exact[model] = len(routes)
+        routes.append(compile_route(name, route, providers))
+    for at, provider in enumerate(providers):
+        prefixes.append((f"{provider.name}/", len(routes)))
+        routes.append(prefix_route(at, providers))
+    # Sorting is stable: written prefixes stay before implied ones of the same length.
+    prefixes.sort(key=lambda entry: -len(entry[0]))
+    by_dialect: dict[str, int] = {}
+    for at, provider in enumerate(providers):
+        if not SPECS[config.providers[provider.name].type].takes_bare_names:
+            continue
+        first_of = [
+            dialect
+            for dialect, operations in DIALECTS.items()
+            if dialect not in by_dialect and any(o in provider.operations for o in operations)
+        ]
+        if first_of:
+            by_dialect.update(dict.fromkeys(first_of, len(routes)))
+            routes.append(bare_route(at, providers))
+    return routes, NamesDoc(exact=exact, prefixes=prefixes, by_dialect=by_dialect)
+
+
+def compile_models(config: Config) -> list[ModelDoc]:
+    """What a model list shows: names of routes, then models of providers by their full name."""
+    owners: dict[str, str] = {}
+    for name, route in config.routes.items():
+        for model in route.models:
+            if not model.endswith("*"):
+                owners.setdefault(model, name)
+    for name, provider in config.providers.items():
+        for model in provider.models or SPECS[provider.type].models:
+            owners.setdefault(f"{name}/{model}", name)
+    return [
+        ModelDoc(id=model, owned_by=owner, created=_CREATED_S) for model, owner in owners.items()
+    ]

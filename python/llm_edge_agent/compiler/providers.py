@@ -1,0 +1,80 @@
+"""Configuration and specification of a provider → what the engine calls.
+
+A credential's slot carries the origin it belongs to. When a provider moves to another address with
+another key, the new key is set into a new slot, and requests that still follow the old snapshot
+cannot send it to the old address.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llm_edge_agent.compiler.snapshot import AuthDoc, OriginDoc, ProviderDoc
+from llm_edge_agent.config.address import BaseUrl, parse_base_url
+from llm_edge_agent.errors import ConfigError
+from llm_edge_agent.providers import SPECS
+
+if TYPE_CHECKING:
+    from llm_edge_agent.config.schema import Provider
+    from llm_edge_agent.config.secret import Secret
+    from llm_edge_agent.engine import Address
+
+__all__ = ["compile_provider"]
+
+
+def compile_provider(
+    name: str, provider: Provider, mock_address: Address | None
+) -> tuple[ProviderDoc, dict[str, Secret]]:
+    """The provider, and its credentials by slot.
+
+    Raises:
+        ConfigError: Its certificates cannot be read, or it is the built-in mock and that does not
+        run.
+    """
+    spec = SPECS[provider.type]
+    url = _base_url(name, provider, mock_address)
+    operations = spec.versioned_operations if provider.api_version else spec.operations
+    credentials = {
+        f"{name}@{url.origin}" + (f"#{at}" if at else ""): secret
+        for at, secret in enumerate(provider.credentials)
+    }
+    doc = ProviderDoc(
+        name=name,
+        origin=OriginDoc(
+            scheme=url.scheme, host=url.host, port=url.port, ca_pem=_ca_pem(name, provider)
+        ),
+        host_header=url.host_header,
+        operations={
+            operation: url.path + path.replace("{api_version}", provider.api_version or "")
+            for operation, path in operations.items()
+        },
+        auth=AuthDoc(header=spec.auth.header, prefix=spec.auth.prefix) if spec.auth else None,
+        headers=[(field.lower(), value.reveal()) for field, value in provider.headers.items()],
+        default_headers=list(spec.default_headers.items()),
+        credentials=list(credentials),
+    )
+    return doc, credentials
+
+
+def _base_url(name: str, provider: Provider, mock_address: Address | None) -> BaseUrl:
+    if provider.base_url is not None:
+        return parse_base_url(provider.base_url)
+    if mock_address is None:
+        raise ConfigError(
+            "the mock provider is not running",
+            path=f"providers.{name}",
+            hint="it is started with the gateway: restart to have it",
+        )
+    return BaseUrl("http", *mock_address, "")
+
+
+def _ca_pem(name: str, provider: Provider) -> str | None:
+    if provider.ca_file is None:
+        return None
+    try:
+        return Path(provider.ca_file).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not PEM text"
+        message = f"the file `{provider.ca_file}` cannot be read: {reason}"
+        raise ConfigError(message, path=f"providers.{name}.ca_file") from None

@@ -1,0 +1,167 @@
+"""The snapshot as it crosses to the engine: the same words as `rust/core/src/snapshot`.
+
+Every field is always written; the engine refuses one that it does not know and misses one that is
+not there. Credentials are never in it, only the names of the slots they are put into.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import xxhash
+
+__all__ = [
+    "AuthDoc",
+    "CacheDoc",
+    "DeadlinesDoc",
+    "LimitsDoc",
+    "ModelDoc",
+    "ModelNameDoc",
+    "NamesDoc",
+    "OriginDoc",
+    "ProviderDoc",
+    "RequestLogDoc",
+    "RouteDoc",
+    "SnapshotDoc",
+    "TargetDoc",
+    "encode",
+    "fingerprint",
+]
+
+
+class _Doc(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class LimitsDoc(_Doc, frozen=True, kw_only=True):
+    """Named limits: bytes, counts, milliseconds."""
+
+    body_bytes_max: int
+    buffered_bytes_max: int
+    head_bytes_max: int
+    headers_max: int
+    target_bytes_max: int
+    connections_max: int
+    head_ms: int
+    body_progress_ms: int
+    idle_ms: int
+    write_stall_ms: int
+    upstream_idle_max: int
+    upstream_idle_ms: int
+    upstream_head_bytes_max: int
+
+
+class RequestLogDoc(_Doc, frozen=True, kw_only=True):
+    """Which requests get a log line."""
+
+    mode: str
+    sample_every: int
+
+
+class OriginDoc(_Doc, frozen=True, kw_only=True):
+    """Where to connect."""
+
+    scheme: str
+    host: str
+    port: int
+    ca_pem: str | None
+
+
+class AuthDoc(_Doc, frozen=True, kw_only=True):
+    """How a credential is presented."""
+
+    header: str
+    prefix: str
+
+
+class ProviderDoc(_Doc, frozen=True, kw_only=True):
+    """An upstream system."""
+
+    name: str
+    origin: OriginDoc
+    host_header: str
+    operations: dict[str, str]
+    auth: AuthDoc | None
+    headers: list[tuple[str, str]]
+    default_headers: list[tuple[str, str]]
+    credentials: list[str]
+
+
+class CacheDoc(_Doc, frozen=True, kw_only=True):
+    """The exact cache on a route."""
+
+    ttl_ms: int
+    reply_bytes_max: int
+
+
+class DeadlinesDoc(_Doc, frozen=True, kw_only=True):
+    """How long to wait; 0 stands for no limit."""
+
+    connect_ms: int
+    first_byte_ms: int
+    progress_ms: int
+    total_ms: int
+
+
+ModelNameDoc = str | dict[str, str]
+"""`same`, `rest`, or `{"fixed": name}`."""
+
+
+class TargetDoc(_Doc, frozen=True, kw_only=True):
+    """One place a request may go; `provider` is an index."""
+
+    provider: int
+    model: ModelNameDoc
+    weight: int
+
+
+class RouteDoc(_Doc, frozen=True, kw_only=True):
+    """Where a model name leads."""
+
+    name: str
+    strategy: str
+    targets: list[TargetDoc]
+    cache: CacheDoc | None
+    deadlines: DeadlinesDoc
+    policy_hash: str
+
+
+class NamesDoc(_Doc, frozen=True, kw_only=True):
+    """Model name → route index."""
+
+    exact: dict[str, int]
+    prefixes: list[tuple[str, int]]
+    by_dialect: dict[str, int]
+
+
+class ModelDoc(_Doc, frozen=True, kw_only=True):
+    """A model to list."""
+
+    id: str
+    owned_by: str
+    created: int
+
+
+class SnapshotDoc(_Doc, frozen=True, kw_only=True):
+    """Everything a request needs to know."""
+
+    version: int = 1
+    fingerprint: str = ""
+    keys_required: bool
+    limits: LimitsDoc
+    request_log: RequestLogDoc
+    cache_bytes_max: int
+    providers: list[ProviderDoc]
+    routes: list[RouteDoc]
+    names: NamesDoc
+    models: list[ModelDoc]
+
+
+def fingerprint(value: object) -> str:
+    """xxh3-128 of the JSON of `value`, 32 hex digits."""
+    return xxhash.xxh3_128_hexdigest(msgspec.json.encode(value))
+
+
+def encode(doc: SnapshotDoc) -> bytes:
+    """The bytes for the engine, fingerprint filled in."""
+    bare = msgspec.structs.replace(doc, fingerprint="")
+    return msgspec.json.encode(msgspec.structs.replace(bare, fingerprint=fingerprint(bare)))

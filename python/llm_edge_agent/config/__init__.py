@@ -1,0 +1,33 @@
+"""What operators want: read, checked, and shown back.
+
+`load()` is the way in; `schema` says what can be said.
+"""
+
+from __future__ import annotations
+
+from llm_edge_agent.config.json_schema import config_schema
+from llm_edge_agent.config.keys import check_key_format, hash_key, new_key
+from llm_edge_agent.config.load import FILE_NAME, Loaded, Source, load, load_tree, search_path
+from llm_edge_agent.config.pepper import Pepper, load_pepper, state_dir
+from llm_edge_agent.config.schema import Config
+from llm_edge_agent.config.secret import Secret
+from llm_edge_agent.config.show import resolved
+
+__all__ = [
+    "FILE_NAME",
+    "Config",
+    "Loaded",
+    "Pepper",
+    "Secret",
+    "Source",
+    "check_key_format",
+    "config_schema",
+    "hash_key",
+    "load",
+    "load_pepper",
+    "load_tree",
+    "new_key",
+    "resolved",
+    "search_path",
+    "state_dir",
+]

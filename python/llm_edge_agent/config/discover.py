@@ -1,0 +1,82 @@
+"""What goes without saying: providers whose keys lie in the environment, and the mock.
+
+A key from the environment goes to the address that belongs to it and to no other: as soon as a
+provider is given a base URL of its own, its key must be said there too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llm_edge_agent.config.marks import Mark
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_edge_agent.config.marks import Marks
+    from llm_edge_agent.providers.spec import ProviderSpec
+
+__all__ = ["MOCK_NAME", "Discovery"]
+
+MOCK_NAME = "mock"
+
+
+class Discovery:
+    """Completes a tree from the environment; keeps the variables it used."""
+
+    def __init__(
+        self, env: Mapping[str, str], specs: Mapping[str, ProviderSpec], marks: Marks
+    ) -> None:
+        """Take keys from `env`, and their names from `specs`."""
+        self._env = env
+        self._specs = specs
+        self._marks = marks
+        self.used: list[str] = []
+
+    def add_providers(self, tree: dict[str, Any]) -> None:
+        """Add a provider for each kind whose key, and address where needed, is there."""
+        if tree.get("providers"):
+            return
+        found: dict[str, Any] = {}
+        for spec in self._specs.values():
+            placed = spec.base_url or (spec.base_url_env and self._env.get(spec.base_url_env))
+            if spec.key_env and self._env.get(spec.key_env) and placed:
+                found[spec.type] = {"type": spec.type}
+                self._marks.put(("providers", spec.type), Mark(spec.key_env))
+        if found:
+            tree["providers"] = found
+
+    def complete(self, tree: dict[str, Any]) -> None:
+        """Fill in base URLs and keys that were left to the environment, and the mock."""
+        providers = tree.get("providers")
+        if providers is not None and not isinstance(providers, dict):
+            return
+        if tree.get("mock") in (True, "true") and MOCK_NAME not in (providers or {}):
+            # At the end: configured providers come first wherever order counts.
+            providers = tree["providers"] = {**(providers or {}), MOCK_NAME: {"type": "mock"}}
+        for name, provider in (providers or {}).items():
+            if isinstance(provider, dict):
+                self._complete_one(tree, name, provider)
+
+    def _complete_one(self, tree: dict[str, Any], name: str, provider: dict[str, Any]) -> None:
+        kind = provider.get("type")
+        spec = self._specs.get(kind) if isinstance(kind, str) else None
+        if spec is None or provider.get("base_url") is not None:
+            return
+        if spec.type == "mock":
+            tree["mock"] = True
+            return
+        if spec.base_url is not None:
+            provider["base_url"] = spec.base_url
+        elif spec.base_url_env and self._env.get(spec.base_url_env):
+            self._take(provider, name, "base_url", spec.base_url_env)
+        else:
+            return
+        keyless = provider.get("api_key") is None and provider.get("api_keys") is None
+        if keyless and spec.key_env and self._env.get(spec.key_env):
+            self._take(provider, name, "api_key", spec.key_env)
+
+    def _take(self, provider: dict[str, Any], name: str, option: str, variable: str) -> None:
+        provider[option] = self._env[variable]
+        self._marks.put(("providers", name, option), Mark(variable, is_text=True))
+        self.used.append(variable)

@@ -1,0 +1,112 @@
+"""`${VAR}`, `${VAR:-default}`, `${file:/path}` and `$$` in text values.
+
+An unset variable without a default is an error, never an empty text: an empty credential looks like
+one that works. What a variable or file holds is taken as it is and not looked at again.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
+
+from llm_edge_agent.config.marks import Mark
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_edge_agent.config.marks import Marks, Path
+    from llm_edge_agent.errors import ConfigError
+
+__all__ = ["Interpolator", "read_secret_file"]
+
+_TOKEN = re.compile(r"\$\$|\$\{([^}]*)\}|\$\{")
+_VARIABLE = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$", re.DOTALL)
+_FILE_BYTES_MAX = 1024 * 1024
+
+
+class Interpolator:
+    """Replaces references in a tree of plain values; keeps the faults and the files it read."""
+
+    def __init__(self, env: Mapping[str, str], marks: Marks) -> None:
+        """Take variables from `env` and places from `marks`."""
+        self._env = env
+        self._marks = marks
+        self.errors: list[ConfigError] = []
+        self.files: list[str] = []
+
+    def tree(self, value: Any, path: Path = ()) -> Any:  # noqa: ANN401 - any plain value
+        """A copy of `value` with every reference replaced."""
+        if isinstance(value, dict):
+            return {key: self.tree(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.tree(item, (*path, at)) for at, item in enumerate(value)]
+        if isinstance(value, str) and "$" in value:
+            return self._text(value, path)
+        return value
+
+    def _text(self, text: str, path: Path) -> str:
+        try:
+            replaced = _TOKEN.sub(self._token, text)
+        except _ReferenceError as error:
+            self.errors.append(self._marks.error(path, error.message, error.hint))
+            return text
+        if "${" in text:
+            mark = self._marks.find(path)
+            self._marks.put(path, Mark(mark.source, mark.line, is_text=True))
+        return replaced
+
+    def _token(self, match: re.Match[str]) -> str:
+        if match[0] == "$$":
+            return "$"
+        if match[1] is None:
+            raise _ReferenceError("`${` is not closed", "write `$$` for a dollar sign")
+        body = match[1]
+        if body.startswith("file:"):
+            return self._file(body.removeprefix("file:"))
+        variable = _VARIABLE.match(body)
+        if variable is None:
+            hint = "write `${VAR}`, `${VAR:-default}` or `${file:/path}`; `$$` for a dollar sign"
+            raise _ReferenceError(f"`${{{body}}}` is not a reference", hint)
+        name, default = variable[1], variable[2]
+        value = self._env.get(name)
+        if value is None and default is None:
+            raise _ReferenceError(
+                f"the environment variable `{name}` is not set",
+                f"set it, or write `${{{name}:-default}}`",
+            )
+        return value or default or ""
+
+    def _file(self, name: str) -> str:
+        try:
+            text = read_secret_file(name)
+        except ValueError as error:
+            raise _ReferenceError(str(error)) from None
+        self.files.append(name)
+        return text
+
+
+class _ReferenceError(Exception):
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def read_secret_file(name: str) -> str:
+    """The text of a secret's file, without the line break at its end.
+
+    Raises:
+        ValueError: It cannot be read, is no UTF-8 text, or is larger than 1 MiB.
+    """
+    try:
+        with FilePath(name).open("rb") as file:
+            content = file.read(_FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise ValueError(f"the file `{name}` cannot be read: {error.strerror}") from None
+    if len(content) > _FILE_BYTES_MAX:
+        raise ValueError(f"the file `{name}` is larger than 1 MiB")
+    try:
+        return content.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise ValueError(f"the file `{name}` is not UTF-8 text") from None

@@ -1,0 +1,28 @@
+"""The JSON Schema of a configuration file, for editors and checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from llm_edge_agent.config.schema import Config
+from llm_edge_agent.config.secret import Secret
+
+__all__ = ["config_schema"]
+
+
+def config_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a configuration after its references are replaced."""
+    schema = msgspec.json.schema(Config, schema_hook=_secret_schema)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "LLM-Edge-Agent configuration",
+        **schema,
+    }
+
+
+def _secret_schema(kind: type) -> dict[str, Any]:
+    if kind is Secret:
+        return {"type": "string", "minLength": 1}
+    raise NotImplementedError(kind)

@@ -1,0 +1,212 @@
+"""From files, environment and flags to one checked configuration.
+
+Precedence: flags, then `LLM_EDGE_*` variables, then the file, then defaults. Every fault that one
+pass can find is reported, each in its place. Nothing here talks to a network or changes anything.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llm_edge_agent.config.discover import Discovery
+from llm_edge_agent.config.document import Document, parse_document
+from llm_edge_agent.config.interpolate import Interpolator
+from llm_edge_agent.config.marks import Marks, dotted
+from llm_edge_agent.config.overlay import Overlay
+from llm_edge_agent.config.rules import Rules
+from llm_edge_agent.config.shape import convert
+from llm_edge_agent.errors import ConfigError, ConfigErrors
+from llm_edge_agent.providers import SPECS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from llm_edge_agent.config.schema import Config
+
+__all__ = ["FILE_NAME", "Loaded", "Source", "load", "load_tree", "search_path"]
+
+FILE_NAME = "llm-edge.yaml"
+_BYTES_MAX = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a configuration came from.
+
+    Attributes:
+        file: The file that was read, if any.
+        env: Environment variables that were used, overrides and provider keys.
+        flags: Flags that were used, with `--`.
+        files: Every file that was read: the configuration, secrets, certificates. Watch these.
+    """
+
+    file: str | None = None
+    env: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """For the start-up line."""
+        parts = [self.file or "no file"]
+        parts += [", ".join(self.env)] if self.env else []
+        parts += [", ".join(self.flags)] if self.flags else []
+        return " + ".join(parts)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checked configuration.
+
+    Attributes:
+        config: The configuration; every rule holds.
+        source: Where it came from.
+        warnings: What is likely not meant, one line each, with its place.
+        marks: Where each value stands, for faults found later.
+    """
+
+    config: Config
+    source: Source = field(default_factory=Source)
+    warnings: tuple[str, ...] = ()
+    marks: Marks = field(default_factory=Marks, repr=False, compare=False)
+
+    def locate(self, error: ConfigError) -> ConfigError:
+        """A fault found after loading, with the place its dotted path stands at."""
+        for path in self.marks:
+            if dotted(path) == error.path:
+                return self.marks.error(path, error.message, error.hint)
+        return error
+
+
+def search_path(env: Mapping[str, str]) -> list[Path]:
+    """Files that are looked for when none is named; the first that exists is read."""
+    home = env.get("XDG_CONFIG_HOME") or (f"{env['HOME']}/.config" if env.get("HOME") else None)
+    places = [Path(FILE_NAME)]
+    if home:
+        places.append(Path(home) / "llm-edge-agent" / FILE_NAME)
+    return [*places, Path("/etc/llm-edge-agent") / FILE_NAME]
+
+
+def load(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+    search: Sequence[Path] | None = None,
+) -> Loaded:
+    """Read the configuration.
+
+    Args:
+        path: The file (`.yaml`, `.toml` or `.json`); when None, `$LLM_EDGE_CONFIG`, else the first
+            of `search` that exists, else none: providers are then found by their keys in the
+            environment.
+        env: Environment; the process's own when None.
+        flags: Dotted option → value, such as `{"listen.api": "127.0.0.1:0"}`; None values are
+            skipped.
+        search: Places to look; `search_path(env)` when None.
+
+    Raises:
+        ConfigError: The configuration cannot be used; `.errors` holds all faults found.
+    """
+    env = os.environ if env is None else env
+    named = path if path is not None else env.get("LLM_EDGE_CONFIG") or None
+    if named is not None:
+        return _load_file(Path(named), env, flags or {})
+    for place in search_path(env) if search is None else search:
+        if place.is_file():
+            return _load_file(place, env, flags or {})
+    return _finish(Document({}, Marks()), None, env, flags or {})
+
+
+def load_tree(
+    tree: Mapping[str, Any],
+    *,
+    env: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> Loaded:
+    """Check a configuration that is written in code, with the same meaning as in a file.
+
+    `LLM_EDGE_*` variables do not change it; `env` serves references such as `${VAR}`.
+
+    Raises:
+        ConfigError: The configuration cannot be used; `.errors` holds all faults found.
+    """
+    env = os.environ if env is None else env
+    document = Document(dict(tree), Marks())
+    return _finish(document, None, env, flags or {}, in_code=True)
+
+
+def _load_file(path: Path, env: Mapping[str, str], flags: Mapping[str, object]) -> Loaded:
+    name = str(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(_BYTES_MAX + 1)
+    except OSError as error:
+        hint = "`llm-edge-agent init` writes one" if isinstance(error, FileNotFoundError) else ""
+        raise ConfigErrors(
+            [ConfigError(f"cannot be read: {error.strerror}", file=name, hint=hint)]
+        ) from None
+    if len(content) > _BYTES_MAX:
+        raise ConfigErrors([ConfigError("is larger than 16 MiB", file=name)])
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigErrors([ConfigError("is not UTF-8 text", file=name, line=line)]) from None
+    try:
+        document = parse_document(text, name)
+    except ConfigError as error:
+        raise ConfigErrors(error.errors) from None
+    return _finish(document, name, env, flags)
+
+
+def _finish(
+    document: Document,
+    file: str | None,
+    env: Mapping[str, str],
+    flags: Mapping[str, object],
+    *,
+    in_code: bool = False,
+) -> Loaded:
+    marks = document.marks
+    interpolator = Interpolator(env, marks)
+    tree: dict[str, Any] = interpolator.tree(document.tree)
+    environment, given = Overlay(tree, marks), Overlay(tree, marks)
+    if not in_code:
+        environment.environment(env)
+    given.flags(flags)
+    discovery = Discovery(env, SPECS, marks)
+    if file is None and not in_code:
+        discovery.add_providers(tree)
+    discovery.complete(tree)
+    errors = [*interpolator.errors, *environment.errors, *given.errors]
+    config, faults = convert(tree, marks)
+    # A reference that failed leaves its text behind: no second fault for the same value.
+    known = {(error.file, error.path) for error in errors}
+    errors += [fault for fault in faults if (fault.file, fault.path) not in known]
+    if config is None or errors:
+        raise ConfigErrors(errors)
+    rules = Rules(config, SPECS, marks)
+    rules.check()
+    if rules.errors:
+        raise ConfigErrors(rules.errors)
+    source = Source(
+        file=file,
+        env=tuple(sorted({*environment.used, *discovery.used})),
+        flags=tuple(given.used),
+        files=_files(file, config, interpolator.files, environment.files),
+    )
+    warnings = (*environment.warnings, *rules.warnings)
+    return Loaded(config=config, source=source, warnings=warnings, marks=marks)
+
+
+def _files(file: str | None, config: Config, *others: list[str]) -> tuple[str, ...]:
+    names = [file] if file else []
+    for some in others:
+        names += some
+    names += [p.ca_file for p in config.providers.values() if p.ca_file]
+    if config.tls is not None:
+        names += [config.tls.cert_file, config.tls.key_file]
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,260 @@
+"""What takes more than one value to say: the rules between the options.
+
+Each rule is a method that adds faults (nothing starts) or warnings (something is likely not meant).
+The provider kinds are an argument: this module knows none by name but the mock.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING
+
+from llm_edge_agent.config.address import is_loopback, parse_address, parse_base_url
+from llm_edge_agent.config.discover import MOCK_NAME
+from llm_edge_agent.config.shape import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from llm_edge_agent.config.marks import Marks, Path
+    from llm_edge_agent.config.schema import Config, Provider, Route
+    from llm_edge_agent.engine import Address
+    from llm_edge_agent.errors import ConfigError
+    from llm_edge_agent.providers.spec import ProviderSpec
+
+__all__ = ["Rules"]
+
+_KEY_CHARS_MIN = 20
+# Fields that belong to one connection, or that the gateway itself must decide.
+_OWN_HEADERS = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+class Rules:
+    """Checks one configuration."""
+
+    def __init__(self, config: Config, specs: Mapping[str, ProviderSpec], marks: Marks) -> None:
+        """Check `config` against the provider kinds `specs`."""
+        self._config = config
+        self._specs = specs
+        self._marks = marks
+        self.errors: list[ConfigError] = []
+        self.warnings: list[str] = []
+
+    def check(self) -> None:
+        """Apply every rule."""
+        self._listen()
+        self._keys()
+        self._tls()
+        if not self._config.providers:
+            self._fault(
+                ("providers",),
+                "no provider is configured",
+                "name one under `providers:`, or set OPENAI_API_KEY or ANTHROPIC_API_KEY and start "
+                "without a file; `llm-edge-agent demo` needs neither",
+            )
+        for name, provider in self._config.providers.items():
+            self._provider(name, provider)
+        self._routes()
+        self.errors.sort(key=lambda error: (error.file or "", error.line or 0))
+
+    def _fault(self, path: Path, message: str, hint: str = "") -> None:
+        self.errors.append(self._marks.error(path, message, hint))
+
+    def _doubt(self, path: Path, message: str, hint: str = "") -> None:
+        self.warnings.append(str(self._marks.error(path, message, hint)))
+
+    # Addresses
+
+    def _listen(self) -> None:
+        config = self._config
+        taken: dict[Address, str] = {}
+        for name in ("api", "admin", "metrics"):
+            text = getattr(config.listen, name)
+            path: Path = ("listen", name)
+            try:
+                address = parse_address(text)
+            except ValueError as error:
+                self._fault(path, str(error), "write `127.0.0.1:8080` or `[::1]:8080`")
+                continue
+            if address.port and address in taken:
+                self._fault(path, f"`{text}` is also `listen.{taken[address]}`")
+            taken[address] = name
+            if config.insecure or is_loopback(address.host):
+                continue
+            if name == "api" and not config.keys:
+                self._fault(
+                    path,
+                    f"`{text}` lets other machines in, but there are no keys",
+                    "add `keys:` (see `llm-edge-agent keys create`), listen on 127.0.0.1, "
+                    "or say `insecure: true`",
+                )
+            elif name == "admin":
+                self._fault(
+                    path,
+                    f"`{text}` opens the admin API to other machines",
+                    "listen on 127.0.0.1, or say `insecure: true`",
+                )
+
+    def _tls(self) -> None:
+        if self._config.tls is not None:
+            self._pem(("tls", "cert_file"), self._config.tls.cert_file, "CERTIFICATE-----")
+            self._pem(("tls", "key_file"), self._config.tls.key_file, "PRIVATE KEY-----")
+
+    def _pem(self, path: Path, name: str, kind: str) -> None:
+        try:
+            text = FilePath(name).read_text(encoding="ascii", errors="replace")
+        except OSError as error:
+            self._fault(path, f"the file `{name}` cannot be read: {error.strerror}")
+            return
+        if kind not in text:
+            what = "certificate" if kind.startswith("CERT") else "private key"
+            self._fault(path, f"the file `{name}` holds no {what} in PEM form")
+
+    # Keys
+
+    def _keys(self) -> None:
+        names: dict[str, int] = {}
+        values: dict[str, int] = {}
+        for at, key in enumerate(self._config.keys):
+            path: Path = ("keys", at)
+            if key.name in names:
+                first = names[key.name]
+                self._fault((*path, "name"), f"`{key.name}` is also the name of keys[{first}]")
+            names.setdefault(key.name, at)
+            if (key.hash is None) == (key.key is None):
+                message = (
+                    "needs `hash` or `key`" if key.key is None else "has both `hash` and `key`"
+                )
+                self._fault(path, message, "`llm-edge-agent keys create` prints a hash")
+                continue
+            value = key.hash or (key.key.reveal() if key.key else "")
+            if value in values:
+                self._fault(path, f"is the same key as keys[{values[value]}]")
+            values.setdefault(value, at)
+            if key.key is not None:
+                self._plain_key((*path, "key"), key.key.reveal())
+
+    def _plain_key(self, path: Path, key: str) -> None:
+        if " " in key:
+            self._fault(path, "a key holds no space")
+        elif len(key) < _KEY_CHARS_MIN:
+            message = f"has fewer than {_KEY_CHARS_MIN} characters and may be guessed"
+            self._doubt(path, message, "make one with `llm-edge-agent keys create`")
+
+    # Providers
+
+    def _provider(self, name: str, provider: Provider) -> None:
+        path: Path = ("providers", name)
+        spec = self._specs.get(provider.type)
+        if spec is None:
+            message = f"unknown provider type `{provider.type}`"
+            self._fault((*path, "type"), message, nearest(provider.type, self._specs))
+            return
+        if name == MOCK_NAME and spec.type != "mock":
+            self._fault(path, "the name `mock` is kept for providers of type `mock`")
+        self._base_url((*path, "base_url"), provider, spec)
+        self._credentials(path, name, provider, spec)
+        self._headers(path, provider, spec)
+        if provider.api_version is not None and not spec.versioned_operations:
+            message = f"a provider of type `{spec.type}` has no `api_version`"
+            self._fault((*path, "api_version"), message)
+        if provider.ca_file is not None:
+            self._pem((*path, "ca_file"), provider.ca_file, "CERTIFICATE-----")
+
+    def _base_url(self, path: Path, provider: Provider, spec: ProviderSpec) -> None:
+        if provider.base_url is None:
+            if spec.type != "mock":
+                variable = f" or set {spec.base_url_env}" if spec.base_url_env else ""
+                message = f"a provider of type `{spec.type}` needs its address"
+                self._fault(path, message, f"write `base_url: https://…`{variable}")
+            return
+        try:
+            url = parse_base_url(provider.base_url)
+        except ValueError as error:
+            self._fault(path, str(error))
+            return
+        for ending in spec.base_url_endings:
+            if url.path.endswith(ending):
+                message = f"ends in `{ending}`, which is added by itself"
+                self._fault(path, message, f"leave `{ending}` out")
+                break
+        if url.scheme == "http" and provider.credentials and not is_loopback(url.host):
+            self._doubt(path, f"sends its credential to `{url.host}` without TLS")
+
+    def _credentials(self, path: Path, name: str, provider: Provider, spec: ProviderSpec) -> None:
+        if provider.api_key is not None and provider.api_keys is not None:
+            self._fault(path, "has both `api_key` and `api_keys`", "put all into `api_keys`")
+        if provider.credentials:
+            if spec.auth is None:
+                self._fault(path, f"a provider of type `{spec.type}` takes no key")
+        elif spec.key_required:
+            variable = spec.key_env or f"{name.upper().replace('-', '_')}_API_KEY"
+            message = f"a provider of type `{spec.type}` needs a key"
+            self._fault((*path, "api_key"), message, f'write `api_key: "${{{variable}}}"`')
+
+    def _headers(self, path: Path, provider: Provider, spec: ProviderSpec) -> None:
+        seen: set[str] = set()
+        for header in provider.headers:
+            name = header.lower()
+            at: Path = (*path, "headers", header)
+            if name in _OWN_HEADERS:
+                self._fault(at, f"the field `{name}` is the gateway's own affair")
+            elif spec.auth is not None and name == spec.auth.header:
+                self._fault(at, "carries the credential", "use `api_key`")
+            elif name in seen:
+                self._fault(at, f"the field `{name}` is given twice")
+            seen.add(name)
+
+    # Routes
+
+    def _routes(self) -> None:
+        owners: dict[str, str] = {}
+        for name, route in self._config.routes.items():
+            for at, model in enumerate(route.models):
+                path: Path = ("routes", name, "models", at)
+                if model in owners:
+                    self._fault(path, f"`{model}` already leads to route `{owners[model]}`")
+                owners.setdefault(model, name)
+            for at, target in enumerate(route.targets):
+                where: Path = ("routes", name, "targets", at)
+                if target.provider not in self._config.providers:
+                    message = f"unknown provider `{target.provider}`"
+                    hint = nearest(target.provider, self._config.providers)
+                    self._fault((*where, "provider"), message, hint)
+                if target.model == "*":
+                    self._rest((*where, "model"), route)
+            self._dialects(name, route)
+
+    def _rest(self, path: Path, route: Route) -> None:
+        for model in route.models:
+            if model.find("/") + 2 != len(model) or not model.endswith("/*"):
+                message = f"`*` is what follows the first `/`, but `{model}` is not `name/*`"
+                self._fault(path, message)
+
+    def _dialects(self, name: str, route: Route) -> None:
+        operations: list[frozenset[str]] = []
+        for target in route.targets:
+            provider = self._config.providers.get(target.provider)
+            spec = self._specs.get(provider.type) if provider else None
+            if spec is None:
+                return
+            operations.append(frozenset(spec.operations))
+        if not frozenset.intersection(*operations):
+            message = "no operation is served by all targets; requests fail on some of them"
+            self._doubt(("routes", name, "targets"), message)

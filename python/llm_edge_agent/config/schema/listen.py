@@ -1,0 +1,38 @@
+"""Addresses the gateway listens on."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from llm_edge_agent.config.address import parse_address
+from llm_edge_agent.config.schema.base import Area
+from llm_edge_agent.engine import Address
+
+__all__ = ["Listen"]
+
+
+class Listen(Area, frozen=True, kw_only=True):
+    """Each is `host:port`; IPv6 addresses stand in brackets, port 0 takes a free one."""
+
+    api: Annotated[
+        str, Meta(description="Proxy traffic, `/livez`, `/readyz`.", examples=["0.0.0.0:8080"])
+    ] = "127.0.0.1:8080"
+    admin: Annotated[str, Meta(description="Admin API; loopback unless `insecure`.")] = (
+        "127.0.0.1:8081"
+    )
+    metrics: Annotated[str, Meta(description="`/metrics` and probes.")] = "127.0.0.1:9464"
+
+    @property
+    def api_address(self) -> Address:
+        """The API address, taken apart."""
+        return parse_address(self.api)
+
+    @property
+    def admin_address(self) -> Address:
+        """The admin address, taken apart."""
+        return parse_address(self.admin)
+
+    @property
+    def metrics_address(self) -> Address:
+        """The metrics address, taken apart."""
+        return parse_address(self.metrics)

@@ -1,0 +1,60 @@
+"""Upstream systems, by name."""
+
+from typing import Annotated
+
+from msgspec import Meta, field
+
+from llm_edge_agent.config.schema.base import Area
+from llm_edge_agent.config.secret import Secret
+
+__all__ = ["Provider"]
+
+
+_Version = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,40}$")]
+_FileName = Annotated[str, Meta(min_length=1)]
+_Secrets = Annotated[list[Secret], Meta(min_length=1)]
+
+
+class Provider(Area, frozen=True, kw_only=True):
+    """One upstream system and the account used there."""
+
+    type: Annotated[str, Meta(description="Kind of provider; decides dialect, paths and header.")]
+    base_url: Annotated[
+        str | None,
+        Meta(description="Where it is; a path prefix is kept.", examples=["http://vllm:8000/v1"]),
+    ] = None
+    api_key: Annotated[Secret | None, Meta(description="Credential; best as `${VAR}`.")] = None
+    api_keys: Annotated[
+        _Secrets | None, Meta(description="Several credentials, taken in turn.")
+    ] = None
+    api_version: Annotated[
+        _Version | None,
+        Meta(description="Azure: with it deployment URLs are used, without it `/openai/v1/`."),
+    ] = None
+    ca_file: Annotated[
+        _FileName | None, Meta(description="PEM certificates to trust in place of the platform's.")
+    ] = None
+    headers: Annotated[
+        dict[
+            Annotated[
+                str,
+                Meta(
+                    pattern=r"^[A-Za-z0-9._-]{1,128}$",
+                    extra={"hint": "a header name holds letters, digits, `-`, `_` and `.`"},
+                ),
+            ],
+            Secret,
+        ],
+        Meta(description="Header fields sent always, in place of the client's."),
+    ] = field(default_factory=dict)
+    models: Annotated[
+        list[Annotated[str, Meta(pattern=r"^[^*\s]+$", extra={"hint": "write whole names"})]],
+        Meta(description="Models to list, as the provider names them."),
+    ] = field(default_factory=list)
+
+    @property
+    def credentials(self) -> list[Secret]:
+        """The credentials, in order; empty when there is none."""
+        if self.api_key is not None:
+            return [self.api_key]
+        return list(self.api_keys or ())

@@ -1,0 +1,64 @@
+"""Routes: which targets a model name stands for, and under which rules."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from llm_edge_agent.config.schema.base import Area, Milliseconds, ModelPattern
+from llm_edge_agent.config.schema.caches import RouteCache
+
+__all__ = ["Deadlines", "Route", "Strategy", "Target"]
+
+Strategy = Literal["round_robin", "weighted", "ordered"]
+
+
+_TargetModel = Annotated[
+    str,
+    Meta(pattern=r"^([^*\s]+|\*)$", extra={"hint": "write a whole name, or `*` alone"}),
+]
+
+
+class Target(Area, frozen=True, kw_only=True):
+    """One place a request may go."""
+
+    provider: Annotated[str, Meta(description="Name of a provider.")]
+    model: Annotated[
+        _TargetModel | None,
+        Meta(
+            description=(
+                "Model to ask for there; without it the client's own word, "
+                "`*` for what followed the first `/` of that."
+            )
+        ),
+    ] = None
+    weight: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Share of the traffic, relative to the others.")
+    ] = 1
+
+
+class Deadlines(Area, frozen=True, kw_only=True):
+    """How long to wait, in milliseconds; 0 stands for no limit."""
+
+    connect_ms: Annotated[Milliseconds, Meta(description="For a connection, TLS included.")] = 5000
+    # Reasoning models think for minutes before they say a word.
+    first_byte_ms: Annotated[Milliseconds, Meta(description="For the reply's first byte.")] = 600000
+    progress_ms: Annotated[Milliseconds, Meta(description="Between two reads of it.")] = 300000
+    total_ms: Annotated[Milliseconds, Meta(description="For everything together.")] = 0
+
+
+class Route(Area, frozen=True, kw_only=True):
+    """Where some model names lead."""
+
+    models: Annotated[
+        list[ModelPattern],
+        Meta(min_length=1, description="Names, or prefixes ending in `*`; longest match wins."),
+    ]
+    targets: Annotated[list[Target], Meta(min_length=1, description="Where requests may go.")]
+    strategy: Annotated[
+        Strategy,
+        Meta(description="In turn by weight, at random by weight, or the first that is reachable."),
+    ] = "round_robin"
+    cache: Annotated[RouteCache | None, Meta(description="Exact cache; off when absent.")] = None
+    deadlines: Annotated[Deadlines, Meta(description="How long to wait for what.")] = field(
+        default_factory=Deadlines
+    )

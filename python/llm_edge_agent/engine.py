@@ -1,0 +1,285 @@
+"""The typed wrapper around the Rust engine, and the only importer of `_engine`.
+
+The native module is loaded when the first engine is made, not at import: configuration and compiler
+work without it, and importing the package costs nothing. An engine belongs to the process that made
+it; its threads do not survive a fork, so using it in a child is refused instead of hanging.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from llm_edge_agent.errors import EngineFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+__all__ = [
+    "Address",
+    "Capabilities",
+    "Engine",
+    "EngineOptions",
+    "ListenOptions",
+    "Mock",
+    "Status",
+    "StatusTarget",
+    "TlsOptions",
+    "capabilities",
+    "engine_version",
+    "key_hash",
+    "request_fingerprint",
+]
+
+
+class Address(NamedTuple):
+    """Host (name or address, without brackets) and port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """`host:port`, IPv6 addresses in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class ListenOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the API listens; port 0 takes a free one."""
+
+    host: str
+    port: int
+
+
+class TlsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Certificate chain and private key, PEM."""
+
+    cert_pem: str
+    key_pem: str
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return "TlsOptions(***)"
+
+
+class EngineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an engine is made with; a change takes effect with the next start.
+
+    Attributes:
+        listen: API address.
+        workers: Data threads; 0 stands for one per core this process may use.
+        reuse_port: Whether to share the port with an engine that is going away.
+        tls: Certificate of the API listener, if it speaks TLS.
+        pepper: Secret of the key hashes, hex.
+        log_fd: 1 or 2, where the request log goes.
+    """
+
+    listen: ListenOptions
+    workers: int = 0
+    reuse_port: bool = False
+    tls: TlsOptions | None = None
+    pepper: str = ""
+    log_fd: int = 1
+
+    def __repr__(self) -> str:
+        """Without the secrets."""
+        return f"EngineOptions(listen={self.listen!r}, workers={self.workers})"
+
+
+class StatusTarget(msgspec.Struct, frozen=True, kw_only=True):
+    """A place that requests may go."""
+
+    route: str
+    provider: str
+    model: str | None = None
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine says of itself; see `_engine.pyi`."""
+
+    epoch: int
+    fingerprint: str
+    address: str | None
+    workers: int
+    draining: bool
+    in_flight: int
+    connections: int
+    targets: list[StatusTarget]
+    principals: int
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """Names this engine knows."""
+
+    strategies: list[str]
+    operations: list[str]
+    dialects: list[str]
+    mock_models: list[str]
+
+
+def _native() -> ModuleType:
+    try:
+        from llm_edge_agent import _engine  # noqa: PLC0415 - see the essay
+    except ImportError as error:
+        message = f"the native module `llm_edge_agent._engine` cannot be loaded: {error}"
+        raise EngineFailed(message) from error
+    return _engine
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Turn the native exception into ours."""
+    refused: type[Exception] = _native().EngineError
+    try:
+        yield
+    except refused as error:
+        raise EngineFailed(str(error)) from error
+
+
+class _OwnProcess:
+    """Refuses use in a forked child, where the native threads are gone."""
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+
+    def check(self) -> None:
+        if os.getpid() != self._pid:
+            message = (
+                "this engine was made before a fork. hint: make it in the process that uses it"
+            )
+            raise EngineFailed(message)
+
+
+class Engine:
+    """Listener, workers and upstream pools of the data path.
+
+    A snapshot, key or credential reaches an engine through `reload.Reloader` only.
+    """
+
+    def __init__(self, options: EngineOptions) -> None:
+        """Make an engine that does nothing yet.
+
+        Raises:
+            EngineFailed: The options do not parse.
+        """
+        self.options = options
+        self._process = _OwnProcess()
+        with _refusals():
+            self._native = _native().Engine(msgspec.json.encode(options))
+
+    def start(self) -> Address:
+        """Bind, start the workers, and return the address that is listened on. Needs a snapshot.
+
+        Raises:
+            EngineFailed: The address is taken or not available, the certificate is not usable, no
+            snapshot.
+        """
+        self._process.check()
+        with _refusals():
+            return Address(*self._native.start())
+
+    def apply(self, snapshot: bytes) -> int:
+        """Swap in a new snapshot and return its epoch (1 for the first). A bad one changes nothing.
+
+        Raises:
+            EngineFailed: With the dotted path of the fault.
+        """
+        self._process.check()
+        with _refusals():
+            return int(self._native.apply(snapshot))
+
+    def directory_replace(self, principals: bytes) -> int:
+        """Make the directory hold exactly these principals (JSON array) and return their number.
+
+        Raises:
+            EngineFailed: The JSON does not parse; nothing is changed.
+        """
+        self._process.check()
+        with _refusals():
+            return int(self._native.directory_replace(principals))
+
+    def set_credential(self, slot: str, value: str) -> None:
+        """Put a provider credential into its slot, the one place where secrets enter the engine.
+
+        Raises:
+            EngineFailed: The value holds characters that a header field cannot carry.
+        """
+        self._process.check()
+        with _refusals():
+            self._native.set_credential(slot, value)
+
+    def status(self) -> Status:
+        """What the engine is doing now."""
+        self._process.check()
+        return msgspec.json.decode(self._native.status(), type=Status)
+
+    def metrics(self) -> bytes:
+        """The data path's metrics in Prometheus text format, ending without `# EOF`."""
+        self._process.check()
+        return bytes(self._native.metrics())
+
+    def set_ready(self, *, ready: bool) -> None:
+        """Choose what `/readyz` on the API port answers; a started engine is ready."""
+        self._process.check()
+        self._native.set_ready(ready)
+
+    def drain(self, deadline_s: float) -> bool:
+        """Stop accepting, let running requests finish; says whether all did before the deadline.
+
+        Blocks without the GIL: call it in a thread when a loop must go on.
+        """
+        self._process.check()
+        return bool(self._native.drain(deadline_s))
+
+    def stop(self) -> None:
+        """Stop the workers at once. Idempotent."""
+        self._process.check()
+        self._native.stop()
+
+
+class Mock:
+    """The mock provider on a listener of its own."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Make a mock that will listen on `host:port`; port 0 takes a free one."""
+        self._process = _OwnProcess()
+        with _refusals():
+            self._native = _native().Mock(host, port)
+
+    def start(self) -> Address:
+        """Bind and serve on one background thread; returns the address.
+
+        Raises:
+            EngineFailed: The address is taken.
+        """
+        self._process.check()
+        with _refusals():
+            return Address(*self._native.start())
+
+    def stop(self) -> None:
+        """Stop serving. Idempotent."""
+        self._process.check()
+        self._native.stop()
+
+
+def engine_version() -> str:
+    """The version the native module was built as."""
+    return str(_native().__version__)
+
+
+def key_hash(pepper: bytes, key: str) -> bytes:
+    """HMAC-SHA-256 of a virtual key, 32 bytes: what the directory holds instead of the key."""
+    return bytes(_native().key_hash(pepper, key))
+
+
+def request_fingerprint(data: bytes) -> str:
+    """xxh3-128 of `data`, 32 hex digits."""
+    return str(_native().request_fingerprint(data))
+
+
+def capabilities() -> Capabilities:
+    """What this engine knows: strategies, operations, dialects, mock models."""
+    return msgspec.json.decode(_native().capabilities(), type=Capabilities)

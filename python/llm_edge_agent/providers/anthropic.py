@@ -1,0 +1,25 @@
+"""Anthropic.
+
+Source: docs.anthropic.com API reference; every request needs `anthropic-version`, which SDKs send
+and curl users forget.
+"""
+
+from __future__ import annotations
+
+from llm_edge_agent.providers.spec import AuthSpec, ProviderSpec
+
+__all__ = ["ANTHROPIC"]
+
+ANTHROPIC = ProviderSpec(
+    type="anthropic",
+    title="Anthropic",
+    base_url="https://api.anthropic.com",
+    base_url_endings=("/v1",),
+    key_env="ANTHROPIC_API_KEY",
+    auth=AuthSpec(header="x-api-key"),
+    operations={
+        "messages": "/v1/messages",
+        "count_tokens": "/v1/messages/count_tokens",
+    },
+    default_headers={"anthropic-version": "2023-06-01"},
+)

@@ -1,0 +1,35 @@
+"""Azure OpenAI, in two modes.
+
+With `api_version` the deployment URLs are used, where the model name is the deployment's; without
+it the versionless `/openai/v1/` API. Source: learn.microsoft.com, Azure OpenAI REST reference and
+API lifecycle.
+"""
+
+from __future__ import annotations
+
+from llm_edge_agent.providers.spec import AuthSpec, ProviderSpec
+
+__all__ = ["AZURE_OPENAI"]
+
+AZURE_OPENAI = ProviderSpec(
+    type="azure_openai",
+    title="Azure OpenAI",
+    base_url_env="AZURE_OPENAI_ENDPOINT",
+    base_url_endings=("/openai", "/openai/v1"),
+    key_env="AZURE_OPENAI_API_KEY",
+    auth=AuthSpec(header="api-key"),
+    operations={
+        "chat_completions": "/openai/v1/chat/completions",
+        "completions": "/openai/v1/completions",
+        "responses": "/openai/v1/responses",
+        "embeddings": "/openai/v1/embeddings",
+    },
+    versioned_operations={
+        "chat_completions": (
+            "/openai/deployments/{model}/chat/completions?api-version={api_version}"
+        ),
+        "completions": "/openai/deployments/{model}/completions?api-version={api_version}",
+        "responses": "/openai/responses?api-version={api_version}",
+        "embeddings": "/openai/deployments/{model}/embeddings?api-version={api_version}",
+    },
+)

@@ -1,0 +1,39 @@
+"""The mock provider: every operation, no credential. Its address is known once it runs.
+
+A bare model name never goes here unasked: an invented answer must not pass for a model's.
+"""
+
+from __future__ import annotations
+
+from llm_edge_agent.providers.spec import ProviderSpec
+
+__all__ = ["MOCK"]
+
+MOCK = ProviderSpec(
+    type="mock",
+    title="Mock",
+    auth=None,
+    key_required=False,
+    operations={
+        "chat_completions": "/v1/chat/completions",
+        "completions": "/v1/completions",
+        "responses": "/v1/responses",
+        "embeddings": "/v1/embeddings",
+        "messages": "/v1/messages",
+        "count_tokens": "/v1/messages/count_tokens",
+    },
+    models=(
+        "echo",
+        "lorem",
+        "error",
+        "flaky",
+        "cut",
+        "slow",
+        "tools",
+        "json",
+        "embed",
+        "thinking",
+        "big",
+    ),
+    takes_bare_names=False,
+)

@@ -1,0 +1,66 @@
+"""What a provider is, as data: its address, how it wants its credential, which paths it serves.
+
+A specification holds no behaviour and imports nothing, so that configuration can check against it
+and the compiler can turn it into the snapshot. Adding a provider that speaks a known dialect is one
+more literal.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+__all__ = ["OPERATIONS", "AuthSpec", "ProviderSpec"]
+
+OPERATIONS = (
+    "chat_completions",
+    "completions",
+    "responses",
+    "embeddings",
+    "messages",
+    "count_tokens",
+)
+"""Operations that go upstream, named as in the engine and in its order."""
+
+
+class AuthSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Header field (lower case) of a credential, and what stands before it there."""
+
+    header: str
+    prefix: str = ""
+
+
+class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of provider.
+
+    Attributes:
+        type: The word in the configuration.
+        title: Name for people.
+        operations: Operation → path below the base URL; `{model}` stands for the model name,
+            `{api_version}` for the configured version.
+        auth: How the credential is presented; None when there is none.
+        base_url: Where it is, when that is the same for everybody.
+        base_url_env: Variable that usually holds the base URL.
+        base_url_endings: Path endings that people add to the base URL and that would then stand
+            twice.
+        key_env: Variable that usually holds the credential.
+        key_required: Whether it does not answer without a credential.
+        versioned_operations: Used instead of `operations` when `api_version` is configured; empty
+            when the type knows no version.
+        default_headers: Header fields sent when the client sent none of that name.
+        models: Models to list without being told.
+        takes_bare_names: Whether a model name without a provider may go here unasked.
+    """
+
+    type: str
+    title: str
+    operations: dict[str, str]
+    auth: AuthSpec | None
+    base_url: str | None = None
+    base_url_env: str | None = None
+    base_url_endings: tuple[str, ...] = ()
+    key_env: str | None = None
+    key_required: bool = True
+    versioned_operations: dict[str, str] = {}
+    default_headers: dict[str, str] = {}
+    models: tuple[str, ...] = ()
+    takes_bare_names: bool = True

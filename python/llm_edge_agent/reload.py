@@ -1,0 +1,186 @@
+"""The only way a snapshot, a key or a credential reaches the engine.
+
+SIGHUP, the file watch and the admin API all end here. A configuration that is not usable changes
+nothing: the engine goes on with the one it has, and the result says why.
+
+Order: credentials (in slots that no older snapshot uses for another address), then callers, then
+the snapshot, which is what makes the rest count. When the snapshot is refused, the callers and
+credentials of the one before are put back.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from llm_edge_agent.compiler import Compiled, compile_config
+from llm_edge_agent.errors import ConfigError, EngineFailed, LlmEdgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llm_edge_agent.config import Config, Loaded, Pepper
+    from llm_edge_agent.engine import Address
+
+__all__ = ["EngineLike", "ReloadCounters", "ReloadResult", "Reloader"]
+
+
+class EngineLike(Protocol):
+    """What a reload asks of an engine."""
+
+    def apply(self, snapshot: bytes) -> int:
+        """Swap in a snapshot; returns its epoch."""
+
+    def directory_replace(self, principals: bytes) -> int:
+        """Replace the callers; returns their number."""
+
+    def set_credential(self, slot: str, value: str) -> None:
+        """Set a credential."""
+
+
+@dataclass(frozen=True)
+class ReloadResult:
+    """What came of a reload.
+
+    Attributes:
+        ok: Whether the new configuration is in force.
+        epoch: Epoch that is in force now; 0 before the first.
+        error: Why not, when it is not.
+        warnings: What is likely not meant, and what takes effect with the next start only.
+    """
+
+    ok: bool
+    epoch: int
+    error: LlmEdgeError | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class ReloadCounters:
+    """For metrics.
+
+    Attributes:
+        last_ok: Whether the last attempt succeeded.
+        last_success_s: Unix time of the last success, 0 before the first.
+        successes: Configurations applied.
+        failures: Attempts that changed nothing.
+    """
+
+    last_ok: bool = False
+    last_success_s: float = 0.0
+    successes: int = 0
+    failures: int = 0
+
+
+class Reloader:
+    """Brings configurations to one engine, one at a time; safe to call from several threads."""
+
+    def __init__(
+        self,
+        engine: EngineLike,
+        load: Callable[[], Loaded],
+        *,
+        pepper: Pepper,
+        mock_address: Address | tuple[str, int] | None = None,
+    ) -> None:
+        """Work on `engine`.
+
+        Args:
+            engine: Where configurations go.
+            load: Reads the configuration again; raises `ConfigError`.
+            pepper: Secret of the key hashes, the one the engine was made with.
+            mock_address: Where the built-in mock listens, if it runs.
+        """
+        self._engine = engine
+        self._load = load
+        self._pepper = pepper
+        self._mock_address = mock_address
+        self._lock = threading.Lock()
+        self._compiled: Compiled | None = None
+        self._started_with: Config | None = None
+        self._loaded: Loaded | None = None
+        self.counters = ReloadCounters()
+        self.epoch = 0
+
+    @property
+    def loaded(self) -> Loaded | None:
+        """The configuration in force."""
+        return self._loaded
+
+    def apply(self, loaded: Loaded) -> int:
+        """Put a configuration in force and return its epoch.
+
+        Raises:
+            ConfigError: It cannot be compiled, or needs a restart.
+            EngineFailed: The engine refused it.
+        """
+        with self._lock:
+            try:
+                return self._apply(loaded)
+            except LlmEdgeError:
+                self._count_failure()
+                raise
+
+    def reload(self) -> ReloadResult:
+        """Read the configuration again and put it in force; what is wrong is in the result."""
+        with self._lock:
+            try:
+                loaded = self._load()
+                epoch = self._apply(loaded)
+            except LlmEdgeError as error:
+                self._count_failure()
+                return ReloadResult(ok=False, epoch=self.epoch, error=error)
+            warnings = (*loaded.warnings, *self._waiting(loaded.config))
+            return ReloadResult(ok=True, epoch=epoch, warnings=warnings)
+
+    def _apply(self, loaded: Loaded) -> int:
+        config = loaded.config
+        if self._pepper.source is None and any(key.hash for key in config.keys):
+            message = "hashed keys need a pepper that is kept, and this process started without one"
+            raise ConfigError(message, path="keys", hint="restart with a writable state folder")
+        try:
+            new = compile_config(config, pepper=self._pepper.value, mock_address=self._mock_address)
+        except ConfigError as error:
+            raise loaded.locate(error) from None
+        try:
+            self._send_secrets(new)
+            self.epoch = self._engine.apply(new.snapshot)
+        except EngineFailed:
+            if self._compiled is not None:
+                self._send_secrets(self._compiled)
+            raise
+        self._compiled = new
+        self._loaded = loaded
+        if self._started_with is None:
+            self._started_with = config
+        self.counters.last_ok = True
+        self.counters.last_success_s = time.time()
+        self.counters.successes += 1
+        return self.epoch
+
+    def _send_secrets(self, compiled: Compiled) -> None:
+        for slot, secret in compiled.credentials.items():
+            self._engine.set_credential(slot, secret.reveal())
+        self._engine.directory_replace(compiled.principals)
+
+    def _count_failure(self) -> None:
+        self.counters.last_ok = False
+        self.counters.failures += 1
+
+    def _waiting(self, config: Config) -> list[str]:
+        """Changes that take effect with the next start only."""
+        if self._started_with is None:
+            return []
+        before, now = (
+            [getattr(c, option) for option in _START_OPTIONS] for c in (self._started_with, config)
+        )
+        return [
+            f"{option}: the change takes effect with the next start"
+            for option, old, new in zip(_START_OPTIONS, before, now, strict=True)
+            if old != new
+        ]
+
+
+_START_OPTIONS = ("listen", "tls", "workers", "reuse_port", "state_dir")

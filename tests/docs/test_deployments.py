@@ -1,0 +1,32 @@
+"""What lies in deployments/ is accepted by the program it is for."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.gateway import clean_environment, program
+from tests.support.tree import ROOT, name_of
+
+CONFIGS = sorted((ROOT / "deployments").rglob("llm-edge*.yaml"))
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=name_of)
+def test_a_configuration_to_start_from_is_accepted(config: Path, tmp_path: Path) -> None:
+    variables = dict.fromkeys(re.findall(r"\$\{([A-Z0-9_]+)\}", config.read_text()), "sk-filled-in")
+    done = subprocess.run(
+        [*program(), "check", "--config", str(config)],
+        capture_output=True,
+        check=False,
+        timeout=10,
+        env=clean_environment(tmp_path, variables),
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+
+
+def test_the_image_runs_as_nobody_and_is_started_without_a_shell() -> None:
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert "USER 65532:65532" in lines
+    assert 'ENTRYPOINT ["llm-edge-agent"]' in lines
+    assert any(line.startswith("HEALTHCHECK") and "healthcheck" in line for line in lines)

@@ -1,0 +1,70 @@
+"""The pages tell the truth: links lead somewhere, what they name exists."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.gateway import clean_environment, program
+from tests.support.pages import FENCE, pages
+from tests.support.tree import ROOT, name_of
+
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("page", pages(), ids=name_of)
+def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+    targets = [target for target in LINK.findall(page.read_text()) if "://" not in target]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=name_of)
+def test_every_block_says_its_language(page: Path) -> None:
+    assert "" not in {language for language, _ in FENCE.findall(page.read_text())}
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    there = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {word for page in pages() for word in re.findall(r"\bmake ([a-z-]+)\b", code(page))}
+    assert named, "no page names a target"
+    assert named - there == set()
+
+
+def test_every_verb_that_is_named_exists(tmp_path: Path) -> None:
+    named = {
+        word for page in pages() for word in re.findall(r"llm-edge-agent ([a-z]+)\b", code(page))
+    }
+    done = subprocess.run(
+        [*program(), "--help"],
+        capture_output=True,
+        check=True,
+        timeout=10,
+        env=clean_environment(tmp_path),
+    )
+    there = set(re.findall(r"^  ([a-z]+)\b", done.stdout.decode(), re.MULTILINE))
+    assert named, "no page names a verb"
+    assert named - there == set()
+
+
+def test_every_metric_that_is_named_is_in_the_reference() -> None:
+    reference = (ROOT / "docs/reference/metrics.md").read_text()
+    control = re.findall(r"llm_edge_\w+", "\n".join(p.read_text() for p in control_plane_sources()))
+    named = {
+        word for page in pages() for word in re.findall(r"`(llm_edge_[a-z_]+)`", page.read_text())
+    }
+    assert {name for name in named if name not in reference and name not in control} == {
+        "llm_edge_agent"
+    } & named
+
+
+def control_plane_sources() -> list[Path]:
+    """Where the control plane's own metrics are spelled."""
+    return sorted((ROOT / "python/llm_edge_agent/control").rglob("*.py"))
+
+
+def code(page: Path) -> str:
+    """What stands in fenced blocks and between backticks."""
+    text = page.read_text()
+    fenced = [body for _, body in FENCE.findall(text)]
+    return "\n".join([*fenced, *re.findall(r"`([^`\n]+)`", FENCE.sub("", text))])

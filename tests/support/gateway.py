@@ -1,0 +1,145 @@
+"""The real program, started as a user starts it, on ports of its own.
+
+Invariant: whatever a test did to it, the program ends by SIGTERM with exit code 0, having written
+nothing on standard output but its first line, and no panic and no traceback on standard error.
+"""
+
+import os
+import selectors
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+START_S = 15.0
+STOP_S = 20.0
+FAULTS = ("panicked at", "Traceback (most recent call last)", "RuntimeWarning")
+FREE_PORTS = ("--port", "0", "--admin-port", "0", "--metrics-port", "0")
+
+
+def program() -> list[str]:
+    """The command under test: beside this Python, or what LLM_EDGE_AGENT names."""
+    named = os.environ.get("LLM_EDGE_AGENT")
+    return [named or str(Path(sys.executable).with_name("llm-edge-agent"))]
+
+
+def clean_environment(home: Path, extra: dict[str, str] | None = None) -> dict[str, str]:
+    """An environment without anything of the machine's user: no keys, configuration, state."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}
+    return kept | {"HOME": str(home), "PYTHONWARNINGS": "default"} | (extra or {})
+
+
+class _FirstLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `--json` prints once the ports accept."""
+
+    api: str
+    anthropic: str
+    admin: str
+    admin_token: str
+    metrics: str
+    key: str | None
+
+
+@dataclass
+class Running:
+    """A gateway that accepts requests."""
+
+    api: str
+    anthropic: str
+    admin: str
+    admin_token: str
+    metrics: str
+    key: str | None
+    process: subprocess.Popen[bytes]
+    log_path: Path
+    stopped: bool = field(default=False)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the gateway."""
+        return self.process.pid
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of the API listener, for bare sockets."""
+        parts = urlsplit(self.api)
+        return parts.hostname or "", parts.port or 0
+
+    def log(self) -> str:
+        """Everything on standard error so far."""
+        return self.log_path.read_text(errors="replace")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the process a signal."""
+        self.process.send_signal(number)
+
+    def stop(self) -> str:
+        """End it by SIGTERM, check how it ended, and return its log. Idempotent."""
+        if not self.stopped:
+            self.stopped = True
+            self.process.send_signal(signal.SIGTERM)
+            self.check_end()
+        return self.log()
+
+    def check_end(self) -> None:
+        """Wait for the end of a process that was told to stop, and hold it to the invariant."""
+        self.stopped = True
+        try:
+            rest, _ = self.process.communicate(timeout=STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            raise AssertionError(f"still running {STOP_S} s after SIGTERM:\n{self.log()}") from None
+        log = self.log()
+        assert self.process.returncode == 0, f"exit code {self.process.returncode}:\n{log}"
+        assert not rest, f"standard output carries more than the first line: {rest[:500]!r}"
+        for fault in FAULTS:
+            assert fault not in log, log
+
+
+def start(arguments: list[str], folder: Path, env: dict[str, str] | None = None) -> Running:
+    """Start the program and wait for its first line.
+
+    Args:
+        arguments: Verb and options; `--json` and free ports are added.
+        folder: Home, state and log of this process.
+        env: Added to a clean environment.
+
+    Raises:
+        AssertionError: It ended, or said nothing in time; the message holds its log.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    log_path = folder / "gateway.log"
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            [*program(), *arguments, "--json", *FREE_PORTS],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=folder,
+            env=clean_environment(folder, env),
+        )
+    line = _first_line(process, log_path)
+    said = msgspec.json.decode(line, type=_FirstLine)
+    return Running(**msgspec.structs.asdict(said), process=process, log_path=log_path)
+
+
+def _first_line(process: subprocess.Popen[bytes], log_path: Path) -> bytes:
+    assert process.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        ready = selector.select(timeout=START_S)
+    # The line is written at once: a readable pipe is a whole line, or the end of the process.
+    line = process.stdout.readline() if ready else b""
+    if not line.endswith(b"\n"):
+        process.kill()
+        process.communicate()
+        how = f"ended with {process.returncode}" if ready else f"silent for {START_S} s"
+        raise AssertionError(
+            f"the gateway did not start ({how}):\n{log_path.read_text(errors='replace')}"
+        )
+    return line

@@ -1,0 +1,126 @@
+"""A client that sends exactly the bytes it is given, for requests that no library would send."""
+
+import socket
+from dataclasses import dataclass
+from typing import Self
+
+READ_S = 10.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One reply, taken apart; `complete` says whether it ended as its framing announced."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    complete: bool
+
+
+class Wire:
+    """One connection to `address`."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._socket = socket.create_connection(address, timeout=READ_S)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = b""
+        self._ended = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def send(self, data: bytes) -> None:
+        """Write all of it."""
+        self._socket.sendall(data)
+
+    def send_end(self) -> None:
+        """Close our half: the peer sees the end of what we send."""
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def read_until(self, mark: bytes) -> bytes:
+        """Everything up to and with `mark`; fails when the peer ends first."""
+        while mark not in self._buffer:
+            assert self._more(), f"the peer ended before {mark!r}; had {self._buffer[-300:]!r}"
+        cut = self._buffer.index(mark) + len(mark)
+        found, self._buffer = self._buffer[:cut], self._buffer[cut:]
+        return found
+
+    def read_to_end(self) -> bytes:
+        """Everything until the peer closes or resets."""
+        while self._more():
+            pass
+        rest, self._buffer = self._buffer, b""
+        return rest
+
+    def answer(self) -> Answer:
+        """The next reply that is not a 100."""
+        status = 100
+        while status == 100:
+            lines = self.read_until(b"\r\n\r\n").decode("latin-1").split("\r\n")
+            status = int(lines[0].split(" ")[1])
+        headers = {
+            name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines[1:])
+        }
+        body, complete = self._body(status, headers)
+        return Answer(status, headers, body, complete)
+
+    def _body(self, status: int, headers: dict[str, str]) -> tuple[bytes, bool]:
+        if status in {204, 304}:
+            return b"", True
+        if "chunked" in headers.get("transfer-encoding", ""):
+            return self._chunked()
+        if "content-length" in headers:
+            length = int(headers["content-length"])
+            while len(self._buffer) < length and self._more():
+                pass
+            body, self._buffer = self._buffer[:length], self._buffer[length:]
+            return body, len(body) == length
+        return self.read_to_end(), True
+
+    def _chunked(self) -> tuple[bytes, bool]:
+        body = b""
+        try:
+            while size := int(self.read_until(b"\r\n").split(b";")[0], 16):
+                while len(self._buffer) < size + 2 and self._more():
+                    pass
+                body += self._buffer[:size]
+                if len(self._buffer) < size + 2:
+                    return body, False
+                self._buffer = self._buffer[size + 2 :]
+            self.read_until(b"\r\n")
+        except AssertionError:
+            return body, False
+        return body, True
+
+    def _more(self) -> bool:
+        if self._ended:
+            return False
+        try:
+            data = self._socket.recv(65536)
+        except ConnectionError:
+            data = b""
+        self._ended = not data
+        self._buffer += data
+        return bool(data)
+
+
+def exchange(address: tuple[str, int], data: bytes) -> bytes:
+    """Send `data` on a connection of its own, end our half, and return all that comes back."""
+    with Wire(address) as wire:
+        wire.send(data)
+        wire.send_end()
+        return wire.read_to_end()
+
+
+def request(path: str, body: bytes = b"", *fields: str, method: str = "POST") -> bytes:
+    """A well-formed request with a length; `fields` are further header lines."""
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        "Host: gateway.test",
+        f"Content-Length: {len(body)}",
+        *fields,
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -1,0 +1,434 @@
+"""Configurations with one fault each, and the message it must cause.
+
+`@` in the expected text stands for the file's name. Lines are counted from the configuration as
+written here, without its first line break.
+"""
+
+from typing import NamedTuple
+
+ENV = {"OPENAI_API_KEY": "sk-test", "EMPTY": "", "PORT_WORD": "eighty"}
+HASH = "hmac-sha256:" + "0" * 64
+OPENAI = 'providers: {openai: {type: openai, api_key: "sk-x"}}\n'
+
+
+class Broken(NamedTuple):
+    """`says` is the beginning of the message, `hint` a part of its hint."""
+
+    name: str
+    text: str
+    says: str
+    hint: str = ""
+    format: str = "yaml"
+
+
+def route(body: str) -> str:
+    """A configuration with OpenAI and one route."""
+    return OPENAI + "routes:\n  chat:\n" + body
+
+
+BROKEN = [
+    # The text itself.
+    Broken("yaml_syntax", "listen: {api: [\n", "@:2: not valid YAML: "),
+    Broken("yaml_tab", "listen:\n\tapi: x\n", "@:2: not valid YAML: "),
+    Broken("yaml_tag", "a: !!python/name:os.system x\n", "@:1: a: the tag `"),
+    Broken("yaml_control_character", "a: \x07\n", "@: not valid YAML: unacceptable character"),
+    Broken("yaml_list", "- listen\n", "@:1: a configuration is a mapping of options"),
+    Broken("yaml_two_documents", "version: 1\n---\nversion: 1\n", "@:2: not valid YAML: "),
+    Broken(
+        "yaml_key_twice",
+        "version: 1\nlisten: {}\nversion: 1\n",
+        "@:3: `version` is written twice; the first is in line 1",
+    ),
+    Broken("yaml_alias_loop", "a: &a {b: *a}\n", "@:1: a.b: an alias stands inside what it names"),
+    Broken(
+        "yaml_alias_bomb",
+        "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+        + "".join(
+            f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n"
+            for a, b in zip("abcdef", "bcdefg", strict=True)
+        ),
+        "@:1: ",
+        "",
+    ),
+    Broken("json_syntax", '{\n"version": 1,\n"x": }\n', "@:3: not valid JSON: ", format="json"),
+    Broken("json_cut", '{"version": 1,\n', "@:2: not valid JSON: ", format="json"),
+    Broken(
+        "json_key_twice",
+        '{"version": 1,\n\t"version": 1}\n',
+        "@:2: `version` is written twice",
+        format="json",
+    ),
+    Broken("json_list", "[]", "@:1: a configuration is a mapping", format="json"),
+    Broken("toml_syntax", "version = 1\nlisten =\n", "@:2: not valid TOML: ", format="toml"),
+    Broken("toml_key_twice", "version = 1\nversion = 1\n", "@:2: not valid TOML: ", format="toml"),
+    Broken(
+        "toml_place",
+        '[providers.openai]\ntype = "openai"\napi_key = "sk-x"\n[[keys]]\nname = "a"\nhash = "x"\n',
+        "@:6: keys[0].hash: `x` is not valid here",
+        "keys create",
+        format="toml",
+    ),
+    # Options and their types.
+    Broken(
+        "unknown_option",
+        "lisen: {}\n" + OPENAI,
+        "@:1: lisen: unknown option `lisen`",
+        "did you mean `listen`?",
+    ),
+    Broken(
+        "unknown_option_below",
+        OPENAI + "listen:\n  adress: x\n",
+        "@:3: listen.adress: unknown option `adress`",
+        "known here: `api`, `admin`, `metrics`",
+    ),
+    Broken(
+        "unknown_option_in_a_list",
+        route("    models: [m]\n    targets:\n      - {provider: openai, wieght: 2}\n"),
+        "@:6: routes.chat.targets[0].wieght: unknown option `wieght`",
+        "did you mean `weight`?",
+    ),
+    Broken("version", "version: 2\n" + OPENAI, "@:1: version: `2` is not one of `1`"),
+    Broken(
+        "workers_text",
+        OPENAI + "workers: many\n",
+        "@:2: workers: expected a whole number, found `many`",
+    ),
+    Broken("workers_negative", OPENAI + "workers: -1\n", "@:2: workers: `-1` is below 0"),
+    Broken("workers_fraction", OPENAI + "workers: 1.5\n", "@:2: workers: expected a whole number"),
+    Broken("workers_switch", OPENAI + "workers: true\n", "@:2: workers: expected a whole number"),
+    Broken(
+        "switch_word",
+        OPENAI + "insecure: yes\n",
+        "@:2: insecure: expected true or false, found `yes`",
+    ),
+    Broken("listen_text", OPENAI + "listen: x\n", "@:2: listen: expected a mapping, found `x`"),
+    Broken("routes_list", OPENAI + "routes: []\n", "@:2: routes: expected a mapping, found a list"),
+    Broken("drain_infinite", OPENAI + "drain_s: .inf\n", "@:2: drain_s: expected a number"),
+    Broken(
+        "log_mode",
+        OPENAI + "request_log: {mode: sample}\n",
+        "@:2: request_log.mode: `sample` is not one of `all`, `off`, `sampled`",
+        "did you mean `sampled`?",
+    ),
+    Broken(
+        "body_limit_too_large",
+        OPENAI + "limits:\n  body_bytes_max: 4294967296\n",
+        "@:3: limits.body_bytes_max: `4294967296` is above 2147483647",
+    ),
+    Broken("limit_zero", OPENAI + "limits: {head_ms: 0}\n", "@:2: limits.head_ms: `0` is below 1"),
+    # References.
+    Broken(
+        "variable_not_set",
+        'providers:\n  openai:\n    type: openai\n    api_key: "${NOT_SET}"\n',
+        "@:4: providers.openai.api_key: the environment variable `NOT_SET` is not set",
+        "`${NOT_SET:-default}`",
+    ),
+    Broken(
+        "variable_empty",
+        'providers: {openai: {type: openai, api_key: "${EMPTY}"}}\n',
+        "@:1: providers.openai.api_key: is empty",
+        "may be empty",
+    ),
+    Broken(
+        "variable_of_another_type",
+        OPENAI + "workers: ${PORT_WORD}\n",
+        "@:2: workers: expected a whole number, found text",
+    ),
+    Broken(
+        "reference_not_closed",
+        'providers: {openai: {type: openai, api_key: "${OPENAI"}}\n',
+        "@:1: providers.openai.api_key: `${` is not closed",
+        "`$$`",
+    ),
+    Broken(
+        "reference_of_another_kind",
+        'providers: {openai: {type: openai, api_key: "${env.KEY}"}}\n',
+        "@:1: providers.openai.api_key: `${env.KEY}` is not a reference",
+        "`${file:/path}`",
+    ),
+    Broken(
+        "secret_file_missing",
+        'providers: {openai: {type: openai, api_key: "${file:/nonexistent/key}"}}\n',
+        "@:1: providers.openai.api_key: the file `/nonexistent/key` cannot be read: No such file",
+    ),
+    # Listening.
+    Broken(
+        "listen_no_port",
+        OPENAI + "listen: {api: localhost}\n",
+        "@:2: listen.api: `localhost` is not",
+    ),
+    Broken(
+        "listen_port",
+        OPENAI + "listen: {api: '127.0.0.1:70000'}\n",
+        "@:2: listen.api: port 70000 is",
+    ),
+    Broken(
+        "listen_v6",
+        OPENAI + "listen: {api: '::1:80'}\n",
+        "@:2: listen.api: `::1:80` needs brackets",
+    ),
+    Broken(
+        "listen_no_host", OPENAI + "listen: {api: ':80'}\n", "@:2: listen.api: `:80` names no host"
+    ),
+    Broken(
+        "listen_same",
+        OPENAI + "listen:\n  api: 127.0.0.1:9464\n",
+        "@:2: listen.metrics: `127.0.0.1:9464` is also `listen.api`",
+    ),
+    Broken(
+        "open_without_keys",
+        OPENAI + "listen:\n  api: 0.0.0.0:8080\n",
+        "@:3: listen.api: `0.0.0.0:8080` lets other machines in, but there are no keys",
+        "`insecure: true`",
+    ),
+    Broken(
+        "open_name_without_keys",
+        OPENAI + "listen: {api: 'gateway.example:8080'}\n",
+        "@:2: listen.api: `gateway.example:8080` lets other machines in",
+    ),
+    Broken(
+        "open_admin",
+        OPENAI + f"keys: [{{name: a, hash: '{HASH}'}}]\nlisten: {{admin: '0.0.0.0:8081'}}\n",
+        "@:3: listen.admin: `0.0.0.0:8081` opens the admin API to other machines",
+        "`insecure: true`",
+    ),
+    Broken(
+        "tls_half",
+        OPENAI + "tls:\n  cert_file: /c.pem\n",
+        "@:2: tls.key_file: is missing",
+    ),
+    Broken(
+        "tls_files_missing",
+        OPENAI + "tls:\n  cert_file: /nonexistent.pem\n  key_file: /nonexistent.pem\n",
+        "@:3: tls.cert_file: the file `/nonexistent.pem` cannot be read",
+    ),
+    Broken(
+        "tls_not_pem",
+        OPENAI + "tls: {cert_file: /dev/null, key_file: /dev/null}\n",
+        "@:2: tls.cert_file: the file `/dev/null` holds no certificate in PEM form",
+    ),
+    # Keys.
+    Broken(
+        "key_without_name",
+        OPENAI + f"keys:\n  - hash: {HASH}\n",
+        "@:3: keys[0].name: is missing",
+    ),
+    Broken(
+        "key_hash_format",
+        OPENAI + "keys:\n  - name: a\n    hash: sha256:abc\n",
+        "@:4: keys[0].hash: `sha256:abc` is not valid here",
+        "keys create",
+    ),
+    Broken("key_nothing", OPENAI + "keys:\n  - name: a\n", "@:3: keys[0]: needs `hash` or `key`"),
+    Broken(
+        "key_both",
+        OPENAI + f"keys:\n  - {{name: a, hash: '{HASH}', key: sk-0123456789012345678901}}\n",
+        "@:3: keys[0]: has both `hash` and `key`",
+    ),
+    Broken(
+        "key_names_twice",
+        OPENAI + f"keys:\n  - {{name: a, hash: '{HASH}'}}\n  - {{name: a, hash: '{HASH[:-1]}1'}}\n",
+        "@:4: keys[1].name: `a` is also the name of keys[0]",
+    ),
+    Broken(
+        "keys_twice",
+        OPENAI + f"keys:\n  - {{name: a, hash: '{HASH}'}}\n  - {{name: b, hash: '{HASH}'}}\n",
+        "@:4: keys[1]: is the same key as keys[0]",
+    ),
+    Broken(
+        "key_number",
+        OPENAI + "keys: [{name: a, key: 12345}]\n",
+        "@:2: keys[0].key: expected text",
+        "quotes",
+    ),
+    Broken(
+        "key_with_space",
+        OPENAI + "keys: [{name: a, key: 'a b'}]\n",
+        "@:2: keys[0].key: a key holds no",
+    ),
+    Broken(
+        "key_without_models",
+        OPENAI + f"keys: [{{name: a, hash: '{HASH}', models: []}}]\n",
+        "@:2: keys[0].models: is empty",
+    ),
+    Broken(
+        "key_models_star_inside",
+        OPENAI + f"keys: [{{name: a, hash: '{HASH}', models: ['a*b']}}]\n",
+        "@:2: keys[0].models[0]: `a*b` is not valid here",
+        "ends in its only `*`",
+    ),
+    # Providers.
+    Broken(
+        "no_providers",
+        "version: 1\n",
+        "@:1: providers: no provider is configured",
+        "OPENAI_API_KEY",
+    ),
+    Broken(
+        "provider_type",
+        "providers:\n  openai:\n    type: opnai\n",
+        "@:3: providers.openai.type: unknown provider type `opnai`",
+        "did you mean `openai`?",
+    ),
+    Broken(
+        "provider_no_type", "providers:\n  openai: {}\n", "@:2: providers.openai.type: is missing"
+    ),
+    Broken(
+        "provider_name",
+        "providers:\n  Open AI: {type: openai}\n",
+        '@:2: providers["Open AI"]: `Open AI` is not a valid name',
+        "`a-z`, `0-9`",
+    ),
+    Broken(
+        "provider_named_mock",
+        "providers:\n  mock: {type: openai, api_key: sk-x}\n",
+        "@:2: providers.mock: the name `mock` is kept for providers of type `mock`",
+    ),
+    Broken(
+        "provider_without_key",
+        "providers:\n  anthropic: {type: anthropic}\n",
+        "@:2: providers.anthropic.api_key: a provider of type `anthropic` needs a key",
+        '`api_key: "${ANTHROPIC_API_KEY}"`',
+    ),
+    Broken(
+        "environment_key_to_another_address",
+        "providers:\n  openai: {type: openai, base_url: 'https://elsewhere.example/v1'}\n",
+        "@:2: providers.openai.api_key: a provider of type `openai` needs a key",
+    ),
+    Broken(
+        "provider_both_keys",
+        "providers:\n  openai: {type: openai, api_key: a, api_keys: [b]}\n",
+        "@:2: providers.openai: has both `api_key` and `api_keys`",
+    ),
+    Broken(
+        "provider_key_with_line_break",
+        'providers:\n  openai: {type: openai, api_key: "a\\nb"}\n',
+        "@:2: providers.openai.api_key: holds a character that a header field cannot carry",
+    ),
+    Broken(
+        "mock_with_key",
+        "providers: {mock: {type: mock, api_key: x}}\n",
+        "@:1: providers.mock: a provider of type `mock` takes no key",
+    ),
+    Broken(
+        "azure_without_address",
+        "providers:\n  azure: {type: azure_openai, api_key: x}\n",
+        "@:2: providers.azure.base_url: a provider of type `azure_openai` needs its address",
+        "AZURE_OPENAI_ENDPOINT",
+    ),
+    Broken(
+        "azure_address_with_path",
+        "providers:\n  azure: {type: azure_openai, api_key: x, base_url: 'https://r.example/openai/v1/'}\n",
+        "@:2: providers.azure.base_url: ends in `/openai/v1`, which is added by itself",
+    ),
+    Broken(
+        "version_of_another_type",
+        "providers: {openai: {type: openai, api_key: x, api_version: '2024-10-21'}}\n",
+        "@:1: providers.openai.api_version: a provider of type `openai` has no `api_version`",
+    ),
+    *(
+        Broken(
+            f"base_url_{name}",
+            f"providers:\n  local:\n    type: openai_compatible\n    base_url: '{url}'\n",
+            f"@:4: providers.local.base_url: {says}",
+        )
+        for name, url, says in (
+            ("scheme", "ftp://host/v1", "a URL starts with `http://` or `https://`"),
+            ("no_scheme", "host:8000/v1", "a URL starts with `http://` or `https://`"),
+            ("no_host", "http:///v1", "the URL's host `` is not a host name or address"),
+            ("userinfo", "http://me:secret@host/v1", "a URL must not hold a user name or password"),
+            ("port_zero", "http://host:0/v1", "the URL's port must be between 1 and 65535"),
+            ("port_large", "http://host:99999/v1", "the URL's host or port cannot be read"),
+            ("query", "http://host/v1?key=1", "a base URL must not hold a query or fragment"),
+            ("fragment", "http://host/v1#x", "a base URL must not hold a query or fragment"),
+            ("space", "http://ho st/v1", "a URL holds printable ASCII only"),
+            ("unicode", "http://höst/v1", "a URL holds printable ASCII only"),
+            ("braces", "http://host/{model}", "the URL's path cannot be extended"),
+            ("dots", "http://host/a/../b", "the URL's path cannot be extended"),
+        )
+    ),
+    Broken(
+        "header_of_the_gateway",
+        "providers:\n  o:\n    type: openai\n    api_key: x\n    headers:\n      Host: other\n",
+        "@:6: providers.o.headers.Host: the field `host` is the gateway's own affair",
+    ),
+    Broken(
+        "header_of_the_credential",
+        "providers: {openai: {type: openai, api_key: x, headers: {Authorization: y}}}\n",
+        "@:1: providers.openai.headers.Authorization: carries the credential",
+        "use `api_key`",
+    ),
+    Broken(
+        "header_name",
+        "providers: {openai: {type: openai, api_key: x, headers: {'a b': y}}}\n",
+        '@:1: providers.openai.headers["a b"]: `a b` is not a valid name',
+    ),
+    Broken(
+        "header_twice",
+        "providers: {openai: {type: openai, api_key: x, headers: {x-a: y, X-A: z}}}\n",
+        "@:1: providers.openai.headers.X-A: the field `x-a` is given twice",
+    ),
+    Broken(
+        "ca_file",
+        "providers: {openai: {type: openai, api_key: x, ca_file: /nonexistent.pem}}\n",
+        "@:1: providers.openai.ca_file: the file `/nonexistent.pem` cannot be read",
+    ),
+    # Routes.
+    Broken(
+        "target_provider",
+        route(
+            "    models: [m]\n    targets:\n      - {provider: openai}\n      - {provider: opnai}\n"
+        ),
+        "@:7: routes.chat.targets[1].provider: unknown provider `opnai`",
+        "did you mean `openai`?",
+    ),
+    Broken(
+        "route_without_targets",
+        route("    models: [m]\n    targets: []\n"),
+        "@:5: routes.chat.targets: is empty",
+    ),
+    Broken(
+        "route_without_models",
+        route("    targets: [{provider: openai}]\n"),
+        "@:3: routes.chat.models: is missing",
+    ),
+    Broken(
+        "strategy",
+        route("    models: [m]\n    targets: [{provider: openai}]\n    strategy: fastest\n"),
+        "@:6: routes.chat.strategy: `fastest` is not one of `ordered`, `round_robin`, `weighted`",
+    ),
+    Broken(
+        "weight_zero",
+        route("    models: [m]\n    targets: [{provider: openai, weight: 0}]\n"),
+        "@:5: routes.chat.targets[0].weight: `0` is below 1",
+    ),
+    Broken(
+        "ttl_zero",
+        route("    models: [m]\n    targets: [{provider: openai}]\n    cache: {ttl_s: 0}\n"),
+        "@:6: routes.chat.cache.ttl_s: `0` is not above 0",
+    ),
+    Broken(
+        "deadline_negative",
+        route(
+            "    models: [m]\n    targets: [{provider: openai}]\n    deadlines: {total_ms: -1}\n"
+        ),
+        "@:6: routes.chat.deadlines.total_ms: `-1` is below 0",
+    ),
+    Broken(
+        "model_star_inside",
+        route("    models: ['team/*/x']\n    targets: [{provider: openai}]\n"),
+        "@:4: routes.chat.models[0]: `team/*/x` is not valid here",
+        "ends in its only `*`",
+    ),
+    Broken(
+        "model_twice",
+        route("    models: [m]\n    targets: [{provider: openai}]\n")
+        + "  other:\n    models: [n, m]\n    targets: [{provider: openai}]\n",
+        "@:7: routes.other.models[1]: `m` already leads to route `chat`",
+    ),
+    Broken(
+        "rest_without_prefix",
+        route("    models: [m]\n    targets: [{provider: openai, model: '*'}]\n"),
+        "@:5: routes.chat.targets[0].model: `*` is what follows the first `/`, but `m` is not",
+    ),
+]

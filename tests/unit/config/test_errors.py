@@ -1,0 +1,127 @@
+"""What is wrong is said in its place, with the way out."""
+
+from pathlib import Path
+
+import pytest
+
+from llm_edge_agent.config import load
+from llm_edge_agent.errors import ConfigError
+from tests.unit.config.broken import BROKEN, ENV, HASH, OPENAI, Broken
+
+
+def faults(
+    text: str, tmp_path: Path, form: str = "yaml", env: dict[str, str] | None = None
+) -> list[ConfigError]:
+    file = tmp_path / f"llm-edge.{form}"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(file, env=ENV if env is None else env)
+    return list(caught.value.errors)
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
+def test_a_fault_is_named_with_file_line_path_and_hint(broken: Broken, tmp_path: Path) -> None:
+    found = faults(broken.text, tmp_path, broken.format)
+    expected = broken.says.replace("@", str(tmp_path / f"llm-edge.{broken.format}"))
+    first = next((f for f in found if str(f).startswith(expected)), None)
+    assert first is not None, [str(fault) for fault in found]
+    assert broken.hint in first.hint
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
+def test_one_fault_is_told_once(broken: Broken, tmp_path: Path) -> None:
+    several = {"tls_files_missing", "tls_not_pem"}
+    assert len(faults(broken.text, tmp_path, broken.format)) == (2 if broken.name in several else 1)
+
+
+def test_all_faults_of_a_file_are_told_at_once_in_its_order(tmp_path: Path) -> None:
+    text = OPENAI + "workers: -1\nlimits: {head_ms: 0, x: 1}\nlisen: {}\nroutes: {a: {models: 1}}\n"
+    found = faults(text, tmp_path)
+    assert [(fault.line, fault.path) for fault in found] == [
+        (2, "workers"),
+        (3, "limits.x"),
+        (3, "limits.head_ms"),
+        (4, "lisen"),
+        (5, "routes.a.models"),
+        (5, "routes.a.targets"),
+    ]
+
+
+def test_rules_between_options_are_all_told_at_once(tmp_path: Path) -> None:
+    text = (
+        "listen: {api: '0.0.0.0:80', admin: '0.0.0.0:81'}\n"
+        "providers: {openai: {type: opnai}, local: {type: openai_compatible}}\n"
+        "routes: {a: {models: [m], targets: [{provider: x}]}}\n"
+    )
+    assert [fault.path for fault in faults(text, tmp_path)] == [
+        "listen.api",
+        "listen.admin",
+        "providers.openai.type",
+        "providers.local.base_url",
+        "routes.a.targets[0].provider",
+    ]
+
+
+@pytest.mark.parametrize("option", ["workers", "routes", "request_log"])
+def test_a_secret_in_the_wrong_place_is_not_repeated(option: str, tmp_path: Path) -> None:
+    env = {"OPENAI_API_KEY": "sk-very-secret"}
+    found = faults(OPENAI + f"{option}: ${{OPENAI_API_KEY}}\n", tmp_path, env=env)
+    assert all("very-secret" not in str(fault) for fault in found)
+
+
+def test_a_secret_of_the_wrong_type_is_not_repeated(tmp_path: Path) -> None:
+    found = faults("providers: {openai: {type: openai, api_key: 987654321}}\n", tmp_path)
+    assert "987654321" not in str(found[0])
+
+
+def test_a_password_in_a_url_is_not_repeated(tmp_path: Path) -> None:
+    text = "providers: {a: {type: openai_compatible, base_url: 'http://u:passw0rd@h/v1'}}\n"
+    assert all("passw0rd" not in str(fault) for fault in faults(text, tmp_path))
+
+
+def test_a_fault_in_a_variable_names_the_variable(tmp_path: Path) -> None:
+    found = faults(OPENAI, tmp_path, env={"LLM_EDGE_LISTEN__API": "nowhere"})
+    assert str(found[0]).startswith(
+        "LLM_EDGE_LISTEN__API: listen.api: `nowhere` is not `host:port`"
+    )
+
+
+def test_a_variable_that_spells_no_option_below_a_known_one_is_a_fault(tmp_path: Path) -> None:
+    found = faults(OPENAI, tmp_path, env={"LLM_EDGE_LISTEN__ADMN": "127.0.0.1:1"})
+    assert found[0].file == "LLM_EDGE_LISTEN__ADMN"
+    assert found[0].hint == "did you mean `admin`?"
+
+
+def test_a_file_that_is_named_but_missing_is_a_fault() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^/nonexistent/x.yaml: cannot be read: No such file"
+    ) as caught:
+        load("/nonexistent/x.yaml", env={})
+    assert "init" in caught.value.hint
+
+
+def test_a_file_that_is_not_utf8_is_a_fault_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_bytes(b"version: 1\nlisten: \xff\n")
+    with pytest.raises(ConfigError, match=r"x.yaml:2: is not UTF-8 text"):
+        load(file, env={})
+
+
+def test_nothing_configured_at_all_says_what_to_do() -> None:
+    with pytest.raises(ConfigError, match="no provider is configured") as caught:
+        load(env={}, search=())
+    assert "demo" in caught.value.hint
+
+
+def test_a_short_key_is_a_warning_and_not_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(OPENAI + "keys: [{name: a, key: short}]\n")
+    assert "x.yaml:2: keys[0].key: has fewer than 20 characters" in load(file, env={}).warnings[0]
+
+
+def test_keys_let_other_machines_in(tmp_path: Path) -> None:
+    file = tmp_path / "x.yaml"
+    file.write_text(
+        OPENAI + f"keys: [{{name: a, hash: '{HASH}'}}]\nlisten: {{api: '0.0.0.0:80'}}\n"
+    )
+    assert load(file, env={}).config.listen.api_address == ("0.0.0.0", 80)

@@ -1,0 +1,60 @@
+"""A provider specification is data that fits what the engine knows."""
+
+import re
+
+import pytest
+
+from llm_edge_agent.compiler.names import DIALECTS
+from llm_edge_agent.config.address import parse_base_url
+from llm_edge_agent.config.schema import NAME_PATTERN
+from llm_edge_agent.config.schema.routes import Strategy
+from llm_edge_agent.providers import OPERATIONS, SPECS, ProviderSpec
+from tests.support.tree import ROOT
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=lambda spec: spec.type)
+def test_a_specification_is_complete(spec: ProviderSpec) -> None:
+    assert re.match(NAME_PATTERN, spec.type)
+    assert spec.operations
+    for operations in (spec.operations, spec.versioned_operations):
+        assert set(operations) <= set(OPERATIONS)
+        for path in operations.values():
+            assert path.startswith("/")
+            assert path.count("{model}") <= 1
+            assert set(re.findall(r"\{(.*?)\}", path)) <= {"model", "api_version"}
+    assert not any("{api_version}" in path for path in spec.operations.values())
+    if spec.base_url is not None:
+        assert parse_base_url(spec.base_url).scheme == "https"
+    if spec.auth is not None:
+        assert spec.auth.header == spec.auth.header.lower()
+    assert all(name == name.lower() for name in spec.default_headers)
+
+
+def names_in(file: str, enum: str) -> list[str]:
+    """The snake-case words that a table in core gives for an enum."""
+    source = (ROOT / "rust/core/src" / file).read_text()
+    found = re.search(rf"impl {enum} \{{.*?fn name.*?\{{(.*?)\n    \}}", source, re.DOTALL)
+    assert found is not None
+    return re.findall(r'"([a-z_]+)"', found[1])
+
+
+def test_operations_and_dialects_are_those_of_the_engine() -> None:
+    operations = names_in("surface.rs", "Operation")
+    assert [name for name in operations if name not in {"list_models", "show_model"}] == list(
+        OPERATIONS
+    )
+    assert names_in("surface.rs", "Dialect") == list(DIALECTS)
+
+
+def test_each_operation_is_of_exactly_one_dialect() -> None:
+    found = [operation for operations in DIALECTS.values() for operation in operations]
+    assert sorted(found) == sorted(OPERATIONS)
+
+
+def test_strategies_are_those_of_the_engine() -> None:
+    source = (ROOT / "rust/core/src/snapshot/route.rs").read_text()
+    body = re.search(r"pub enum Strategy \{(.*?)\n\}", source, re.DOTALL)
+    assert body is not None
+    variants = re.findall(r"^    ([A-Z]\w+),", body[1], re.MULTILINE)
+    snake = [re.sub(r"(?<!^)([A-Z])", r"_\1", name).lower() for name in variants]
+    assert sorted(snake) == sorted(Strategy.__args__)
