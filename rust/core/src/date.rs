@@ -39,6 +39,12 @@ pub fn rfc3339(unix_s: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// `2024-02-29T12:34:56.000789Z` (RFC 3339) of Unix seconds and microseconds.
+pub fn rfc3339_micros(unix_s: u64, micros: u32) -> String {
+    let Civil { year, month, day, hour, minute, second, .. } = civil(unix_s);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+}
+
 /// Appends `Thu, 29 Feb 2024 12:34:56 GMT` (RFC 9110 §5.6.7) of Unix seconds.
 pub fn http_date(out: &mut Vec<u8>, unix_s: u64) {
     const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
@@ -76,6 +82,7 @@ mod tests {
     fn unix_time_reads_as_a_date() {
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
         assert_eq!(rfc3339(1_709_210_096), "2024-02-29T12:34:56Z");
+        assert_eq!(rfc3339_micros(1_709_210_096, 789), "2024-02-29T12:34:56.000789Z");
         let mut out = Vec::new();
         http_date(&mut out, 784_111_777);
         assert_eq!(out, b"Sun, 06 Nov 1994 08:49:37 GMT");

@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use llm_edge_core::date;
 use llm_edge_core::http1::write;
 use llm_edge_core::scan::escape_json;
 use llm_edge_core::snapshot::RequestLogMode;
@@ -121,7 +122,7 @@ fn write_line(line: &mut Vec<u8>, x: &Exchange, duration: Duration) {
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut write = Line { out: line, first: true };
     write.raw("{");
-    write.number("ts_ms", u64::try_from(at.as_millis()).unwrap_or(0));
+    write.text("ts", &date::rfc3339_micros(at.as_secs(), at.subsec_micros()));
     write
         .text("level", if facts.status >= 500 || facts.ending != Ending::Whole { "warning" } else { "info" });
     write.text("event", "request");

@@ -13,6 +13,7 @@ use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::surface::Operation;
 use llm_edge_core::tap::{Payload, Tap};
 
+use super::inflate::{self, Watch};
 use crate::backends::cache::memory::Stored;
 use crate::backends::upstream::{Connection, Origin};
 use crate::exchange::Exchange;
@@ -79,7 +80,7 @@ pub(crate) struct Relay {
     run_count: usize,
     /// Hand out whole chunks with their framing.
     keep_chunks: bool,
-    tap: Tap,
+    tap: Watch,
     payload: Payload,
     /// The body as far as it has come, where the reply is to be kept.
     gathered: Option<Vec<u8>>,
@@ -105,6 +106,7 @@ impl Relay {
         let at = head.len;
         let tap =
             x.facts.operation.and_then(Operation::dialect).map_or_else(Tap::none, |d| Tap::new(payload, d));
+        let tap = Watch::new(tap, coding(&connection));
         // Only what is complete and successful is kept, and only what we can tell to be complete.
         let keep = keep.filter(|_| status == 200 && payload != Payload::Opaque);
         Self {
@@ -372,16 +374,21 @@ fn closed_early() -> Rejection {
     Rejection::new(Code::UpstreamClosed, "the upstream closed the connection before its reply was complete")
 }
 
-/// What the reply consists of, by its `Content-Type`; compressed bytes are not looked into.
+/// The coding of the reply's bytes, when there is one.
+fn coding(connection: &Connection) -> Option<&[u8]> {
+    let field = connection.head.find(Known::ContentEncoding)?;
+    let coding = field.value.of(&connection.buffer);
+    (!coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")).then_some(coding)
+}
+
+/// What the reply consists of, by its `Content-Type`.
 fn payload_kind(connection: &Connection) -> Payload {
-    let buffer = &connection.buffer;
-    let value = |known| connection.head.find(known).map(|field| field.value.of(buffer));
-    if value(Known::ContentEncoding).is_some_and(|coding| !coding.eq_ignore_ascii_case(b"identity")) {
-        return Payload::Opaque;
-    }
-    let media = value(Known::ContentType).unwrap_or_default();
+    let media = connection.head.find(Known::ContentType);
+    let media = media.map(|field| field.value.of(&connection.buffer)).unwrap_or_default();
     let is = |name: &[u8]| media.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    if is(b"text/event-stream") {
+    if coding(connection).is_some_and(|coding| !inflate::knows(coding)) {
+        Payload::Opaque
+    } else if is(b"text/event-stream") {
         Payload::Sse
     } else if is(b"application/json") {
         Payload::Json

@@ -1,0 +1,200 @@
+//! Looking into a compressed reply without touching it: what passes is decoded on the side, for the tap only.
+//!
+//! Upstreams are asked for plain text, so this is the exception. It is bounded: beyond [`DECODED_BYTES_MAX`]
+//! of output, or at the first fault, the tap looks no further and the reply counts as one that cannot be
+//! looked into.
+
+use std::io::{self, Write};
+
+use brotli_decompressor::DecompressorWriter;
+use flate2::write::{MultiGzDecoder, ZlibDecoder};
+use llm_edge_core::tap::{Outcome, Tap};
+
+/// Output of one reply's decoder, at most.
+const DECODED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Output buffer of the brotli decoder.
+const BROTLI_BUFFER_BYTES: usize = 4 * 1024;
+
+/// A tap, behind a decoder where one is needed.
+pub(super) enum Watch {
+    Plain(Tap),
+    Coded(Box<Decoder>),
+    /// The decoder gave up: nothing more is known.
+    Blind,
+}
+
+/// One per content coding (RFC 9110 §8.4.1, RFC 7932, RFC 8878).
+pub(super) enum Decoder {
+    Gzip(MultiGzDecoder<Sink>),
+    Deflate(ZlibDecoder<Sink>),
+    Brotli(Box<DecompressorWriter<Sink>>),
+    Zstd(Box<zstd::stream::write::Decoder<'static, Sink>>),
+}
+
+/// Hands decoded bytes to the tap, up to the bound.
+pub(super) struct Sink {
+    tap: Tap,
+    left: usize,
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.left = self.left.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.tap.push(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether a content coding can be looked into.
+pub(super) fn knows(coding: &[u8]) -> bool {
+    [&b"gzip"[..], b"x-gzip", b"deflate", b"br", b"zstd"]
+        .iter()
+        .any(|known| coding.eq_ignore_ascii_case(known))
+}
+
+impl Watch {
+    pub(super) fn new(tap: Tap, coding: Option<&[u8]>) -> Self {
+        let Some(coding) = coding else { return Self::Plain(tap) };
+        let is = |name: &[u8]| coding.eq_ignore_ascii_case(name);
+        let sink = Sink { tap, left: DECODED_BYTES_MAX };
+        if is(b"gzip") || is(b"x-gzip") {
+            Self::Coded(Box::new(Decoder::Gzip(MultiGzDecoder::new(sink))))
+        } else if is(b"deflate") {
+            Self::Coded(Box::new(Decoder::Deflate(ZlibDecoder::new(sink))))
+        } else if is(b"br") {
+            Self::Coded(Box::new(Decoder::Brotli(Box::new(DecompressorWriter::new(
+                sink,
+                BROTLI_BUFFER_BYTES,
+            )))))
+        } else if is(b"zstd") {
+            match zstd::stream::write::Decoder::new(sink) {
+                Ok(decoder) => Self::Coded(Box::new(Decoder::Zstd(Box::new(decoder)))),
+                Err(_) => Self::Blind,
+            }
+        } else {
+            Self::Blind
+        }
+    }
+
+    /// Looks at payload as it passes.
+    #[inline]
+    pub(super) fn push(&mut self, payload: &[u8]) {
+        match self {
+            Self::Plain(tap) => tap.push(payload),
+            Self::Coded(decoder) => {
+                if decoder.write(payload).is_err() {
+                    *self = Self::Blind;
+                }
+            }
+            Self::Blind => {}
+        }
+    }
+
+    /// What happened in the reply; where nothing could be seen, only the framing tells whether it is whole.
+    pub(super) fn finish(&mut self) -> Outcome {
+        let blind = Outcome { terminal: true, ..Outcome::default() };
+        match self {
+            Self::Plain(tap) => tap.finish(),
+            Self::Coded(decoder) => decoder.finish().unwrap_or(blind),
+            Self::Blind => blind,
+        }
+    }
+
+    /// Whether the reply is being looked into.
+    pub(super) fn sees(&self) -> bool {
+        !matches!(self, Self::Blind)
+    }
+}
+
+impl Decoder {
+    fn write(&mut self, payload: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Gzip(decoder) => decoder.write_all(payload).and_then(|()| decoder.flush()),
+            Self::Deflate(decoder) => decoder.write_all(payload).and_then(|()| decoder.flush()),
+            Self::Brotli(decoder) => decoder.write_all(payload).and_then(|()| decoder.flush()),
+            Self::Zstd(decoder) => decoder.write_all(payload).and_then(|()| decoder.flush()),
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<Outcome> {
+        let sink = match self {
+            Self::Gzip(decoder) => {
+                decoder.try_finish()?;
+                decoder.get_mut()
+            }
+            Self::Deflate(decoder) => {
+                decoder.try_finish()?;
+                decoder.get_mut()
+            }
+            Self::Brotli(decoder) => {
+                decoder.close()?;
+                decoder.get_mut()
+            }
+            Self::Zstd(decoder) => {
+                decoder.flush()?;
+                decoder.get_mut()
+            }
+        };
+        Ok(sink.tap.finish())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use llm_edge_core::dialect::Dialect;
+
+    use super::*;
+
+    const STREAM: &[u8] =
+        b"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\ndata: [DONE]\n\n";
+
+    fn watched(coding: &[u8], bytes: &[u8]) -> Outcome {
+        let mut watch = Watch::new(Tap::sse(Dialect::OpenaiChat), Some(coding));
+        for byte in bytes {
+            watch.push(&[*byte]);
+        }
+        watch.finish()
+    }
+
+    #[test]
+    fn usage_and_end_of_a_compressed_stream_are_seen_however_it_is_cut() {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(STREAM).unwrap();
+        let mut deflate = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        deflate.write_all(STREAM).unwrap();
+        for (coding, bytes) in [
+            (&b"gzip"[..], gzip.finish().unwrap()),
+            (b"deflate", deflate.finish().unwrap()),
+            (b"zstd", zstd::encode_all(STREAM, 1).unwrap()),
+        ] {
+            let outcome = watched(coding, &bytes);
+            assert!(outcome.terminal, "{coding:?}");
+            assert_eq!(outcome.usage.unwrap().output_tokens, 4);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_left_to_the_framing() {
+        assert!(watched(b"gzip", b"this is no gzip").terminal);
+        assert!(watched(b"zstd", b"nor zstd").usage.is_none());
+    }
+
+    #[test]
+    fn a_bomb_stops_the_decoder_and_not_the_reply() {
+        let zeros = vec![b'x'; 1024 * 1024];
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        for _ in 0..100 {
+            gzip.write_all(&zeros).unwrap();
+        }
+        let bomb = gzip.finish().unwrap();
+        let mut watch = Watch::new(Tap::sse(Dialect::OpenaiChat), Some(b"gzip"));
+        for piece in bomb.chunks(4096) {
+            watch.push(piece);
+        }
+        assert!(!watch.sees());
+    }
+}
