@@ -326,13 +326,7 @@ async fn next(mut reply: Box<Reply>, progress: Option<Box<Progress>>) -> (Box<Re
                 Progress::More => None,
                 Progress::Whole => Some(Ended::Whole),
                 Progress::Broken(rejection) => {
-                    if relay.is_event_stream() {
-                        let x = &reply.exchange;
-                        bytes.extend_from_slice(b"\n\n");
-                        bytes.extend_from_slice(
-                            &rejection.stream_event(x.facts.surface, x.request_id.as_str()),
-                        );
-                    }
+                    bytes.extend_from_slice(&relay.farewell(&reply.exchange, &rejection));
                     Some(Ended::Cut(rejection))
                 }
             };

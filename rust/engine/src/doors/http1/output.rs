@@ -208,12 +208,10 @@ fn chunk_size(line: &mut [u8; 18], n: usize) -> usize {
 /// Tells the client inside the stream that it broke off; the missing end says the same (B04).
 async fn tell(wire: &Wire, reply: &Reply, framing: Framing, rejection: &Rejection) -> io::Result<()> {
     let Body::Relay(relay) = &reply.body else { return Ok(()) };
-    if !relay.is_event_stream() || matches!(framing, Framing::Length(_)) {
+    let event = relay.farewell(&reply.exchange, rejection);
+    if event.is_empty() {
         return Ok(());
     }
-    let x = &reply.exchange;
-    let mut event = b"\n\n".to_vec();
-    event.extend_from_slice(&rejection.stream_event(x.facts.surface, x.request_id.as_str()));
     let mut size = [0u8; 18];
     let len = chunk_size(&mut size, event.len());
     let line = size.get(..len).unwrap_or_default();

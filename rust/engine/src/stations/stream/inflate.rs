@@ -104,9 +104,13 @@ impl Watch {
         }
     }
 
-    /// Whether the reply is being looked into.
-    pub(super) fn sees(&self) -> bool {
-        !matches!(self, Self::Blind)
+    /// Whether all payload so far ends where an event does, so that another event may follow.
+    pub(super) fn between_events(&self) -> bool {
+        match self {
+            Self::Plain(tap) => tap.between_events(),
+            // Nothing of ours can be put behind compressed bytes.
+            Self::Coded(_) | Self::Blind => false,
+        }
     }
 }
 
@@ -195,6 +199,6 @@ mod tests {
         for piece in bomb.chunks(4096) {
             watch.push(piece);
         }
-        assert!(!watch.sees());
+        assert!(matches!(watch, Watch::Blind));
     }
 }

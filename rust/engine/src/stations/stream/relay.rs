@@ -82,6 +82,8 @@ pub(crate) struct Relay {
     keep_chunks: bool,
     tap: Watch,
     payload: Payload,
+    /// The payload is compressed.
+    coded: bool,
     /// The body as far as it has come, where the reply is to be kept.
     gathered: Option<Vec<u8>>,
     keep: Option<(Keep, Vec<u8>)>,
@@ -106,6 +108,7 @@ impl Relay {
         let at = head.len;
         let tap =
             x.facts.operation.and_then(Operation::dialect).map_or_else(Tap::none, |d| Tap::new(payload, d));
+        let coded = coding(&connection).is_some();
         let tap = Watch::new(tap, coding(&connection));
         // Only what is complete and successful is kept, and only what we can tell to be complete.
         let keep = keep.filter(|_| status == 200 && payload != Payload::Opaque);
@@ -121,6 +124,7 @@ impl Relay {
             keep_chunks: false,
             tap,
             payload,
+            coded,
             status,
             progress_ms,
             latest_ms,
@@ -130,6 +134,17 @@ impl Relay {
 
     pub(crate) fn is_event_stream(&self) -> bool {
         self.payload == Payload::Sse
+    }
+
+    /// The bytes that tell the client, inside its event stream, that it broke off; empty where it has none.
+    pub(crate) fn farewell(&self, x: &Exchange, rejection: &Rejection) -> Vec<u8> {
+        if !self.is_event_stream() || matches!(self.decoder, Decoder::Length(_)) || self.coded {
+            return Vec::new();
+        }
+        // An event that was cut must not swallow this one.
+        let mut event = if self.tap.between_events() { Vec::new() } else { b"\n\n".to_vec() };
+        event.extend_from_slice(&rejection.stream_event(x.facts.surface, x.request_id.as_str()));
+        event
     }
 
     /// The framing for a client that can (or cannot) take chunks.
