@@ -30,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -name Cargo.toml -o -name build.rs \) -print)
 ENGINE_INPUTS := $(RUST_SOURCES) Cargo.toml $(wildcard Cargo.lock) pyproject.toml
 SHELL_SCRIPTS := .ci/run $(shell find scripts deployments -name '*.sh' 2>/dev/null)
-YAML_FILES := $(shell find deployments docs tests .yamllint \( -name '*.yaml' -o -name '*.yml' \) -not -path '*/broken/*' -not -path '*/node_modules/*' 2>/dev/null)
+YAML_FILES := .yamllint .hadolint.yaml $(shell find deployments -name '*.yaml' 2>/dev/null)
 
 .PHONY: help
 help: ## list the targets
@@ -51,7 +51,7 @@ $(STAMPS)/venv: requirements/dev.txt | $(STAMPS)/system-build
 
 $(STAMPS)/engine: $(ENGINE_INPUTS) $(STAMPS)/venv
 	@echo "· engine (the first time compiles every dependency: a few minutes)"
-	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop $(LOCKED) --quiet 2>$(STAMPS)/engine.log \
+	@VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop $(LOCKED) --quiet >$(STAMPS)/engine.log 2>&1 \
 	  || { cat $(STAMPS)/engine.log >&2; exit 1; }
 	@touch $@
 
@@ -85,8 +85,14 @@ docs: gen ## reference pages, and the Rust documentation under target/doc
 test: unit behaviour fuzz bench-gate ## everything that must pass, set-up included
 
 .PHONY: unit
-unit: $(STAMPS)/engine $(STAMPS)/system-test ## Rust tests and doctests; Python tests that start no process
+unit: unit-rust unit-python ## Rust tests and doctests; Python tests that start no process
+
+.PHONY: unit-rust
+unit-rust: $(STAMPS)/system-build
 	cargo test --workspace $(LOCKED) --no-fail-fast
+
+.PHONY: unit-python
+unit-python: $(STAMPS)/engine $(STAMPS)/system-test
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS) $(wildcard tests/unit tests/golden tests/architecture)
 
 .PHONY: behaviour

@@ -75,9 +75,10 @@ def python_docs(path: Path) -> Iterator[bool]:
     if tree.body:
         yield ast.get_docstring(tree) is not None
     for node in ast.walk(tree):
-        named = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        if named and not node.name.startswith("_"):
-            yield ast.get_docstring(node) is not None
+        match node:
+            case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
+                if not name.startswith("_"):
+                    yield ast.get_docstring(node) is not None
 
 
 def main() -> int:

@@ -65,9 +65,10 @@ class Engine:
         """What `/readyz` on the API port answers (a started engine is ready until told otherwise)."""
 
     def drain(self, deadline_s: float) -> bool:
-        """Stop accepting, let requests in flight finish, and say whether all did before the deadline.
+        """Stop accepting, let requests finish, and say whether all did before the deadline.
 
-        Readiness goes off first. Blocks without the GIL. After the deadline the rest is cut explicitly.
+        Readiness goes off first. Blocks without the GIL. What is left after the deadline is cut,
+        and its clients are told.
         """
 
     def stop(self) -> None:

@@ -73,7 +73,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         workers: Data threads; 0 stands for one per core this process may use.
         reuse_port: Whether to share the port with an engine that is going away.
         tls: Certificate of the API listener, if it speaks TLS.
-        pepper: Secret of the key hashes, hex.
+        pepper: Secret of the key hashes, at least 32 hex digits.
         log_fd: 1 or 2, where the request log goes.
     """
 
@@ -81,7 +81,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     workers: int = 0
     reuse_port: bool = False
     tls: TlsOptions | None = None
-    pepper: str = ""
+    pepper: str
     log_fd: int = 1
 
     def __repr__(self) -> str:

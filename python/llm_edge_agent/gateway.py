@@ -27,8 +27,10 @@ __all__ = ["Gateway"]
 class Gateway:
     """A gateway for as long as an `async with` block lasts.
 
-    >>> async with Gateway({"mock": True, "listen": {"api": "127.0.0.1:0"}}) as gateway:  # doctest:
-    +SKIP ...     client = AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key="none")
+    Example::
+
+        async with Gateway({"mock": True, "listen": {"api": "127.0.0.1:0"}}) as gateway:
+            client = AsyncOpenAI(base_url=f"{gateway.url}/v1", api_key="none")
 
     Attributes:
         loaded: The configuration it was made with.

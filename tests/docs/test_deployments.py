@@ -14,7 +14,8 @@ CONFIGS = sorted((ROOT / "deployments").rglob("llm-edge*.yaml"))
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
 def test_a_configuration_to_start_from_is_accepted(config: Path, tmp_path: Path) -> None:
-    variables = dict.fromkeys(re.findall(r"\$\{([A-Z0-9_]+)\}", config.read_text()), "sk-filled-in")
+    named = re.findall(r"\$\{([A-Z0-9_]+)\}", config.read_text())
+    variables = {name: f"sk-the-{name}-of-the-reader" for name in named}
     done = subprocess.run(
         [*program(), "check", "--config", str(config)],
         capture_output=True,

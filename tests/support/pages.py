@@ -1,7 +1,6 @@
 """The pages of this project, as tests read them."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +28,11 @@ def pages() -> list[Path]:
     return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
-def blocks(language: str) -> Iterator[Block]:
+def blocks(language: str) -> list[Block]:
     """Every block in a language."""
-    for page in pages():
-        text = page.read_text()
-        for found in FENCE.finditer(text):
-            if found[1] == language:
-                yield Block(page, text.count("\n", 0, found.start()) + 1, found[1], found[2])
+    return [
+        Block(page, page.read_text().count("\n", 0, found.start()) + 1, language, found[2])
+        for page in pages()
+        for found in FENCE.finditer(page.read_text())
+        if found[1] == language
+    ]

@@ -21,7 +21,6 @@ class Dependency(msgspec.Struct, frozen=True):
 class Package(msgspec.Struct, frozen=True):
     """One crate."""
 
-    id: str
     name: str
     version: str
     source: str | None
@@ -29,65 +28,37 @@ class Package(msgspec.Struct, frozen=True):
     dependencies: list[Dependency]
 
 
-class _Kind(msgspec.Struct, frozen=True):
-    kind: str | None
-
-
-class _Edge(msgspec.Struct, frozen=True):
-    pkg: str
-    dep_kinds: list[_Kind]
-
-
-class _Node(msgspec.Struct, frozen=True):
-    id: str
-    deps: list[_Edge]
-
-
-class _Resolve(msgspec.Struct, frozen=True):
-    nodes: list[_Node]
-
-
 class _Metadata(msgspec.Struct, frozen=True):
     packages: list[Package]
-    resolve: _Resolve
 
 
-class Crates:
-    """What `cargo metadata` says for the platform the product runs on."""
-
-    def __init__(self, raw: bytes) -> None:
-        metadata = msgspec.json.decode(raw, type=_Metadata)
-        self.packages = {package.id: package for package in metadata.packages}
-        self._nodes = {node.id: node for node in metadata.resolve.nodes}
-
-    def ours(self, name: str) -> Package:
-        """A crate of this workspace."""
-        return next(p for p in self.packages.values() if p.name == name and p.source is None)
-
-    def linked_into(self, name: str) -> set[str]:
-        """Names of all crates that a crate of ours is built from, tests left out."""
-        seen: set[str] = set()
-        todo = [self.ours(name).id]
-        while todo:
-            current = todo.pop()
-            if current not in seen:
-                seen.add(current)
-                todo += [
-                    edge.pkg
-                    for edge in self._nodes[current].deps
-                    if any(kind.kind in {None, "build"} for kind in edge.dep_kinds)
-                ]
-        return {self.packages[identity].name for identity in seen} - {name}
+def _cargo(*arguments: str) -> bytes:
+    # --locked: what is looked at is what is committed.
+    done = subprocess.run(
+        ["cargo", *arguments, "--locked"], cwd=ROOT, capture_output=True, check=False, timeout=25
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
 
 
 @functools.cache
-def crates() -> Crates:
-    """The crates of the workspace and everything they are built from."""
-    command = ["cargo", "metadata", "--format-version", "1", "--locked"]
-    command += ["--filter-platform", "x86_64-unknown-linux-gnu"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr.decode()
-    return Crates(done.stdout)
+def packages() -> list[Package]:
+    """Every crate that the product can be built from, on the platform it runs on."""
+    platform = ("--filter-platform", "x86_64-unknown-linux-gnu")
+    raw = _cargo("metadata", "--format-version", "1", *platform)
+    return msgspec.json.decode(raw, type=_Metadata).packages
+
+
+def crate(name: str) -> Package:
+    """A crate of this workspace."""
+    return next(p for p in packages() if p.name == name and p.source is None)
+
+
+@functools.cache
+def linked_into(name: str) -> frozenset[str]:
+    """Names of all crates that a crate of ours is built from, tests left out."""
+    tree = _cargo("tree", "--package", name, "--edges", "normal,build", "--prefix", "none")
+    return frozenset(line.split(" ")[0] for line in tree.decode().splitlines() if line) - {name}
 
 
 def rust_sources(crate: str) -> list[Path]:

@@ -7,10 +7,10 @@ kept.
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -53,6 +53,18 @@ class AwaitClose:
 
 
 @dataclass(frozen=True)
+class Pour:
+    """Write `data` again and again until the peer takes nothing for `stall_s`.
+
+    `Upstream.poured` is then the number of bytes that were taken.
+    """
+
+    data: bytes
+    bytes_max: int
+    stall_s: float = 0.5
+
+
+@dataclass(frozen=True)
 class Close:
     """Close in order (FIN)."""
 
@@ -62,7 +74,7 @@ class Reset:
     """Close with a reset (RST)."""
 
 
-Action = Read | Send | Pause | Wait | AwaitClose | Close | Reset
+Action = Read | Send | Pour | Pause | Wait | AwaitClose | Close | Reset
 
 
 @dataclass(frozen=True)
@@ -95,8 +107,12 @@ class Upstream:
     """The server. Use it as a context manager, or through the fixture `upstream`."""
 
     requests: list[Received] = field(default_factory=list)
+    begun: int = 0
+    """Exchanges of which at least one byte arrived, whole requests or not."""
     cancelled: int = 0
     connections: int = 0
+    poured: int = 0
+    tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         self._always: tuple[Action, ...] = (Read(), Send(reply(b"{}")))
@@ -116,12 +132,20 @@ class Upstream:
     def url(self) -> str:
         """Base URL, without a path."""
         host, port = self.address
-        return f"http://{host}:{port}"
+        return f"{'https' if self.tls else 'http'}://{host}:{port}"
 
     def always(self, *actions: Action) -> None:
         """What happens in each exchange for which nothing is queued."""
         with self._changed:
             self._always = actions
+
+    def reset(self) -> None:
+        """Forget every script and everything that was seen."""
+        with self._changed:
+            self._always = (Read(), Send(reply(b"{}")))
+            self._queued.clear()
+            self.requests.clear()
+            self.begun = self.cancelled = self.poured = 0
 
     def once(self, *actions: Action) -> None:
         """Queue the script of one exchange."""
@@ -175,8 +199,10 @@ class Upstream:
     def _serve(self, connection: socket.socket, number: int) -> None:
         connection.settimeout(ACTION_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        reader = _Reader(connection)
         try:
+            if self.tls:
+                connection = self._handshake(connection, self.tls)
+            reader = _Reader(connection)
             while not self._stopping.is_set() and self._exchange(connection, reader, number):
                 pass
         except OSError:
@@ -187,16 +213,23 @@ class Upstream:
                 self._open.discard(connection)
             connection.close()
 
-    def _exchange(self, connection: socket.socket, reader: "_Reader", number: int) -> bool:
-        actions = iter(self._next_script(reader))
-        return all(self._act(action, connection, reader, number) for action in actions)
-
-    def _next_script(self, reader: "_Reader") -> Iterator[Action]:
-        # Taken only when a byte (or the end) has come: an idle connection must not eat a script.
-        reader.peek()
+    def _handshake(self, connection: socket.socket, tls: ssl.SSLContext) -> socket.socket:
+        # Nobody may close the bare socket behind the wrapped one.
         with self._changed:
+            self._open.discard(connection)
+        wrapped = tls.wrap_socket(connection, server_side=True)
+        with self._changed:
+            self._open.add(wrapped)
+        return wrapped
+
+    def _exchange(self, connection: socket.socket, reader: "_Reader", number: int) -> bool:
+        # A script is taken only when a byte has come: an idle connection must not eat one.
+        if not reader.peek():
+            return False
+        with self._changed:
+            self.begun += 1
             script = self._queued.popleft() if self._queued else self._always
-        yield from script
+        return all(self._act(action, connection, reader, number) for action in script)
 
     def _act(
         self, action: Action, connection: socket.socket, reader: "_Reader", number: int
@@ -208,6 +241,8 @@ class Upstream:
             case Send(data, piece):
                 for cut in range(0, len(data), piece or max(len(data), 1)):
                     connection.sendall(data[cut : cut + (piece or len(data))])
+            case Pour(data, bytes_max, stall_s):
+                self._pour(connection, data, bytes_max, stall_s)
             case Pause(seconds):
                 self._stopping.wait(seconds)
             case Wait(event):
@@ -221,6 +256,20 @@ class Upstream:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return False
         return True
+
+    def _pour(self, connection: socket.socket, data: bytes, bytes_max: int, stall_s: float) -> None:
+        connection.settimeout(stall_s)
+        taken = 0
+        try:
+            while taken < bytes_max:
+                taken += connection.send(data)
+        except TimeoutError:
+            pass
+        finally:
+            connection.settimeout(ACTION_S)
+            with self._changed:
+                self.poured = taken
+                self._changed.notify_all()
 
     def _read(self, reader: "_Reader", number: int) -> bool:
         got = reader.request()
@@ -252,11 +301,13 @@ class _Reader:
         self._connection = connection
         self._buffer = b""
 
-    def peek(self) -> None:
+    def peek(self) -> bool:
+        """Wait for the first byte of an exchange; False when the peer closes instead."""
         if not self._buffer:
             self._connection.settimeout(None)
             self._more()
             self._connection.settimeout(ACTION_S)
+        return bool(self._buffer)
 
     def request(self) -> tuple[bytes, bytes] | None:
         """Head and body, or None if the peer closed before both were complete."""

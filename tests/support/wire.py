@@ -1,6 +1,8 @@
 """A client that sends exactly the bytes it is given, for requests that no library would send."""
 
+import select
 import socket
+import struct
 from dataclasses import dataclass
 from typing import Self
 
@@ -15,6 +17,13 @@ class Answer:
     headers: dict[str, str]
     body: bytes
     complete: bool
+    lines: tuple[str, ...] = ()
+    """The header lines as they came, repeated ones too."""
+
+    def values(self, name: str) -> list[str]:
+        """The values of each field of that name, in order."""
+        fields = (line.partition(":") for line in self.lines)
+        return [value.strip() for key, _, value in fields if key.lower() == name]
 
 
 class Wire:
@@ -24,7 +33,7 @@ class Wire:
         self._socket = socket.create_connection(address, timeout=READ_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
-        self._ended = False
+        self._ended = self._reset = False
 
     def __enter__(self) -> Self:
         return self
@@ -35,6 +44,19 @@ class Wire:
     def send(self, data: bytes) -> None:
         """Write all of it."""
         self._socket.sendall(data)
+
+    def reset(self) -> None:
+        """Close with a reset, without a goodbye."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._socket.close()
+
+    def take_little(self) -> None:
+        """Make the window for what comes to us as small as it can be."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+
+    def readable_within(self, seconds: float) -> bool:
+        """Whether something, or the end, has come by then."""
+        return bool(self._buffer) or bool(select.select([self._socket], [], [], seconds)[0])
 
     def send_end(self) -> None:
         """Close our half: the peer sees the end of what we send."""
@@ -48,6 +70,11 @@ class Wire:
         found, self._buffer = self._buffer[:cut], self._buffer[cut:]
         return found
 
+    @property
+    def was_reset(self) -> bool:
+        """Whether the peer ended the connection by a reset."""
+        return self._reset
+
     def read_to_end(self) -> bytes:
         """Everything until the peer closes or resets."""
         while self._more():
@@ -55,17 +82,17 @@ class Wire:
         rest, self._buffer = self._buffer, b""
         return rest
 
-    def answer(self) -> Answer:
-        """The next reply that is not a 100."""
+    def answer(self, *, head_only: bool = False) -> Answer:
+        """The next final reply; `head_only` when it answers a HEAD."""
         status = 100
-        while status == 100:
+        while status < 200:
             lines = self.read_until(b"\r\n\r\n").decode("latin-1").split("\r\n")
             status = int(lines[0].split(" ")[1])
         headers = {
             name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines[1:])
         }
-        body, complete = self._body(status, headers)
-        return Answer(status, headers, body, complete)
+        body, complete = (b"", True) if head_only else self._body(status, headers)
+        return Answer(status, headers, body, complete, tuple(lines[1:-2]))
 
     def _body(self, status: int, headers: dict[str, str]) -> tuple[bytes, bool]:
         if status in {204, 304}:
@@ -101,7 +128,7 @@ class Wire:
         try:
             data = self._socket.recv(65536)
         except ConnectionError:
-            data = b""
+            data, self._reset = b"", True
         self._ended = not data
         self._buffer += data
         return bool(data)

@@ -56,7 +56,7 @@ make_builder() {
 }
 
 build() {
-  "${buildah[@]}" bud --isolation chroot --layers=false --pull-never "${lend[@]}" \
+  "${buildah[@]}" bud --format docker --isolation chroot --layers=false --pull-never "${lend[@]}" \
     --build-arg BASE="$base" --build-arg BUILDER="$builder" --tag "$image" .
 }
 
@@ -85,16 +85,20 @@ YAML
       HOME=/nonexistent PYTHONDONTWRITEBYTECODE=1 \
       llm-edge-agent serve --config /mnt/llm-edge.yaml
   ' boot "$root" "$work/config" >"$work/boot.log" 2>&1 &
-  local process=$!
-  trap 'kill "$process" 2>/dev/null || true; "${buildah[@]}" rm "$container" >/dev/null 2>&1 || true' RETURN
+  local process=$! code=0
   for _ in $(seq 100); do
     curl --silent --fail --output /dev/null "http://127.0.0.1:$port/readyz" && break
     kill -0 "$process" 2>/dev/null || break
     sleep 0.1
   done
-  if ! answer="$(curl --silent --show-error --fail "http://127.0.0.1:$port/v1/chat/completions" \
+  answer="$(curl --silent --show-error --fail "http://127.0.0.1:$port/v1/chat/completions" \
     --header 'Authorization: Bearer sk-edge-image-check' --header 'Content-Type: application/json' \
-    --data '{"model": "mock/echo", "messages": [{"role": "user", "content": "Hello from the image."}]}')"; then
+    --data '{"model": "mock/echo", "messages": [{"role": "user", "content": "Hello from the image."}]}')" || code=$?
+  # unshare itself heeds no SIGTERM; the gateway, its child, does, and its exit code comes back through it.
+  pkill -TERM -P "$process" || true
+  wait "$process" || code=$?
+  "${buildah[@]}" rm "$container" >/dev/null
+  if ((code)); then
     cat "$work/boot.log" >&2
     return 1
   fi

@@ -56,10 +56,10 @@ def command(*, once: bool, as_json: bool, **overrides: Any) -> None:  # noqa: AN
         if as_json and not once:
             return None
         worked = await asyncio.to_thread(_ask, started, key, out)
-        if once or not worked:
-            return 0 if worked else EXIT_FAILURE
-        click.echo(_what_to_paste(started, key), file=out)
-        return None
+        if not worked:
+            return EXIT_FAILURE
+        click.echo(_what_to_paste(started, key, once=once), file=out)
+        return 0 if once else None
 
     def load() -> Loaded:
         return _configuration(key, Overrides(**overrides))
@@ -136,13 +136,14 @@ def _text(event: bytes) -> str:
     return "".join(choice["delta"].get("content") or "" for choice in chunk["choices"])
 
 
-def _what_to_paste(started: Started, key: str) -> str:
+def _what_to_paste(started: Started, key: str, *, once: bool) -> str:
     from llm_edge_agent.cli.announce import urls
 
     at = urls(started)
+    stays = "Without --once the gateway goes on, and these work" if once else "It goes on until ^C"
     return f"""\
 
-The gateway goes on until ^C. Ask it yourself (a second time, and the cache answers):
+{stays}. Ask it yourself (a second time, and the cache answers):
 
   curl {at["api"]}/chat/completions -N -H "authorization: Bearer {key}" \\
     -H "content-type: application/json" \\

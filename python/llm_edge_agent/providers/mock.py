@@ -34,6 +34,7 @@ MOCK = ProviderSpec(
         "embed",
         "thinking",
         "big",
+        "fixed",
     ),
     takes_bare_names=False,
 )

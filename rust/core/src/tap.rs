@@ -281,23 +281,55 @@ impl Outcome {
         }
     }
 
-    /// A JSON reply; `false`, and nothing noted, when it is not one whole object.
+    /// A JSON reply; `false`, and nothing noted, when it is not one whole object. One walk over its members:
+    /// this is paid for by every unary reply.
     fn take_json(&mut self, facts: &Facts, document: &[u8]) -> bool {
-        if !is_whole_object(document) {
-            return false;
+        let Ok(mut members) = Members::of_document(document) else { return false };
+        let mut reports: [Option<&[u8]>; USAGE_PATHS_MAX] = [None; USAGE_PATHS_MAX];
+        let mut failed = false;
+        loop {
+            let member = match members.next() {
+                Ok(Some(member)) => member,
+                Ok(None) if members.end_of_document().is_ok() => break,
+                Ok(None) | Err(_) => return false,
+            };
+            let key = member.key.raw.of(document);
+            for (path, report) in facts.usage_at.iter().zip(&mut reports) {
+                if let Some(value) = below(key, member.value(document), path) {
+                    *report = Some(value);
+                }
+            }
+            failed |= match key {
+                b"object" | b"type" => member.value(document) == b"\"error\"",
+                _ => facts.error_members.iter().any(|path| {
+                    below(key, member.value(document), path).is_some_and(|value| value != b"null")
+                }),
+            };
         }
         self.content = true;
-        self.take_usage(facts, document);
-        self.error_event |= says_error(facts, document);
+        self.error_event |= failed;
+        for report in reports.into_iter().flatten() {
+            self.take_report(facts, report);
+        }
         true
     }
 
-    /// Notes the usage that `document` reports, number by number.
+    /// Notes the usage that `document` reports.
     fn take_usage(&mut self, facts: &Facts, document: &[u8]) {
         for path in facts.usage_at {
-            let Some(object) = value_at(document, path) else { continue };
-            let mut usage = self.usage.unwrap_or_default();
-            let mut found = false;
+            if let Some(report) = value_at(document, path) {
+                self.take_report(facts, report);
+            }
+        }
+    }
+
+    /// Notes a usage object, number by number.
+    fn take_report(&mut self, facts: &Facts, report: &[u8]) {
+        let Some(mut members) = Members::of_value(report, 0) else { return };
+        let mut usage = self.usage.unwrap_or_default();
+        let mut found = false;
+        while let Ok(Some(member)) = members.next() {
+            let key = member.key.raw.of(report);
             for (path, number) in [
                 (facts.usage.input, &mut usage.input_tokens),
                 (facts.usage.output, &mut usage.output_tokens),
@@ -305,15 +337,28 @@ impl Outcome {
                 (facts.usage.cache_write, &mut usage.cache_write_tokens),
                 (facts.usage.reasoning, &mut usage.reasoning_tokens),
             ] {
-                if let Some(reported) = number_at(object, path) {
+                if let Some(reported) = below(key, member.value(report), path).and_then(whole_number) {
                     *number = reported;
                     found = true;
                 }
             }
-            if found {
-                self.usage = Some(usage);
-            }
         }
+        if found {
+            self.usage = Some(usage);
+        }
+    }
+}
+
+/// Most places where a dialect may report usage.
+const USAGE_PATHS_MAX: usize = 4;
+
+/// What `path` names, when its first step is the member `key` with this value.
+#[inline]
+fn below<'a>(key: &[u8], value: &'a [u8], path: &[&str]) -> Option<&'a [u8]> {
+    match path.split_first() {
+        Some((name, [])) if name.as_bytes() == key => Some(value),
+        Some((name, deeper)) if name.as_bytes() == key => value_at(value, deeper),
+        _ => None,
     }
 }
 
@@ -379,11 +424,6 @@ fn string_at<'a>(document: &'a [u8], path: &[&str]) -> Option<&'a [u8]> {
         [b'"', text @ .., b'"'] => Some(text),
         _ => None,
     }
-}
-
-/// The whole number at a path.
-fn number_at(document: &[u8], path: &[&str]) -> Option<u64> {
-    whole_number(value_at(document, path)?)
 }
 
 fn one_of(names: &[&str], name: &[u8]) -> bool {

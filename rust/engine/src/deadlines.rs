@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use llm_edge_core::rejection::{Code, Rejection};
 use tokio::sync::Notify;
 
 /// Time between two sweeps.
@@ -23,6 +24,16 @@ pub(crate) enum Lapse {
     Elapsed,
     /// The worker is shutting down and this connection must end now.
     Closing,
+}
+
+impl Lapse {
+    /// What the client is told: `message` says which of an upstream's deadlines passed.
+    pub(crate) fn rejection(self, message: &str) -> Rejection {
+        match self {
+            Self::Elapsed => Rejection::new(Code::UpstreamTimeout, message),
+            Self::Closing => Rejection::new(Code::Draining, "the gateway is shutting down").retry_after_s(1),
+        }
+    }
 }
 
 /// All slots of one worker, and its coarse clock.

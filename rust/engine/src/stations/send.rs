@@ -16,7 +16,6 @@ use super::guard::Screened;
 use super::head::Head;
 use super::route::Plan;
 use crate::backends::upstream::{Connection, Origin, ReadError};
-use crate::deadlines::Lapse;
 use crate::exchange::Exchange;
 use crate::loaded::LoadedProvider;
 
@@ -54,6 +53,7 @@ pub(crate) async fn first_byte(
         if total_ms == 0 { u64::MAX } else { x.worker.deadlines.now_ms() + u64::from(total_ms) + 25 };
     let mut last = None;
     for target in plan.targets() {
+        check_segment(x, head, plan, target, screened)?;
         let Some(request) = Request::write(x, head, plan, target, screened) else { continue };
         x.facts.target = Some(target);
         let result = attempt(x, plan, &request, screened, latest_ms).await;
@@ -127,10 +127,7 @@ impl Request {
                 let cut = memchr::memchr(b'/', raw).map_or(0, |at| at + 1);
                 Some(raw.get(cut..).unwrap_or_default().to_vec())
             }
-            ModelName::Rest => {
-                let name = written.decode(body).ok()?;
-                Some(escaped(name.split_once('/').map_or(&*name, |(_, rest)| rest)))
-            }
+            ModelName::Rest => Some(escaped(name_for(&target.model, &written.decode(body).ok()?))),
         };
         let sent_len =
             envelope.body.len() - model.as_ref().map_or(0, |m| written.raw.len().wrapping_sub(m.len()));
@@ -175,12 +172,7 @@ fn write_line(
     let mut has_query = template.before.contains('?');
     if let Some(after) = &template.after {
         let decoded = written.decode(body).unwrap_or_default();
-        let name = match model {
-            ModelName::Fixed(name) => name,
-            ModelName::Same => &*decoded,
-            ModelName::Rest => decoded.split_once('/').map_or(&*decoded, |(_, rest)| rest),
-        };
-        percent_encode(out, name.as_bytes());
+        percent_encode(out, name_for(model, &decoded).as_bytes());
         out.extend_from_slice(after.as_bytes());
         has_query |= after.contains('?');
     }
@@ -190,6 +182,46 @@ fn write_line(
         out.extend_from_slice(query);
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
+}
+
+/// A model's name that becomes a path segment must be one: `..` cannot be made harmless by encoding it, and
+/// nothing is no segment (B22).
+///
+/// # Errors
+/// 400 naming the field.
+fn check_segment(
+    x: &Exchange,
+    head: &Head,
+    plan: &Plan,
+    target: usize,
+    screened: &Screened,
+) -> Result<(), Rejection> {
+    let snapshot = &x.loaded.snapshot;
+    let Some(target) = snapshot.routes.get(plan.route.index).and_then(|route| route.targets.get(target))
+    else {
+        return Ok(());
+    };
+    let path = snapshot.providers.get(target.provider).and_then(|provider| provider.path(head.operation));
+    let envelope = screened.envelope();
+    let (Some(PathTemplate { after: Some(_), .. }), Some(written)) = (path, &envelope.scan.model) else {
+        return Ok(());
+    };
+    let body = envelope.body.of(&x.input);
+    let decoded = written.decode(body).map_err(|e| e.rejection(body))?;
+    if matches!(name_for(&target.model, &decoded), "" | "." | "..") {
+        let message = "this model's name becomes part of the upstream's path, where it means something else";
+        return Err(Rejection::new(Code::InvalidField, message).param("model"));
+    }
+    Ok(())
+}
+
+/// The name to send for what the client wrote.
+fn name_for<'a>(model: &'a ModelName, written: &'a str) -> &'a str {
+    match model {
+        ModelName::Fixed(name) => name,
+        ModelName::Same => written,
+        ModelName::Rest => written.split_once('/').map_or(written, |(_, rest)| rest),
+    }
 }
 
 /// Everything but unreserved characters (RFC 3986 §2.3), so that a name cannot leave its path segment (B22).
@@ -287,14 +319,11 @@ async fn connect(x: &Exchange, plan: &Plan, request: &Request, latest_ms: u64) -
             Code::UpstreamUnreachable,
             format!("the upstream `{}` cannot be reached: {e}", request.origin.address()),
         ))),
-        Err(lapse) => Err(Failed::Unsent(lapsed(
-            lapse,
-            &format!(
-                "the upstream `{}` did not accept the connection within {} ms (`deadlines.connect_ms`)",
-                request.origin.address(),
-                plan.deadlines.connect_ms
-            ),
-        ))),
+        Err(lapse) => Err(Failed::Unsent(lapse.rejection(&format!(
+            "the upstream `{}` did not accept the connection within {} ms (`deadlines.connect_ms`)",
+            request.origin.address(),
+            plan.deadlines.connect_ms
+        )))),
     }
 }
 
@@ -320,7 +349,7 @@ async fn write_request(
             let rejection = closed(request, &failure.error);
             if failure.written == 0 { Err(Failed::Unsent(rejection)) } else { Err(Failed::Sent(rejection)) }
         }
-        Err(lapse) => Err(Failed::Sent(lapsed(lapse, "the upstream stopped reading the request"))),
+        Err(lapse) => Err(Failed::Sent(lapse.rejection("the upstream stopped reading the request"))),
     }
 }
 
@@ -346,7 +375,7 @@ async fn read_reply(x: &Exchange, request: &Request, connection: &mut Connection
                     "the upstream `{}` did not begin its reply in time (`deadlines.first_byte_ms`, `deadlines.total_ms`)",
                     request.origin.address()
                 );
-                return Err(lapsed(lapse, &message));
+                return Err(lapse.rejection(&message));
             }
         }
     }
@@ -358,11 +387,4 @@ fn closed(request: &Request, error: &io::Error) -> Rejection {
         Code::UpstreamClosed,
         format!("the upstream `{}` {what} the connection before it replied", request.origin.address()),
     )
-}
-
-pub(crate) fn lapsed(lapse: Lapse, message: &str) -> Rejection {
-    match lapse {
-        Lapse::Elapsed => Rejection::new(Code::UpstreamTimeout, message),
-        Lapse::Closing => Rejection::new(Code::Draining, "the gateway is shutting down").retry_after_s(1),
-    }
 }

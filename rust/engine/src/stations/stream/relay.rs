@@ -18,7 +18,7 @@ use crate::backends::cache::memory::Stored;
 use crate::backends::upstream::{Connection, Origin};
 use crate::exchange::Exchange;
 use crate::stations::cache::Keep;
-use crate::stations::send::{Begun, lapsed};
+use crate::stations::send::Begun;
 
 /// Runs handed out at one time; more in a buffer are handed out at the next.
 pub(crate) const RUNS_MAX: usize = 8;
@@ -183,7 +183,7 @@ impl Relay {
                 Ok(Err(_)) => return self.broken(x, closed_early()),
                 Err(lapse) => {
                     let message = "the upstream stopped sending its reply (`deadlines.progress_ms`)";
-                    return self.broken(x, lapsed(lapse, message));
+                    return self.broken(x, lapse.rejection(message));
                 }
             }
         }

@@ -1,0 +1,156 @@
+"""What an upstream sends as a stream comes out as it went in, however it was cut on the way."""
+
+import random
+
+import pytest
+
+from tests.support.hop import PATHS, Hop, body, post
+from tests.support.streams import EVENTS, SURFACES, chunked, whole
+from tests.support.upstream import Action, Close, Pause, Read, Send, chunk, reply, stream_head
+
+SEED = 20_260_806
+
+
+def stream(hop: Hop, surface: str, *actions: Action) -> bytes:
+    """The payload of a stream that must end whole."""
+    hop.upstream.always(Read(), *actions)
+    answer = hop.ask(post(PATHS[surface], body(surface, stream=True)))
+    assert (answer.status, answer.complete) == (200, True), answer.body[-300:]
+    return answer.body
+
+
+@pytest.mark.behaviour("B06")
+@pytest.mark.parametrize("piece", [1, 2, 3, 7])
+@pytest.mark.parametrize("surface", SURFACES)
+def test_a_reply_that_arrives_byte_by_byte_comes_out_the_same(
+    hop: Hop, surface: str, piece: int
+) -> None:
+    assert stream(hop, surface, Send(chunked(EVENTS[surface]), piece)) == whole(surface)
+
+
+@pytest.mark.behaviour("B06")
+@pytest.mark.parametrize("surface", ["chat", "messages"])
+def test_a_reply_cut_at_any_byte_comes_out_the_same(hop: Hop, surface: str) -> None:
+    data = chunked(EVENTS[surface])
+    request = post(PATHS[surface], body(surface, stream=True))
+    with hop.connect() as wire:
+        for cut in range(1, len(data)):
+            hop.upstream.always(Read(), Send(data[:cut]), Pause(0.0005), Send(data[cut:]))
+            wire.send(request)
+            answer = wire.answer()
+            assert answer.complete, cut
+            assert answer.body == whole(surface), cut
+
+
+@pytest.mark.behaviour("B06")
+def test_chunks_cut_inside_a_character_come_out_the_same(hop: Hop) -> None:
+    payload = whole("chat")
+    for size in range(1, 40):
+        pieces = [payload[at : at + size] for at in range(0, len(payload), size)]
+        assert stream(hop, "chat", Send(chunked(pieces))) == payload
+
+
+LINE_ENDS = [b"\n", b"\r\n", b"\r"]
+SPELLINGS = {
+    "no space after the colon": lambda data: data.replace(b"data: ", b"data:"),
+    "comments": lambda data: b": hello\n" + data.replace(b"\n\n", b"\n\n: ping\n\n:\n"),
+    "byte order mark": lambda data: b"\xef\xbb\xbf" + data,
+    "ids and retries": lambda data: data.replace(b"data: ", b"id: 7\nretry: 10\ndata: "),
+    "unknown fields": lambda data: data.replace(b"data: ", b"x: y\nalone\ndata: "),
+    "empty lines": lambda data: b"\n\n\n" + data.replace(b"\n\n", b"\n\n\n\n"),
+}
+
+
+@pytest.mark.behaviour("B07")
+@pytest.mark.parametrize("end", LINE_ENDS, ids=["LF", "CRLF", "CR"])
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("surface", SURFACES)
+def test_every_spelling_of_an_event_stream_is_understood_and_left_alone(
+    hop: Hop, surface: str, spelling: str, end: bytes
+) -> None:
+    payload = SPELLINGS[spelling](whole(surface)).replace(b"\n", end)
+    generator = random.Random(SEED)
+    for _ in range(3):
+        size = generator.randrange(1, 30)
+        pieces = [payload[at : at + size] for at in range(0, len(payload), size)]
+        assert stream(hop, surface, Send(chunked(pieces), generator.randrange(1, 90))) == payload
+
+
+@pytest.mark.behaviour("B08")
+@pytest.mark.parametrize("mebibytes", [1, 8])
+@pytest.mark.parametrize("how", ["one chunk", "small chunks", "until close"])
+def test_a_huge_event_comes_out_whole(hop: Hop, how: str, mebibytes: int) -> None:
+    huge = b'data: {"choices":[{"delta":{"content":"%s"}}]}\n\n' % (b"ab\\n" * (mebibytes << 18))
+    payload = huge + b"data: [DONE]\n\n"
+    match how:
+        case "one chunk":
+            got = stream(hop, "chat", Send(stream_head() + chunk(payload) + chunk(b"")))
+        case "small chunks":
+            pieces = [payload[at : at + 9999] for at in range(0, len(payload), 9999)]
+            got = stream(hop, "chat", Send(chunked(pieces)))
+        case _:
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+            got = stream(hop, "chat", Send(head + payload), Close())
+    assert got == payload
+
+
+@pytest.mark.behaviour("B12")
+@pytest.mark.parametrize("piece", [0, 1])
+def test_interim_replies_of_the_upstream_stay_there(hop: Hop, piece: int) -> None:
+    interim = (
+        b"HTTP/1.1 100 Continue\r\n\r\n"
+        b"HTTP/1.1 103 Early Hints\r\nLink: </style>\r\n\r\n"
+        b"HTTP/1.1 102 Processing\r\n\r\n"
+    )
+    hop.upstream.always(Read(), Send(interim + reply(b'{"a":1}'), piece))
+    with hop.connect() as wire:
+        for _ in range(3):
+            wire.send(post())
+            head = wire.read_until(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ")
+            assert b"link" not in head.lower()
+            assert wire.read_until(b"}") == b'{"a":1}'
+
+
+@pytest.mark.parametrize("piece", [0, 1, 11])
+def test_chunk_extensions_and_trailers_of_the_upstream_do_no_harm(hop: Hop, piece: int) -> None:
+    parts = b"".join(b'%X;name="a;b"\r\n%s\r\n' % (len(event), event) for event in EVENTS["chat"])
+    data = stream_head("Trailer: X-Sum") + parts + b"000;last\r\nX-Sum: 1\r\n\r\n"
+    with hop.connect() as wire:
+        for _ in range(3):
+            hop.upstream.always(Read(), Send(data, piece))
+            wire.send(post(data=body(stream=True)))
+            answer = wire.answer()
+            assert answer.complete
+            assert answer.body == whole("chat")
+    # The connection upstream was in step after the trailer.
+    assert {got.connection for got in hop.upstream.requests} == {hop.upstream.connections}
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_a_stream_that_ends_with_its_connection_ends_whole(hop: Hop, surface: str) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    assert stream(hop, surface, Send(head + whole(surface)), Close()) == whole(surface)
+    hop.upstream.reset()
+    hop.still_works()
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_a_stream_with_a_length_ends_whole(hop: Hop, surface: str) -> None:
+    payload = whole(surface)
+    data = reply(payload, content_type="text/event-stream")
+    assert stream(hop, surface, Send(data, 50)) == payload
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "429 Too Many Requests", "529 Overloaded"])
+@pytest.mark.parametrize("kind", ["application/json", "text/html", "text/event-stream"])
+def test_an_error_of_the_upstream_comes_back_as_it_is(hop: Hop, status: str, kind: str) -> None:
+    data = reply(b'{"error":{"message":"theirs"}}', status, "Retry-After: 7", content_type=kind)
+    hop.upstream.always(Read(), Send(data))
+    answer = hop.ask(post(data=body(stream=True)))
+    assert answer.status == int(status.split()[0])
+    assert answer.body == b'{"error":{"message":"theirs"}}'
+    assert answer.complete
+    assert answer.headers["retry-after"] == "7"
+    assert answer.headers["content-type"] == kind
+    assert hop.seen == 1

@@ -1,0 +1,234 @@
+"""A stream that an upstream breaks off never ends as if it were whole, and is never begun again."""
+
+import anthropic
+import msgspec
+import openai
+import pytest
+
+from tests.support.hop import KEY, PATHS, Hop, body, post
+from tests.support.streams import EVENTS, SURFACES, chunked, whole
+from tests.support.upstream import Close, Pause, Read, Reset, Send, Upstream, chunk, stream_head
+from tests.support.wire import Answer
+
+pytestmark = pytest.mark.behaviour("B04")
+
+
+def with_length(length: int) -> bytes:
+    lines = ["HTTP/1.1 200 OK", "Content-Type: text/event-stream", f"Content-Length: {length}"]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"
+
+
+UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+KINDS = [
+    "fin",
+    "rst",
+    "fin inside a chunk",
+    "fin inside a size line",
+    "missing last line",
+    "no terminal event",
+    "half a terminal event",
+    "short length",
+    "length without terminal event",
+    "close without terminal event",
+    "not a chunk",
+]
+
+
+def script(surface: str, kind: str, upto: int) -> tuple[object, ...]:
+    """The upstream sends `upto` events and then breaks the rule that `kind` names."""
+    events = EVENTS[surface]
+    some = b"".join(chunk(event) for event in events[:upto])
+    plain = b"".join(events[:upto])
+    head = stream_head()
+    match kind:
+        case "fin":
+            return Read(), Send(head + some), Close()
+        case "rst":
+            return Read(), Send(head + some), Pause(0.05), Reset()
+        case "fin inside a chunk":
+            return Read(), Send(head + some + chunk(events[upto])[:-7]), Close()
+        case "fin inside a size line":
+            return Read(), Send(head + some + b"1"), Close()
+        case "missing last line":
+            return Read(), Send(head + some + b"0\r\n"), Close()
+        case "no terminal event":
+            return Read(), Send(head + some + chunk(b""))
+        case "half a terminal event":
+            half = events[-1][: len(events[-1]) // 2]
+            return Read(), Send(head + some + chunk(half) + chunk(b""))
+        case "short length":
+            return Read(), Send(with_length(len(whole(surface))) + plain), Close()
+        case "length without terminal event":
+            # The bytes come apart, so that the reply has begun when the end is seen.
+            return Read(), Send(with_length(len(plain)) + plain[:20]), Pause(0.05), Send(plain[20:])
+        case "close without terminal event":
+            return Read(), Send(UNTIL_CLOSE + plain), Close()
+        case _:
+            return Read(), Send(head + some + b"zz\r\n"), Close()
+
+
+def is_told(answer: Answer, surface: str) -> bool:
+    """Whether the last event is an error in the surface's shape, behind a whole empty line."""
+    *_, last = answer.body.rstrip(b"\n").split(b"\n\n")
+    if surface == "messages":
+        name, _, last = last.partition(b"\n")
+        if name != b"event: error":
+            return False
+    if not last.startswith(b"data: "):
+        return False
+    error = msgspec.json.decode(last[6:])
+    return bool(error["error"]["message"])
+
+
+@pytest.mark.parametrize("upto", [1, 3])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("surface", SURFACES)
+def test_the_client_can_tell_that_the_stream_broke_off(
+    hop: Hop, surface: str, kind: str, upto: int
+) -> None:
+    hop.upstream.always(*script(surface, kind, upto))
+    answer = hop.ask(post(PATHS[surface], body(surface, stream=True)))
+    if answer.status == 200:
+        assert not answer.complete
+        assert EVENTS[surface][-1] not in answer.body
+        assert whole(surface).startswith(answer.body.split(b"\n\n")[0])
+        if "content-length" not in answer.headers:
+            assert is_told(answer, surface)
+    else:
+        assert answer.status == 502
+        assert "x-should-retry" not in answer.headers
+        assert msgspec.json.decode(answer.body)["error"]["message"]
+    assert hop.seen == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("surface", ["chat", "completions", "responses"])
+def test_the_openai_sdk_raises(hop: Hop, surface: str, kind: str) -> None:
+    hop.upstream.always(*script(surface, kind, 2))
+    client = openai.OpenAI(base_url=hop.running.api, api_key=KEY, max_retries=0, timeout=10)
+    with client, pytest.raises((openai.OpenAIError, *transport_errors())):
+        match surface:
+            case "chat":
+                said = [{"role": "user", "content": "x"}]
+                stream = client.chat.completions.create(model="up/m", messages=said, stream=True)
+            case "completions":
+                stream = client.completions.create(model="up/m", prompt="x", stream=True)
+            case _:
+                stream = client.responses.create(model="up/m", input="x", stream=True)
+        for _ in stream:
+            pass
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_anthropic_sdk_raises(hop: Hop, kind: str) -> None:
+    hop.upstream.always(*script("messages", kind, 2))
+    client = anthropic.Anthropic(
+        base_url=hop.running.anthropic, api_key=KEY, max_retries=0, timeout=10
+    )
+    said = [{"role": "user", "content": "x"}]
+    with client, pytest.raises((anthropic.AnthropicError, *transport_errors())):
+        stream = client.messages.create(model="claude/m", max_tokens=9, messages=said, stream=True)
+        for _ in stream:
+            pass
+
+
+def transport_errors() -> tuple[type[Exception], ...]:
+    """What the SDKs let through of their HTTP library when a reply has no end."""
+    import httpx2
+
+    return (httpx2.HTTPError,)
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_a_whole_stream_ends_whole(hop: Hop, surface: str) -> None:
+    hop.upstream.always(Read(), Send(chunked(EVENTS[surface])))
+    answer = hop.ask(post(PATHS[surface], body(surface, stream=True)))
+    assert answer.complete
+    assert answer.body == whole(surface)
+
+
+@pytest.mark.behaviour("B02")
+@pytest.mark.parametrize("fault", ["fin", "rst"])
+def test_a_fault_at_any_byte_of_the_reply_is_not_followed_by_a_second_attempt(
+    two_targets: tuple[Hop, Upstream], fault: str
+) -> None:
+    hop, second = two_targets
+    data = stream_head() + b"".join(chunk(event) for event in EVENTS["chat"][:3])
+    end = {"fin": Close(), "rst": Reset()}[fault]
+    request = post(data=body(stream=True).replace(b"up/m", b"both"))
+    for offset in range(0, len(data), 3):
+        hop.upstream.reset()
+        hop.upstream.always(Read(), Send(data[:offset]), end)
+        answer = hop.ask(request)
+        assert hop.seen == hop.upstream.begun == 1, offset
+        assert second.begun == 0, offset
+        if answer.status == 200:
+            assert not answer.complete, offset
+            assert answer.body.count(b'"role":"assistant"') <= 1
+        else:
+            assert answer.status == 502, offset
+            assert "x-should-retry" not in answer.headers
+
+
+@pytest.mark.behaviour("B05")
+@pytest.mark.parametrize(
+    ("surface", "event"),
+    [
+        (
+            "messages",
+            b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error",'
+            b'"message":"Overloaded"}}\n\n',
+        ),
+        ("chat", b'data: {"error":{"message":"boom","type":"server_error","code":null}}\n\n'),
+        (
+            "responses",
+            b'event: response.failed\ndata: {"type":"response.failed","sequence_number":2,'
+            b'"response":{"id":"r1","status":"failed"}}\n\n',
+        ),
+        (
+            "responses",
+            b'event: error\ndata: {"type":"error","sequence_number":2,"message":"boom"}\n\n',
+        ),
+    ],
+)
+def test_an_error_event_of_the_upstream_comes_through_as_it_is(
+    hop: Hop, surface: str, event: bytes
+) -> None:
+    events = [*EVENTS[surface][:2], event]
+    hop.upstream.always(Read(), Send(chunked(events)))
+    answer = hop.ask(post(PATHS[surface], body(surface, stream=True)))
+    assert answer.complete
+    assert answer.body == b"".join(events)
+
+
+UNARY = b'{"id":"c1","choices":[{"message":{"content":"%s"}}]}' % (b"x" * 40_000)
+
+
+@pytest.mark.parametrize("end", [Close(), Reset()], ids=["fin", "rst"])
+@pytest.mark.parametrize("framing", ["length", "chunks", "close"])
+@pytest.mark.parametrize("upto", [0, 1, 20_000, len(UNARY) - 1])
+@pytest.mark.parametrize("http", ["HTTP/1.1", "HTTP/1.0"])
+def test_a_document_that_breaks_off_is_an_error_or_visibly_unfinished(
+    hop: Hop, http: str, upto: int, framing: str, end: Close | Reset
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    match framing:
+        case "length":
+            sent = b"Content-Length: %d\r\n\r\n" % len(UNARY) + UNARY[:upto]
+        case "chunks":
+            pieces = [UNARY[at : at + 5000] for at in range(0, upto, 5000)]
+            cut = b"".join(chunk(one) for one in pieces)[: upto + 40]
+            sent = b"Transfer-Encoding: chunked\r\n\r\n" + cut
+        case _:
+            sent = b"\r\n" + UNARY[:upto]
+    hop.upstream.always(Read(), Send(head + sent), Pause(0.02), end)
+    with hop.connect() as wire:
+        wire.send(post().replace(b" HTTP/1.1\r\n", f" {http}\r\n".encode(), 1))
+        answer = wire.answer()
+        if answer.status == 200:
+            # Without a length and without chunks only a reset can say that more was to come.
+            framed = {"content-length", "transfer-encoding"} & set(answer.headers)
+            assert not answer.complete if framed else wire.was_reset
+        else:
+            assert answer.status == 502
+    assert hop.seen == 1
