@@ -5,6 +5,8 @@ use std::cell::RefCell;
 
 /// What a buffer holds when it is new; most requests and replies fit.
 pub(crate) const BUFFER_BYTES: usize = 16 * 1024;
+/// Up to this many bytes are put together and written with `send`; beyond it `writev` is cheaper than a copy.
+pub(crate) const JOIN_BYTES_MAX: usize = 8 * 1024;
 /// A buffer that grew past this is freed instead of kept.
 const KEEP_BYTES_MAX: usize = 64 * 1024;
 /// Buffers kept per worker.

@@ -52,9 +52,11 @@ impl Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, slices),
-            Self::Tls(tls) => Pin::new(&mut **tls).poll_write_vectored(cx, slices),
+        match (self, slices) {
+            (Self::Plain(tcp), [one]) => Pin::new(tcp).poll_write(cx, one),
+            (Self::Plain(tcp), _) => Pin::new(tcp).poll_write_vectored(cx, slices),
+            (Self::Tls(tls), [one]) => Pin::new(&mut **tls).poll_write(cx, one),
+            (Self::Tls(tls), _) => Pin::new(&mut **tls).poll_write_vectored(cx, slices),
         }
     }
 

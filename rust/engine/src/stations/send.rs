@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use llm_edge_core::http1::{Known, write};
 use llm_edge_core::rejection::{Code, Rejection};
-use llm_edge_core::scan::{escape_json, splice_model};
+use llm_edge_core::scan::{Text, escape_json, splice_model};
 use llm_edge_core::snapshot::{ModelName, PathTemplate};
 
 use super::admit::Admission;
@@ -16,6 +16,7 @@ use super::guard::Screened;
 use super::head::Head;
 use super::route::Plan;
 use crate::backends::upstream::{Connection, Origin, ReadError};
+use crate::buffers::JOIN_BYTES_MAX;
 use crate::exchange::Exchange;
 use crate::loaded::LoadedProvider;
 
@@ -107,6 +108,8 @@ struct Request {
     head: Vec<u8>,
     /// What the model's name is replaced by, JSON-escaped; empty when it stays.
     model: Option<Vec<u8>>,
+    /// The body is in `head` too.
+    joined: bool,
 }
 
 impl Request {
@@ -148,7 +151,25 @@ impl Request {
         out.extend_from_slice(b"content-length: ");
         write::decimal(&mut out, sent_len as u64);
         out.extend_from_slice(b"\r\n\r\n");
-        Some(Self { origin: Rc::clone(&provider.origin), head: out, model })
+        let joined = out.len() + sent_len <= JOIN_BYTES_MAX;
+        if joined {
+            let (before, name, after) = pieces(body, model.as_deref(), &written);
+            out.extend_from_slice(before);
+            out.extend_from_slice(name);
+            out.extend_from_slice(after);
+        }
+        Some(Self { origin: Rc::clone(&provider.origin), head: out, model, joined })
+    }
+}
+
+/// The body as it is sent: what is before the model's name, the name, what is after it.
+fn pieces<'a>(body: &'a [u8], model: Option<&'a [u8]>, written: &Text) -> (&'a [u8], &'a [u8], &'a [u8]) {
+    match model {
+        Some(model) => {
+            let (before, after) = splice_model(body, written);
+            (before, model, after)
+        }
+        None => (body, &[], &[]),
     }
 }
 
@@ -164,7 +185,7 @@ fn write_line(
     head: &Head,
     template: &PathTemplate,
     model: &ModelName,
-    written: &llm_edge_core::scan::Text,
+    written: &Text,
     body: &[u8],
 ) {
     out.extend_from_slice(b"POST ");
@@ -334,16 +355,15 @@ async fn write_request(
     connection: &mut Connection,
 ) -> Result<(), Failed> {
     let envelope = screened.envelope();
-    let body = envelope.body.of(&x.input);
-    let whole = (body, &[][..]);
-    let (before, after) = match (&request.model, &envelope.scan.model) {
-        (Some(_), Some(written)) => splice_model(body, written),
-        _ => whole,
-    };
-    let model = request.model.as_deref().unwrap_or_default();
-    let mut slices =
-        [IoSlice::new(&request.head), IoSlice::new(before), IoSlice::new(model), IoSlice::new(after)];
-    match x.client.timer().limit(connection.send(&mut slices)).await {
+    let mut slices = [IoSlice::new(&request.head), IoSlice::new(&[]), IoSlice::new(&[]), IoSlice::new(&[])];
+    let mut count = 1;
+    if let (false, Some(written)) = (request.joined, &envelope.scan.model) {
+        let (before, name, after) = pieces(envelope.body.of(&x.input), request.model.as_deref(), written);
+        slices = [IoSlice::new(&request.head), IoSlice::new(before), IoSlice::new(name), IoSlice::new(after)];
+        count = slices.len();
+    }
+    let slices = slices.get_mut(..count).unwrap_or_default();
+    match x.client.timer().limit(connection.send(slices)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(failure)) => {
             let rejection = closed(request, &failure.error);

@@ -7,6 +7,7 @@ use llm_edge_core::rejection::Rejection;
 
 use super::wire::Wire;
 use super::{After, unless_gone};
+use crate::buffers::JOIN_BYTES_MAX;
 use crate::exchange::{Body, Ending, Reply};
 use crate::stations::stream::{self, Framing, Progress, Relay, RunKind};
 
@@ -34,7 +35,12 @@ async fn whole(wire: &Wire, mut reply: Reply, keep_alive: bool, http11: bool) ->
     // A reply to HEAD tells the length and has no body (RFC 9110 §9.3.2).
     let body = if reply.exchange.is_head_request() { &[] } else { body };
     let bytes = body.len() as u64;
-    let written = wire.write(&mut [IoSlice::new(&head), IoSlice::new(body)]).await;
+    let written = if head.len() + body.len() <= JOIN_BYTES_MAX {
+        head.extend_from_slice(body);
+        wire.write(&mut [IoSlice::new(&head)]).await
+    } else {
+        wire.write(&mut [IoSlice::new(&head), IoSlice::new(body)]).await
+    };
     reply.exchange.worker.buffers.give(head);
     reply.exchange.facts.reply_bytes = bytes;
     if written.is_err() {
@@ -183,7 +189,17 @@ async fn write_runs(
     if last && framing == Framing::Chunked {
         push(LAST_CHUNK);
     }
-    if let Some(slices) = slices.get_mut(..count).filter(|slices| !slices.is_empty()) {
+    let slices = slices.get_mut(..count).unwrap_or_default();
+    let total: usize = slices.iter().map(|slice| slice.len()).sum();
+    if count > 1 && total <= JOIN_BYTES_MAX {
+        let mut joined = reply.exchange.worker.buffers.take();
+        for slice in slices.iter() {
+            joined.extend_from_slice(slice);
+        }
+        let written = wire.write(&mut [IoSlice::new(&joined)]).await;
+        reply.exchange.worker.buffers.give(joined);
+        written?;
+    } else if count > 0 {
         wire.write(slices).await?;
     }
     head.clear();
