@@ -85,6 +85,8 @@ def _policy_hash(targets: Sequence[TargetDoc], providers: Sequence[ProviderDoc])
         shaping.append(
             (
                 provider.origin.scheme,
+                provider.origin.host,
+                provider.origin.port,
                 provider.host_header,
                 provider.operations,
                 provider.headers,

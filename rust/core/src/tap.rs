@@ -182,6 +182,11 @@ impl Tap {
         self.seen.terminal
     }
 
+    /// The usage reported so far.
+    pub fn usage(&self) -> Option<Usage> {
+        self.seen.usage
+    }
+
     /// Whether the reply has already said that it failed.
     pub fn error_seen(&self) -> bool {
         self.seen.error_event

@@ -135,6 +135,7 @@ impl Engine {
         if self.shared.published.load().is_none() {
             return Err(EngineError("there is no snapshot yet: call `apply` first".to_owned()));
         }
+        self.shared.draining.store(false, Ordering::Relaxed);
         let tls = self.options.tls.as_ref().map(server_config).transpose()?;
         let count = if self.options.workers == 0 { cores() } else { self.options.workers };
         let (address, listeners) = listener::bind(&self.options, count)?;
@@ -183,6 +184,8 @@ impl Engine {
                             match order {
                                 Order::Drain => {
                                     worker.drain.notify_waiters();
+                                    // What had arrived before the drain gets to its connection first.
+                                    tokio::time::sleep(Duration::from_millis(50)).await;
                                     worker.deadlines.close_idle();
                                 }
                                 Order::Cut => worker.deadlines.close_all(),
@@ -200,7 +203,6 @@ impl Engine {
             }
         }
         let (log_stop, log) = start_log(self.options.log_fd, queues)?;
-        self.shared.draining.store(false, Ordering::Relaxed);
         *running = Some(Running { address, workers, banks, log_stop, log });
         Ok(address)
     }

@@ -64,6 +64,8 @@ pub(crate) struct Facts {
     pub(crate) cache: CacheResult,
     pub(crate) streaming: bool,
     pub(crate) usage: Option<Usage>,
+    /// The upstream said inside a good status that it failed.
+    pub(crate) error_event: bool,
     pub(crate) reply_bytes: u64,
     pub(crate) ending: Ending,
 }
@@ -114,11 +116,14 @@ impl RequestId {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut bytes = [0; 64];
         let random = (u128::from(worker.random()) << 64) | u128::from(worker.random());
-        let prefix = b"req_".iter().copied();
-        let digits =
-            (0..24).map(|at| DIGITS.get(((random >> (4 * at)) & 15) as usize).copied().unwrap_or(b'0'));
-        for (into, byte) in bytes.iter_mut().zip(prefix.chain(digits)) {
+        for (into, byte) in bytes.iter_mut().zip(*b"req_") {
             *into = byte;
+        }
+        for (pair, byte) in
+            bytes.get_mut(4..28).unwrap_or_default().as_chunks_mut().0.iter_mut().zip(random.to_le_bytes())
+        {
+            let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or_default();
+            *pair = [digit(byte >> 4), digit(byte & 15)];
         }
         Self { bytes, len: 28 }
     }
@@ -221,6 +226,7 @@ impl Facts {
             cache: CacheResult::None,
             streaming: false,
             usage: None,
+            error_event: false,
             reply_bytes: 0,
             ending: Ending::Cancelled,
         }

@@ -10,6 +10,7 @@ mod deadlines;
 mod doors;
 mod exchange;
 mod loaded;
+mod panics;
 mod socket;
 mod stations;
 mod telemetry;

@@ -35,6 +35,7 @@ pub(crate) struct LoadedRoute {
 
 /// What a worker keeps for one provider.
 pub(crate) struct LoadedProvider {
+    pub(crate) name: Rc<str>,
     pub(crate) origin: Rc<Origin>,
     /// `host: …` and the fields that are always sent, each ended by CRLF.
     pub(crate) fixed_fields: Vec<u8>,
@@ -135,10 +136,17 @@ impl LoadedProvider {
             .map(|auth| format!("{}: {}", auth.header, auth.prefix).into_bytes())
             .unwrap_or_default();
         Ok(Self {
+            name: provider.name.as_str().into(),
             origin: worker.origin(&provider.origin)?,
             fixed_fields,
             auth_field,
-            replaced: provider.headers.iter().map(|(name, _)| name.as_bytes().to_vec()).collect(),
+            replaced: provider
+                .headers
+                .iter()
+                .map(|(name, _)| name)
+                .chain(provider.auth.iter().map(|auth| &auth.header))
+                .map(|name| name.as_bytes().to_vec())
+                .collect(),
             credentials: provider
                 .credentials
                 .iter()

@@ -26,7 +26,11 @@ impl Socket {
     /// Whether the peer may have sent something since the last short read: asks the event queue's memory,
     /// not the kernel.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp().poll_read_ready(cx)
+        match self {
+            // What rustls has already decrypted, or the peer's farewell, is no longer in the socket.
+            Self::Tls(tls) if !tls_wants_read(tls) => Poll::Ready(Ok(())),
+            Self::Plain(_) | Self::Tls(_) => self.tcp().poll_read_ready(cx),
+        }
     }
 
     /// Reads once into the spare room of `buffer` (which must have some); 0 stands for the end.
@@ -75,6 +79,13 @@ impl Socket {
             Self::Tls(tls) => Pin::new(&mut **tls).poll_shutdown(cx),
         })
         .await
+    }
+}
+
+fn tls_wants_read(tls: &TlsStream<TcpStream>) -> bool {
+    match tls {
+        TlsStream::Client(client) => client.get_ref().1.wants_read(),
+        TlsStream::Server(server) => server.get_ref().1.wants_read(),
     }
 }
 

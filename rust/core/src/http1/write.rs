@@ -1,5 +1,7 @@
 //! The few pieces of HTTP/1.1 we write, appended to a vector that has room.
 
+use super::Field;
+
 /// Appends `n` in decimal.
 pub fn decimal(out: &mut Vec<u8>, n: u64) {
     let mut digits = [b'0'; 20];
@@ -100,6 +102,32 @@ pub fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the lines of the fields that `pass`, as they came; neighbours go in one copy. `end` is where the
+/// empty line of the head in `buf` begins.
+pub fn lines(
+    out: &mut Vec<u8>,
+    buf: &[u8],
+    fields: &[Field],
+    end: usize,
+    mut pass: impl FnMut(&Field) -> bool,
+) {
+    let mut run = None;
+    for field in fields {
+        let start = field.name.start as usize;
+        match (run, pass(field)) {
+            (None, true) => run = Some(start),
+            (Some(from), false) => {
+                out.extend_from_slice(buf.get(from..start).unwrap_or_default());
+                run = None;
+            }
+            (None, false) | (Some(_), true) => {}
+        }
+    }
+    if let Some(from) = run {
+        out.extend_from_slice(buf.get(from..end).unwrap_or_default());
+    }
 }
 
 #[cfg(test)]

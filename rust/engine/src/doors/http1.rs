@@ -20,6 +20,7 @@ use llm_edge_core::rejection::{Code, Rejection};
 use super::Client;
 use crate::deadlines::Lapse;
 use crate::exchange::{Exchange, serve as serve_exchange};
+use crate::panics::{Panic, caught};
 use crate::socket::Socket;
 use crate::stations::head::refused;
 use crate::stations::stream;
@@ -48,7 +49,12 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: Socket, pending: Vec<u8>) 
         // Boxed, so that an idle connection is small.
         match Box::pin(one_request(&worker, &wire)).await {
             After::Keep => {}
-            After::Close => break,
+            After::Close => {
+                if wire.has_unread().await {
+                    wire.linger().await;
+                }
+                break;
+            }
             After::Linger => {
                 wire.linger().await;
                 break;
@@ -71,12 +77,21 @@ async fn one_request(worker: &Rc<Worker>, wire: &Rc<Wire>) -> After {
             return After::Linger;
         }
     }
-    wire.set_request_read(head.framing == RequestFraming::None);
+    let without_body = head.framing == RequestFraming::None;
+    wire.set_request_read(without_body);
+    if let Some(ahead) = input.get(head.len..).filter(|ahead| without_body && !ahead.is_empty()) {
+        wire.keep_pending(ahead);
+        input.truncate(head.len);
+    }
     let keep_alive = head.keep_alive && !head.upgrade;
     let takes_chunks = head.version == llm_edge_core::http1::Version::Http11;
     let x = Exchange::new(worker, Client::Http1(Rc::clone(wire)), input, head);
-    let Some(reply) = unless_gone(wire, serve_exchange(x)).await else { return After::Close };
-    output::write(wire, reply, keep_alive, takes_chunks).await
+    let Some(reply) = unless_gone(wire, caught(serve_exchange(x))).await else { return After::Close };
+    if let Ok(reply) = reply {
+        return output::write(wire, reply, keep_alive, takes_chunks).await;
+    }
+    let x = Exchange::new(worker, Client::Http1(Rc::clone(wire)), Vec::new(), RequestHead::default());
+    output::write(wire, stream::reject(x, &Panic::rejection(worker)), false, takes_chunks).await
 }
 
 enum HeadFailure {
@@ -116,7 +131,7 @@ async fn read_head(
 }
 
 /// The codec's refusal, with the named limit where it was one.
-fn explained(error: Http1Error, worker: &Worker) -> Rejection {
+pub(super) fn explained(error: Http1Error, worker: &Worker) -> Rejection {
     let mut rejection = refused(error);
     let loaded = worker.loaded();
     let limits = &loaded.snapshot.limits;

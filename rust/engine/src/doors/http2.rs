@@ -4,30 +4,35 @@
 //! The head is written out as the same spans that the HTTP/1.1 codec makes, so that no station can tell the
 //! difference. When a client resets a stream, hyper drops its future, which drops the exchange.
 
-use std::cell::{Cell, RefCell};
-use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll};
+mod outgoing;
 
-use bytes::Bytes;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as HyperBody, Frame, Incoming};
-use hyper::header::{HeaderName, HeaderValue};
-use hyper_util::rt::TokioIo;
-use llm_edge_core::http1::{Field, Known, RequestFraming, RequestHead};
+use hyper::body::{Body as _, Incoming};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use llm_edge_core::http1::{Progress, RequestHead, write as http};
 use llm_edge_core::rejection::{Code, Rejection};
+use llm_edge_core::snapshot::Limits;
 use llm_edge_core::span::Span;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Client;
-use crate::deadlines::Timer;
-use crate::exchange::{Body, Ending, Exchange, Reply, serve as serve_exchange};
+use super::http1::explained;
+use crate::deadlines::{Lapse, Timer};
+use crate::exchange::{Exchange, serve as serve_exchange};
+use crate::panics::{Panic, caught};
 use crate::stations::authenticate::Remembered;
 use crate::stations::body::BodyError;
-use crate::stations::stream::{self, Framing, Progress};
+use crate::stations::stream;
 use crate::worker::Worker;
+use outgoing::Outgoing;
 
 /// Streams one connection may have open.
 const STREAMS_MAX: u32 = 256;
@@ -56,17 +61,46 @@ where
     }
 }
 
-/// Serves a connection until it ends.
+/// What is known of a connection while hyper drives it.
+pub(super) struct Connection {
+    worker: Rc<Worker>,
+    open: Cell<u32>,
+    /// When the last stream ended, on the worker's coarse clock; the connection's start before the first.
+    quiet_since_ms: Cell<u64>,
+    begun: Cell<bool>,
+    next_stream: Cell<u64>,
+    /// Since when each stream's client has not come back for more.
+    handed_out: RefCell<HashMap<u64, u64>>,
+}
+
+/// How often a connection's deadlines are looked at.
+const LOOK_MS: u32 = 500;
+/// What a connection gets to say its farewell.
+const FAREWELL: Duration = Duration::from_millis(500);
+/// Pings find a peer that is gone without a word.
+const PING_EVERY: Duration = Duration::from_secs(30);
+
+/// Serves a connection until it ends, by itself or by a deadline.
 pub(super) async fn serve<S>(worker: Rc<Worker>, socket: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let limits = worker.loaded().snapshot.limits.clone();
+    let state = Rc::new(Connection {
+        open: Cell::new(0),
+        quiet_since_ms: Cell::new(worker.deadlines.now_ms()),
+        begun: Cell::new(false),
+        next_stream: Cell::new(0),
+        handed_out: RefCell::default(),
+        worker: Rc::clone(&worker),
+    });
     let service = {
-        let worker = Rc::clone(&worker);
-        hyper::service::service_fn(move |request| answer(Rc::clone(&worker), request))
+        let state = Rc::clone(&state);
+        hyper::service::service_fn(move |request| answer(Rc::clone(&state), request))
     };
     let connection = hyper::server::conn::http2::Builder::new(OnThisThread)
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
         .max_concurrent_streams(STREAMS_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -75,23 +109,120 @@ where
     tokio::pin!(connection);
     let drain = worker.drain.notified();
     tokio::pin!(drain);
-    if worker.shared.draining() {
+    let mut leaving = worker.shared.draining();
+    if leaving {
         connection.as_mut().graceful_shutdown();
     }
-    // What ended the connection concerns its client, who has seen it; the exchanges settle by themselves.
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        () = &mut drain => {
-            connection.as_mut().graceful_shutdown();
-            drop(connection.await);
+    let timer = worker.deadlines.timer();
+    loop {
+        timer.arm(LOOK_MS);
+        // What ended the connection concerns its client, who has seen it; exchanges settle by themselves.
+        let told = timer
+            .limit(poll_fn(|cx| {
+                if connection.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Told::Ended);
+                }
+                if !leaving && drain.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Told::Drain);
+                }
+                Poll::Pending
+            }))
+            .await;
+        match told {
+            Ok(Told::Ended) => return,
+            Ok(Told::Drain) => {
+                leaving = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            Err(Lapse::Elapsed) => match state.overdue(&limits) {
+                Overdue::No => {}
+                Overdue::Quiet if !leaving => {
+                    leaving = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                Overdue::Quiet | Overdue::Stalled => return,
+            },
+            Err(Lapse::Closing) => {
+                connection.as_mut().graceful_shutdown();
+                drop(tokio::time::timeout(FAREWELL, connection).await);
+                return;
+            }
         }
     }
 }
 
+enum Told {
+    Ended,
+    Drain,
+}
+
+enum Overdue {
+    No,
+    /// No stream for too long.
+    Quiet,
+    /// A client that does not take its reply.
+    Stalled,
+}
+
+impl Connection {
+    fn overdue(&self, limits: &Limits) -> Overdue {
+        let now_ms = self.worker.deadlines.now_ms();
+        let since = |then: u64| now_ms.saturating_sub(then);
+        let stalled = |then: &u64| since(*then) > u64::from(limits.write_stall_ms);
+        if self.handed_out.borrow().values().any(stalled) {
+            return Overdue::Stalled;
+        }
+        let quiet_ms = if self.begun.get() { limits.idle_ms } else { limits.head_ms };
+        if self.open.get() == 0 && since(self.quiet_since_ms.get()) > u64::from(quiet_ms) {
+            return Overdue::Quiet;
+        }
+        Overdue::No
+    }
+
+    /// Counts a stream for as long as the returned value lives.
+    fn open(self: &Rc<Self>) -> Open {
+        self.begun.set(true);
+        self.open.set(self.open.get() + 1);
+        let id = self.next_stream.get();
+        self.next_stream.set(id + 1);
+        Open { connection: Rc::clone(self), id }
+    }
+}
+
+/// One open stream of a connection.
+pub(super) struct Open {
+    connection: Rc<Connection>,
+    id: u64,
+}
+
+impl Open {
+    /// A frame was handed out: from now on its client owes us a step.
+    fn handed_out(&self) {
+        let now_ms = self.connection.worker.deadlines.now_ms();
+        self.connection.handed_out.borrow_mut().insert(self.id, now_ms);
+    }
+
+    /// The client takes more.
+    fn taken(&self) {
+        self.connection.handed_out.borrow_mut().remove(&self.id);
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.taken();
+        let connection = &self.connection;
+        connection.open.set(connection.open.get().saturating_sub(1));
+        connection.quiet_since_ms.set(connection.worker.deadlines.now_ms());
+    }
+}
+
 async fn answer(
-    worker: Rc<Worker>,
+    connection: Rc<Connection>,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Outgoing>, Infallible> {
+    let worker = Rc::clone(&connection.worker);
+    let open = connection.open();
     let (parts, incoming) = request.into_parts();
     let stream = Rc::new(Stream {
         read: Cell::new(incoming.is_end_stream()),
@@ -102,54 +233,53 @@ async fn answer(
     let mut input = worker.buffers.take();
     let mut head = worker.take_head();
     let checked = write_out(&parts, &mut input, &mut head, &worker);
+    let again = Rc::clone(&stream);
     let x = Exchange::new(&worker, Client::Http2(stream), input, head);
     let reply = match checked {
-        Ok(()) => Box::pin(serve_exchange(x)).await,
+        Ok(()) => Box::pin(caught(serve_exchange(x))).await.unwrap_or_else(|Panic| {
+            let x = Exchange::new(&worker, Client::Http2(again), Vec::new(), RequestHead::default());
+            stream::reject(x, &Panic::rejection(&worker))
+        }),
         Err(rejection) => stream::reject(x, &rejection),
     };
-    Ok(respond(reply).await)
+    Ok(outgoing::respond(reply, open).await)
 }
 
-/// Writes the head into `input` and its places into `head`.
+/// Writes the head into `input` as HTTP/1.1 has it and lets the codec read it: one set of rules for both.
 fn write_out(
     parts: &hyper::http::request::Parts,
     input: &mut Vec<u8>,
     head: &mut RequestHead,
     worker: &Worker,
 ) -> Result<(), Rejection> {
-    let mut put = |bytes: &[u8]| {
-        let start = input.len();
-        input.extend_from_slice(bytes);
-        Span::new(start, input.len())
-    };
-    head.method = put(parts.method.as_str().as_bytes());
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    head.target = put(target.as_bytes());
-    let limits = worker.loaded().snapshot.limits.clone();
-    if target.len() > limits.target_bytes_max as usize {
-        let message =
-            format!("the target is too long (`limits.target_bytes_max` is {})", limits.target_bytes_max);
-        return Err(Rejection::new(Code::TargetTooLong, message));
-    }
-    if parts.uri.authority().is_none() && !parts.headers.contains_key("host") {
-        return Err(Rejection::new(Code::BadHttp, "the request names no host (`:authority` or `host`)"));
-    }
-    if parts.headers.len() > usize::from(limits.headers_max) {
-        let message = format!("too many header fields (`limits.headers_max` is {})", limits.headers_max);
-        return Err(Rejection::new(Code::HeadTooLarge, message));
+    input.extend_from_slice(parts.method.as_str().as_bytes());
+    input.push(b' ');
+    input.extend_from_slice(target.as_bytes());
+    input.extend_from_slice(b" HTTP/1.1\r\n");
+    let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
+    if let Some(authority) = authority {
+        http::field(input, b"host", authority);
     }
     for (name, value) in &parts.headers {
-        let known = Known::of(name.as_str().as_bytes());
-        head.fields.push(Field {
-            name: put(name.as_str().as_bytes()),
-            value: put(value.as_bytes().trim_ascii()),
-            known,
-        });
+        let is_host = name == hyper::header::HOST;
+        if is_host && authority.is_some_and(|authority| !authority.eq_ignore_ascii_case(value.as_bytes())) {
+            return Err(Rejection::new(Code::BadHttp, "`:authority` and `host` name different hosts"));
+        }
+        // The length of the body is the stream's, and whoever expects a go-ahead has it from flow control.
+        let said_otherwise = matches!(*name, hyper::header::CONTENT_LENGTH | hyper::header::EXPECT);
+        let said_before = is_host && authority.is_some();
+        if !(said_otherwise || said_before) {
+            http::field(input, name.as_str().as_bytes(), value.as_bytes());
+        }
     }
-    head.framing = RequestFraming::None;
-    head.keep_alive = true;
-    head.len = input.len();
-    Ok(())
+    input.extend_from_slice(b"\r\n");
+    let loaded = worker.loaded();
+    match head.parse(input, &loaded.head_limits) {
+        Ok(Progress::Complete) => Ok(()),
+        Ok(Progress::Partial) => Err(Rejection::new(Code::BadHttp, "the request's head is not complete")),
+        Err(e) => Err(explained(e, worker)),
+    }
 }
 
 impl Stream {
@@ -168,8 +298,9 @@ impl Stream {
             self.timer.arm(x.loaded.snapshot.limits.body_progress_ms);
             let frame = match self.timer.limit(incoming.frame()).await {
                 Ok(Some(Ok(frame))) => frame,
-                Ok(Some(Err(_))) => return Err(BodyError::Gone),
-                Ok(None) => break,
+                Ok(None) if incoming.is_end_stream() => break,
+                // A reset without an error code ends the body as if it were whole.
+                Ok(None | Some(Err(_))) => return Err(BodyError::Gone),
                 Err(_) => return Err(BodyError::Stalled),
             };
             if let Ok(data) = frame.into_data() {
@@ -184,157 +315,4 @@ impl Stream {
     pub(crate) fn request_is_read(&self) -> bool {
         self.read.get()
     }
-}
-
-async fn respond(mut reply: Reply) -> hyper::Response<Outgoing> {
-    reply.begin();
-    // A reply that breaks off before its first byte becomes an error of its own, as on HTTP/1.1.
-    let mut first = None;
-    if let Body::Relay(relay) = &mut reply.body
-        && !relay.is_event_stream()
-    {
-        let mut relay = std::mem::replace(&mut reply.body, Body::Whole(Vec::new()));
-        if let Body::Relay(relay) = &mut relay {
-            let _ = relay.framing(false);
-            first = Some(relay.advance(&mut reply.exchange).await);
-        }
-        reply.body = relay;
-        if let Some(Progress::Broken(rejection)) = &first {
-            let rejection = rejection.clone();
-            let Reply { exchange, .. } = reply;
-            reply = stream::reject(exchange, &rejection);
-            reply.begin();
-            first = None;
-        }
-    }
-    let mut response = hyper::Response::new(());
-    *response.status_mut() =
-        hyper::StatusCode::from_u16(reply.status).unwrap_or(hyper::StatusCode::BAD_GATEWAY);
-    for line in reply.fields.split(|b| *b == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let Some(colon) = memchr::memchr(b':', line) else { continue };
-        let (name, value) = line.split_at(colon);
-        // The codec has checked both; HTTP/2 wants names in lower case, which `from_bytes` sees to.
-        if let (Ok(name), Ok(value)) = (
-            HeaderName::from_bytes(name),
-            HeaderValue::from_bytes(value.get(1..).unwrap_or_default().trim_ascii()),
-        ) {
-            response.headers_mut().append(name, value);
-        }
-    }
-    let length = match &mut reply.body {
-        Body::Whole(bytes) => Some(bytes.len() as u64),
-        Body::Stored(stored) => Some(stored.body.len() as u64),
-        Body::Relay(relay) => match relay.framing(false) {
-            Framing::Length(n) if first.is_none() => Some(n),
-            Framing::Length(_) | Framing::Chunked | Framing::Payload => None,
-        },
-    };
-    if let Some(length) = length {
-        response.headers_mut().insert(hyper::header::CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    response.map(|()| Outgoing { state: State::Ready(Box::new(reply), first.map(Box::new)) })
-}
-
-/// A reply's body, pulled by hyper as the client's window allows.
-struct Outgoing {
-    state: State,
-}
-
-type Next = Pin<Box<dyn Future<Output = (Box<Reply>, Bytes, Option<Ended>)>>>;
-
-enum State {
-    /// Nothing under way; the progress is one that was made before hyper asked.
-    Ready(Box<Reply>, Option<Box<Progress>>),
-    Waiting(Next),
-    /// The stream must be reset after what was written.
-    Broken,
-    Over,
-}
-
-enum Ended {
-    Whole,
-    Cut(Rejection),
-}
-
-/// The client cannot take the rest: the stream is reset.
-#[derive(Debug)]
-struct Cut;
-
-impl std::fmt::Display for Cut {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the reply broke off")
-    }
-}
-
-impl std::error::Error for Cut {}
-
-impl HyperBody for Outgoing {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        loop {
-            match std::mem::replace(&mut self.state, State::Over) {
-                State::Over => return Poll::Ready(None),
-                State::Broken => return Poll::Ready(Some(Err(Cut))),
-                State::Ready(reply, progress) => self.state = State::Waiting(Box::pin(next(reply, progress))),
-                State::Waiting(mut future) => match future.as_mut().poll(cx) {
-                    Poll::Pending => {
-                        self.state = State::Waiting(future);
-                        return Poll::Pending;
-                    }
-                    Poll::Ready((reply, bytes, ended)) => {
-                        self.state = match ended {
-                            None => State::Ready(reply, None),
-                            Some(Ended::Whole) => {
-                                reply.finish(Ending::Whole);
-                                State::Over
-                            }
-                            Some(Ended::Cut(rejection)) => {
-                                reply.finish(Ending::Cut(rejection.code));
-                                State::Broken
-                            }
-                        };
-                        if !bytes.is_empty() {
-                            return Poll::Ready(Some(Ok(Frame::data(bytes))));
-                        }
-                    }
-                },
-            }
-        }
-    }
-}
-
-async fn next(mut reply: Box<Reply>, progress: Option<Box<Progress>>) -> (Box<Reply>, Bytes, Option<Ended>) {
-    let mut body = std::mem::replace(&mut reply.body, Body::Whole(Vec::new()));
-    let (bytes, ended) = match &mut body {
-        Body::Whole(_) if reply.exchange.is_head_request() => (Bytes::new(), Some(Ended::Whole)),
-        Body::Whole(bytes) => (Bytes::from(std::mem::take(bytes)), Some(Ended::Whole)),
-        Body::Stored(stored) => (Bytes::copy_from_slice(&stored.body), Some(Ended::Whole)),
-        Body::Relay(relay) => {
-            let progress = match progress {
-                Some(made) => *made,
-                None => relay.advance(&mut reply.exchange).await,
-            };
-            let (buffer, runs) = relay.runs();
-            let mut bytes = Vec::with_capacity(runs.iter().map(|run| run.end - run.start).sum());
-            for run in runs {
-                bytes.extend_from_slice(buffer.get(run.start..run.end).unwrap_or_default());
-            }
-            let ended = match progress {
-                Progress::More => None,
-                Progress::Whole => Some(Ended::Whole),
-                Progress::Broken(rejection) => {
-                    bytes.extend_from_slice(&relay.farewell(&reply.exchange, &rejection));
-                    Some(Ended::Cut(rejection))
-                }
-            };
-            (Bytes::from(bytes), ended)
-        }
-    };
-    reply.body = body;
-    reply.exchange.facts.reply_bytes += bytes.len() as u64;
-    reply.replied();
-    (reply, bytes, ended)
 }

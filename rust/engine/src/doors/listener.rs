@@ -1,5 +1,6 @@
 //! The listener: sockets, the first bytes of a connection, and which protocol they speak.
 
+use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
 use std::rc::Rc;
@@ -98,13 +99,16 @@ pub(crate) async fn accept(
             Err(_) => {}
         }
     }
-    while let Some(Ok((tcp, _))) = std::future::poll_fn(|cx| match listener.poll_accept(cx) {
+    // Without tokio's budget, which would end the loop before the queue is empty.
+    let queued = tokio::task::unconstrained(std::future::poll_fn(|cx| match listener.poll_accept(cx) {
         Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
         Poll::Pending => Poll::Ready(None),
-    })
-    .await
-    {
-        open(&worker, tcp, tls.as_ref());
+    }));
+    tokio::pin!(queued);
+    while let Some(accepted) = std::future::poll_fn(|cx| queued.as_mut().poll(cx)).await {
+        if let Ok((tcp, _)) = accepted {
+            open(&worker, tcp, tls.as_ref());
+        }
     }
     Ok(())
 }
@@ -144,6 +148,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 async fn plain(worker: Rc<Worker>, tcp: TcpStream) {
     let mut first = [0u8; 24];
+    let mut pause = Duration::from_millis(5);
     let timer = worker.deadlines.timer();
     timer.arm(worker.loaded().snapshot.limits.head_ms);
     timer.set_idle(true);
@@ -161,8 +166,9 @@ async fn plain(worker: Rc<Worker>, tcp: TcpStream) {
                         if !PREFACE.starts_with(seen) {
                             return Some(false);
                         }
-                        // Less than the preface so far: rare enough to wait by the clock.
-                        tokio::time::sleep(Duration::from_millis(5)).await;
+                        // Less than the preface so far: rare enough to wait by the clock, ever longer.
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(Duration::from_millis(320));
                     }
                 }
             }

@@ -123,11 +123,11 @@ fn key(x: &Exchange, head: &Head, caller: &Principal, route: &LoadedRoute, scree
         }
         key.part(b"");
     }
-    // Vendors switch features by fields of their own; each may shape the reply.
+    // Any field that travels upstream may shape the reply there.
     for field in x.request.fields.iter().filter(|field| field.known == Known::Other) {
         let name = field.name.of(&x.input);
-        if shapes_reply(name) {
-            key.part(name);
+        if may_shape_reply(name) {
+            key.part(&name.to_ascii_lowercase());
             key.part(field.value.of(&x.input));
         }
     }
@@ -135,10 +135,25 @@ fn key(x: &Exchange, head: &Head, caller: &Principal, route: &LoadedRoute, scree
     key.finish()
 }
 
-/// Fields known to other gateways and SDKs that select features or the account that answers.
-fn shapes_reply(name: &[u8]) -> bool {
-    const PREFIXES: [&[u8]; 3] = [b"openai-", b"anthropic-", b"x-ms-"];
-    PREFIXES
-        .iter()
-        .any(|prefix| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)))
+/// Whether a field may select what is answered: all but those that are known to tell about the client or to
+/// follow a request through systems.
+fn may_shape_reply(name: &[u8]) -> bool {
+    const STARTS: [&[u8]; 6] =
+        [b"x-stainless-", b"sec-", b"x-b3-", b"x-datadog-", b"x-amzn-", b"x-cloud-trace"];
+    const NAMES: [&[u8]; 12] = [
+        b"accept-language",
+        b"b3",
+        b"baggage",
+        b"dnt",
+        b"origin",
+        b"pragma",
+        b"priority",
+        b"referer",
+        b"sentry-trace",
+        b"x-client-request-id",
+        b"x-correlation-id",
+        b"x-request-start",
+    ];
+    let starts = |start: &&[u8]| name.get(..start.len()).is_some_and(|s| s.eq_ignore_ascii_case(start));
+    !STARTS.iter().any(starts) && !NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
 }

@@ -30,6 +30,9 @@ pub(crate) struct Begun {
     pub(crate) latest_ms: u64,
 }
 
+/// Interim replies (1xx) before the final one that are put up with.
+const INTERIM_MAX: u32 = 16;
+
 /// How an attempt failed.
 enum Failed {
     /// No byte of the request was written: another attempt is safe.
@@ -87,8 +90,9 @@ pub(crate) async fn first_byte(
             }
         }
     }
-    Err(last
-        .unwrap_or_else(|| Rejection::new(Code::Internal, "no target of this route serves the operation")))
+    Err(last.unwrap_or_else(|| {
+        Rejection::new(Code::Internal, "no target of this route is ready to serve the operation")
+    }))
 }
 
 /// Index into [`crate::telemetry::bank::ATTEMPT_RESULTS`].
@@ -103,6 +107,8 @@ fn result_of(code: Code) -> usize {
 
 /// A request as it goes to one target.
 struct Request {
+    /// The provider's name, for messages: its address is nobody else's business.
+    provider: Rc<str>,
     origin: Rc<Origin>,
     /// Request line and fields, ended by the empty line.
     head: Vec<u8>,
@@ -113,7 +119,7 @@ struct Request {
 }
 
 impl Request {
-    /// `None` when the target's provider does not serve the operation.
+    /// `None` when the target's provider does not serve the operation, or has lost its credential.
     fn write(x: &Exchange, head: &Head, plan: &Plan, target: usize, screened: &Screened) -> Option<Self> {
         let snapshot = &x.loaded.snapshot;
         let target = snapshot.routes.get(plan.route.index)?.targets.get(target)?;
@@ -132,8 +138,10 @@ impl Request {
             }
             ModelName::Rest => Some(escaped(name_for(&target.model, &written.decode(body).ok()?))),
         };
-        let sent_len =
-            envelope.body.len() - model.as_ref().map_or(0, |m| written.raw.len().wrapping_sub(m.len()));
+        let sent_len = match &model {
+            Some(model) => envelope.body.len() - written.raw.len() + model.len(),
+            None => envelope.body.len(),
+        };
         let mut out = x.worker.buffers.take();
         write_line(&mut out, x, head, template, &target.model, &envelope.scan.model?, body);
         out.extend_from_slice(&provider.fixed_fields);
@@ -143,7 +151,9 @@ impl Request {
             if credential.write(&mut out) {
                 out.extend_from_slice(b"\r\n");
             } else {
+                // Without its credential a request would only be refused as if it were the caller's fault.
                 out.truncate(before);
+                return None;
             }
         }
         write_fields(&mut out, x, provider, &snapshot.providers.get(target.provider)?.default_headers);
@@ -158,7 +168,13 @@ impl Request {
             out.extend_from_slice(name);
             out.extend_from_slice(after);
         }
-        Some(Self { origin: Rc::clone(&provider.origin), head: out, model, joined })
+        Some(Self {
+            provider: Rc::clone(&provider.name),
+            origin: Rc::clone(&provider.origin),
+            head: out,
+            model,
+            joined,
+        })
     }
 }
 
@@ -260,7 +276,8 @@ fn percent_encode(out: &mut Vec<u8>, name: &[u8]) {
 
 /// The client's fields that travel on: not what concerns one connection, not who the caller is.
 fn write_fields(out: &mut Vec<u8>, x: &Exchange, provider: &LoadedProvider, defaults: &[(String, String)]) {
-    for field in &x.request.fields {
+    let end = x.request.len.saturating_sub(2);
+    write::lines(out, &x.input, &x.request.fields, end, |field| {
         let name = field.name.of(&x.input);
         let travels = match field.known {
             Known::HopByHop
@@ -283,10 +300,8 @@ fn write_fields(out: &mut Vec<u8>, x: &Exchange, provider: &LoadedProvider, defa
             _ => true,
         };
         let replaced = || provider.replaced.iter().any(|own| own.eq_ignore_ascii_case(name));
-        if travels && !replaced() {
-            write::field(out, name, field.value.of(&x.input));
-        }
-    }
+        travels && !replaced()
+    });
     for (name, value) in defaults {
         let sent = |field: &llm_edge_core::http1::Field| {
             field.name.of(&x.input).eq_ignore_ascii_case(name.as_bytes())
@@ -331,19 +346,18 @@ async fn attempt(
 async fn connect(x: &Exchange, plan: &Plan, request: &Request, latest_ms: u64) -> Result<Connection, Failed> {
     let timer = x.client.timer();
     timer.arm_before(plan.deadlines.connect_ms, latest_ms);
-    match timer.limit(request.origin.connect()).await {
+    match timer.limit(request.origin.connect(plan.deadlines.connect_ms)).await {
         Ok(Ok(connection)) => {
             x.worker.bank.worker.upstream_connections_opened.add(1);
             Ok(connection)
         }
         Ok(Err(e)) => Err(Failed::Unsent(Rejection::new(
             Code::UpstreamUnreachable,
-            format!("the upstream `{}` cannot be reached: {e}", request.origin.address()),
+            format!("provider `{}` cannot be reached: {e}", request.provider),
         ))),
         Err(lapse) => Err(Failed::Unsent(lapse.rejection(&format!(
-            "the upstream `{}` did not accept the connection within {} ms (`deadlines.connect_ms`)",
-            request.origin.address(),
-            plan.deadlines.connect_ms
+            "provider `{}` did not accept the connection within {} ms (`deadlines.connect_ms`)",
+            request.provider, plan.deadlines.connect_ms
         )))),
     }
 }
@@ -363,7 +377,7 @@ async fn write_request(
         count = slices.len();
     }
     let slices = slices.get_mut(..count).unwrap_or_default();
-    match x.client.timer().limit(connection.send(slices)).await {
+    match x.client.timer().limit(connection.send(slices, &x.loaded.upstream_head_limits)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(failure)) => {
             let rejection = closed(request, &failure.error);
@@ -375,25 +389,31 @@ async fn write_request(
 
 async fn read_reply(x: &Exchange, request: &Request, connection: &mut Connection) -> Result<(), Rejection> {
     let limits = &x.loaded.upstream_head_limits;
+    let mut interim = 0;
     loop {
         match x.client.timer().limit(connection.read_head(limits)).await {
-            Ok(Ok(())) if connection.head.status < 200 => connection.skip_head(),
+            Ok(Ok(())) if connection.head.status < 200 && interim < INTERIM_MAX => {
+                interim += 1;
+                connection.skip_head();
+            }
+            Ok(Ok(())) if connection.head.status < 200 => {
+                return Err(Rejection::new(
+                    Code::UpstreamInvalid,
+                    format!("provider `{}` sent one interim reply after the other", request.provider),
+                ));
+            }
             Ok(Ok(())) => return Ok(()),
             Ok(Err(ReadError::Closed(e))) => return Err(closed(request, &e)),
             Ok(Err(ReadError::Invalid(e))) => {
                 return Err(Rejection::new(
                     Code::UpstreamInvalid,
-                    format!(
-                        "the upstream `{}` did not send valid HTTP/1.1: {}",
-                        request.origin.address(),
-                        e.message()
-                    ),
+                    format!("provider `{}` did not send valid HTTP/1.1: {}", request.provider, e.message()),
                 ));
             }
             Err(lapse) => {
                 let message = format!(
-                    "the upstream `{}` did not begin its reply in time (`deadlines.first_byte_ms`, `deadlines.total_ms`)",
-                    request.origin.address()
+                    "provider `{}` did not begin its reply in time (`deadlines.first_byte_ms`, `deadlines.total_ms`)",
+                    request.provider
                 );
                 return Err(lapse.rejection(&message));
             }
@@ -405,6 +425,6 @@ fn closed(request: &Request, error: &io::Error) -> Rejection {
     let what = if error.kind() == io::ErrorKind::UnexpectedEof { "closed" } else { "broke" };
     Rejection::new(
         Code::UpstreamClosed,
-        format!("the upstream `{}` {what} the connection before it replied", request.origin.address()),
+        format!("provider `{}` {what} the connection before it replied", request.provider),
     )
 }

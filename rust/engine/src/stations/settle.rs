@@ -1,7 +1,6 @@
 //! Settle: what happened is counted and, where asked for, written down. Runs when the exchange is dropped,
 //! so no way out can forget it. Never waits.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use llm_edge_core::date;
@@ -63,6 +62,7 @@ fn count_target(x: &Exchange, duration: Duration) {
     let class = match (facts.ending, facts.status) {
         (Ending::Cancelled, _) => 5,
         (Ending::Cut(_), _) => 4,
+        (Ending::Whole, 200..300) if facts.error_event => 6,
         (Ending::Whole, 200..300) => 0,
         (Ending::Whole, 300..400) => 1,
         (Ending::Whole, 400..500) => 2,
@@ -97,7 +97,7 @@ fn count_target(x: &Exchange, duration: Duration) {
 fn log(x: &Exchange, duration: Duration) {
     let facts = &x.facts;
     let settings = &x.loaded.snapshot.request_log;
-    let failed = facts.status >= 400 || facts.ending != Ending::Whole;
+    let failed = facts.status >= 400 || facts.ending != Ending::Whole || facts.error_event;
     let wanted = match settings.mode {
         _ if failed => true,
         // Probes come every few seconds and say nothing.
@@ -123,8 +123,8 @@ fn write_line(line: &mut Vec<u8>, x: &Exchange, duration: Duration) {
     let mut write = Line { out: line, first: true };
     write.raw("{");
     write.text("ts", &date::rfc3339_micros(at.as_secs(), at.subsec_micros()));
-    write
-        .text("level", if facts.status >= 500 || facts.ending != Ending::Whole { "warning" } else { "info" });
+    let upstream_failed = facts.status >= 500 || facts.error_event;
+    write.text("level", if upstream_failed || facts.ending != Ending::Whole { "warning" } else { "info" });
     write.text("event", "request");
     write.text("request_id", x.request_id.as_str());
     write.text("operation", facts.operation.map_or("", |o| o.name()));
@@ -169,7 +169,7 @@ fn write_line(line: &mut Vec<u8>, x: &Exchange, duration: Duration) {
         write.number("output_tokens", usage.output_tokens);
     }
     write.number("reply_bytes", facts.reply_bytes);
-    write.number("epoch", x.worker.shared.epoch.load(Ordering::Relaxed));
+    write.number("epoch", x.loaded.epoch);
     write.raw("}");
 }
 

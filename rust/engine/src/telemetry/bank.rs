@@ -64,7 +64,7 @@ impl Histogram {
 }
 
 /// Classes of outcome, as the label `status` has them.
-pub(crate) const STATUS_CLASSES: [&str; 6] = ["2xx", "3xx", "4xx", "5xx", "cut", "cancelled"];
+pub(crate) const STATUS_CLASSES: [&str; 7] = ["2xx", "3xx", "4xx", "5xx", "cut", "cancelled", "error_event"];
 
 /// Kinds of tokens, as the label `type` has them.
 pub(crate) const TOKEN_TYPES: [&str; 5] = ["input", "output", "cached_input", "cache_write", "reasoning"];
@@ -106,6 +106,7 @@ pub(crate) struct WorkerCells {
     pub(crate) upstream_connections_opened: Cell64,
     pub(crate) cache_stored: Cell64,
     pub(crate) log_dropped: Cell64,
+    pub(crate) panics: Cell64,
 }
 
 /// Which target a [`TargetCells`] counts.

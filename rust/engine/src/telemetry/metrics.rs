@@ -40,7 +40,7 @@ const REQUESTS: Metric = metric(
     "llm_edge_requests_total",
     "counter",
     &["route", "provider", "model", "status"],
-    "Requests that reached a route, by how they ended; `cut` is a reply that broke off, `cancelled` a client that left.",
+    "Requests that reached a route, by how they ended; `cut` is a reply that broke off, `cancelled` a client that left, `error_event` an error told inside a good status.",
 );
 const DURATION: Metric = metric(
     "llm_edge_request_duration_seconds",
@@ -116,6 +116,8 @@ const LOG_DROPPED: Metric = metric(
     &[],
     "Request log lines dropped because the log could not be written fast enough.",
 );
+const PANICS: Metric =
+    metric("llm_edge_panics_total", "counter", &[], "Requests that ended because the gateway failed inside.");
 const CACHE_BYTES: Metric =
     metric("llm_edge_cache_bytes", "gauge", &[], "Bytes held by the exact cache, keys included.");
 const BUFFERED: Metric = metric(
@@ -145,6 +147,7 @@ pub const METRICS: &[Metric] = &[
     UPSTREAM_OPENED,
     CACHE_STORED,
     LOG_DROPPED,
+    PANICS,
     CACHE_BYTES,
     BUFFERED,
 ];
@@ -294,6 +297,7 @@ fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {
         (&UPSTREAM_OPENED, |w| &w.upstream_connections_opened),
         (&CACHE_STORED, |w| &w.cache_stored),
         (&LOG_DROPPED, |w| &w.log_dropped),
+        (&PANICS, |w| &w.panics),
     ] {
         header(out, metric);
         sample(out, metric.name, "", total(of));

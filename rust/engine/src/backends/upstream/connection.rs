@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use llm_edge_core::http1::{HeadLimits, Http1Error, Progress, ResponseHead};
 
@@ -58,16 +58,14 @@ impl Connection {
     ///
     /// # Errors
     /// [`WriteError`] with the number of bytes taken before it.
-    pub(crate) async fn send(&mut self, mut slices: &mut [IoSlice<'_>]) -> Result<(), WriteError> {
+    pub(crate) async fn send(
+        &mut self,
+        mut slices: &mut [IoSlice<'_>],
+        limits: &HeadLimits,
+    ) -> Result<(), WriteError> {
         let mut written = 0;
         while !slices.is_empty() {
-            let polled = poll_fn(|cx| match self.socket.poll_write(cx, slices) {
-                Poll::Ready(result) => Poll::Ready(result.map(Some)),
-                // An upstream that answers before it has read everything (413, 401) stops reading.
-                Poll::Pending => self.socket.poll_readable(cx).map_ok(|()| None),
-            })
-            .await;
-            match polled {
+            match poll_fn(|cx| self.poll_send(cx, slices, limits)).await {
                 Ok(Some(0)) => {
                     return Err(WriteError { written, error: io::ErrorKind::WriteZero.into() });
                 }
@@ -83,6 +81,43 @@ impl Connection {
             }
         }
         poll_fn(|cx| self.socket.poll_flush(cx)).await.map_err(|error| WriteError { written, error })
+    }
+
+    /// Writes once; `None` when a final reply has begun instead, or the upstream has closed. What comes in
+    /// while the upstream takes no more is read, since it may be no answer at all: a session ticket of TLS,
+    /// or an interim reply.
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        limits: &HeadLimits,
+    ) -> Poll<io::Result<Option<usize>>> {
+        if let Poll::Ready(written) = self.socket.poll_write(cx, slices) {
+            return Poll::Ready(written.map(Some));
+        }
+        loop {
+            if ready!(self.socket.poll_readable(cx)).is_err() {
+                return Poll::Ready(Ok(None));
+            }
+            match ready!(self.socket.poll_read(cx, &mut self.buffer)) {
+                Ok(0) | Err(_) => return Poll::Ready(Ok(None)),
+                Ok(_) if self.is_answered(limits) => return Poll::Ready(Ok(None)),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Whether the buffer holds the head of a final reply, or something that can be none. Interim replies
+    /// are dropped.
+    fn is_answered(&mut self, limits: &HeadLimits) -> bool {
+        loop {
+            self.head.reset();
+            match self.head.parse(&self.buffer, false, limits) {
+                Ok(Progress::Partial) => return false,
+                Ok(Progress::Complete) if self.head.status < 200 => self.skip_head(),
+                Ok(Progress::Complete) | Err(_) => return true,
+            }
+        }
     }
 
     /// Reads until `buffer` begins with a complete head, which is then in `head`.

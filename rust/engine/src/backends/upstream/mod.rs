@@ -10,6 +10,7 @@ pub(crate) use tls::{client_config, platform_config};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use llm_edge_core::snapshot::{self, Scheme};
 use rustls::ClientConfig;
@@ -80,15 +81,6 @@ impl Origin {
         self.idle_max.set(idle_max);
     }
 
-    /// `host:port`, for messages.
-    pub(crate) fn address(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
-    }
-
     /// An idle connection that still looks alive: asks the event queue's memory, not the kernel.
     pub(crate) fn take_idle(&self) -> Option<Connection> {
         loop {
@@ -99,16 +91,29 @@ impl Origin {
         }
     }
 
-    /// A new connection.
+    /// A new connection, within about `connect_ms` (0: no limit of ours), which the addresses of the name
+    /// share: one that does not answer must not take the time of the others.
     ///
     /// # Errors
     /// [`ConnectError`]: no request byte was written, so another attempt is safe.
-    pub(crate) async fn connect(&self) -> Result<Connection, ConnectError> {
-        let addresses =
-            tokio::net::lookup_host((self.host.as_str(), self.port)).await.map_err(ConnectError::Name)?;
+    pub(crate) async fn connect(&self, connect_ms: u32) -> Result<Connection, ConnectError> {
+        let addresses: Vec<_> = tokio::net::lookup_host((self.host.as_str(), self.port))
+            .await
+            .map_err(ConnectError::Name)?
+            .collect();
         let mut last = io::Error::new(io::ErrorKind::NotFound, "no address");
-        for address in addresses {
-            match TcpStream::connect(address).await {
+        let share =
+            Duration::from_millis(u64::from(connect_ms)) / u32::try_from(addresses.len()).unwrap_or(1).max(1);
+        for address in &addresses {
+            let connecting = TcpStream::connect(address);
+            let connected = if share.is_zero() || addresses.len() == 1 {
+                connecting.await
+            } else {
+                tokio::time::timeout(share, connecting)
+                    .await
+                    .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            };
+            match connected {
                 Ok(tcp) => return self.secure(tcp).await,
                 Err(e) => last = e,
             }

@@ -35,7 +35,9 @@ impl Wire {
     }
 
     async fn read_length(&self, x: &mut Exchange, start: usize, length: u64) -> Result<usize, BodyError> {
-        x.hold(length)?;
+        if length > x.loaded.snapshot.limits.body_bytes_max {
+            return Err(BodyError::TooLarge);
+        }
         let end = start + usize::try_from(length).map_err(|_| BodyError::TooLarge)?;
         if x.input.len() < end {
             self.say_continue(x, start).await?;
@@ -48,6 +50,8 @@ impl Wire {
         }
         while x.input.len() < end {
             self.read_more(x).await?;
+            // Counted as it arrives: an announcement alone takes no room from others.
+            x.hold((x.input.len().min(end) - start) as u64)?;
         }
         Ok(end)
     }

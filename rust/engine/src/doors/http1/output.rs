@@ -9,6 +9,7 @@ use super::wire::Wire;
 use super::{After, unless_gone};
 use crate::buffers::JOIN_BYTES_MAX;
 use crate::exchange::{Body, Ending, Reply};
+use crate::panics::{Panic, caught};
 use crate::stations::stream::{self, Framing, Progress, Relay, RunKind};
 
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -126,7 +127,10 @@ async fn pump(
         reply.replied();
     }
     loop {
-        let progress = unless_gone(wire, relay.advance(&mut reply.exchange)).await.ok_or_else(gone)?;
+        let advanced =
+            unless_gone(wire, caught(relay.advance(&mut reply.exchange))).await.ok_or_else(gone)?;
+        let progress =
+            advanced.unwrap_or_else(|Panic| relay.failed(&Panic::rejection(&reply.exchange.worker)));
         let broken = match progress {
             Progress::More => None,
             Progress::Whole => {

@@ -48,7 +48,8 @@ impl Wire {
             return true;
         }
         if worker.shared.draining() {
-            return false;
+            // What has arrived is still answered.
+            return self.is_readable().await;
         }
         self.timer.arm(if first { limits.head_ms } else { limits.idle_ms });
         drop(loaded);
@@ -125,7 +126,19 @@ impl Wire {
                 self.timer.arm(self.write_stall_ms.get());
             }
         }
-        poll_fn(|cx| self.socket.borrow_mut().poll_flush(cx)).await
+        self.timer
+            .limit(poll_fn(|cx| self.socket.borrow_mut().poll_flush(cx)))
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+
+    /// Whether the client has sent something that was not read: closing now would make its reply a reset.
+    pub(super) async fn has_unread(&self) -> bool {
+        !self.pending.borrow().is_empty() || self.is_readable().await
+    }
+
+    async fn is_readable(&self) -> bool {
+        poll_fn(|cx| Poll::Ready(matches!(self.socket.borrow().poll_readable(cx), Poll::Ready(Ok(()))))).await
     }
 
     /// Says that no more follows, and reads what the client still sends, for a while.

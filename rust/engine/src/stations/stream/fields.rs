@@ -10,20 +10,20 @@ use crate::stations::send::Begun;
 
 /// The upstream's fields but those of its own connection, its cookies and its ids. Then who answered.
 pub(super) fn write_upstream(out: &mut Vec<u8>, x: &Exchange, begun: &Begun) {
-    let buffer = &begun.connection.buffer;
-    for field in &begun.connection.head.fields {
-        match field.known {
+    let head = &begun.connection.head;
+    write::lines(out, &begun.connection.buffer, &head.fields, head.len.saturating_sub(2), |field| {
+        !matches!(
+            field.known,
             Known::HopByHop
-            | Known::ContentLength
-            | Known::TransferEncoding
-            | Known::SetCookie
-            | Known::AltSvc
-            | Known::Edge
-            | Known::XRequestId
-            | Known::RequestId => {}
-            _ => write::field(out, field.name.of(buffer), field.value.of(buffer)),
-        }
-    }
+                | Known::ContentLength
+                | Known::TransferEncoding
+                | Known::SetCookie
+                | Known::AltSvc
+                | Known::Edge
+                | Known::XRequestId
+                | Known::RequestId
+        )
+    });
     let snapshot = &x.loaded.snapshot;
     let target = x.facts.route.and_then(|r| snapshot.routes.get(r)).and_then(|r| r.targets.get(begun.target));
     if let Some(provider) = target.and_then(|t| snapshot.providers.get(t.provider)) {

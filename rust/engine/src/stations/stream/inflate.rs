@@ -8,12 +8,15 @@ use std::io::{self, Write};
 
 use brotli_decompressor::DecompressorWriter;
 use flate2::write::{MultiGzDecoder, ZlibDecoder};
-use llm_edge_core::tap::{Outcome, Tap};
+use llm_edge_core::tap::{Outcome, Tap, Usage};
 
 /// Output of one reply's decoder, at most.
 const DECODED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Output buffer of the brotli decoder.
 const BROTLI_BUFFER_BYTES: usize = 4 * 1024;
+
+/// Memory of the zstd decoder, as a power of two (RFC 8878 §3.1.1.1.2 asks decoders for 8 MiB).
+const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
 /// A tap, behind a decoder where one is needed.
 pub(super) enum Watch {
@@ -71,7 +74,11 @@ impl Watch {
                 BROTLI_BUFFER_BYTES,
             )))))
         } else if is(b"zstd") {
-            match zstd::stream::write::Decoder::new(sink) {
+            let bounded = zstd::stream::write::Decoder::new(sink).and_then(|mut decoder| {
+                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+                Ok(decoder)
+            });
+            match bounded {
                 Ok(decoder) => Self::Coded(Box::new(Decoder::Zstd(Box::new(decoder)))),
                 Err(_) => Self::Blind,
             }
@@ -91,6 +98,14 @@ impl Watch {
                 }
             }
             Self::Blind => {}
+        }
+    }
+
+    /// What the upstream has reported so far.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        match self {
+            Self::Plain(tap) => tap.usage(),
+            Self::Coded(_) | Self::Blind => None,
         }
     }
 

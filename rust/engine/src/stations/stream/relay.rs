@@ -16,6 +16,7 @@ use llm_edge_core::tap::{Payload, Tap};
 use super::inflate::{self, Watch};
 use crate::backends::cache::memory::Stored;
 use crate::backends::upstream::{Connection, Origin};
+use crate::deadlines::Lapse;
 use crate::exchange::Exchange;
 use crate::stations::cache::Keep;
 use crate::stations::send::Begun;
@@ -50,6 +51,16 @@ pub(crate) enum Framing {
     Chunked,
     /// The door frames by itself, or the connection's end says it.
     Payload,
+}
+
+impl Framing {
+    /// The length, where it is announced.
+    pub(crate) fn length(self) -> Option<u64> {
+        match self {
+            Self::Length(n) => Some(n),
+            Self::Chunked | Self::Payload => None,
+        }
+    }
 }
 
 /// What an advance yielded.
@@ -138,7 +149,7 @@ impl Relay {
 
     /// The bytes that tell the client, inside its event stream, that it broke off; empty where it has none.
     pub(crate) fn farewell(&self, x: &Exchange, rejection: &Rejection) -> Vec<u8> {
-        if !self.is_event_stream() || matches!(self.decoder, Decoder::Length(_)) || self.coded {
+        if !self.is_event_stream() || self.coded {
             return Vec::new();
         }
         // An event that was cut must not swallow this one.
@@ -150,12 +161,13 @@ impl Relay {
     /// The framing for a client that can (or cannot) take chunks.
     pub(crate) fn framing(&mut self, client_takes_chunks: bool) -> Framing {
         match self.decoder {
-            Decoder::Length(n) => Framing::Length(n),
-            Decoder::Chunked(_) | Decoder::UntilClose if client_takes_chunks => {
+            // Behind the announced length of an event stream there would be no room to say that it broke off.
+            Decoder::Length(n) if self.payload != Payload::Sse || self.coded => Framing::Length(n),
+            Decoder::Length(_) | Decoder::Chunked(_) | Decoder::UntilClose if client_takes_chunks => {
                 self.keep_chunks = true;
                 Framing::Chunked
             }
-            Decoder::Chunked(_) | Decoder::UntilClose => Framing::Payload,
+            Decoder::Length(_) | Decoder::Chunked(_) | Decoder::UntilClose => Framing::Payload,
         }
     }
 
@@ -169,10 +181,21 @@ impl Relay {
         self.at < self.connection.buffer.len() || matches!(self.decoder, Decoder::Length(0))
     }
 
+    /// After a panic: nothing more of the upstream's bytes, and why.
+    pub(crate) fn failed(&mut self, rejection: &Rejection) -> Progress {
+        self.run_count = 0;
+        self.connection.spoiled = true;
+        Progress::Broken(rejection.clone())
+    }
+
     /// Waits for the next bytes and tells what they are. Whatever the last advance handed out must have been
     /// written.
     pub(crate) async fn advance(&mut self, x: &mut Exchange) -> Progress {
         self.run_count = 0;
+        if self.latest_ms <= x.worker.deadlines.now_ms() {
+            let message = "the upstream's reply took too long (`deadlines.total_ms`)";
+            return self.broken(x, Lapse::Elapsed.rejection(message));
+        }
         if !self.has_more() {
             self.connection.buffer.clear();
             self.at = 0;
@@ -204,6 +227,8 @@ impl Relay {
             return self.broken(x, Rejection::new(Code::UpstreamInvalid, message));
         }
         self.tap_runs();
+        // A client that leaves now is still billed for what the upstream has reported.
+        x.facts.usage = self.tap.usage();
         if self.complete { self.finish(x) } else { Progress::More }
     }
 
@@ -309,6 +334,7 @@ impl Relay {
     fn finish(&mut self, x: &mut Exchange) -> Progress {
         let outcome = self.tap.finish();
         x.facts.usage = outcome.usage;
+        x.facts.error_event = outcome.error_event;
         let good = (200..300).contains(&self.status);
         // A length or a last chunk is the upstream's word that a document is whole; an event stream must
         // also end as its dialect says, and what ends with the connection must at least be whole JSON.
@@ -320,7 +346,7 @@ impl Relay {
                 "the upstream ended its reply before it was complete",
             ));
         }
-        if outcome.terminal && !outcome.error_event {
+        if outcome.terminal && outcome.content && !outcome.error_event {
             self.store(x);
         }
         Progress::Whole

@@ -1,0 +1,45 @@
+//! A panic is one request's fault, not the connection's and not the worker's (B35).
+
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
+use llm_edge_core::rejection::{Code, Rejection};
+
+use crate::worker::Worker;
+
+/// A panic happened; its message went to standard error.
+pub(crate) struct Panic;
+
+impl Panic {
+    /// Counts the panic; returns what the client is told.
+    pub(crate) fn rejection(worker: &Worker) -> Rejection {
+        worker.bank.worker.panics.add(1);
+        Rejection::new(Code::Internal, "the gateway failed on this request; others are not affected")
+    }
+}
+
+/// Drives `future` to its end, or to its panic. State that the future shares is worker-local and changed in
+/// whole steps only, so it can be used after an unwind.
+pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, Panic> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+        Err(_) => Poll::Ready(Err(Panic)),
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_the_future_and_not_the_thread() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert!(runtime.block_on(caught(async { panic!("on purpose") })).is_err());
+        assert_eq!(runtime.block_on(caught(async { 7 })).ok(), Some(7));
+    }
+}
