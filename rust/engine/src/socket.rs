@@ -64,6 +64,11 @@ impl Socket {
         }
     }
 
+    /// Makes the peer see a reset when this socket is dropped.
+    pub(crate) fn reset_on_close(&self) -> io::Result<()> {
+        self.tcp().set_zero_linger()
+    }
+
     /// Pushes out what TLS still holds; nothing to do on a plain socket.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

@@ -20,9 +20,10 @@ MOCK = "version: 1\nmock: true\n"
 def test_demo_once_streams_an_answer_and_ends_with_0(tmp_path: Path) -> None:
     ended = run(tmp_path, "demo", "--once", *FREE_PORTS)
     assert ended.returncode == 0, ended.stderr
-    question, answer = ended.stdout.splitlines()
+    question, answer, *to_paste = ended.stdout.splitlines()
     assert question.startswith("> ")
     assert answer.removeprefix("< ").strip() == question.removeprefix("> ").strip()
+    assert any(line.strip().startswith("curl http://127.0.0.1:") for line in to_paste)
 
 
 def test_demo_once_keeps_standard_output_for_its_first_line(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ enum After {
     Keep,
     /// The client was told, or left: close.
     Close,
+    /// Only a reset tells the client that its reply is not whole.
+    Abort,
     /// The client may still be sending: read what comes for a while, or the reset would eat our reply.
     Linger,
 }
@@ -59,6 +61,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: Socket, pending: Vec<u8>) 
                 wire.linger().await;
                 break;
             }
+            After::Abort => return wire.abort(),
         }
     }
     wire.close().await;
@@ -77,7 +80,7 @@ async fn one_request(worker: &Rc<Worker>, wire: &Rc<Wire>) -> After {
             return After::Linger;
         }
     }
-    let without_body = head.framing == RequestFraming::None;
+    let without_body = matches!(head.framing, RequestFraming::None | RequestFraming::Length(0));
     wire.set_request_read(without_body);
     if let Some(ahead) = input.get(head.len..).filter(|ahead| without_body && !ahead.is_empty()) {
         wire.keep_pending(ahead);

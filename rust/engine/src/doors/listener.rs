@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Type};
+use tokio::io::{Interest, Ready};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -168,6 +169,9 @@ async fn plain(worker: Rc<Worker>, tcp: TcpStream) {
                         }
                         // Less than the preface so far: rare enough to wait by the clock, ever longer.
                         tokio::time::sleep(pause).await;
+                        if tcp.ready(Interest::READABLE).await.is_ok_and(Ready::is_read_closed) {
+                            return Some(false);
+                        }
                         pause = (pause * 2).min(Duration::from_millis(320));
                     }
                 }

@@ -104,7 +104,11 @@ async fn relay(wire: &Wire, mut reply: Reply, keep_alive: bool, http11: bool) ->
         Ok(Some(rejection)) => {
             let told = tell(wire, &reply, framing, &rejection).await;
             reply.finish(Ending::Cut(rejection.code));
-            if told.is_ok() { After::Linger } else { After::Close }
+            match (told, framing) {
+                (Ok(Told::No), Framing::Payload) => After::Abort,
+                (Ok(_), _) => After::Linger,
+                (Err(_), _) => After::Close,
+            }
         }
         // The client left or reads no more; the exchange settles as cancelled.
         Err(_) => After::Close,
@@ -225,21 +229,28 @@ fn chunk_size(line: &mut [u8; 18], n: usize) -> usize {
     digits + 2
 }
 
+/// Whether an event in the stream says that it broke off.
+enum Told {
+    Yes,
+    No,
+}
+
 /// Tells the client inside the stream that it broke off; the missing end says the same (B04).
-async fn tell(wire: &Wire, reply: &Reply, framing: Framing, rejection: &Rejection) -> io::Result<()> {
-    let Body::Relay(relay) = &reply.body else { return Ok(()) };
+async fn tell(wire: &Wire, reply: &Reply, framing: Framing, rejection: &Rejection) -> io::Result<Told> {
+    let Body::Relay(relay) = &reply.body else { return Ok(Told::No) };
     let event = relay.farewell(&reply.exchange, rejection);
     if event.is_empty() {
-        return Ok(());
+        return Ok(Told::No);
     }
     let mut size = [0u8; 18];
     let len = chunk_size(&mut size, event.len());
     let line = size.get(..len).unwrap_or_default();
     if framing == Framing::Chunked {
-        wire.write(&mut [IoSlice::new(line), IoSlice::new(&event), IoSlice::new(b"\r\n")]).await
+        wire.write(&mut [IoSlice::new(line), IoSlice::new(&event), IoSlice::new(b"\r\n")]).await?;
     } else {
-        wire.write(&mut [IoSlice::new(&event)]).await
+        wire.write(&mut [IoSlice::new(&event)]).await?;
     }
+    Ok(Told::Yes)
 }
 
 #[cfg(test)]

@@ -165,6 +165,12 @@ impl Wire {
         let _ = self.timer.limit(drain).await;
     }
 
+    /// Makes the connection's end a reset.
+    pub(super) fn abort(&self) {
+        // Where the socket will not have it, it is gone already.
+        let _ = self.socket.borrow().reset_on_close();
+    }
+
     /// Ends the connection in good order (TLS wants to say so).
     #[expect(
         clippy::await_holding_refcell_ref,

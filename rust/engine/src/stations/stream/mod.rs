@@ -4,6 +4,7 @@
 //! finished. So a client that does not read stops the upstream's reads, and nothing piles up between them.
 
 mod fields;
+mod holdback;
 mod inflate;
 mod relay;
 

@@ -13,6 +13,7 @@ use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::surface::Operation;
 use llm_edge_core::tap::{Payload, Tap};
 
+use super::holdback::Holdback;
 use super::inflate::{self, Watch};
 use crate::backends::cache::memory::Stored;
 use crate::backends::upstream::{Connection, Origin};
@@ -95,6 +96,8 @@ pub(crate) struct Relay {
     payload: Payload,
     /// The payload is compressed.
     coded: bool,
+    /// Keeps back an event that has not come whole.
+    holdback: Holdback,
     /// The body as far as it has come, where the reply is to be kept.
     gathered: Option<Vec<u8>>,
     keep: Option<(Keep, Vec<u8>)>,
@@ -136,6 +139,7 @@ impl Relay {
             tap,
             payload,
             coded,
+            holdback: Holdback::new(payload == Payload::Sse && !coded),
             status,
             progress_ms,
             latest_ms,
@@ -173,7 +177,11 @@ impl Relay {
 
     /// The runs of the last advance, with the buffer they are in.
     pub(crate) fn runs(&self) -> (&[u8], &[Run]) {
-        (&self.connection.buffer, self.runs.get(..self.run_count).unwrap_or_default())
+        let runs = self.runs.get(..self.run_count).unwrap_or_default();
+        match self.holdback.released() {
+            Some(released) => (released, runs),
+            None => (&self.connection.buffer, runs),
+        }
     }
 
     /// Whether an advance would have something to say without waiting.
@@ -192,6 +200,7 @@ impl Relay {
     /// written.
     pub(crate) async fn advance(&mut self, x: &mut Exchange) -> Progress {
         self.run_count = 0;
+        self.holdback.clear_released();
         if self.latest_ms <= x.worker.deadlines.now_ms() {
             let message = "the upstream's reply took too long (`deadlines.total_ms`)";
             return self.broken(x, Lapse::Elapsed.rejection(message));
@@ -229,7 +238,9 @@ impl Relay {
         self.tap_runs();
         // A client that leaves now is still billed for what the upstream has reported.
         x.facts.usage = self.tap.usage();
-        if self.complete { self.finish(x) } else { Progress::More }
+        let progress = if self.complete { self.finish(x) } else { Progress::More };
+        self.hold_back(matches!(progress, Progress::Whole));
+        progress
     }
 
     fn look_length(&mut self) {
@@ -298,6 +309,29 @@ impl Relay {
         let mut runs = Runs { runs: &mut self.runs, count: self.run_count };
         runs.push(start, end, kind);
         self.run_count = runs.count;
+    }
+
+    /// Keeps back the start of an event that has not come whole: of a stream that breaks off there, the client
+    /// then sees whole events and our error, never half an event that its parser would choke on.
+    fn hold_back(&mut self, whole: bool) {
+        if whole {
+            if self.holdback.is_holding() {
+                let runs = self.runs.get(..self.run_count).unwrap_or_default();
+                self.holdback.release_all(&self.connection.buffer, runs);
+                self.hand_out_released();
+            }
+        } else if self.holdback.is_holding() || !self.tap.between_events() {
+            let runs = self.runs.get(..self.run_count).unwrap_or_default();
+            if self.holdback.take(&self.connection.buffer, runs) {
+                self.hand_out_released();
+            }
+        }
+    }
+
+    fn hand_out_released(&mut self) {
+        let length = self.holdback.released().map_or(0, <[u8]>::len);
+        self.run_count = 0;
+        self.hand_out(0, length, RunKind::Payload);
     }
 
     /// Lets the tap see what was handed out; chunked bodies were tapped chunk by chunk.

@@ -1,0 +1,137 @@
+//! Keeps back the start of an event until the rest has come.
+//!
+//! Servers write whole events, so this is the exception: reads that end between two events pass untouched
+//! and cost one question to the tap. Where one does not, payload is copied here, everything up to the last
+//! event's end is released, and the rest waits. Bounded: an event larger than [`HELD_BYTES_MAX`] passes as it
+//! comes, and from then on the stream does.
+
+use llm_edge_core::http1::{Chunked, Step};
+use memchr::memmem;
+
+use super::relay::{Run, RunKind};
+
+/// Most bytes of one event that are kept back.
+const HELD_BYTES_MAX: usize = 256 * 1024;
+
+/// See the module.
+pub(super) struct Holdback {
+    on: bool,
+    held: Vec<u8>,
+    released: Vec<u8>,
+    has_released: bool,
+}
+
+impl Holdback {
+    pub(super) fn new(on: bool) -> Self {
+        Self { on, held: Vec::new(), released: Vec::new(), has_released: false }
+    }
+
+    /// Whether something is kept back.
+    pub(super) fn is_holding(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// What goes to the client instead of the runs, if anything does.
+    pub(super) fn released(&self) -> Option<&[u8]> {
+        self.has_released.then_some(self.released.as_slice())
+    }
+
+    /// What was released has been written.
+    pub(super) fn clear_released(&mut self) {
+        self.released.clear();
+        self.has_released = false;
+    }
+
+    /// Takes the payload of the runs; false when they shall pass as they are.
+    pub(super) fn take(&mut self, buffer: &[u8], runs: &[Run]) -> bool {
+        if !self.on {
+            return false;
+        }
+        self.append(buffer, runs);
+        let end = last_event_end(&self.held);
+        if self.held.len() - end > HELD_BYTES_MAX {
+            self.on = false;
+            std::mem::swap(&mut self.held, &mut self.released);
+        } else {
+            self.released.extend_from_slice(self.held.get(..end).unwrap_or_default());
+            self.held.drain(..end);
+        }
+        self.has_released = true;
+        true
+    }
+
+    /// The stream has come to its end: all of it goes.
+    pub(super) fn release_all(&mut self, buffer: &[u8], runs: &[Run]) {
+        self.append(buffer, runs);
+        std::mem::swap(&mut self.held, &mut self.released);
+        self.has_released = true;
+    }
+
+    fn append(&mut self, buffer: &[u8], runs: &[Run]) {
+        for run in runs {
+            let bytes = buffer.get(run.start..run.end).unwrap_or_default();
+            match run.kind {
+                RunKind::Payload => self.held.extend_from_slice(bytes),
+                RunKind::Chunks => append_payload(&mut self.held, bytes),
+            }
+        }
+    }
+}
+
+/// The payload of whole chunks, which were decoded once already and are therefore sound.
+fn append_payload(out: &mut Vec<u8>, chunks: &[u8]) {
+    let mut decoder = Chunked::new();
+    let mut at = 0;
+    while let Ok(step) = decoder.step(chunks, at) {
+        at = match step {
+            Step::Size { next, .. } | Step::ChunkEnd { next, .. } | Step::Trailer { next } => next,
+            Step::Data { start, end } => {
+                out.extend_from_slice(chunks.get(start..end).unwrap_or_default());
+                end
+            }
+            Step::End { .. } | Step::NeedMore => return,
+        };
+    }
+}
+
+/// One past the last empty line; 0 when there is none.
+fn last_event_end(bytes: &[u8]) -> usize {
+    [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"]
+        .iter()
+        .filter_map(|mark| memmem::rfind(bytes, mark).map(|at| at + mark.len()))
+        .max()
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload(bytes: &[u8]) -> [Run; 1] {
+        [Run { start: 0, end: bytes.len(), kind: RunKind::Payload }]
+    }
+
+    #[test]
+    fn whole_events_go_and_the_start_of_another_waits() {
+        let mut holdback = Holdback::new(true);
+        let first = b"data: 1\n\ndata: 2\r\n\r\ndat";
+        assert!(holdback.take(first, &payload(first)));
+        assert_eq!(holdback.released(), Some(&b"data: 1\n\ndata: 2\r\n\r\n"[..]));
+        holdback.clear_released();
+        let chunk = b"6\r\na: 3\n\n\r\n";
+        let runs = [Run { start: 0, end: chunk.len(), kind: RunKind::Chunks }];
+        assert!(holdback.take(chunk, &runs));
+        assert_eq!(holdback.released(), Some(&b"data: 3\n\n"[..]));
+        assert!(!holdback.is_holding());
+    }
+
+    #[test]
+    fn an_event_beyond_the_bound_passes_and_so_does_all_after_it() {
+        let mut holdback = Holdback::new(true);
+        let big = vec![b'x'; HELD_BYTES_MAX + 1];
+        assert!(holdback.take(&big, &payload(&big)));
+        assert_eq!(holdback.released().map(<[u8]>::len), Some(big.len()));
+        holdback.clear_released();
+        assert!(!holdback.take(b"y", &payload(b"y")));
+    }
+}
