@@ -1,19 +1,28 @@
 #!/bin/bash
-# Entry of the benchmarks.
+# Entry of the benchmarks: builds what is measured, installs it beside the load generators, runs.
 #
-# usage: scripts/bench.sh gate|quick|full
+# usage: scripts/bench.sh gate|quick|full [SCENARIO…]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 what="${1:-full}"
+python=.venv/bin/python
+locked=()
+if [ -n "${CI:-}" ]; then locked=(--locked); fi
+
+echo "· benchmark programs (release profile)"
+cargo build --release --quiet "${locked[@]}" -p llm-edge-bench
 if [ "$what" = gate ]; then
-  if [ -x bench/gate.sh ]; then exec bench/gate.sh; fi
-  echo "bench-gate: no baseline yet"
-  exit 0
+  exec python3.11 -m bench.callgrind
 fi
-if [ ! -f bench/run.py ]; then
-  echo "bench: no scenarios yet" >&2
-  exit 1
+
+# The installed release wheel is measured, not the tree: in an environment of its own.
+venv=bench/.work/venv
+if [ ! -x "$venv/bin/python" ]; then
+  python3.11 -m venv "$venv"
 fi
-VIRTUAL_ENV="$PWD/.venv" .venv/bin/maturin develop --release --quiet
-exec .venv/bin/python bench/run.py "$what"
+echo "· release wheel, into $venv"
+VIRTUAL_ENV="$PWD/.venv" .venv/bin/maturin build --release --quiet "${locked[@]}" --out bench/.work/dist
+"$venv/bin/pip" install --quiet -r bench/requirements.txt bench/.work/dist/*.whl
+"$venv/bin/pip" install --quiet --no-deps --force-reinstall bench/.work/dist/*.whl
+exec "$python" -m bench "$@"

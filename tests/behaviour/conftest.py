@@ -39,7 +39,7 @@ routes:
 def _shared_two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hop, Upstream]]:
     with Upstream() as first, Upstream() as second:
         hop = start_hop(
-            tmp_path_factory.mktemp("two"), first, TWO_TARGETS, others={"other": second}
+            tmp_path_factory.mktemp("two"), first, TWO_TARGETS, others={"other": second.url}
         )
         yield hop, second
         hop.running.stop()

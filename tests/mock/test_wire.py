@@ -3,50 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import anthropic
 import httpx2
 import openai
 import pytest
-from pydantic import BaseModel, Field
 
 from tests.mock.alone import mock_alone
+from tests.mock.asks import (
+    CHAT_TOOL,
+    MESSAGES_TOOL,
+    RESPONSES_TOOL,
+    TEXT,
+    USER,
+    Bounded,
+    City,
+    strictly,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-TEXT = 'Žluťoučký kůň, "quoted"\n漢字 🙂'
-
-
-class City(BaseModel):
-    name: str = Field(min_length=2)
-    population: int
-    kind: Literal["city", "village"]
-    tags: list[str]
-    twin: City | None
-
-
-class Bounded(BaseModel):
-    """Bounds travel to OpenAI; Anthropic's SDK turns them into prose."""
-
-    population: int = Field(ge=10, le=12)
-    code: str = Field(pattern="^[A-Z]{3}-[0-9]{2}$")
-
-
-WEATHER = {
-    "type": "object",
-    "properties": {"city": {"type": "string"}, "days": {"type": "integer", "minimum": 2}},
-    "required": ["city", "days"],
-    "additionalProperties": False,
-}
-CHAT_TOOL = {
-    "type": "function",
-    "function": {"name": "weather", "parameters": WEATHER, "strict": True},
-}
-RESPONSES_TOOL = {"type": "function", "name": "weather", "parameters": WEATHER, "strict": True}
-MESSAGES_TOOL = {"name": "weather", "description": "The weather", "input_schema": WEATHER}
-USER = [{"role": "user", "content": TEXT}]
 
 
 @pytest.fixture(scope="session")
@@ -70,11 +47,6 @@ def ant(mock_address: str) -> Iterator[anthropic.Anthropic]:
         base_url=mock_address, api_key="none", max_retries=0, timeout=20
     ) as client:
         yield client
-
-
-def strictly(reply: BaseModel) -> None:
-    """The SDKs build models without checking; here every field must have its declared type."""
-    type(reply).model_validate(reply.model_dump(by_alias=True, warnings="error"))
 
 
 # --- chat completions

@@ -69,6 +69,13 @@ class Running:
         parts = urlsplit(self.api)
         return parts.hostname or "", parts.port or 0
 
+    @property
+    def resident_kib(self) -> int:
+        """Resident memory, KiB."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
+        return int(line.split()[1])
+
     def log(self) -> str:
         """Everything on standard error so far."""
         return self.log_path.read_text(errors="replace")

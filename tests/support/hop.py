@@ -33,7 +33,7 @@ def config(
     *,
     models: Sequence[str] = ("*",),
     ca_file: Path | None = None,
-    others: Mapping[str, Upstream] = MappingProxyType({}),
+    others: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """A configuration with both providers at `url`, in YAML.
 
@@ -42,7 +42,7 @@ def config(
         more: Further areas.
         models: What the key may use.
         ca_file: Certificates that the upstream's is verified against.
-        others: Further OpenAI-compatible providers, by name.
+        others: Further OpenAI-compatible providers: name and URL without a path.
     """
     at: dict[str, object] = {"api_key": UPSTREAM_KEY}
     if ca_file:
@@ -55,7 +55,7 @@ def config(
             "up": {"type": "openai_compatible", "base_url": f"{url}/v1", **at},
             "claude": {"type": "anthropic", "base_url": url, **at},
             **{
-                name: {"type": "openai_compatible", "base_url": f"{other.url}/v1"}
+                name: {"type": "openai_compatible", "base_url": f"{other}/v1"}
                 for name, other in others.items()
             },
         },
@@ -109,7 +109,7 @@ class Hop:
         return len(self.upstream.requests)
 
     def still_works(self) -> None:
-        """A plain request on a new connection is answered, and is the next one the upstream sees."""
+        """A plain request on a new connection is answered, and the upstream sees it next."""
         before = self.seen
         answer = self.ask(post())
         assert (answer.status, answer.body) == (200, b"{}")
@@ -123,7 +123,7 @@ def start_hop(
     *arguments: str,
     models: Sequence[str] = ("*",),
     ca_file: Path | None = None,
-    others: Mapping[str, Upstream] = MappingProxyType({}),
+    others: Mapping[str, str] = MappingProxyType({}),
 ) -> Hop:
     """Start a gateway in front of `upstream`; `more` is YAML, `arguments` are the program's."""
     folder.mkdir(parents=True, exist_ok=True)

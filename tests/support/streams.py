@@ -59,7 +59,7 @@ def _responses() -> list[bytes]:
 
 
 def _messages() -> list[bytes]:
-    message = {
+    message: dict[str, object] = {
         "id": "m1",
         "type": "message",
         "role": "assistant",

@@ -164,6 +164,10 @@ class Upstream:
             seen = self._changed.wait_for(enough, timeout_s)
             assert seen, f"saw {len(self.requests)} requests and {self.cancelled} cancellations"
 
+    def pause(self, seconds: float) -> None:
+        """Let time pass in the test, for what shows itself only by not happening."""
+        self._stopping.wait(seconds)
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, name="upstream", daemon=True).start()
         return self

@@ -2,6 +2,7 @@
 
 import select
 import socket
+import ssl
 import struct
 from dataclasses import dataclass
 from typing import Self
@@ -29,9 +30,11 @@ class Answer:
 class Wire:
     """One connection to `address`."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self._socket = socket.create_connection(address, timeout=READ_S)
+    def __init__(self, address: tuple[str, int], tls: ssl.SSLContext | None = None) -> None:
+        self._socket: socket.socket = socket.create_connection(address, timeout=READ_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self._socket = tls.wrap_socket(self._socket, server_hostname=address[0])
         self._buffer = b""
         self._ended = self._reset = False
 
@@ -49,10 +52,6 @@ class Wire:
         """Close with a reset, without a goodbye."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
-
-    def take_little(self) -> None:
-        """Make the window for what comes to us as small as it can be."""
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
 
     def readable_within(self, seconds: float) -> bool:
         """Whether something, or the end, has come by then."""
@@ -127,7 +126,7 @@ class Wire:
             return False
         try:
             data = self._socket.recv(65536)
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLError):
             data, self._reset = b"", True
         self._ended = not data
         self._buffer += data

@@ -62,11 +62,19 @@ fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     rest.get(..memmem::find(rest, b"\r\n").unwrap_or(rest.len()))
 }
 
-/// The model a request body asks for, looked for near its start; what precedes its last `/` is left out.
+/// The model a request body asks for, looked for near its start and its end; what precedes its last `/` is
+/// left out.
 pub fn model(body: &[u8]) -> Option<&[u8]> {
-    let near = body.get(..body.len().min(256))?;
-    let at = memmem::find(near, b"\"model\":")? + b"\"model\":".len();
-    let rest = near.get(at..)?.trim_ascii_start().strip_prefix(b"\"")?;
+    let start = body.get(..body.len().min(NEAR))?;
+    let end = body.get(body.len().saturating_sub(NEAR)..)?;
+    named(start).or_else(|| named(end))
+}
+
+const NEAR: usize = 128;
+
+fn named(part: &[u8]) -> Option<&[u8]> {
+    let at = memmem::find(part, b"\"model\":")? + b"\"model\":".len();
+    let rest = part.get(at..)?.trim_ascii_start().strip_prefix(b"\"")?;
     let name = rest.get(..memchr::memchr(b'"', rest)?)?;
     name.rsplit(|byte| *byte == b'/').next()
 }

@@ -236,6 +236,8 @@ class Rules:
                 if target.provider not in self._config.providers:
                     message = f"unknown provider `{target.provider}`"
                     hint = nearest(target.provider, self._config.providers)
+                    if target.provider == "mock":
+                        hint = "the mock provider comes with `mock: true`"
                     self._fault((*where, "provider"), message, hint)
                 if target.model == "*":
                     self._rest((*where, "model"), route)

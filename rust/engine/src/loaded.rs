@@ -146,6 +146,8 @@ impl LoadedProvider {
                 .map(|(name, _)| name)
                 .chain(provider.auth.iter().map(|auth| &auth.header))
                 .map(|name| name.as_bytes().to_vec())
+                // W3C baggage may hold what the caller's own services tell each other.
+                .chain([b"baggage".to_vec()])
                 .collect(),
             credentials: provider
                 .credentials

@@ -2,7 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
 use llm_edge_core::rejection::{Code, Rejection};
@@ -22,8 +22,9 @@ impl Panic {
 
 /// Drives `future` to its end, or to its panic. State that the future shares is worker-local and changed in
 /// whole steps only, so it can be used after an unwind.
-pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, Panic> {
-    let mut future = pin!(future);
+///
+/// Takes the future where it is: a request's is large, and handing it on by value would copy it.
+pub(crate) async fn caught<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, Panic> {
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
@@ -34,12 +35,14 @@ pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, Panic> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     #[test]
     fn a_panic_ends_the_future_and_not_the_thread() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        assert!(runtime.block_on(caught(async { panic!("on purpose") })).is_err());
-        assert_eq!(runtime.block_on(caught(async { 7 })).ok(), Some(7));
+        assert!(runtime.block_on(caught(pin!(async { panic!("on purpose") }))).is_err());
+        assert_eq!(runtime.block_on(caught(pin!(async { 7 }))).ok(), Some(7));
     }
 }

@@ -1,7 +1,7 @@
 """JSONTestSuite over the wire: forwarded as it came, or refused; never seen differently.
 
-A body that a full parser takes is forwarded. One that no parser takes, or that parsers differ on, may
-go either way; forwarded means the same bytes but for the model's name.
+A body that a full parser takes is forwarded. One that no parser takes, or that parsers differ on,
+may go either way; forwarded means the same bytes but for the model's name.
 """
 
 from pathlib import Path

@@ -148,7 +148,7 @@ def test_an_error_of_the_upstream_comes_back_as_it_is(hop: Hop, status: str, kin
     data = reply(b'{"error":{"message":"theirs"}}', status, "Retry-After: 7", content_type=kind)
     hop.upstream.always(Read(), Send(data))
     answer = hop.ask(post(data=body(stream=True)))
-    assert answer.status == int(status.split()[0])
+    assert answer.status == int(status.split(maxsplit=1)[0])
     assert answer.body == b'{"error":{"message":"theirs"}}'
     assert answer.complete
     assert answer.headers["retry-after"] == "7"

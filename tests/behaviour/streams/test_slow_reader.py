@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -54,23 +53,14 @@ def short(short_hop: Hop) -> Hop:
     return short_hop
 
 
-def resident_kib(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1])
-    raise AssertionError("no VmRSS")
-
-
 @pytest.mark.parametrize("http", ["HTTP/1.1", "HTTP/1.0"])
 def test_a_stream_that_nobody_reads_is_not_read_either(hop: Hop, http: str) -> None:
     hop.still_works()
     hop.upstream.reset()
-    before = resident_kib(hop.running.pid)
+    before = hop.running.resident_kib
     pour = Pour(chunk(HALF), bytes_max=256 << 20)
-    end = chunk(EVENTS["chat"][-1]) + chunk(b"")
     hop.upstream.once(Read(), Send(stream_head()), pour, AwaitClose())
     with hop.connect() as wire:
-        wire.take_little()
         wire.send(post(data=body(stream=True)).replace(b" HTTP/1.1\r\n", f" {http}\r\n".encode()))
         deadline = time.monotonic() + 8
         while not hop.upstream.poured:
@@ -78,16 +68,14 @@ def test_a_stream_that_nobody_reads_is_not_read_either(hop: Hop, http: str) -> N
             # Others are served all the while.
             assert hop.ask(post()).status == 200
         assert 0 < hop.upstream.poured < KERNEL_BYTES_MAX
-        assert resident_kib(hop.running.pid) - before < 2 << 10
+        assert hop.running.resident_kib - before < 2 << 10
     hop.upstream.wait_for(cancelled=1)
-    assert end
 
 
 def test_a_reader_that_wakes_up_gets_everything(hop: Hop) -> None:
     events = [EVENTS["chat"][1] * 50] * 2000 + [EVENTS["chat"][-1]]
     hop.upstream.once(Read(), Send(stream_head() + b"".join(map(chunk, events)) + chunk(b"")))
     with hop.connect() as wire:
-        wire.take_little()
         wire.send(post(data=body(stream=True)))
         hop.upstream.wait_for(requests=1)
         hop.still_works()
@@ -101,7 +89,6 @@ def test_a_reader_that_never_wakes_up_is_left_in_the_end(short: Hop) -> None:
         Read(), Send(stream_head()), Pour(chunk(HALF), 256 << 20, stall_s=0.3), AwaitClose()
     )
     with short.connect() as wire:
-        wire.take_little()
         wire.send(post(data=body(stream=True)))
         short.upstream.wait_for(cancelled=1)
         # What comes is cut, not ended.

@@ -10,7 +10,7 @@ mod wire;
 pub(crate) use wire::Wire;
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -89,7 +89,8 @@ async fn one_request(worker: &Rc<Worker>, wire: &Rc<Wire>) -> After {
     let keep_alive = head.keep_alive && !head.upgrade;
     let takes_chunks = head.version == llm_edge_core::http1::Version::Http11;
     let x = Exchange::new(worker, Client::Http1(Rc::clone(wire)), input, head);
-    let Some(reply) = unless_gone(wire, caught(serve_exchange(x))).await else { return After::Close };
+    let exchange = pin!(serve_exchange(x));
+    let Some(reply) = unless_gone(wire, pin!(caught(exchange))).await else { return After::Close };
     if let Ok(reply) = reply {
         return output::write(wire, reply, keep_alive, takes_chunks).await;
     }
@@ -149,8 +150,7 @@ pub(super) fn explained(error: Http1Error, worker: &Worker) -> Rejection {
 }
 
 /// Drives `future` to its end, unless the client leaves before.
-async fn unless_gone<F: Future>(wire: &Wire, future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
+async fn unless_gone<F: Future>(wire: &Wire, mut future: Pin<&mut F>) -> Option<F::Output> {
     poll_fn(|cx| {
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(Some(output));

@@ -236,7 +236,7 @@ async fn answer(
     let again = Rc::clone(&stream);
     let x = Exchange::new(&worker, Client::Http2(stream), input, head);
     let reply = match checked {
-        Ok(()) => Box::pin(caught(serve_exchange(x))).await.unwrap_or_else(|Panic| {
+        Ok(()) => caught(Box::pin(serve_exchange(x)).as_mut()).await.unwrap_or_else(|Panic| {
             let x = Exchange::new(&worker, Client::Http2(again), Vec::new(), RequestHead::default());
             stream::reject(x, &Panic::rejection(&worker))
         }),

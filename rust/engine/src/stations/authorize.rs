@@ -110,6 +110,7 @@ fn show(model: &Model, surface: Surface) -> serde_json::Value {
         }),
         Surface::Anthropic => serde_json::json!({
             "type": "model", "id": model.id, "display_name": model.id, "created_at": date::rfc3339(model.created),
+            "lifecycle": "active",
         }),
     }
 }

@@ -274,31 +274,41 @@ fn percent_encode(out: &mut Vec<u8>, name: &[u8]) {
     }
 }
 
+/// Fields that concern one connection, or say who the caller is: one bit for each [`Known`].
+const STAYS_HERE: u64 = {
+    let stays = [
+        Known::HopByHop,
+        Known::Underscore,
+        Known::Forwarded,
+        Known::Edge,
+        Known::Host,
+        Known::ContentLength,
+        Known::TransferEncoding,
+        Known::Expect,
+        Known::Authorization,
+        Known::XApiKey,
+        Known::ApiKey,
+        Known::XGoogApiKey,
+        Known::Cookie,
+        Known::AcceptEncoding,
+        Known::XRequestId,
+    ];
+    let (mut bits, mut at) = (0, 0);
+    while at < stays.len() {
+        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, within the array")]
+        let known = stays[at];
+        bits |= 1 << known as u64;
+        at += 1;
+    }
+    bits
+};
+
 /// The client's fields that travel on: not what concerns one connection, not who the caller is.
 fn write_fields(out: &mut Vec<u8>, x: &Exchange, provider: &LoadedProvider, defaults: &[(String, String)]) {
     let end = x.request.len.saturating_sub(2);
     write::lines(out, &x.input, &x.request.fields, end, |field| {
         let name = field.name.of(&x.input);
-        let travels = match field.known {
-            Known::HopByHop
-            | Known::Underscore
-            | Known::Forwarded
-            | Known::Edge
-            | Known::Host
-            | Known::ContentLength
-            | Known::TransferEncoding
-            | Known::Expect
-            | Known::Authorization
-            | Known::XApiKey
-            | Known::ApiKey
-            | Known::XGoogApiKey
-            | Known::Cookie
-            | Known::AcceptEncoding
-            | Known::XRequestId => false,
-            // W3C baggage may hold what the caller's own services tell each other.
-            Known::Other => !name.eq_ignore_ascii_case(b"baggage"),
-            _ => true,
-        };
+        let travels = STAYS_HERE & (1 << field.known as u64) == 0;
         let replaced = || provider.replaced.iter().any(|own| own.eq_ignore_ascii_case(name));
         travels && !replaced()
     });

@@ -1,6 +1,7 @@
 //! The reply's way out: head and first bytes in one write, chunks as they came.
 
 use std::io::{self, IoSlice};
+use std::pin::pin;
 
 use llm_edge_core::http1::write as http;
 use llm_edge_core::rejection::Rejection;
@@ -131,8 +132,10 @@ async fn pump(
         reply.replied();
     }
     loop {
-        let advanced =
-            unless_gone(wire, caught(relay.advance(&mut reply.exchange))).await.ok_or_else(gone)?;
+        let advanced = {
+            let advance = pin!(relay.advance(&mut reply.exchange));
+            unless_gone(wire, pin!(caught(advance))).await.ok_or_else(gone)?
+        };
         let progress =
             advanced.unwrap_or_else(|Panic| relay.failed(&Panic::rejection(&reply.exchange.worker)));
         let broken = match progress {

@@ -168,7 +168,7 @@ impl Wire {
     /// Makes the connection's end a reset.
     pub(super) fn abort(&self) {
         // Where the socket will not have it, it is gone already.
-        let _ = self.socket.borrow().reset_on_close();
+        drop(self.socket.borrow().reset_on_close());
     }
 
     /// Ends the connection in good order (TLS wants to say so).

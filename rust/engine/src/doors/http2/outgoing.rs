@@ -1,7 +1,7 @@
 //! Replies over HTTP/2: pulled by hyper as the client's window allows.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -76,8 +76,11 @@ enum State {
     /// Nothing under way; the progress is one that was made before hyper asked.
     Ready(Box<Reply>, Option<Box<Progress>>),
     Waiting(Next),
-    /// The stream must be reset after what was written.
-    Broken,
+    /// The stream must be reset after what was written. A reset takes back what still waits to be written, so
+    /// the connection gets one turn for that first; where the client's window has no room, it is lost.
+    Broken {
+        written: bool,
+    },
     Over,
 }
 
@@ -107,7 +110,12 @@ impl HyperBody for Outgoing {
         loop {
             match std::mem::replace(&mut self.state, State::Over) {
                 State::Over => return Poll::Ready(None),
-                State::Broken => return Poll::Ready(Some(Err(Cut))),
+                State::Broken { written: true } => return Poll::Ready(Some(Err(Cut))),
+                State::Broken { written: false } => {
+                    self.state = State::Broken { written: true };
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 State::Ready(reply, progress) => self.state = State::Waiting(Box::pin(next(reply, progress))),
                 State::Waiting(mut future) => match future.as_mut().poll(cx) {
                     Poll::Pending => {
@@ -123,7 +131,7 @@ impl HyperBody for Outgoing {
                             }
                             Some(Ended::Cut(rejection)) => {
                                 reply.finish(Ending::Cut(rejection.code));
-                                State::Broken
+                                State::Broken { written: false }
                             }
                         };
                         if !bytes.is_empty() {
@@ -144,12 +152,11 @@ async fn next(mut reply: Box<Reply>, progress: Option<Box<Progress>>) -> (Box<Re
         Body::Whole(bytes) => (Bytes::from(std::mem::take(bytes)), Some(Ended::Whole)),
         Body::Stored(stored) => (Bytes::copy_from_slice(&stored.body), Some(Ended::Whole)),
         Body::Relay(relay) => {
-            let progress = match progress {
-                Some(made) => *made,
-                None => match caught(relay.advance(&mut reply.exchange)).await {
-                    Ok(progress) => progress,
-                    Err(Panic) => relay.failed(&Panic::rejection(&reply.exchange.worker)),
-                },
+            let progress = if let Some(made) = progress {
+                *made
+            } else {
+                let advanced = caught(pin!(relay.advance(&mut reply.exchange))).await;
+                advanced.unwrap_or_else(|Panic| relay.failed(&Panic::rejection(&reply.exchange.worker)))
             };
             let (buffer, runs) = relay.runs();
             let mut bytes = Vec::with_capacity(runs.iter().map(|run| run.end - run.start).sum());

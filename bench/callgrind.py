@@ -1,0 +1,156 @@
+"""The gate that repeats: instructions per request of the in-process driver, counted by callgrind.
+
+usage: python -m bench.callgrind [--update REASON | --profile SCENARIO]
+
+The same binary gives the same count whatever the machine does. A scenario that needs over 3 % more
+than the committed baseline fails; a commit that means to change it runs `--update` and says why.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import machine
+from bench.programs import ROOT, WORK, BenchError, built, tool
+
+BASELINE = ROOT / "bench" / "results" / "callgrind.json"
+GROWTH_MAX = 0.03
+# Half of it is subtracted from the whole, which leaves only what the requests themselves cost.
+_REQUESTS = 200
+_REQUESTS_OF = {"stream_1000x200": 40, "unary_64k": 100}
+# A function that only the thread of a worker runs.
+_WORKER = "llm_edge_engine::stations::"
+
+
+def count(scenario: str, requests: int, folder: Path) -> tuple[int, Path]:
+    """Instructions of the worker's thread in one run, and its profile.
+
+    Raises:
+        BenchError: The driver failed, or no thread looks like a worker's.
+    """
+    out = folder / f"{scenario}.{requests}"
+    command = [
+        tool("valgrind"),
+        "--tool=callgrind",
+        "--separate-threads=yes",
+        f"--callgrind-out-file={out}",
+        str(built("bench-driver")),
+        scenario,
+        str(requests),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchError(f"{scenario} under callgrind:\n{done.stderr[-2000:]}")
+    totals = {
+        path: _total(path) for path in folder.glob(f"{out.name}-*") if _WORKER in path.read_text()
+    }
+    if not totals:
+        raise BenchError(f"{scenario}: no thread of a worker in the profile")
+    worker = max(totals, key=lambda path: totals[path])
+    return totals[worker], worker
+
+
+def _total(profile: Path) -> int:
+    line = next(ln for ln in profile.read_text().splitlines() if ln.startswith("totals:"))
+    return int(line.split()[1])
+
+
+def per_request(scenario: str) -> float:
+    """Instructions that one more request costs."""
+    requests = _REQUESTS_OF.get(scenario, _REQUESTS)
+    with tempfile.TemporaryDirectory() as folder:
+        few, _ = count(scenario, requests, Path(folder))
+        many, _ = count(scenario, 2 * requests, Path(folder))
+    return (many - few) / requests
+
+
+def scenarios() -> list[str]:
+    """The driver's, in its order."""
+    command = [str(built("bench-driver")), "list"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def check() -> int:
+    """Compare with the baseline; the exit code."""
+    if "avx2" not in Path("/proc/cpuinfo").read_text():
+        print("callgrind: this machine has no AVX2, so the baseline says nothing about it")
+        return 0
+    baseline = json.loads(BASELINE.read_text())
+    print(f"{'instructions per request':24} {'baseline':>10} {'now':>10}")
+    grown = [name for name in scenarios() if _grew(name, baseline["instructions"].get(name))]
+    if not grown:
+        return 0
+    print(f"\ngrown by more than {GROWTH_MAX:.0%}: {', '.join(grown)}")
+    print("if that is meant: python -m bench.callgrind --update 'why', and commit the baseline")
+    if (rustc := machine.version_of_rustc()) != baseline["rustc"]:
+        print(f"the baseline is of rustc {baseline['rustc']}, this build is of {rustc}")
+    return 1
+
+
+def _grew(name: str, baseline: float | None) -> bool:
+    if baseline is None:
+        print(f"{name:24} {'-':>10} (new: --update)")
+        return True
+    now = per_request(name)
+    if now > baseline * (1 + GROWTH_MAX):
+        # Once more: a read cut in two by an unlucky moment costs something, and is not ours.
+        now = min(now, per_request(name))
+    print(f"{name:24} {baseline:10.0f} {now:10.0f} {now / baseline - 1:+.1%}", flush=True)
+    return now > baseline * (1 + GROWTH_MAX)
+
+
+def update(reason: str) -> int:
+    """Write a new baseline."""
+    counted = {name: round(min(per_request(name), per_request(name))) for name in scenarios()}
+    text = {
+        "reason": reason,
+        "rustc": machine.version_of_rustc(),
+        "valgrind": machine.version_of(tool("valgrind"), "--version").removeprefix("valgrind-"),
+        "instructions": counted,
+    }
+    BASELINE.write_text(json.dumps(text, indent=1, ensure_ascii=False) + "\n")
+    for name, instructions in counted.items():
+        print(f"{name:24} {instructions:10}")
+    return 0
+
+
+def profile(scenario: str) -> int:
+    """Leave the profile of a scenario under bench/.work and print its costliest functions."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        _, worker = count(scenario, 5 * _REQUESTS, Path(folder))
+        kept = shutil.copy(worker, WORK / f"callgrind.{scenario}")
+    shown = subprocess.run(
+        [tool("callgrind_annotate"), "--threshold=75", str(kept)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    print(shown.stdout)
+    return 0
+
+
+def main() -> int:
+    """Parse and do."""
+    parser = argparse.ArgumentParser(prog="python -m bench.callgrind", description=__doc__)
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--update", metavar="REASON", help="write a new baseline")
+    group.add_argument("--profile", metavar="SCENARIO", help="print the costliest functions")
+    arguments = parser.parse_args()
+    try:
+        if arguments.update:
+            return update(arguments.update)
+        if arguments.profile:
+            return profile(arguments.profile)
+        return check()
+    except BenchError as error:
+        print(f"callgrind: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+//! The requests that are counted: each a fixed input.
+
+use serde_json::{Value, json};
+
+/// Key of the caller.
+pub(crate) const KEY: &str = "sk-edge-bench";
+const PROSE: &str = "He said \"The quick brown fox\" jumps over the lazy dog.\\n Then — five boxing wizards. ";
+
+/// One kind of request.
+#[derive(Clone, Copy)]
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    model: &'static str,
+    body_bytes: usize,
+    key: &'static str,
+    pub(crate) status: u16,
+}
+
+/// Every scenario, in the order of the baseline.
+pub(crate) const ALL: [Scenario; 7] = [
+    Scenario::new("unary_1k", "up/unary-1024", 1024),
+    Scenario::new("unary_16k", "up/unary-1024", 16 * 1024),
+    Scenario::new("unary_64k", "up/unary-1024", 64 * 1024),
+    Scenario::new("stream_64x200", "up/sse-64x200", 1024),
+    Scenario::new("stream_1000x200", "up/sse-1000x200", 1024),
+    Scenario::new("cache_hit_1k", "cached/unary-1024", 1024),
+    Scenario { key: "sk-edge-wrong", status: 401, ..Scenario::new("early_401", "up/unary-1024", 1024) },
+];
+
+impl Scenario {
+    const fn new(name: &'static str, model: &'static str, body_bytes: usize) -> Self {
+        Self { name, model, body_bytes, key: KEY, status: 200 }
+    }
+
+    /// The request as the OpenAI SDK writes one.
+    pub(crate) fn request(&self) -> Vec<u8> {
+        let stream = self.model.contains("sse");
+        let body = |text: &str| {
+            format!(
+                r#"{{"messages":[{{"role":"user","content":"{text}"}}],"model":"{}","stream":{stream}}}"#,
+                self.model
+            )
+        };
+        // Whole sentences, so that no escape is cut in two; the rest is padding.
+        let room = self.body_bytes - body("").len();
+        let mut text = PROSE.replace('"', "\\\"").repeat(room / (PROSE.len() + 2));
+        text.push_str(&".".repeat(room - text.len()));
+        let body = body(&text);
+        format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\nAccept: application/json\r\nContent-Type: application/json\r\nUser-Agent: OpenAI/Python 3.54.0\r\nX-Stainless-Lang: python\r\nX-Stainless-Package-Version: 3.54.0\r\nX-Stainless-OS: Linux\r\nX-Stainless-Arch: x64\r\nX-Stainless-Runtime: CPython\r\nX-Stainless-Runtime-Version: 3.11.7\r\nX-Stainless-Retry-Count: 0\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{body}",
+            self.key,
+            body.len()
+        )
+        .into_bytes()
+    }
+}
+
+/// What the engine starts with.
+pub(crate) fn options(pepper: &[u8]) -> Value {
+    let digits: String = pepper.iter().map(|byte| format!("{byte:02x}")).collect();
+    json!({
+        "listen": {"host": "127.0.0.1", "port": 0}, "workers": 1, "reuse_port": false, "tls": null,
+        "pepper": digits, "log_fd": 2,
+    })
+}
+
+/// One provider at `port`; its models as `up/…`, and as `cached/…` through the cache.
+pub(crate) fn snapshot(port: u16) -> Value {
+    let deadlines = json!({"connect_ms": 5000, "first_byte_ms": 600_000, "progress_ms": 300_000, "total_ms": 0});
+    let targets = json!([{"provider": 0, "model": "rest", "weight": 1}]);
+    let route = |name: &str, cache: Value| {
+        json!({
+            "name": name, "strategy": "round_robin", "targets": targets, "cache": cache,
+            "deadlines": deadlines, "policy_hash": name,
+        })
+    };
+    json!({
+        "version": 1, "fingerprint": "bench", "keys_required": true,
+        "limits": {
+            "body_bytes_max": 33_554_432, "buffered_bytes_max": 1 << 30, "head_bytes_max": 65536,
+            "headers_max": 128, "target_bytes_max": 8192, "connections_max": 16384, "head_ms": 600_000,
+            "body_progress_ms": 600_000, "idle_ms": 600_000, "write_stall_ms": 600_000,
+            "upstream_idle_max": 256, "upstream_idle_ms": 600_000, "upstream_head_bytes_max": 65536,
+        },
+        "request_log": {"mode": "sampled", "sample_every": 100},
+        "cache_bytes_max": 1 << 28,
+        "providers": [{
+            "name": "up",
+            "origin": {"scheme": "http", "host": "127.0.0.1", "port": port, "ca_pem": null},
+            "host_header": format!("127.0.0.1:{port}"),
+            "operations": {"chat_completions": "/v1/chat/completions"},
+            "auth": {"header": "authorization", "prefix": "Bearer "},
+            "headers": [], "default_headers": [], "credentials": ["up"],
+        }],
+        "routes": [
+            route("up", Value::Null),
+            route("cached", json!({"ttl_ms": 3_600_000, "reply_bytes_max": 1 << 20})),
+        ],
+        "names": {"exact": {}, "prefixes": [["cached/", 1], ["up/", 0]], "by_dialect": {}},
+        "models": [],
+    })
+}

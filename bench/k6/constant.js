@@ -1,0 +1,30 @@
+// A constant rate, open loop: RATE requests/s (1,667, 100,000 a minute) for DURATION (60 s).
+
+import http from "k6/http";
+
+import { chat, chatUrl, options as request } from "./target.js";
+
+const body = chat(__ENV.MODEL || "mock/fixed", false);
+
+export const options = {
+  discardResponseBodies: true,
+  scenarios: {
+    constant: {
+      executor: "constant-arrival-rate",
+      rate: Number(__ENV.RATE || 1667),
+      timeUnit: "1s",
+      duration: __ENV.DURATION || "60s",
+      preAllocatedVUs: 100,
+      maxVUs: 500,
+    },
+  },
+  thresholds: {
+    http_req_failed: ["rate==0"],
+    dropped_iterations: ["count==0"],
+    http_req_duration: ["p(99)<20"],
+  },
+};
+
+export default function () {
+  http.post(chatUrl, body, request);
+}

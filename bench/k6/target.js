@@ -1,0 +1,17 @@
+// Where the scripts of this folder send what. Environment:
+//   BASE_URL  API address with /v1 (default http://127.0.0.1:8080/v1)
+//   API_KEY   key of the caller
+//   MODEL     model to ask for (default mock/fixed)
+
+export const baseUrl = __ENV.BASE_URL || "http://127.0.0.1:8080/v1";
+
+const headers = { "Content-Type": "application/json" };
+if (__ENV.API_KEY) headers.Authorization = `Bearer ${__ENV.API_KEY}`;
+export const options = { headers, timeout: "30s" };
+
+export const chatUrl = `${baseUrl}/chat/completions`;
+
+export function chat(model, stream) {
+  const words = "The quick brown fox jumps over the lazy dog. ".repeat(20);
+  return JSON.stringify({ model, stream, messages: [{ role: "user", content: words }] });
+}

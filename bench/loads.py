@@ -1,0 +1,106 @@
+"""Load: wrk (closed loop, for CPU and syscalls), `bench-load` (open loop, for latency), k6."""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import messages
+from bench.programs import KEY, LOAD_CORE, ROOT, WORK, BenchError, built, installed, pinned, tool
+
+_SCRIPT = """
+wrk.method = "POST"
+wrk.path = "@PATH@"
+@HEADERS@
+local file = io.open("@BODY@", "rb")
+wrk.body = file:read("*a")
+file:close()
+done = function(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format('JSON {"requests":%d,"failed":%d,"wall_s":%.6f}\\n', summary.requests,
+    e.connect + e.read + e.write + e.status + e.timeout, summary.duration / 1e6))
+end
+"""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a closed loop sent."""
+
+    requests: int
+    failed: int
+    wall_s: float
+
+    @property
+    def rate(self) -> float:
+        """Successful requests in a second."""
+        return (self.requests - self.failed) / self.wall_s
+
+
+def wrk(port: int, data: bytes, *, seconds: float, connections: int = 32) -> Load:
+    """The same request from every connection, one after the other, as fast as it goes."""
+    script = WORK / "wrk.lua"
+    payload = WORK / "wrk.body"
+    payload.write_bytes(data)
+    fields = "\n".join(f'wrk.headers["{k}"] = "{v}"' for k, v in messages.headers().items())
+    text = _SCRIPT.replace("@PATH@", messages.PATH).replace("@HEADERS@", fields)
+    script.write_text(text.replace("@BODY@", str(payload)))
+    # wrk takes whole seconds only.
+    whole = max(1, round(seconds))
+    options = ["-t1", f"-c{connections}", f"-d{whole}s", "--timeout", "10s", "-s", str(script)]
+    command = pinned(LOAD_CORE, tool("wrk"), *options, f"http://127.0.0.1:{port}")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    line = next((ln for ln in done.stdout.splitlines() if ln.startswith("JSON ")), None)
+    if line is None:
+        raise BenchError(f"wrk failed: {done.stdout}{done.stderr}")
+    return Load(**json.loads(line.removeprefix("JSON ")))
+
+
+@dataclass(frozen=True)
+class Paced:
+    """What an open loop saw: percentiles in microseconds, by `p50`, `p90`, `p99`, `max`."""
+
+    requests: int
+    failed: int
+    latency_us: dict[str, float]
+    first_byte_us: dict[str, float]
+    gap_us: dict[str, float]
+
+
+def paced(
+    port: int, data: bytes, *, rate: int, seconds: int, connections: int = 1, core: str = LOAD_CORE
+) -> Paced:
+    """The same request at a constant rate, spread over the connections."""
+    command = [str(built("bench-load")), *map(str, (port, connections, rate, seconds))]
+    done = subprocess.run(
+        pinned(core, *command), input=messages.request(data), capture_output=True, check=False
+    )
+    if done.returncode:
+        raise BenchError(f"bench-load failed: {done.stderr.decode()}")
+    return Paced(**json.loads(done.stdout))
+
+
+def k6(script: str, port: int, **env: str) -> dict[str, dict[str, float]]:
+    """Run a script of `bench/k6`; returns the metrics of its summary."""
+    summary = WORK / "k6-summary.json"
+    summary.unlink(missing_ok=True)
+    command = pinned(
+        LOAD_CORE,
+        installed("k6"),
+        "run",
+        "--quiet",
+        "--no-usage-report",
+        "--summary-trend-stats=avg,min,med,p(90),p(99),max",
+        f"--summary-export={summary}",
+        str(ROOT / "bench" / "k6" / script),
+    )
+    extra = {"BASE_URL": f"http://127.0.0.1:{port}/v1", "API_KEY": KEY, **env}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, **extra}
+    )
+    # 99: a threshold was crossed; the summary is there all the same.
+    if done.returncode not in {0, 99} or not Path(summary).exists():
+        raise BenchError(f"k6 failed ({done.returncode}): {done.stderr[-2000:]}")
+    found: dict[str, dict[str, float]] = json.loads(summary.read_text())["metrics"]
+    return found

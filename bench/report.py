@@ -1,0 +1,89 @@
+"""Writes docs/operate/performance.md from the results, or with `--check` says it is stale."""
+
+import json
+import sys
+from typing import Any
+
+from bench.programs import ROOT
+from bench.verdicts import cells
+
+RESULTS = ROOT / "bench" / "results"
+PAGE = ROOT / "docs" / "operate" / "performance.md"
+
+_INTRO = """\
+<!-- Generated from bench/results by `python -m bench.report`; do not edit. -->
+
+# Performance
+
+What a hop costs, as ratios to a plain nginx reverse proxy that ran in the same rounds on the same
+core, with key check, routing, request scan, usage tap, metrics and request ids on. Times are of one
+small virtual machine and mean little by themselves. `make bench` measures your machine;
+`make bench BENCH=quick` takes under five minutes.
+"""
+
+_HOW = """\
+## How it is measured
+
+- Gateway (one worker) and nginx take turns on one core; load generator and upstream run on another.
+  nginx is configured as [bench/control](../../bench/control) says: no log, keep-alive upstream,
+  `proxy_buffering off`.
+- CPU is user and system time of the whole process tree divided by successful requests. Each figure
+  is the median of the ratios of the rounds; a round with a failed request, over 10 % stolen time or
+  a control 20 % off its median is left out.
+- Added latency is a percentile through the hop less the same percentile without it, at a constant
+  rate, open loop. These ratios are printed, not gated.
+- Allocations are counted, and instructions by callgrind, in a driver that runs the engine in its
+  own process with a fixed input: [bench/driver](../../bench/driver). A commit that needs over 3 %
+  more instructions fails `make test`.
+"""
+
+
+def page() -> str:
+    """The page, from whatever results there are."""
+    parts = [_INTRO]
+    full = RESULTS / "full.json"
+    if full.exists():
+        parts += _figures(json.loads(full.read_text()))
+    else:
+        parts.append("No full run has been recorded yet.\n")
+    parts.append(_HOW)
+    parts.append(_instructions(json.loads((RESULTS / "callgrind.json").read_text())))
+    return "\n".join(parts)
+
+
+def _figures(result: dict[str, Any]) -> list[str]:
+    machine, versions, rows = result["machine"], result["versions"], result["rows"]
+    said = ", ".join(f"{name} {version}" for name, version in versions.items())
+    head = ["", "value", "", "must", "aim", "reached", "gateway / control, and how"]
+    lines = [head, ["---", "--:", *["---"] * 5], *map(cells, rows)]
+    return [
+        f"## Figures of {machine['date']}\n",
+        "".join(f"| {' | '.join(line)} |\n" for line in lines),
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
+        f"Linux {machine['kernel']}; {said}.\n",
+    ]
+
+
+def _instructions(baseline: dict[str, dict[str, int]]) -> str:
+    rows = "".join(f"| {name} | {count:,} |\n" for name, count in baseline["instructions"].items())
+    return (
+        "## Instructions per request\n\n"
+        "Of the worker's thread in user space; a name ends with the request body, or with the"
+        f" frames of its stream.\n\n| | instructions |\n| --- | --: |\n{rows}"
+    )
+
+
+def main() -> int:
+    """Write, or compare."""
+    text = page()
+    if "--check" in sys.argv[1:]:
+        if PAGE.read_text() == text:
+            return 0
+        print(f"{PAGE.relative_to(ROOT)} is stale: python -m bench.report", file=sys.stderr)
+        return 1
+    PAGE.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

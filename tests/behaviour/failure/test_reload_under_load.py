@@ -1,0 +1,130 @@
+"""A reload is nobody's failed request, and every request sees one configuration."""
+
+import threading
+from collections import Counter
+from pathlib import Path
+
+import httpx2
+import msgspec
+import pytest
+
+from tests.support.hop import KEY, Hop, body, config, post, start_hop
+from tests.support.streams import EVENTS, whole
+from tests.support.upstream import Read, Send, Upstream, Wait, chunk, stream_head
+
+pytestmark = pytest.mark.behaviour("B29")
+
+RELOADS = 50
+ROUTE = "routes: {{moving: {{models: [moving], targets: [{{provider: {}, model: {}}}]}}}}"
+
+
+def rewrite(hop: Hop, more: str) -> None:
+    """Swap the configuration file in one step, and have it read."""
+    path = hop.running.log_path.with_name("llm-edge.yaml")
+    draft = path.with_suffix(".new")
+    draft.write_text(config(hop.upstream.url, more))
+    draft.rename(path)
+    with httpx2.Client(trust_env=False) as client:
+        headers = {"authorization": f"Bearer {hop.running.admin_token}"}
+        answer = client.post(f"{hop.running.admin}/api/v1/reload", headers=headers)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_request_fails_and_none_is_mixed(
+    tmp_path: Path, upstream: Upstream, workers: int
+) -> None:
+    hop = start_hop(
+        tmp_path / "reload", upstream, ROUTE.format("up", "m0"), "--workers", str(workers)
+    )
+    outcomes: Counter[str] = Counter()
+    stop = threading.Event()
+    data = post(data=body().replace(b"up/m", b"moving"))
+
+    def ask_on() -> None:
+        with hop.connect() as wire:
+            while not stop.is_set():
+                wire.send(data)
+                answer = wire.answer()
+                outcomes[f"{answer.status} {answer.complete}"] += 1
+
+    clients = [threading.Thread(target=ask_on) for _ in range(3)]
+    for client in clients:
+        client.start()
+    for number in range(1, RELOADS + 1):
+        rewrite(hop, ROUTE.format("up", f"m{number}"))
+        # What is asked after a reload has been confirmed sees the new configuration.
+        assert hop.ask(data).status == 200
+        models = [msgspec.json.decode(got.body)["model"] for got in upstream.requests[-20:]]
+        assert f"m{number}" in models
+    stop.set()
+    for client in clients:
+        client.join(10)
+    assert set(outcomes) == {"200 True"}
+    assert sum(outcomes.values()) > RELOADS
+    seen = [int(msgspec.json.decode(got.body)["model"][1:]) for got in upstream.requests]
+    assert set(seen) <= set(range(RELOADS + 1))
+    hop.running.stop()
+
+
+def test_a_stream_goes_on_over_reloads_with_what_it_began_with(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    go_on = threading.Event()
+    events = EVENTS["chat"]
+    upstream.once(
+        Read(),
+        Send(stream_head() + chunk(events[0])),
+        Wait(go_on),
+        Send(b"".join(map(chunk, events[1:])) + chunk(b"")),
+    )
+    hop = start_hop(tmp_path / "reload", upstream, ROUTE.format("up", "m0"), "--workers", "1")
+    with hop.connect() as wire:
+        wire.send(post(data=body(stream=True).replace(b"up/m", b"moving")))
+        upstream.wait_for(requests=1)
+        for _ in range(5):
+            rewrite(hop, "")
+        # The route is gone for whoever comes now (and the bare name goes to the first provider).
+        go_on.set()
+        answer = wire.answer()
+        assert answer.complete
+        assert answer.body == whole("chat")
+        wire.send(post())
+        assert wire.answer().status == 200
+    hop.running.stop()
+
+
+def test_a_key_that_is_taken_away_is_refused_at_once_even_on_an_open_connection(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    hop = start_hop(tmp_path / "reload", upstream, "", "--workers", "2")
+    with hop.connect() as wire:
+        wire.send(post())
+        assert wire.answer().status == 200
+        path = hop.running.log_path.with_name("llm-edge.yaml")
+        path.write_text(path.read_text().replace(KEY, "sk-edge-another"))
+        with httpx2.Client(trust_env=False) as client:
+            headers = {"authorization": f"Bearer {hop.running.admin_token}"}
+            assert client.post(f"{hop.running.admin}/api/v1/reload", headers=headers).is_success
+        wire.send(post())
+        assert wire.answer().status == 401
+    assert hop.ask(post(key="sk-edge-another")).status == 200
+    hop.running.stop()
+
+
+def test_two_workers_share_the_clients(tmp_path: Path, upstream: Upstream) -> None:
+    hop = start_hop(tmp_path / "workers", upstream, "", "--workers", "2")
+    wires = [hop.connect() for _ in range(60)]
+    for wire in wires:
+        wire.send(post())
+    assert [wire.answer().status for wire in wires] == [200] * 60
+    with httpx2.Client(trust_env=False) as client:
+        headers = {"authorization": f"Bearer {hop.running.admin_token}"}
+        status = client.get(f"{hop.running.admin}/api/v1/status", headers=headers).json()
+    assert status["workers"] == 2
+    assert status["connections"] == 60
+    for wire in wires:
+        wire.__exit__()
+    # Both have asked: each keeps connections upstream of its own.
+    assert upstream.connections >= 2
+    hop.running.stop()

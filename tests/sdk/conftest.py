@@ -1,0 +1,94 @@
+"""The gateways that the official SDKs talk to, and clients of theirs, synchronous and not.
+
+`gateway` is the demo. `configured` has names of an operator's: two providers at a mock of its own,
+of which the gateway only knows the addresses, routes, and upstreams that do not answer.
+"""
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import anthropic
+import openai
+import pytest
+
+from tests.mock.alone import mock_alone
+from tests.sdk.python.access import CONFIGURED_KEY, Clients
+from tests.support.gateway import Running, start
+
+CONFIG = """
+version: 1
+keys: [{{name: sdk, key: {key}}}]
+providers:
+  up: {{type: openai_compatible, base_url: "{mock}/v1", api_key: none}}
+  claude: {{type: anthropic, base_url: "{mock}", api_key: none}}
+  nobody: {{type: openai_compatible, base_url: "http://127.0.0.1:{closed}/v1"}}
+  silent: {{type: openai_compatible, base_url: "http://127.0.0.1:{silent}/v1"}}
+routes:
+  chat: {{models: [gpt-small, "team/*"], targets: [{{provider: up, model: echo}}]}}
+  claude: {{models: [claude-small], targets: [{{provider: claude, model: echo}}]}}
+  slow: {{models: [silent-one], targets: [{{provider: silent}}], deadlines: {{first_byte_ms: 300}}}}
+"""
+
+
+@pytest.fixture(scope="session")
+def configured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A gateway as an operator configures it. Shared: leave it as it was."""
+    folder = tmp_path_factory.mktemp("configured")
+    with (
+        mock_alone(folder) as mock,
+        # Bound but never listening: a connection is refused, and nobody else takes the port.
+        socket.socket() as closed,
+        socket.create_server(("127.0.0.1", 0)) as silent,
+    ):
+        closed.bind(("127.0.0.1", 0))
+        config = folder / "llm-edge.yaml"
+        text = CONFIG.format(
+            mock=mock,
+            key=CONFIGURED_KEY,
+            closed=closed.getsockname()[1],
+            silent=silent.getsockname()[1],
+        )
+        config.write_text(text)
+        running = start(["serve", "--config", str(config), "--workers", "1"], folder)
+        yield running
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def clients(gateway: Running) -> Clients:
+    """Makers of clients of the demo."""
+    return Clients(gateway, gateway.key or "")
+
+
+@pytest.fixture(scope="session")
+def configured_clients(configured: Running) -> Clients:
+    """Makers of clients of the configured gateway."""
+    return Clients(configured, CONFIGURED_KEY)
+
+
+@pytest.fixture(scope="session")
+def oai(clients: Clients) -> Iterator[openai.OpenAI]:
+    """An OpenAI client that does not retry."""
+    with clients.oai() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def ant(clients: Clients) -> Iterator[anthropic.Anthropic]:
+    """An Anthropic client that does not retry."""
+    with clients.ant() as client:
+        yield client
+
+
+@pytest.fixture
+async def async_oai(clients: Clients) -> AsyncIterator[openai.AsyncOpenAI]:
+    """The asynchronous one of OpenAI's."""
+    async with clients.async_oai() as client:
+        yield client
+
+
+@pytest.fixture
+async def async_ant(clients: Clients) -> AsyncIterator[anthropic.AsyncAnthropic]:
+    """The asynchronous one of Anthropic's."""
+    async with clients.async_ant() as client:
+        yield client
