@@ -52,6 +52,8 @@ pub(crate) struct Facts {
     pub(crate) first_byte: Option<Instant>,
     /// The reply's first bytes had left for the client.
     pub(crate) replied: Option<Instant>,
+    /// The reply's last bytes so far had left.
+    pub(crate) written: Option<Instant>,
     pub(crate) surface: Surface,
     pub(crate) operation: Option<Operation>,
     pub(crate) principal: Option<Arc<Principal>>,
@@ -215,6 +217,7 @@ impl Facts {
             sent: None,
             first_byte: None,
             replied: None,
+            written: None,
             surface: Surface::OpenAi,
             operation: None,
             principal: None,

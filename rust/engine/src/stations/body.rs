@@ -47,8 +47,11 @@ pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Reje
         return Ok(Envelope { body, scan: Scan::default() });
     };
     check_type(x)?;
+    let there = x.input.len();
     let body = x.read_body().await.map_err(|e| refuse(x, &e))?;
-    x.facts.read = Some(Instant::now());
+    // A body that came with its head was there when the head was.
+    let came_along = x.input.len() == there;
+    x.facts.read = Some(if came_along { x.facts.started } else { Instant::now() });
     let bytes = body.of(&x.input);
     let scan = scan::scan(bytes, dialect).map_err(|e| e.rejection(bytes))?;
     x.facts.streaming = scan.stream == Some(true);

@@ -10,6 +10,7 @@ use llm_edge_core::http1::{Known, write};
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::scan::{Text, escape_json, splice_model};
 use llm_edge_core::snapshot::{ModelName, PathTemplate};
+use llm_edge_core::span::Span;
 
 use super::admit::Admission;
 use super::guard::Screened;
@@ -112,8 +113,7 @@ struct Request {
     origin: Rc<Origin>,
     /// Request line and fields, ended by the empty line.
     head: Vec<u8>,
-    /// What the model's name is replaced by, JSON-escaped; empty when it stays.
-    model: Option<Vec<u8>>,
+    model: Name,
     /// The body is in `head` too.
     joined: bool,
 }
@@ -129,19 +129,19 @@ impl Request {
         let body = envelope.body.of(&x.input);
         let written = envelope.scan.model?;
         let model = match &target.model {
-            ModelName::Same => None,
-            ModelName::Fixed(name) => Some(escaped(name)),
+            ModelName::Same => Name::Written,
+            ModelName::Fixed(name) => Name::Own(escaped(name)),
             ModelName::Rest if !written.escaped => {
-                let raw = written.raw.of(body);
-                let cut = memchr::memchr(b'/', raw).map_or(0, |at| at + 1);
-                Some(raw.get(cut..).unwrap_or_default().to_vec())
+                let cut = memchr::memchr(b'/', written.raw.of(body)).map_or(0, |at| at + 1);
+                Name::Part(Span {
+                    start: written.raw.start + u32::try_from(cut).unwrap_or(0),
+                    end: written.raw.end,
+                })
             }
-            ModelName::Rest => Some(escaped(name_for(&target.model, &written.decode(body).ok()?))),
+            ModelName::Rest => Name::Own(escaped(name_for(&target.model, &written.decode(body).ok()?))),
         };
-        let sent_len = match &model {
-            Some(model) => envelope.body.len() - written.raw.len() + model.len(),
-            None => envelope.body.len(),
-        };
+        let (before, name, after) = model.pieces(body, &written);
+        let sent_len = before.len() + name.len() + after.len();
         let mut out = x.worker.buffers.take();
         write_line(&mut out, x, head, template, &target.model, &envelope.scan.model?, body);
         out.extend_from_slice(&provider.fixed_fields);
@@ -163,7 +163,6 @@ impl Request {
         out.extend_from_slice(b"\r\n\r\n");
         let joined = out.len() + sent_len <= JOIN_BYTES_MAX;
         if joined {
-            let (before, name, after) = pieces(body, model.as_deref(), &written);
             out.extend_from_slice(before);
             out.extend_from_slice(name);
             out.extend_from_slice(after);
@@ -178,14 +177,26 @@ impl Request {
     }
 }
 
-/// The body as it is sent: what is before the model's name, the name, what is after it.
-fn pieces<'a>(body: &'a [u8], model: Option<&'a [u8]>, written: &Text) -> (&'a [u8], &'a [u8], &'a [u8]) {
-    match model {
-        Some(model) => {
-            let (before, after) = splice_model(body, written);
-            (before, model, after)
-        }
-        None => (body, &[], &[]),
+/// The model's name as it is sent.
+enum Name {
+    /// As the client wrote it.
+    Written,
+    /// A part of what the client wrote.
+    Part(Span),
+    /// Another one, JSON-escaped.
+    Own(Vec<u8>),
+}
+
+impl Name {
+    /// The body as it is sent: what is before the name, the name, what is after it.
+    fn pieces<'a>(&'a self, body: &'a [u8], written: &Text) -> (&'a [u8], &'a [u8], &'a [u8]) {
+        let name = match self {
+            Self::Written => return (body, &[], &[]),
+            Self::Part(part) => part.of(body),
+            Self::Own(name) => name,
+        };
+        let (before, after) = splice_model(body, written);
+        (before, name, after)
     }
 }
 
@@ -382,7 +393,7 @@ async fn write_request(
     let mut slices = [IoSlice::new(&request.head), IoSlice::new(&[]), IoSlice::new(&[]), IoSlice::new(&[])];
     let mut count = 1;
     if let (false, Some(written)) = (request.joined, &envelope.scan.model) {
-        let (before, name, after) = pieces(envelope.body.of(&x.input), request.model.as_deref(), written);
+        let (before, name, after) = request.model.pieces(envelope.body.of(&x.input), written);
         slices = [IoSlice::new(&request.head), IoSlice::new(before), IoSlice::new(name), IoSlice::new(after)];
         count = slices.len();
     }

@@ -120,11 +120,12 @@ impl Reply {
         self.exchange.facts.status = self.status;
     }
 
-    /// Says that the first bytes of the reply have left.
+    /// Says that bytes of the reply have left.
     pub(crate) fn replied(&mut self) {
-        if self.exchange.facts.replied.is_none() {
-            self.exchange.facts.replied = Some(Instant::now());
-        }
+        let now = Instant::now();
+        let facts = &mut self.exchange.facts;
+        facts.replied.get_or_insert(now);
+        facts.written = Some(now);
     }
 
     /// Gives back what another exchange may use, and settles.
