@@ -4,6 +4,7 @@
 //! value is the proof that it ran. An [`Exchange`] settles when it is dropped, whatever ended it: an answer,
 //! a client that left, a panic.
 
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,8 +28,11 @@ use crate::worker::Worker;
 
 pub(crate) use crate::stations::stream::{Body, Reply};
 
-/// A request and all that is known of it.
-pub(crate) struct Exchange {
+/// A request and all that is known of it. One pointer, since it is handed from station to door and back.
+pub(crate) struct Exchange(Box<State>);
+
+/// See [`Exchange`].
+pub(crate) struct State {
     pub(crate) worker: Rc<Worker>,
     /// The snapshot this request started with, and ends with.
     pub(crate) loaded: Rc<Loaded>,
@@ -189,7 +193,7 @@ impl Exchange {
             .and_then(|field| RequestId::accept(field.value.of(&input)))
             .unwrap_or_else(|| RequestId::make(worker));
         worker.bank.worker.in_flight.add(1);
-        Self {
+        Self(Box::new(State {
             worker: Rc::clone(worker),
             loaded: worker.loaded(),
             client,
@@ -198,7 +202,7 @@ impl Exchange {
             request_id,
             held: None,
             facts: Facts::new(Instant::now()),
-        }
+        }))
     }
 }
 
@@ -233,6 +237,20 @@ impl Facts {
             reply_bytes: 0,
             ending: Ending::Cancelled,
         }
+    }
+}
+
+impl Deref for Exchange {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+impl DerefMut for Exchange {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.0
     }
 }
 

@@ -68,11 +68,12 @@ pub(crate) fn run(
     };
     let model = text.decode(body).map_err(|e| e.rejection(body))?;
     let route = x.loaded.snapshot.names.route(&model, dialect);
-    let route = route.filter(|_| caller.may_use(&model)).and_then(|index| x.loaded.routes.get(index));
+    let route =
+        route.filter(|_| caller.may_use(&model)).and_then(|index| x.loaded.routes.get(index)).cloned();
     match route {
         Some(route) => {
             x.facts.route = Some(route.index);
-            Ok(Authorized::Route(Rc::clone(route)))
+            Ok(Authorized::Route(route))
         }
         None => Err(not_found(x, caller, &model)),
     }

@@ -118,6 +118,7 @@ impl Exchange {
     /// Makes sure that a body of `bytes` may be held; bodies that fit the connection's own buffer always may.
     pub(crate) fn hold(&mut self, bytes: u64) -> Result<(), BodyError> {
         let limits = &self.loaded.snapshot.limits;
+        let buffered_bytes_max = limits.buffered_bytes_max;
         if bytes > limits.body_bytes_max {
             return Err(BodyError::TooLarge);
         }
@@ -127,7 +128,7 @@ impl Exchange {
         }
         // Give back first: the new hold covers the old one.
         self.held = None;
-        let held = self.worker.shared.hold_bytes(bytes, limits.buffered_bytes_max);
+        let held = self.worker.shared.hold_bytes(bytes, buffered_bytes_max);
         self.held = Some(held.ok_or(BodyError::NoRoom)?);
         Ok(())
     }

@@ -8,7 +8,7 @@ use llm_edge_core::span::Span;
 use llm_edge_core::surface::{Endpoint, Operation, Surface, endpoint};
 
 use super::authorize::OwnReply;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, State};
 
 /// A request to an endpoint we serve.
 pub(crate) struct Head {
@@ -40,6 +40,8 @@ pub(crate) fn check(x: &mut Exchange) -> Result<Checked, Rejection> {
     let path = Span::new(start, start + cut);
     let query = Span::new((start + cut + 1).min(target.end as usize), target.end as usize);
     let anthropic = x.request.find(Known::AnthropicVersion).is_some();
+    // One look through the pointer: the borrows below are of different fields.
+    let x: &mut State = x;
     match endpoint(x.request.method.of(&x.input), path.of(&x.input), anthropic) {
         Endpoint::Api { surface, operation, model_id } => {
             x.facts.surface = surface;

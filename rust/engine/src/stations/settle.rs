@@ -36,7 +36,8 @@ pub(crate) fn run(x: &mut Exchange) {
     log(x, duration);
     let input = std::mem::take(&mut x.input);
     x.worker.buffers.give(input);
-    x.worker.give_head(std::mem::take(&mut x.request));
+    let request = std::mem::take(&mut x.request);
+    x.worker.give_head(request);
 }
 
 /// Time spent here: request read to upstream write, and first reply byte to its write. For a reply of our own
