@@ -34,12 +34,13 @@ from bench.verdicts import table
 
 SCENARIOS: dict[str, Callable[[Stage], Found]] = {
     "cpu": cpu.against_proxy,
+    "http2": cpu.http2,
     "cache_hit": cpu.cache_hit,
     "two_workers": cpu.two_workers,
     "latency": latency.added,
     "zipf": cache.zipf,
     "syscalls": syscalls.per_request,
-    "idle": lambda stage: memory.idle_connections(stage.gateway, stage.plan),
+    "idle": memory.idle_connections,
     "allocations": lambda _stage: allocations.per_request(),
     "cold": start.cold,
     "k6": constant.rate,

@@ -37,6 +37,7 @@ FIGURES = {
     "cpu_unary_400k": Figure("CPU per request, 400 KB body", _PROXY),
     "cpu_unary_1k_1conn": Figure("CPU per request, 1 KB, 1 connection", _PROXY),
     "cpu_unary_1k_256conn": Figure("CPU per request, 1 KB, 256 connections", _PROXY),
+    "cpu_unary_1k_http2": Figure("CPU per request, 1 KB, HTTP/2 client", _PROXY),
     "cpu_stream_64x200": Figure("CPU per stream, 64 frames of 200 B", _PROXY, 1.05, 0.95),
     "cpu_stream_1000x200": Figure("CPU per stream, 1,000 frames of 200 B", _PROXY, 1.05, 0.95),
     "added_p50": Figure("added p50, one connection", _PROXY, 1.10, 1.00),

@@ -4,7 +4,7 @@ import http.client
 from collections.abc import Callable
 
 from bench import machine, messages, programs
-from bench.loads import paced, wrk
+from bench.loads import h2load, paced, wrk
 from bench.messages import body
 from bench.programs import MODELS, Running, gateway
 from bench.rounds import Comparison, Window, compare
@@ -34,13 +34,21 @@ _EXTRA = (
 
 
 def closed(
-    running: Running, data: bytes, seconds: float, connections: int = CONNECTIONS
+    running: Running,
+    data: bytes,
+    seconds: float,
+    connections: int = CONNECTIONS,
+    *,
+    http2: bool = False,
 ) -> Callable[[], Window]:
-    """A window of wrk against a program; microseconds of CPU per request."""
+    """A window of load against a program; microseconds of CPU per request."""
 
     def run() -> Window:
         before = machine.usage(running.pid)
-        load = wrk(running.port, data, seconds=seconds, connections=connections)
+        if http2:
+            load = h2load(running.port, data, seconds=seconds)
+        else:
+            load = wrk(running.port, data, seconds=seconds, connections=connections)
         used = machine.usage(running.pid).since(before)
         good = max(load.requests - load.failed, 1)
         more = {
@@ -70,6 +78,22 @@ def against_proxy(stage: Stage) -> Found:
             sides, stage.plan.rounds, subject=stage.gateway.name, control=stage.proxy.name
         )
         _record(found, key, compared, stage.proxy.name, direct_requests_per_s=direct.rate)
+    return found
+
+
+def http2(stage: Stage) -> Found:
+    """A client on HTTP/2 without TLS, against the control on HTTP/1.1."""
+    found = Found()
+    if not stage.plan.extra:
+        return found
+    data = body(f"{_THROUGH}/{UNARY}", 1024)
+    seconds, ours, theirs = stage.plan.window_s, stage.gateway, stage.proxy
+    sides = {
+        ours.name: closed(ours, data, seconds, http2=True),
+        theirs.name: closed(theirs, data, seconds),
+    }
+    compared = compare(sides, stage.plan.rounds, subject=ours.name, control=theirs.name)
+    _record(found, "cpu_unary_1k_http2", compared, theirs.name)
     return found
 
 

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench import machine, messages
+from bench import machine, messages, programs
 from bench.messages import body
 from bench.programs import MODELS, BenchError, Running
-from bench.scenarios import Found, Plan
+from bench.scenarios import Found, Stage
 from bench.verdicts import Row
 
 STREAMS = 1000
@@ -30,9 +30,16 @@ class Begun:
     over_at: float
 
 
-def idle_connections(gateway: Running, plan: Plan) -> Found:
-    """Open connections, use each once, leave them open: what each of them costs."""
-    count = plan.idle_connections
+def idle_connections(stage: Stage) -> Found:
+    """Open connections, use each once, leave them open: what each of them costs.
+
+    In a gateway of its own: what another load left free would hide the cost.
+    """
+    with programs.gateway(stage.upstream.port, name="idle") as gateway:
+        return _idle(gateway, stage.plan.idle_connections)
+
+
+def _idle(gateway: Running, count: int) -> Found:
     request = messages.request(body(f"{MODELS[0]}/unary-1024", 1024))
     for _ in range(2):  # The first time fills the buffers that stay.
         with _connected(gateway.port, 32) as warm:

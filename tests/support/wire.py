@@ -69,6 +69,10 @@ class Wire:
         found, self._buffer = self._buffer[:cut], self._buffer[cut:]
         return found
 
+    def ended(self) -> bool:
+        """Whether the peer has ended the connection, everything it sent being read."""
+        return not self._buffer and not self._more()
+
     @property
     def was_reset(self) -> bool:
         """Whether the peer ended the connection by a reset."""

@@ -88,9 +88,12 @@ fn unary(bytes: usize) -> Reply {
 }
 
 fn stream(frames: usize, bytes: usize, pause: Duration) -> Reply {
-    let content = |text: &str| format!("{EVENT_HEAD}\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n");
+    let content =
+        |text: &str| format!("{EVENT_HEAD}\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n");
     let content = content(&text(bytes.saturating_sub(content("").len())));
-    let mut out = format!("HTTP/1.1 200 OK\r\n{FIELDS}content-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n");
+    let mut out = format!(
+        "HTTP/1.1 200 OK\r\n{FIELDS}content-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
     let mut bursts = Vec::new();
     for frame in 1..=frames {
         chunk(&mut out, &content);
@@ -99,7 +102,12 @@ fn stream(frames: usize, bytes: usize, pause: Duration) -> Reply {
         }
     }
     chunk(&mut out, &format!("{EVENT_HEAD}}},\"finish_reason\":\"stop\"}}]}}\n\n"));
-    chunk(&mut out, &format!("data: {{\"id\":\"chatcmpl-0123456789abcdefghijklmnopqrs\",\"object\":\"chat.completion.chunk\",\"choices\":[],{USAGE}}}\n\n"));
+    chunk(
+        &mut out,
+        &format!(
+            "data: {{\"id\":\"chatcmpl-0123456789abcdefghijklmnopqrs\",\"object\":\"chat.completion.chunk\",\"choices\":[],{USAGE}}}\n\n"
+        ),
+    );
     chunk(&mut out, "data: [DONE]\n\n");
     out.push_str("0\r\n\r\n");
     bursts.push(out.len());

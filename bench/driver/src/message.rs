@@ -96,10 +96,7 @@ mod tests {
             Some(Head { bytes: data.len() - 4, body: Body::Length(12), close: false })
         );
         let data = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
-        assert_eq!(
-            head(data).unwrap(),
-            Some(Head { bytes: data.len(), body: Body::Chunked, close: true })
-        );
+        assert_eq!(head(data).unwrap(), Some(Head { bytes: data.len(), body: Body::Chunked, close: true }));
         assert_eq!(status(data), Some(200));
         assert_eq!(head(b"HTTP/1.1 200 OK\r\n").unwrap(), None);
     }

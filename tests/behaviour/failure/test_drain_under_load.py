@@ -29,6 +29,9 @@ def wait_until_refused(address: tuple[str, int]) -> None:
             Wire(address).__exit__()
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:
+            # It was in the listener's queue when that closed.
+            pass
         assert time.monotonic() < end, "new connections are still taken"
 
 
@@ -100,13 +103,16 @@ def test_clients_that_come_and_go_meet_an_answer_or_a_closed_door(
             try:
                 with hop.connect() as wire:
                     wire.send(post(CHAT, body(), "Connection: close"))
-                    answer = wire.answer()
-                    outcomes[f"{answer.status} {answer.complete}"] += 1
+                    if wire.readable_within(10) and not wire.ended():
+                        answer = wire.answer()
+                        outcomes[f"{answer.status} {answer.complete}"] += 1
+                    else:
+                        outcomes["reset" if wire.was_reset else "closed without a reply"] += 1
             except ConnectionRefusedError:
                 outcomes["refused"] += 1
                 return
-            except (AssertionError, OSError) as error:
-                outcomes[f"{type(error).__name__}: {error}"] += 1
+            except ConnectionResetError:
+                outcomes["reset"] += 1
 
     clients = [threading.Thread(target=come_and_go) for _ in range(4)]
     for client in clients:
@@ -120,4 +126,6 @@ def test_clients_that_come_and_go_meet_an_answer_or_a_closed_door(
         client.join(10)
     stop.set()
     hop.running.check_end()
+    # The kernel resets what it queues between the last look of a listener and its close.
+    assert outcomes.pop("reset", 0) <= 1
     assert set(outcomes) == {"200 True", "refused"}, outcomes

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.hop import PATHS, Hop, body, post
 from tests.support.streams import EVENTS, SURFACES
-from tests.support.upstream import Action, AwaitClose, Read, Send, chunk, stream_head
+from tests.support.upstream import Action, AwaitClose, Pause, Read, Send, chunk, stream_head
 from tests.support.wire import Wire
 
 pytestmark = pytest.mark.behaviour("B01")
@@ -33,7 +33,10 @@ def windows(surface: str) -> dict[str, tuple[list[Action], bytes]]:
         "after the head": ([Send(stream_head())], b"\r\n\r\n"),
         "mid-stream": ([Send(stream_head() + chunk(first))], first[-10:]),
         # Half an event may be kept back until the rest of it comes.
-        "mid-event": ([Send(stream_head() + chunk(first)[:-9])], b"\r\n\r\n"),
+        "mid-event": (
+            [Send(stream_head()), Pause(0.05), Send(chunk(first)[:-9])],
+            b"\r\n\r\n",
+        ),
         "mid-body": ([Send(UNARY_BEGIN)], b"\r\n\r\n{"),
     }
 

@@ -1,12 +1,13 @@
 """What an upstream sends as a stream comes out as it went in, however it was cut on the way."""
 
 import random
+import threading
 
 import pytest
 
 from tests.support.hop import PATHS, Hop, body, post
 from tests.support.streams import EVENTS, SURFACES, chunked, whole
-from tests.support.upstream import Action, Close, Pause, Read, Send, chunk, reply, stream_head
+from tests.support.upstream import Action, Close, Pause, Read, Send, Wait, chunk, reply, stream_head
 
 SEED = 20_260_806
 
@@ -74,6 +75,22 @@ def test_every_spelling_of_an_event_stream_is_understood_and_left_alone(
         size = generator.randrange(1, 30)
         pieces = [payload[at : at + size] for at in range(0, len(payload), size)]
         assert stream(hop, surface, Send(chunked(pieces), generator.randrange(1, 90))) == payload
+
+
+def test_the_head_of_a_stream_does_not_wait_for_its_first_event(hop: Hop) -> None:
+    go_on = threading.Event()
+    first, *rest = EVENTS["chat"]
+    hop.upstream.once(
+        Read(),
+        Send(stream_head() + chunk(first)[:-9]),
+        Wait(go_on),
+        Send(chunk(first)[-9:] + b"".join(map(chunk, rest)) + chunk(b"")),
+    )
+    with hop.connect() as wire:
+        wire.send(post(data=body(stream=True)))
+        assert wire.readable_within(5)
+        go_on.set()
+        assert wire.answer().body == whole("chat")
 
 
 @pytest.mark.behaviour("B08")

@@ -21,7 +21,7 @@ from tests.support.upstream import (
 pytestmark = pytest.mark.behaviour("B10")
 
 # What the kernel may hold in the buffers of four sockets, generously.
-KERNEL_BYTES_MAX = 24 << 20
+KERNEL_BYTES_MAX = 40 << 20
 HALF = EVENTS["chat"][1] * 200
 
 SHORT = """\

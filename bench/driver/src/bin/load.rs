@@ -83,12 +83,11 @@ fn run(port: u16, request: &[u8], first: Instant, every: Duration, end: Instant)
             thread::sleep(due - now);
         }
         let from = if now < due { Instant::now() } else { due };
-        match ask(&mut stream, request, &mut buffer, from, &mut seen) {
-            Ok(true) => seen.whole.push(from.elapsed()),
-            Ok(false) | Err(_) => {
-                seen.failed += 1;
-                stream = connect(port)?;
-            }
+        if let Ok(true) = ask(&mut stream, request, &mut buffer, from, &mut seen) {
+            seen.whole.push(from.elapsed());
+        } else {
+            seen.failed += 1;
+            stream = connect(port)?;
         }
         due += every;
     }

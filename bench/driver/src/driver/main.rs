@@ -58,8 +58,7 @@ fn start(port: u16) -> Result<Engine, Failure> {
     let text = |value: serde_json::Value| value.to_string().into_bytes();
     let engine = Engine::new(&text(scenario::options(PEPPER)))?;
     engine.apply(&text(scenario::snapshot(port)))?;
-    let hash: String =
-        Pepper::new(PEPPER).hash(KEY.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = scenario::hex(&Pepper::new(PEPPER).hash(KEY.as_bytes()));
     engine.directory_replace(&text(json!([{"hash": hash, "name": "bench", "models": ["*"]}])))?;
     engine.set_credential("up", "sk-upstream")?;
     Ok(engine)

@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::{http1, http2};
+use crate::deadlines::Lapse;
 use crate::options::Options;
 use crate::socket::Socket;
 use crate::worker::Worker;
@@ -147,6 +148,9 @@ fn open(worker: &Rc<Worker>, tcp: TcpStream, tls: Option<&TlsAcceptor>) {
 /// The client connection preface of HTTP/2 (RFC 9113 §3.4) begins so; no HTTP/1.1 request does.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// How long a connection that was just opened may take to send its first byte once a drain has begun.
+const DRAIN_GRACE: Duration = Duration::from_millis(100);
+
 async fn plain(worker: Rc<Worker>, tcp: TcpStream) {
     let mut first = [0u8; 24];
     let mut pause = Duration::from_millis(5);
@@ -154,31 +158,34 @@ async fn plain(worker: Rc<Worker>, tcp: TcpStream) {
     timer.arm(worker.loaded().snapshot.limits.head_ms);
     timer.set_idle(true);
     // A look without taking: the bytes belong to the protocol that is found.
-    let is_http2 = timer
-        .limit(async {
-            loop {
-                match tcp.peek(&mut first).await {
-                    Ok(0) | Err(_) => return None,
-                    Ok(n) => {
-                        let seen = first.get(..n).unwrap_or_default();
-                        if seen == PREFACE {
-                            return Some(true);
-                        }
-                        if !PREFACE.starts_with(seen) {
-                            return Some(false);
-                        }
-                        // Less than the preface so far: rare enough to wait by the clock, ever longer.
-                        tokio::time::sleep(pause).await;
-                        if tcp.ready(Interest::READABLE).await.is_ok_and(Ready::is_read_closed) {
-                            return Some(false);
-                        }
-                        pause = (pause * 2).min(Duration::from_millis(320));
+    let mut look = Box::pin(async {
+        loop {
+            match tcp.peek(&mut first).await {
+                Ok(0) | Err(_) => return None,
+                Ok(n) => {
+                    let seen = first.get(..n).unwrap_or_default();
+                    if seen == PREFACE {
+                        return Some(true);
                     }
+                    if !PREFACE.starts_with(seen) {
+                        return Some(false);
+                    }
+                    // Less than the preface so far: rare enough to wait by the clock, ever longer.
+                    tokio::time::sleep(pause).await;
+                    if tcp.ready(Interest::READABLE).await.is_ok_and(Ready::is_read_closed) {
+                        return Some(false);
+                    }
+                    pause = (pause * 2).min(Duration::from_millis(320));
                 }
             }
-        })
-        .await;
-    drop(timer);
+        }
+    });
+    let mut is_http2 = timer.limit(look.as_mut()).await;
+    if matches!(is_http2, Err(Lapse::Closing)) {
+        // Its request may be on the way: whoever was let in is answered.
+        is_http2 = tokio::time::timeout(DRAIN_GRACE, look.as_mut()).await.map_err(|_| Lapse::Closing);
+    }
+    drop((timer, look));
     match is_http2 {
         Ok(Some(false)) => http1::serve(worker, Socket::Plain(tcp), Vec::new()).await,
         Ok(Some(true)) => Box::pin(http2::serve(worker, tcp)).await,

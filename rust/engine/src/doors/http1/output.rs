@@ -147,7 +147,9 @@ async fn pump(
             Progress::Broken(rejection) => Some(rejection),
         };
         let (_, runs) = relay.runs();
-        if !runs.is_empty() {
+        // The head of an event stream does not wait for an event that is kept back.
+        let head_alone = broken.is_none() && relay.is_event_stream() && !head.is_empty();
+        if !runs.is_empty() || head_alone {
             write_runs(wire, reply, relay, framing, head, false).await?;
         }
         if broken.is_some() {

@@ -238,8 +238,10 @@ impl Relay {
         self.tap_runs();
         // A client that leaves now is still billed for what the upstream has reported.
         x.facts.usage = self.tap.usage();
+        // Asked before the tap's finish, which takes what is left for an event.
+        let inside_event = !self.tap.between_events();
         let progress = if self.complete { self.finish(x) } else { Progress::More };
-        self.hold_back(matches!(progress, Progress::Whole));
+        self.hold_back(matches!(progress, Progress::Whole), inside_event);
         progress
     }
 
@@ -313,14 +315,14 @@ impl Relay {
 
     /// Keeps back the start of an event that has not come whole: of a stream that breaks off there, the client
     /// then sees whole events and our error, never half an event that its parser would choke on.
-    fn hold_back(&mut self, whole: bool) {
+    fn hold_back(&mut self, whole: bool, inside_event: bool) {
         if whole {
             if self.holdback.is_holding() {
                 let runs = self.runs.get(..self.run_count).unwrap_or_default();
                 self.holdback.release_all(&self.connection.buffer, runs);
                 self.hand_out_released();
             }
-        } else if self.holdback.is_holding() || !self.tap.between_events() {
+        } else if self.holdback.is_holding() || inside_event {
             let runs = self.runs.get(..self.run_count).unwrap_or_default();
             if self.holdback.take(&self.connection.buffer, runs) {
                 self.hand_out_released();
