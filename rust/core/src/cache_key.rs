@@ -8,19 +8,32 @@ use crate::span::Span;
 /// Identifies a reply in the exact cache.
 pub type CacheKey = [u8; 32];
 
-/// Builds a [`CacheKey`] part by part.
-pub struct CacheKeyBuilder(blake3::Hasher);
+/// Parts are put together up to this many bytes before they are hashed: one long update costs less than many
+/// short ones.
+const GATHER_BYTES_MAX: usize = 8 * 1024;
 
-impl CacheKeyBuilder {
-    /// Starts with the process's random key.
-    pub fn new(secret: &[u8; 32]) -> Self {
-        Self(blake3::Hasher::new_keyed(secret))
+/// Builds a [`CacheKey`] part by part.
+pub struct CacheKeyBuilder<'a> {
+    hasher: blake3::Hasher,
+    gathered: &'a mut Vec<u8>,
+}
+
+impl<'a> CacheKeyBuilder<'a> {
+    /// Starts with the process's random key; `scratch` is cleared and used for small parts.
+    pub fn new(secret: &[u8; 32], scratch: &'a mut Vec<u8>) -> Self {
+        scratch.clear();
+        Self { hasher: blake3::Hasher::new_keyed(secret), gathered: scratch }
     }
 
     /// Adds one part.
     pub fn part(&mut self, bytes: &[u8]) {
-        self.0.update(&(bytes.len() as u64).to_le_bytes());
-        self.0.update(bytes);
+        self.gathered.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        if self.gathered.len() + bytes.len() <= GATHER_BYTES_MAX {
+            self.gathered.extend_from_slice(bytes);
+        } else {
+            self.flush();
+            self.hasher.update(bytes);
+        }
     }
 
     /// Adds the body as one part, leaving out `holes` (ascending, not overlapping).
@@ -34,8 +47,14 @@ impl CacheKeyBuilder {
     }
 
     /// The key.
-    pub fn finish(&self) -> CacheKey {
-        self.0.finalize().into()
+    pub fn finish(mut self) -> CacheKey {
+        self.flush();
+        self.hasher.finalize().into()
+    }
+
+    fn flush(&mut self) {
+        self.hasher.update(self.gathered);
+        self.gathered.clear();
     }
 }
 
@@ -44,7 +63,8 @@ mod tests {
     use super::*;
 
     fn key(parts: &[&[u8]]) -> CacheKey {
-        let mut builder = CacheKeyBuilder::new(&[7; 32]);
+        let mut scratch = Vec::new();
+        let mut builder = CacheKeyBuilder::new(&[7; 32], &mut scratch);
         for part in parts {
             builder.part(part);
         }
@@ -58,9 +78,18 @@ mod tests {
     }
 
     #[test]
+    fn a_long_part_counts_like_a_short_one() {
+        let long = vec![b'x'; GATHER_BYTES_MAX + 1];
+        assert_ne!(key(&[&long, b"a"]), key(&[&long, b"b"]));
+        assert_ne!(key(&[b"a", &long]), key(&[b"b", &long]));
+        assert_eq!(key(&[b"a", &long, b"b"]), key(&[b"a", &long, b"b"]));
+    }
+
+    #[test]
     fn what_a_hole_hides_does_not_matter_and_all_else_does() {
         let with = |body: &[u8], hole: Span| {
-            let mut builder = CacheKeyBuilder::new(&[7; 32]);
+            let mut scratch = Vec::new();
+            let mut builder = CacheKeyBuilder::new(&[7; 32], &mut scratch);
             builder.body(body, [hole].into_iter());
             builder.finish()
         };

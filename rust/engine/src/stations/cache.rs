@@ -105,7 +105,8 @@ fn control(x: &Exchange) -> Control {
 fn key(x: &Exchange, head: &Head, caller: &Principal, route: &LoadedRoute, screened: &Screened) -> CacheKey {
     let snapshot = &x.loaded.snapshot;
     let envelope = screened.envelope();
-    let mut key = CacheKeyBuilder::new(&x.worker.shared.cache.secret);
+    let mut scratch = x.worker.buffers.take();
+    let mut key = CacheKeyBuilder::new(&x.worker.shared.cache.secret, &mut scratch);
     key.part(&caller.scope);
     key.part(match head.surface {
         Surface::OpenAi => b"openai",
@@ -127,13 +128,23 @@ fn key(x: &Exchange, head: &Head, caller: &Principal, route: &LoadedRoute, scree
     for field in x.request.fields.iter().filter(|field| field.known == Known::Other) {
         let name = field.name.of(&x.input);
         if may_shape_reply(name) {
-            key.part(&name.to_ascii_lowercase());
+            let mut lower = [0; NAME_BYTES_MAX];
+            let lower = lower.get_mut(..name.len()).unwrap_or_default();
+            lower.copy_from_slice(name.get(..lower.len()).unwrap_or_default());
+            lower.make_ascii_lowercase();
+            key.part(if lower.is_empty() { name } else { lower });
             key.part(field.value.of(&x.input));
         }
     }
     key.body(envelope.body.of(&x.input), envelope.scan.irrelevant.spans().iter().copied());
-    key.finish()
+    let key = key.finish();
+    x.worker.buffers.give(scratch);
+    key
 }
+
+/// Names up to this length are compared without regard to case; longer ones as they were sent, which may miss
+/// a hit and never gives a wrong one.
+const NAME_BYTES_MAX: usize = 64;
 
 /// Whether a field may select what is answered: all but those that are known to tell about the client or to
 /// follow a request through systems.
