@@ -41,12 +41,12 @@ RUN apt-get update \
  && install -d -o 65532 -g 65532 -m 0700 /var/lib/llm-edge-agent
 COPY --from=build /opt/llm-edge-agent /opt/llm-edge-agent
 # A container is reached from outside; a configuration without keys is then refused. The admin port stays on
-# loopback.
+# loopback. Defaults only: what the configuration says goes before them.
 ENV PATH=/opt/llm-edge-agent/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     STATE_DIRECTORY=/var/lib/llm-edge-agent \
-    LLM_EDGE_LISTEN__API=0.0.0.0:8080 \
-    LLM_EDGE_LISTEN__METRICS=0.0.0.0:9464
+    LLM_EDGE_DEFAULT_LISTEN__API=0.0.0.0:8080 \
+    LLM_EDGE_DEFAULT_LISTEN__METRICS=0.0.0.0:9464
 VOLUME ["/var/lib/llm-edge-agent"]
 EXPOSE 8080 9464
 USER 65532:65532

@@ -19,6 +19,7 @@ from bench.programs import ROOT, WORK, BenchError, built, tool
 
 BASELINE = ROOT / "bench" / "results" / "callgrind.json"
 GROWTH_MAX = 0.03
+_AGAIN = 2
 # Half of it is subtracted from the whole, which leaves only what the requests themselves cost.
 _REQUESTS = 200
 _REQUESTS_OF = {"stream_1000x200": 40, "unary_64k": 100}
@@ -96,9 +97,10 @@ def _grew(name: str, baseline: float | None) -> bool:
         print(f"{name:24} {'-':>10} (new: --update)")
         return True
     now = per_request(name)
-    if now > baseline * (1 + GROWTH_MAX):
-        # Once more: a read cut in two by an unlucky moment costs something, and is not ours.
-        now = min(now, per_request(name))
+    for _ in range(_AGAIN):
+        # A read cut in two or a log thread woken at an unlucky moment costs something; not ours.
+        if now > baseline * (1 + GROWTH_MAX):
+            now = min(now, per_request(name))
     print(f"{name:24} {baseline:10.0f} {now:10.0f} {now / baseline - 1:+.1%}", flush=True)
     return now > baseline * (1 + GROWTH_MAX)
 

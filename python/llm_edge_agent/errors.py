@@ -3,10 +3,10 @@
     LlmEdgeError
     ├── ConfigError(file, line, path, message, hint)   what the operator wrote cannot be used
     │   └── ConfigErrors(errors)                       several of them, found in one pass
-    ├── StateError                                     the state folder or what is in it cannot be
-    used ├── EngineFailed                                   the engine refused; the message says
-    what and where ├── Rejected(code, status)                         the gateway said no to a
-    request └── UpstreamFailed                                 a provider failed
+    ├── StateError                                     the state folder, or what is in it
+    ├── EngineFailed                                   the engine refused; the message says where
+    ├── Rejected(code, status)                         the gateway said no to a request
+    └── UpstreamFailed                                 a provider failed
 
 Messages say what is wrong, where, and how to mend it, without blame; values stand in backticks.
 """
@@ -43,7 +43,11 @@ class ConfigError(LlmEdgeError):
         path: Dotted path, such as `routes.chat.targets[1].provider`; empty for the whole document.
         message: What is wrong, without a full stop.
         hint: How to mend it; may be empty.
+        files: Every file that was read, or could not be, on the way to the fault: mending one of
+            them may mend it.
     """
+
+    files: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -78,9 +82,10 @@ class ConfigError(LlmEdgeError):
 class ConfigErrors(ConfigError):  # noqa: N818 - a group
     """All faults found in one pass, in the order of the document; one line each in `str()`."""
 
-    def __init__(self, errors: Sequence[ConfigError]) -> None:
-        """Group `errors`, of which there is at least one."""
+    def __init__(self, errors: Sequence[ConfigError], *, files: Sequence[str] = ()) -> None:
+        """Group `errors`, of which there is at least one, found while `files` were read."""
         self._errors = tuple(errors)
+        self.files = tuple(files)
         first = self._errors[0]
         super().__init__(
             first.message, path=first.path, file=first.file, line=first.line, hint=first.hint

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from llm_edge_agent.compiler import Compiled, compile_config
-from llm_edge_agent.errors import ConfigError, EngineFailed, LlmEdgeError
+from llm_edge_agent.errors import ConfigError, LlmEdgeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,12 +51,15 @@ class ReloadResult:
         epoch: Epoch that is in force now; 0 before the first.
         error: Why not, when it is not.
         warnings: What is likely not meant, and what takes effect with the next start only.
+        files: Files of the configuration that was offered, refused or not: a change of one of them
+            is worth another attempt.
     """
 
     ok: bool
     epoch: int
     error: LlmEdgeError | None = None
     warnings: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 @dataclass
@@ -119,21 +124,24 @@ class Reloader:
         with self._lock:
             try:
                 return self._apply(loaded)
-            except LlmEdgeError:
+            except Exception:
                 self._count_failure()
                 raise
 
     def reload(self) -> ReloadResult:
         """Read the configuration again and put it in force; what is wrong is in the result."""
+        files: tuple[str, ...] = ()
         with self._lock:
             try:
                 loaded = self._load()
+                files = loaded.source.files
                 epoch = self._apply(loaded)
-            except LlmEdgeError as error:
+            except Exception as error:  # noqa: BLE001 -- nothing offered may end what serves
                 self._count_failure()
-                return ReloadResult(ok=False, epoch=self.epoch, error=error)
+                files = files or getattr(error, "files", ())
+                return ReloadResult(ok=False, epoch=self.epoch, error=_ours(error), files=files)
             warnings = (*loaded.warnings, *self._waiting(loaded.config))
-            return ReloadResult(ok=True, epoch=epoch, warnings=warnings)
+            return ReloadResult(ok=True, epoch=epoch, warnings=warnings, files=files)
 
     def _apply(self, loaded: Loaded) -> int:
         config = loaded.config
@@ -147,7 +155,7 @@ class Reloader:
         try:
             self._send_secrets(new)
             self.epoch = self._engine.apply(new.snapshot)
-        except EngineFailed:
+        except Exception:
             if self._compiled is not None:
                 self._send_secrets(self._compiled)
             raise
@@ -181,6 +189,21 @@ class Reloader:
             for option, old, new in zip(_START_OPTIONS, before, now, strict=True)
             if old != new
         ]
+
+
+def _ours(error: Exception) -> LlmEdgeError:
+    """The error itself, or one that tells where something else went wrong.
+
+    Not what the other says: it may repeat a value, and a value may be a secret.
+    """
+    if isinstance(error, LlmEdgeError):
+        return error
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return LlmEdgeError(
+        f"the configuration cannot be used: an unexpected {type(error).__name__}{place}."
+        " hint: this is a fault of the program; `llm-edge-agent check` may tell more"
+    )
 
 
 _START_OPTIONS = ("listen", "tls", "workers", "reuse_port", "state_dir")

@@ -29,9 +29,9 @@ from llm_edge_agent.control.access import AllowedHosts
 from llm_edge_agent.control.app import admin_app, metrics_app
 from llm_edge_agent.control.exposition import Exposition
 from llm_edge_agent.control.plane import Plane, Readiness
-from llm_edge_agent.control.port import Port
+from llm_edge_agent.control.port import Port, check_free
 from llm_edge_agent.engine import Engine, Mock, engine_version
-from llm_edge_agent.errors import ConfigError, LlmEdgeError
+from llm_edge_agent.errors import ConfigError
 from llm_edge_agent.reload import Reloader, ReloadResult
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class Started:
         tls: Whether the API speaks TLS.
         admin: Where the admin API listens.
         admin_token: What its callers present.
+        admin_token_made: Whether it was made for this start, so that nobody knows it yet.
         metrics: Where metrics and probes are.
         loaded: The configuration, and where it came from.
     """
@@ -69,6 +70,7 @@ class Started:
     admin_token: str
     metrics: Address
     loaded: Loaded
+    admin_token_made: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,11 +122,16 @@ class _Process:
 
     async def _start(self, stack: AsyncExitStack) -> Started:
         self._loaded = self._options.load()
-        self._looks = _look(self._loaded.source.files)
+        self._watched = self._loaded.source.files
+        self._looks = _look(self._watched)
         config = self._loaded.config
         pepper = self._options.pepper or load_pepper(config)
         _warn((*self._loaded.warnings, *pepper.warnings))
-        token = _admin_token()
+        chosen_token = _admin_token()
+        token = chosen_token or secrets.token_urlsafe(32)
+        if not config.reuse_port:
+            # The engine binds it last; of several that are taken, this is the one people know.
+            check_free("API", *config.listen.api_address, option="--port")
         admin = Port("admin", *config.listen.admin_address)
         stack.push_async_callback(admin.close)
         metrics = Port("metrics", *config.listen.metrics_address)
@@ -153,6 +160,7 @@ class _Process:
             admin_token=token,
             metrics=metrics.address,
             loaded=self._loaded,
+            admin_token_made=chosen_token is None,
         )
 
     def _plane(self) -> Plane:
@@ -199,10 +207,12 @@ class _Process:
     async def _reload(self) -> ReloadResult:
         async with self._reloading:
             # Looked at before it is read: what changes meanwhile is seen as a change later.
-            looks = _look(self._loaded.source.files)
-            result = await self._try_reload()
+            looks = _look(self._watched)
+            result = await asyncio.to_thread(self._reloader.reload)
             self._loaded = self._reloader.loaded or self._loaded
-            self._looks = _look(self._loaded.source.files) | looks
+            # Those of a refused configuration too: mending one of them may be all it takes.
+            self._watched = tuple(dict.fromkeys((*self._loaded.source.files, *result.files)))
+            self._looks = _look(self._watched) | looks
         if result.ok:
             log.logger().info("reloaded", epoch=result.epoch)
             _warn(result.warnings)
@@ -210,20 +220,12 @@ class _Process:
             log.logger().error("reload_refused", epoch=result.epoch, reason=str(result.error))
         return result
 
-    async def _try_reload(self) -> ReloadResult:
-        try:
-            return await asyncio.to_thread(self._reloader.reload)
-        except Exception:  # noqa: BLE001 -- no configuration may end the process that serves
-            log.logger().exception("reload_failed")
-            error = LlmEdgeError("the configuration could not be read; the log says where")
-            return ReloadResult(ok=False, epoch=self._reloader.epoch, error=error)
-
     async def _watch(self) -> None:
         """Reload when a file changed and has then stood still for one look."""
         seen = self._looks
         while True:
             await asyncio.sleep(_WATCH_S)
-            before, seen = seen, _look(self._loaded.source.files)
+            before, seen = seen, _look(self._watched)
             changed = any(self._looks.get(name) != look for name, look in seen.items())
             if changed and seen == before:
                 await self._reload()
@@ -304,8 +306,8 @@ def _start_mock(stack: AsyncExitStack) -> Address:
     return address
 
 
-def _admin_token() -> str:
-    """Return the token of the admin API: the operator's, or a new one for this start.
+def _admin_token() -> str | None:
+    """Return the operator's token of the admin API, if there is one.
 
     Raises:
         ConfigError: The operator's is empty or cannot be sent in a header field.
@@ -319,7 +321,7 @@ def _admin_token() -> str:
             message = f"the file `{file}` cannot be read: {error.strerror}"
             raise ConfigError(message, file=f"{ADMIN_TOKEN_ENV}_FILE") from None
     if token is None:
-        return secrets.token_urlsafe(32)
+        return None
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         message = "must be printable ASCII without spaces, and not empty"
         raise ConfigError(message, file=ADMIN_TOKEN_ENV, hint="unset it to have one made")
@@ -336,4 +338,6 @@ def _look(files: Iterable[str]) -> dict[str, object]:
             looks[name] = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
         except OSError as error:
             looks[name] = error.errno
+        except ValueError:  # a NUL in the name
+            looks[name] = None
     return looks

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from llm_edge_agent.config import load
 from tests.support.gateway import clean_environment, program
 from tests.support.tree import ROOT, name_of
 
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
 CONFIGS = sorted((ROOT / "deployments").rglob("llm-edge*.yaml"))
 
 
@@ -27,7 +29,19 @@ def test_a_configuration_to_start_from_is_accepted(config: Path, tmp_path: Path)
 
 
 def test_the_image_runs_as_nobody_and_is_started_without_a_shell() -> None:
-    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    lines = DOCKERFILE.splitlines()
     assert "USER 65532:65532" in lines
     assert 'ENTRYPOINT ["llm-edge-agent"]' in lines
     assert any(line.startswith("HEALTHCHECK") and "healthcheck" in line for line in lines)
+
+
+def test_a_configuration_chooses_its_ports_within_the_image(tmp_path: Path) -> None:
+    env = dict(re.findall(r"(LLM_EDGE_\w+)=(\S+)", DOCKERFILE))
+    file = tmp_path / "llm-edge.yaml"
+    base = "mock: true\nkeys: [{name: a, key: sk-0123456789012345678901}]\n"
+    file.write_text(base)
+    silent = load(file, env=env).config.listen
+    assert (silent.api, silent.metrics) == ("0.0.0.0:8080", "0.0.0.0:9464")
+    file.write_text(base + 'listen: {api: "0.0.0.0:9000", metrics: "0.0.0.0:9001"}\n')
+    said = load(file, env=env).config.listen
+    assert (said.api, said.metrics) == ("0.0.0.0:9000", "0.0.0.0:9001")

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,36 @@ def test_every_metric_that_is_named_is_in_the_reference() -> None:
     assert {name for name in named if name not in reference and name not in control} == {
         "llm_edge_agent"
     } & named
+
+
+def test_the_layers_that_are_told_are_those_that_are_held() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (contract,) = project["tool"]["importlinter"]["contracts"]
+    # What stands in parentheses is yet to come.
+    lines = [re.sub(r"\(\w+\)", "", line) for line in contract["layers"]]
+    held = [set(re.findall(r"\w+", line)) for line in lines]
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    (row,) = re.findall(r"layers, top to bottom: (.*?) \|", page)
+    told = [set(re.findall(r"`(\w+)`", layer)) for layer in row.split("→")]
+    assert told == [layer for layer in held if layer]
+
+
+def test_the_admin_token_is_told_of_where_a_newcomer_looks() -> None:
+    for name in ("README.md", "docs/guide/quick-start.md", "docs/guide/configuration.md"):
+        assert "`LLM_EDGE_ADMIN_TOKEN`" in (ROOT / name).read_text(), name
+
+
+def test_the_line_of_a_new_key_is_shown_as_it_is_printed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*program(), "keys", "create", "--name", "search", "--models", "chat,openai/*"],
+        capture_output=True,
+        check=True,
+        timeout=10,
+        env=clean_environment(tmp_path),
+    )
+    line = done.stdout.decode().splitlines()[1]
+    shown = re.sub(r"hmac-sha256:[0-9a-f]+", "hmac-sha256:…", line)
+    assert f"\n{shown}\n" in (ROOT / "docs/guide/keys.md").read_text()
 
 
 def control_plane_sources() -> list[Path]:

@@ -1,6 +1,7 @@
 """A reload is whole or it is nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,59 @@ def test_a_bad_configuration_reaches_nothing_and_is_counted() -> None:
     counters = reload.counters
     assert (counters.last_ok, counters.successes, counters.failures) == (False, 1, 1)
     assert counters.last_success_s > 0
+
+
+class OddError(Exception):
+    """Nothing of ours."""
+
+
+def test_a_fault_of_the_program_keeps_the_old_snapshot_and_is_counted() -> None:
+    engine = Recorder()
+
+    def faulty() -> Loaded:
+        raise OddError("sk-very-secret")
+
+    reload = reloader(engine, faulty)
+    reload.apply(config())
+    engine.calls.clear()
+    result = reload.reload()
+    assert (result.ok, result.epoch, engine.calls) == (False, 1, [])
+    assert "an unexpected OddError in test_reload.py:" in str(result.error)
+    assert "secret" not in str(result.error)
+    assert (reload.counters.last_ok, reload.counters.failures) == (False, 1)
+    assert reload.loaded == config()
+
+
+def test_a_fault_between_secrets_and_snapshot_puts_the_secrets_back() -> None:
+    class Breaking(Recorder):
+        def apply(self, snapshot: bytes) -> int:
+            if self.epoch:
+                raise OddError
+            return super().apply(snapshot)
+
+    engine = Breaking()
+    reload = reloader(engine, lambda: config("new"))
+    reload.apply(config("old", keys=[{"name": "a", "hash": HASH}]))
+    result = reload.reload()
+    assert (result.ok, reload.counters.failures) == (False, 1)
+    assert list(engine.slots.values()) == ["old"]
+    assert [caller["name"] for caller in engine.principals] == ["a"]
+
+
+def test_a_result_names_the_files_that_were_offered(tmp_path: Path) -> None:
+    file, secret = tmp_path / "c.yaml", tmp_path / "secret"
+    provider = f'providers: {{p: {{type: openai, api_key: "${{file:{secret}}}"}}}}\n'
+    file.write_text(provider)
+    engine = Recorder()
+    reload = reloader(engine, lambda: load(file, env={}))
+    reload.apply(config())
+    refused = reload.reload()
+    assert (refused.ok, refused.files) == (False, (str(file), str(secret)))
+    secret.write_text("sk-x")
+    engine.refuses = True
+    assert reload.reload().files == (str(file), str(secret))
+    engine.refuses = False
+    assert reload.reload() == replace(refused, ok=True, epoch=2, error=None)
 
 
 def test_what_needs_a_restart_is_said() -> None:

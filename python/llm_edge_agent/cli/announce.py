@@ -17,8 +17,13 @@ __all__ = ["announce", "first_line", "for_people", "urls"]
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 -- recognised, not bound
 
 
-def announce(started: Started) -> None:
-    """Say on a terminal, or else in the log, what was started."""
+def announce(started: Started, *, token_told: bool = False) -> None:
+    """Say on a terminal, or else in the log, what was started.
+
+    Args:
+        started: What was started.
+        token_told: Whether the admin token is told in another way.
+    """
     if sys.stderr.isatty():
         click.echo(for_people(started), err=True)
         return
@@ -37,6 +42,13 @@ def announce(started: Started) -> None:
         keys=len(config.keys),
         config=str(started.loaded.source),
     )
+    if started.admin_token_made and not token_told:
+        # Logs travel far: they hold the way to a token, never a token.
+        log.logger().info(
+            "admin_token_unknown",
+            message="the admin API has a token made for this start, which is not logged",
+            hint="set LLM_EDGE_ADMIN_TOKEN, or LLM_EDGE_ADMIN_TOKEN_FILE, to choose one",
+        )
 
 
 def first_line(started: Started, key: str | None) -> str:

@@ -15,34 +15,35 @@ TEMPLATE = """\
 # yaml-language-server: $schema=llm-edge.schema.json
 version: 1
 
+# Where it listens; these are the defaults. Other machines may reach the API once there are keys.
 listen:
-  api: "127.0.0.1:8080"        # other machines may reach it once there are keys
-  admin: "127.0.0.1:8081"
-  metrics: "127.0.0.1:9464"
+  # api: "127.0.0.1:8080"
+  # admin: "127.0.0.1:8081"
+  # metrics: "127.0.0.1:9464"
 
-# Who may call. `llm-edge-agent keys create --name app` prints a key and the line to put here.
-keys: []
-#  - {name: app, hash: "hmac-sha256:…", models: ["*"]}
+# Who may call. `llm-edge-agent keys create --name app` prints a key, and the line to put here.
+keys:
+  # - {name: app, key: "${APP_KEY}", models: ["*"]}
 
 # Where models are. `${VAR}` is taken from the environment, `${file:/run/secrets/x}` from a file.
 providers:
   openai: {type: openai, api_key: "${OPENAI_API_KEY}"}
-#  anthropic: {type: anthropic, api_key: "${ANTHROPIC_API_KEY}"}
-#  local: {type: openai_compatible, base_url: "http://127.0.0.1:8000/v1"}
-#  azure:
-#    type: azure_openai
-#    base_url: "https://my-resource.openai.azure.com"
-#    api_key: "${AZURE_OPENAI_API_KEY}"
+  # anthropic: {type: anthropic, api_key: "${ANTHROPIC_API_KEY}"}
+  # local: {type: openai_compatible, base_url: "http://127.0.0.1:8000/v1"}
+  # azure:
+  #   type: azure_openai
+  #   base_url: "https://my-resource.openai.azure.com"
+  #   api_key: "${AZURE_OPENAI_API_KEY}"
 
 # Names of your own. Without any, `openai/gpt-…` and the bare names of a provider work as they are.
-routes: {}
-#  chat:
-#    models: [chat, "team/*"]
-#    strategy: round_robin
-#    targets:
-#      - {provider: openai, model: gpt-5.1, weight: 3}
-#      - {provider: local, model: qwen}
-#    cache: {ttl_s: 300}
+routes:
+  # chat:
+  #   models: [chat, "team/*"]
+  #   strategy: round_robin
+  #   targets:
+  #     - {provider: openai, model: gpt-5.1, weight: 3}
+  #     - {provider: openai, model: gpt-5-mini}
+  #   cache: {ttl_s: 300}
 
 request_log: {mode: sampled, sample_every: 100}
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -59,12 +60,14 @@ def create(name: str, models: str, config_file: str | None, *, as_json: bool) ->
 
 def _configuration(config_file: str | None) -> Config | None:
     """Return the configuration, which says where the state folder is."""
-    from llm_edge_agent.config import load
+    from llm_edge_agent.config import load_part
     from llm_edge_agent.errors import ConfigError
 
     try:
-        # A gateway that still lacks its first key must not be refused one for that.
-        return load(config_file, flags={"insecure": True}).config
+        # Keys are looked at for a warning only; what they refer to may not be known in this shell.
+        with suppress(ConfigError):
+            return load_part(("state_dir", "keys"), config_file)
+        return load_part(("state_dir",), config_file)
     except ConfigError as error:
         if config_file is not None:
             raise

@@ -13,7 +13,8 @@ __all__ = ["command"]
 def command(config_file: str | None, *, as_json: bool) -> None:
     """List the models that callers can name, and the route or provider that each leads to.
 
-    With --json exactly those that `GET /v1/models` shows to a caller who may use all of them.
+    With --json exactly those that `GET /v1/models` shows to a caller who may use all of them: the
+    whole names. A name that fits one with `*` works as well, though nothing lists it.
     """
     import msgspec
 
@@ -32,3 +33,9 @@ def command(config_file: str | None, *, as_json: bool) -> None:
     width = max(len(model) for model, _ in rows)
     for model, owner in rows:
         click.echo(f"{model:<{width}}  {owner}")
+    # Not among the names, which scripts read.
+    click.echo(
+        "A name that fits a `*` works, but `GET /v1/models` lists whole names only; `models:` of a"
+        " provider adds to them.",
+        err=True,
+    )

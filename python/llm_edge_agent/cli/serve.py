@@ -36,7 +36,7 @@ def command(config_file: str | None, *, as_json: bool, **overrides: Any) -> None
     from llm_edge_agent.serve import ServeOptions, serve
 
     async def say(started: Started) -> None:
-        announce(started)
+        announce(started, token_told=as_json)
         if as_json:
             click.echo(first_line(started, key=None))
 

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from llm_edge_agent.config.json_schema import config_schema
 from llm_edge_agent.config.keys import check_key_format, hash_key, new_key
-from llm_edge_agent.config.load import FILE_NAME, Loaded, Source, load, load_tree, search_path
+from llm_edge_agent.config.load import (
+    FILE_NAME,
+    Loaded,
+    Source,
+    load,
+    load_part,
+    load_tree,
+    search_path,
+)
 from llm_edge_agent.config.pepper import Pepper, load_pepper, state_dir
 from llm_edge_agent.config.schema import Config
 from llm_edge_agent.config.secret import Secret
@@ -24,6 +32,7 @@ __all__ = [
     "config_schema",
     "hash_key",
     "load",
+    "load_part",
     "load_pepper",
     "load_tree",
     "new_key",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Document", "parse_document", "parse_flow"]
 
 _NODES_MAX = 200_000
+_EMPTY_VALUE = re.compile(r":\s+(\[\s*\]|\{\s*\})\s*(?:#.*)?$")
 
 
 class Document(NamedTuple):
@@ -173,7 +174,9 @@ def _parse_yaml(text: str, file: str) -> Document:
         mark = error.problem_mark or error.context_mark
         problem = error.problem or error.context or "cannot be read"
         line = mark.line + 1 if mark is not None else None
-        raise ConfigError(f"not valid YAML: {problem}", file=file, line=line) from None
+        hint = _block_hint(text, line) if problem.startswith("expected <block end>") else ""
+        message = f"not valid YAML: {problem}"
+        raise ConfigError(message, file=file, line=line, hint=hint) from None
     except yaml.YAMLError as error:  # a character that YAML does not allow
         message = f"not valid YAML: {str(error).splitlines()[0]}"
         raise ConfigError(message, file=file) from None
@@ -189,6 +192,18 @@ def _parse_yaml(text: str, file: str) -> Document:
         return Document(reader.value(node, (), ()), reader.marks)
     except RecursionError:
         raise ConfigError("not valid YAML: nested too deeply", file=file) from None
+
+
+def _block_hint(text: str, line: int | None) -> str:
+    """What most likely stands in the way of the entry in `line`."""
+    lines = text.splitlines()[: (line or 1) - 1]
+    for number, content in reversed(list(enumerate(lines, start=1))):
+        if not content.strip() or content.lstrip().startswith("#"):
+            continue
+        if value := _EMPTY_VALUE.search(content):
+            return f"take `{value[1]}` away in line {number}: the entries below it are the value"
+        break
+    return "the entries of one list or mapping start in the same column"
 
 
 def _line(node: yaml.Node) -> int:

@@ -26,7 +26,7 @@ _FILE_BYTES_MAX = 1024 * 1024
 
 
 class Interpolator:
-    """Replaces references in a tree of plain values; keeps the faults and the files it read."""
+    """Replaces references in a tree of plain values; keeps the faults and the files it met."""
 
     def __init__(self, env: Mapping[str, str], marks: Marks) -> None:
         """Take variables from `env` and places from `marks`."""
@@ -78,12 +78,12 @@ class Interpolator:
         return value or default or ""
 
     def _file(self, name: str) -> str:
+        # One that cannot be read as well: that it can be is what a watch waits for.
+        self.files.append(name)
         try:
-            text = read_secret_file(name)
+            return read_secret_file(name)
         except ValueError as error:
             raise _ReferenceError(str(error)) from None
-        self.files.append(name)
-        return text
 
 
 class _ReferenceError(Exception):
@@ -104,6 +104,8 @@ def read_secret_file(name: str) -> str:
             content = file.read(_FILE_BYTES_MAX + 1)
     except OSError as error:
         raise ValueError(f"the file `{name}` cannot be read: {error.strerror}") from None
+    except ValueError:  # a NUL in the name
+        raise ValueError(f"the file `{name!r}` cannot be read: no such name") from None
     if len(content) > _FILE_BYTES_MAX:
         raise ValueError(f"the file `{name}` is larger than 1 MiB")
     try:

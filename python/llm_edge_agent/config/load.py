@@ -1,6 +1,7 @@
 """From files, environment and flags to one checked configuration.
 
-Precedence: flags, then `LLM_EDGE_*` variables, then the file, then defaults. Every fault that one
+Precedence: flags, then `LLM_EDGE_*` variables, then the file, then `LLM_EDGE_DEFAULT_*` variables,
+then defaults. Every fault that one
 pass can find is reported, each in its place. Nothing here talks to a network or changes anything.
 """
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from llm_edge_agent.config.schema import Config
 
-__all__ = ["FILE_NAME", "Loaded", "Source", "load", "load_tree", "search_path"]
+__all__ = ["FILE_NAME", "Loaded", "Source", "load", "load_part", "load_tree", "search_path"]
 
 FILE_NAME = "llm-edge.yaml"
 _BYTES_MAX = 16 * 1024 * 1024
@@ -111,13 +112,33 @@ def load(
         ConfigError: The configuration cannot be used; `.errors` holds all faults found.
     """
     env = os.environ if env is None else env
-    named = path if path is not None else env.get("LLM_EDGE_CONFIG") or None
-    if named is not None:
-        return _load_file(Path(named), env, flags or {})
-    for place in search_path(env) if search is None else search:
-        if place.is_file():
-            return _load_file(place, env, flags or {})
-    return _finish(Document({}, Marks()), None, env, flags or {})
+    file = _find(path, env, search)
+    return _finish(_read(file), file, env, flags or {})
+
+
+def load_part(
+    options: Sequence[str],
+    path: str | os.PathLike[str] | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+) -> Config:
+    """Read some options, found as by `load`; all others have their defaults.
+
+    For verbs that run beside a gateway, where not every variable and file of its configuration need
+    be at hand. Rules between options are not applied.
+
+    Args:
+        options: Names of top-level options.
+        path: As for `load`.
+        env: Environment; the process's own when None.
+
+    Raises:
+        ConfigError: The file cannot be read, or one of these options not be used.
+    """
+    env = os.environ if env is None else env
+    document = _read(_find(path, env, None))
+    some = Document({k: v for k, v in document.tree.items() if k in options}, document.marks)
+    return _checked(some, {k: v for k, v in env.items() if _is_of(k, options)}, env)
 
 
 def load_tree(
@@ -138,28 +159,41 @@ def load_tree(
     return _finish(document, None, env, flags or {}, in_code=True)
 
 
-def _load_file(path: Path, env: Mapping[str, str], flags: Mapping[str, object]) -> Loaded:
-    name = str(path)
+def _find(
+    path: str | os.PathLike[str] | None, env: Mapping[str, str], search: Sequence[Path] | None
+) -> str | None:
+    """The file to read, if there is one."""
+    named = path if path is not None else env.get("LLM_EDGE_CONFIG") or None
+    if named is not None:
+        return str(Path(named))
+    places = search_path(env) if search is None else search
+    return next((str(place) for place in places if place.is_file()), None)
+
+
+def _read(name: str | None) -> Document:
+    if name is None:
+        return Document({}, Marks())
     try:
-        with path.open("rb") as file:
+        return _parse(name)
+    except ConfigError as error:
+        raise ConfigErrors(error.errors, files=(name,)) from None
+
+
+def _parse(name: str) -> Document:
+    try:
+        with Path(name).open("rb") as file:
             content = file.read(_BYTES_MAX + 1)
     except OSError as error:
         hint = "`llm-edge-agent init` writes one" if isinstance(error, FileNotFoundError) else ""
-        raise ConfigErrors(
-            [ConfigError(f"cannot be read: {error.strerror}", file=name, hint=hint)]
-        ) from None
+        raise ConfigError(f"cannot be read: {error.strerror}", file=name, hint=hint) from None
     if len(content) > _BYTES_MAX:
-        raise ConfigErrors([ConfigError("is larger than 16 MiB", file=name)])
+        raise ConfigError("is larger than 16 MiB", file=name)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise ConfigErrors([ConfigError("is not UTF-8 text", file=name, line=line)]) from None
-    try:
-        document = parse_document(text, name)
-    except ConfigError as error:
-        raise ConfigErrors(error.errors) from None
-    return _finish(document, name, env, flags)
+        raise ConfigError("is not UTF-8 text", file=name, line=line) from None
+    return parse_document(text, name)
 
 
 def _finish(
@@ -175,6 +209,7 @@ def _finish(
     tree: dict[str, Any] = interpolator.tree(document.tree)
     environment, given = Overlay(tree, marks), Overlay(tree, marks)
     if not in_code:
+        environment.defaults(env)
         environment.environment(env)
     given.flags(flags)
     discovery = Discovery(env, SPECS, marks)
@@ -186,26 +221,54 @@ def _finish(
     # A reference that failed leaves its text behind: no second fault for the same value.
     known = {(error.file, error.path) for error in errors}
     errors += [fault for fault in faults if (fault.file, fault.path) not in known]
+    files = _files(file, config, interpolator.files, environment.files)
     if config is None or errors:
-        raise ConfigErrors(errors)
+        raise ConfigErrors(errors, files=files)
     rules = Rules(config, SPECS, marks)
     rules.check()
     if rules.errors:
-        raise ConfigErrors(rules.errors)
+        raise ConfigErrors(rules.errors, files=files)
     source = Source(
         file=file,
         env=tuple(sorted({*environment.used, *discovery.used})),
         flags=tuple(given.used),
-        files=_files(file, config, interpolator.files, environment.files),
+        files=files,
     )
     warnings = (*environment.warnings, *rules.warnings)
     return Loaded(config=config, source=source, warnings=warnings, marks=marks)
 
 
-def _files(file: str | None, config: Config, *others: list[str]) -> tuple[str, ...]:
+def _checked(document: Document, variables: Mapping[str, str], env: Mapping[str, str]) -> Config:
+    """The options of a document and of `variables`, without the rules between them."""
+    marks = document.marks
+    interpolator = Interpolator(env, marks)
+    tree: dict[str, Any] = interpolator.tree(document.tree)
+    environment = Overlay(tree, marks)
+    environment.defaults(variables)
+    environment.environment(variables)
+    config, faults = convert(tree, marks)
+    errors = [*interpolator.errors, *environment.errors]
+    if config is None or errors:
+        raise ConfigErrors(errors or faults)
+    rules = Rules(config, SPECS, marks)
+    rules.check_addresses()
+    if rules.errors:
+        raise ConfigErrors(rules.errors)
+    return config
+
+
+def _is_of(variable: str, options: Sequence[str]) -> bool:
+    """Whether an environment variable sets one of the top-level `options`."""
+    name = variable.removeprefix("LLM_EDGE_").removeprefix("DEFAULT_").split("__")[0].lower()
+    return name in options or name.removesuffix("_file") in options
+
+
+def _files(file: str | None, config: Config | None, *others: list[str]) -> tuple[str, ...]:
     names = [file] if file else []
     for some in others:
         names += some
+    if config is None:
+        return tuple(dict.fromkeys(names))
     names += [p.ca_file for p in config.providers.values() if p.ca_file]
     if config.tls is not None:
         names += [config.tls.cert_file, config.tls.key_file]

@@ -2,8 +2,9 @@
 
 `LLM_EDGE_LISTEN__API` is `listen.api`: two underscores go one level down, a number is an index, and
 where names are free the one in the file that differs only in case and `-` is meant. `…_FILE` names
-a file that holds the value. Variables that a container platform makes up for a service of that name
-are no settings.
+a file that holds the value. `LLM_EDGE_DEFAULT_LISTEN__API` holds only where the file is silent: so
+an image has defaults of its own. Variables that a container platform makes up for a service of that
+name are no settings.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Overlay"]
 
 _PREFIX = "LLM_EDGE_"
+_DEFAULT_PREFIX = "LLM_EDGE_DEFAULT_"
 _NOT_OPTIONS = frozenset(
     {"CONFIG", "KEY_PEPPER", "KEY_PEPPER_FILE", "ADMIN_TOKEN", "ADMIN_TOKEN_FILE", "VERSION"}
 )
@@ -45,11 +47,20 @@ class Overlay:
         self.errors: list[ConfigError] = []
         self.warnings: list[str] = []
 
+    def defaults(self, env: Mapping[str, str]) -> None:
+        """Lay `LLM_EDGE_DEFAULT_*` variables under the tree."""
+        for variable in sorted(env):
+            if variable.startswith(_DEFAULT_PREFIX):
+                rest = variable.removeprefix(_DEFAULT_PREFIX)
+                self._variable(variable, rest, env[variable], under=True)
+
     def environment(self, env: Mapping[str, str]) -> None:
         """Lay `LLM_EDGE_*` variables over the tree."""
         for variable in sorted(env):
+            if not variable.startswith(_PREFIX) or variable.startswith(_DEFAULT_PREFIX):
+                continue
             rest = variable.removeprefix(_PREFIX)
-            if variable.startswith(_PREFIX) and rest not in _NOT_OPTIONS:
+            if rest not in _NOT_OPTIONS:
                 self._variable(variable, rest, env[variable])
 
     def flags(self, flags: Mapping[str, object]) -> None:
@@ -60,7 +71,7 @@ class Overlay:
             path = tuple(int(part) if part.isdigit() else part for part in name.split("."))
             self._put(path, value, f"--{name}")
 
-    def _variable(self, variable: str, rest: str, value: str) -> None:
+    def _variable(self, variable: str, rest: str, value: str, *, under: bool = False) -> None:
         segments = [segment.lower() for segment in rest.split("__")]
         options = [field.encode_name for field in config_type().fields]
         first = segments[0]
@@ -73,20 +84,32 @@ class Overlay:
                 )
             return
         path = self._resolve(segments)
+        if under and path is not None and self._says(path):
+            return
         if path is None and segments[-1].endswith("_file"):
             path = self._resolve([*segments[:-1], segments[-1].removesuffix("_file")])
             if path is not None:
+                if under and self._says(path):
+                    return
+                self.files.append(value)
                 try:
-                    content = read_secret_file(value)
+                    value = read_secret_file(value)
                 except ValueError as error:
                     self.errors.append(ConfigError(str(error), file=variable))
                     return
-                self.files.append(value)
-                value = content
         if path is None:
             # Put where it points, so that the check names the fault and the nearest option.
             path = tuple(segments)
         self._put(path, value, variable)
+
+    def _says(self, path: Path) -> bool:
+        """Whether the tree has a value at `path`, or one on the way to it that takes no options."""
+        here: Any = self._tree
+        for part in path:
+            if not isinstance(here, dict | list):
+                return here is not None
+            here = _child(here, part)
+        return here is not None
 
     def _resolve(self, segments: list[str]) -> Path | None:
         """The path that `segments` spell, or None when the schema has no such place."""

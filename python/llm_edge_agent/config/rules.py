@@ -58,7 +58,8 @@ class Rules:
 
     def check(self) -> None:
         """Apply every rule."""
-        self._listen()
+        self.check_addresses()
+        self._openness()
         self._keys()
         self._tls()
         if not self._config.providers:
@@ -81,11 +82,11 @@ class Rules:
 
     # Addresses
 
-    def _listen(self) -> None:
-        config = self._config
+    def check_addresses(self) -> None:
+        """See that each address can be read, and none is said twice."""
         taken: dict[Address, str] = {}
         for name in ("api", "admin", "metrics"):
-            text = getattr(config.listen, name)
+            text = getattr(self._config.listen, name)
             path: Path = ("listen", name)
             try:
                 address = parse_address(text)
@@ -95,7 +96,17 @@ class Rules:
             if address.port and address in taken:
                 self._fault(path, f"`{text}` is also `listen.{taken[address]}`")
             taken[address] = name
-            if config.insecure or is_loopback(address.host):
+
+    def _openness(self) -> None:
+        config = self._config
+        for name in ("api", "admin"):
+            text = getattr(config.listen, name)
+            path: Path = ("listen", name)
+            try:
+                host = parse_address(text).host
+            except ValueError:
+                continue
+            if config.insecure or is_loopback(host):
                 continue
             if name == "api" and not config.keys:
                 self._fault(
@@ -104,7 +115,7 @@ class Rules:
                     "add `keys:` (see `llm-edge-agent keys create`), listen on 127.0.0.1, "
                     "or say `insecure: true`",
                 )
-            elif name == "admin":
+            if name == "admin":
                 self._fault(
                     path,
                     f"`{text}` opens the admin API to other machines",
@@ -119,8 +130,9 @@ class Rules:
     def _pem(self, path: Path, name: str, kind: str) -> None:
         try:
             text = FilePath(name).read_text(encoding="ascii", errors="replace")
-        except OSError as error:
-            self._fault(path, f"the file `{name}` cannot be read: {error.strerror}")
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            reason = getattr(error, "strerror", None) or "no such name"
+            self._fault(path, f"the file `{name}` cannot be read: {reason}")
             return
         if kind not in text:
             what = "certificate" if kind.startswith("CERT") else "private key"

@@ -17,7 +17,7 @@ from llm_edge_agent import log
 from llm_edge_agent.engine import Address
 from llm_edge_agent.errors import LlmEdgeError
 
-__all__ = ["Port", "PortTaken"]
+__all__ = ["Port", "PortTaken", "check_free"]
 
 _BACKLOG = 128
 _STOP_S = 5.0
@@ -41,7 +41,7 @@ class Port:
 
     def __init__(self, purpose: str, host: str, number: int) -> None:
         self._purpose = purpose
-        self._socket = _bind(purpose, host, number)
+        self._socket = _bind(purpose, host, number, f"--{purpose}-port")
         bound = self._socket.getsockname()
         self.address = Address(bound[0], bound[1])
         self._server: _OnOurSocket | None = None
@@ -71,6 +71,23 @@ class Port:
         )
 
 
+def check_free(purpose: str, host: str, number: int, *, option: str) -> None:
+    """See that an address could be listened on, without listening.
+
+    Args:
+        purpose: What it is for, in messages.
+        host: Name or address, without brackets.
+        number: Port; 0 is always free.
+        option: Flag that chooses another port.
+
+    Raises:
+        PortTaken: The address is taken or is not of this machine.
+    """
+    if number:
+        # Listening, if only for a moment, could take in a client and drop it.
+        _bind(purpose, host, number, option, listen=False).close()
+
+
 class _OnOurSocket(Server):
     def __init__(self, app: ASGIApp, descriptor: int) -> None:
         super().__init__(
@@ -92,10 +109,12 @@ class _OnOurSocket(Server):
         )
 
 
-def _bind(purpose: str, host: str, number: int) -> socket.socket:
+def _bind(
+    purpose: str, host: str, number: int, option: str, *, listen: bool = True
+) -> socket.socket:
     def explain(reason: object) -> PortTaken:
         hint = (
-            f"free the port, or choose another (`--{purpose}-port 0` takes any free one)"
+            f"free the port, or choose another (`{option} 0` takes any free one)"
             if number
             else "choose an address of this machine"
         )
@@ -114,7 +133,8 @@ def _bind(purpose: str, host: str, number: int) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.settimeout(0)
         bound.bind(place)
-        bound.listen(_BACKLOG)
+        if listen:
+            bound.listen(_BACKLOG)
     except OSError as error:
         bound.close()
         raise explain(error.strerror) from error

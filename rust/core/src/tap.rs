@@ -143,6 +143,25 @@ impl Tap {
         self.seen = Outcome::default();
     }
 
+    /// Where in `bytes` usage or an error may first be told; one past their end when nowhere. One search over
+    /// a whole read; a piece of it that ends before is then pushed as no suspect.
+    pub fn first_suspect(&self, bytes: &[u8]) -> usize {
+        if self.payload != Payload::Sse {
+            return 0;
+        }
+        let usage = USAGE.find(bytes).unwrap_or(bytes.len());
+        ERROR.find(bytes.get(..usage).unwrap_or_default()).unwrap_or(usage)
+    }
+
+    /// [`Self::push`] for a piece of bytes that [`Self::first_suspect`] was asked about.
+    pub fn push_piece(&mut self, piece: &[u8], suspect: bool) {
+        match self.payload {
+            Payload::Sse => self.take_events(piece, suspect),
+            Payload::Json => self.push_json(piece),
+            Payload::Opaque => {}
+        }
+    }
+
     /// Looks at the next bytes of the payload (decoded from its transfer and content codings).
     pub fn push(&mut self, bytes: &[u8]) {
         match self.payload {
@@ -204,7 +223,11 @@ impl Tap {
 
     fn push_sse(&mut self, bytes: &[u8]) {
         // One search over all the events of this read; only if it finds something are they looked at singly.
-        let suspect = USAGE.find(bytes).is_some() || ERROR.find(bytes).is_some();
+        let suspect = self.first_suspect(bytes) < bytes.len();
+        self.take_events(bytes, suspect);
+    }
+
+    fn take_events(&mut self, bytes: &[u8], suspect: bool) {
         let Self { scanner, seen, facts, .. } = self;
         scanner.push(bytes, |event| {
             if suspect || !event.in_place {

@@ -17,6 +17,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use crate::backends::cache::memory::ExactCache;
 use crate::backends::upstream::Origin;
 use crate::doors::{listener, server_config};
+use crate::memory::Trim;
 use crate::options::{Options, cores};
 use crate::shared::{Credentials, Published, Shared};
 use crate::telemetry::bank::Bank;
@@ -202,7 +203,7 @@ impl Engine {
                 Err(_) => return Err(EngineError("a worker thread ended at its start".to_owned())),
             }
         }
-        let (log_stop, log) = start_log(self.options.log_fd, queues)?;
+        let (log_stop, log) = start_log(self.options.log_fd, queues, Arc::clone(&self.shared))?;
         *running = Some(Running { address, workers, banks, log_stop, log });
         Ok(address)
     }
@@ -334,7 +335,11 @@ impl Drop for Engine {
     }
 }
 
-fn start_log(fd: i32, queues: Vec<LogQueue>) -> Result<(mpsc::Sender<()>, JoinHandle<()>), EngineError> {
+fn start_log(
+    fd: i32,
+    queues: Vec<LogQueue>,
+    shared: Arc<Shared>,
+) -> Result<(mpsc::Sender<()>, JoinHandle<()>), EngineError> {
     let (stdout, stderr) = (std::io::stdout(), std::io::stderr());
     let fd: BorrowedFd<'_> = match fd {
         1 => stdout.as_fd(),
@@ -347,8 +352,10 @@ fn start_log(fd: i32, queues: Vec<LogQueue>) -> Result<(mpsc::Sender<()>, JoinHa
     let thread = std::thread::Builder::new()
         .name("edge-log".to_owned())
         .spawn(move || {
+            let mut trim = Trim::default();
             while stopped.recv_timeout(Duration::from_millis(100)) == Err(mpsc::RecvTimeoutError::Timeout) {
                 writer.flush();
+                trim.look(shared.connections.load(Ordering::Relaxed));
             }
             writer.flush();
         })

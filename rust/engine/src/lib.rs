@@ -10,6 +10,7 @@ mod deadlines;
 mod doors;
 mod exchange;
 mod loaded;
+mod memory;
 mod panics;
 mod socket;
 mod stations;

@@ -1,12 +1,16 @@
 """The program run to its end, for starts that fail and verbs that return."""
 
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.gateway import clean_environment, program
 
 END_S = 20.0
+DEADLINE_S = 10.0
 
 
 def run(
@@ -36,3 +40,11 @@ def python(folder: Path, code: str) -> str:
         env=clean_environment(folder),
         timeout=END_S,
     ).stdout
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Ask again and again until it is so, within a bound."""
+    end = time.monotonic() + DEADLINE_S
+    while not true():
+        assert time.monotonic() < end, "did not happen in time"
+        signal.sigtimedwait([], 0.05)

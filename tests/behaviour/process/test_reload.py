@@ -1,17 +1,15 @@
 """A configuration is read again on SIGHUP, on a change of its file, and when the admin asks."""
 
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from tests.behaviour.process.programs import wait_until
 from tests.conftest import Serve
 from tests.support.gateway import Running
 
-DEADLINE_S = 10.0
 BEFORE = "version: 1\nmock: true\ndrain_s: 5\n"
 AFTER = BEFORE + "routes: {chat: {models: [chat], targets: [{provider: mock, model: echo}]}}\n"
 BROKEN = AFTER.replace("provider: mock", "provider: mok")
@@ -43,13 +41,6 @@ def metric(running: Running, name: str) -> float:
         text = client.get(f"{running.metrics}/metrics").text
     (line,) = [line for line in text.splitlines() if line.startswith(f"{name} ")]
     return float(line.split()[1])
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + DEADLINE_S
-    while not true():
-        assert time.monotonic() < end, "did not happen in time"
-        signal.sigtimedwait([], 0.05)
 
 
 def test_sighup_applies_the_new_configuration(serve: Serve) -> None:
@@ -89,6 +80,19 @@ def test_a_bad_file_changes_nothing_and_says_why(serve: Serve) -> None:
     with httpx2.Client(trust_env=False) as client:
         assert client.get(f"{running.anthropic}/readyz").status_code == 200
     replace(running, AFTER + "# mended\n")
+    wait_until(lambda: metric(running, "llm_edge_config_reload_success") == 1)
+    assert epoch(running) == 2
+
+
+def test_mending_a_file_that_only_the_refused_configuration_names_is_enough(
+    serve: Serve, tmp_path: Path
+) -> None:
+    running = serve(BEFORE)
+    secret = tmp_path / "secret"
+    provider = f'providers: {{openai: {{type: openai, api_key: "${{file:{secret}}}"}}}}\n'
+    replace(running, BEFORE + provider)
+    wait_until(lambda: metric(running, "llm_edge_config_reload_success") == 0)
+    secret.write_text("sk-x")
     wait_until(lambda: metric(running, "llm_edge_config_reload_success") == 1)
     assert epoch(running) == 2
 

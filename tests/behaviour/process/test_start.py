@@ -1,6 +1,7 @@
 """How the process starts, and how it says that it cannot."""
 
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +10,9 @@ import httpx2
 import pytest
 
 from llm_edge_agent.config import hash_key
-from tests.behaviour.process.programs import run
+from tests.behaviour.process.programs import run, wait_until
 from tests.conftest import Serve
-from tests.support.gateway import FREE_PORTS, Running, start
+from tests.support.gateway import FREE_PORTS, Running, clean_environment, program, start
 
 MOCK = "version: 1\nmock: true\n"
 KEY = "a-key-that-somebody-made-up"
@@ -146,6 +147,36 @@ def test_a_taken_port_ends_the_start_with_1_and_the_way_out(
     assert f"127.0.0.1:{number}" in ended.stderr
     assert f"{option}" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_of_several_taken_ports_the_one_of_the_api_is_named(tmp_path: Path) -> None:
+    config = write(tmp_path, MOCK)
+    with taken_port() as api, taken_port() as admin, taken_port() as metrics:
+        numbers = [str(number) for number in (api, admin, metrics)]
+        ports = ("--port", numbers[0], "--admin-port", numbers[1], "--metrics-port", numbers[2])
+        ended = run(tmp_path, "serve", "--config", config, *ports)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"error: the API port cannot listen on 127.0.0.1:{api}: ")
+    assert "`--port 0`" in ended.stderr
+
+
+def test_without_a_terminal_the_log_tells_how_to_choose_the_admin_token(tmp_path: Path) -> None:
+    log = tmp_path / "out"
+    for env, said in (({}, True), ({"LLM_EDGE_ADMIN_TOKEN": "chosen"}, False)):
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [*program(), "serve", "--config", write(tmp_path, MOCK), *FREE_PORTS],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=clean_environment(tmp_path, env),
+            )
+            try:
+                wait_until(lambda: '"event":"started"' in log.read_text())
+            finally:
+                process.terminate()
+                assert process.wait(10) == 0
+        assert ("set LLM_EDGE_ADMIN_TOKEN" in log.read_text()) is said
 
 
 def test_a_configuration_error_ends_the_start_with_78_and_its_place(tmp_path: Path) -> None:

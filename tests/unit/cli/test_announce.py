@@ -1,11 +1,14 @@
 """Where a started gateway says it is."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 from click.testing import CliRunner
 
+from llm_edge_agent import log
 from llm_edge_agent.cli import main
-from llm_edge_agent.cli.announce import first_line, for_people
+from llm_edge_agent.cli.announce import announce, first_line, for_people
 from llm_edge_agent.cli.options import Overrides
 from llm_edge_agent.config import Loaded, load_tree
 from llm_edge_agent.engine import Address
@@ -54,6 +57,20 @@ def test_people_are_told_addresses_token_providers_keys_and_source() -> None:
     text = for_people(started(Address("127.0.0.1", 8080)))
     for part in ("http://127.0.0.1:8080/v1", "t0ken", "9464/metrics", "mock", "whoever", "no file"):
         assert part in text
+
+
+@pytest.mark.parametrize(
+    ("made", "told", "said"), [(True, False, True), (False, False, False), (True, True, False)]
+)
+def test_a_token_that_nobody_knows_is_told_of_in_the_log(
+    capfd: pytest.CaptureFixture[str], *, made: bool, told: bool, said: bool
+) -> None:
+    log.configure(log.STDERR)
+    announce(replace(started(Address("127.0.0.1", 8080)), admin_token_made=made), token_told=told)
+    text = capfd.readouterr().err
+    assert ("LLM_EDGE_ADMIN_TOKEN" in text) is said
+    assert '"event":"started"' in text
+    assert "t0ken" not in text
 
 
 def overrides(**given: object) -> Overrides:

@@ -188,6 +188,7 @@ def test_models_are_those_that_a_caller_can_name() -> None:
     listed = [model["id"] for model in msgspec.json.decode(run("models", "--json").stdout)]
     assert "chat" in listed
     assert "mock/echo" in listed
+    assert "`GET /v1/models` lists whole names only" in run("models").stderr
     assert not [name for name in listed if name.endswith("*")]
 
 
@@ -203,15 +204,40 @@ def test_what_init_leaves_as_comments_is_right_once_uncommented(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run("init")
-    text = Path("llm-edge.yaml").read_text()
-    text = text.replace("keys: []\n", "keys:\n").replace("routes: {}\n", "routes:\n")
-    text = text.replace("hmac-sha256:…", "hmac-sha256:" + "ab" * 32)
-    write(re.sub(r"^#(?=  )", "", text, flags=re.MULTILINE))
-    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_OPENAI_API_KEY"):
+    # As editors uncomment: the mark and the space after it.
+    write(re.sub(r"^  # ", "  ", Path("llm-edge.yaml").read_text(), flags=re.MULTILINE))
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_OPENAI_API_KEY", "APP_KEY"):
         monkeypatch.setenv(name, "sk-x")
     result = run("check")
     assert result.exit_code == 0, result.stderr
     assert "openai, anthropic, local, azure; routes: 1; keys: 1" in result.stdout
+
+
+@pytest.mark.parametrize("section", ["listen", "keys", "providers", "routes"])
+def test_each_section_of_init_may_be_uncommented_alone(
+    section: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("init")
+    parts = Path("llm-edge.yaml").read_text().split("\n\n")
+    (at,) = [i for i, part in enumerate(parts) if f"\n{section}:\n" in part]
+    parts[at] = re.sub(r"^  # ", "  ", parts[at], flags=re.MULTILINE)
+    write("\n\n".join(parts))
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_OPENAI_API_KEY", "APP_KEY"):
+        monkeypatch.setenv(name, "sk-x")
+    result = run("check")
+    assert result.exit_code == 0, result.stderr
+
+
+def test_the_line_of_a_new_key_may_be_pasted_into_what_init_wrote(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run("init")
+    line = run("keys", "create", "--name", "app").stdout.splitlines()[1]
+    write(Path("llm-edge.yaml").read_text().replace("keys:\n", f"keys:\n{line}\n"))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+    result = run("check")
+    assert result.exit_code == 0, result.stderr
+    assert "keys: 1" in result.stdout
 
 
 def test_init_overwrites_nothing() -> None:
@@ -270,9 +296,29 @@ def test_a_key_is_not_made_when_the_pepper_cannot_be_kept() -> None:
     assert "sk-edge-" not in result.output
 
 
-def test_a_key_for_a_broken_configuration_that_was_named_is_refused() -> None:
-    Path("bad.yaml").write_text(BAD)
+@pytest.mark.parametrize("text", ["a: [", "state_dir: [1]\n"])
+def test_a_key_whose_state_folder_is_not_known_is_refused(text: str) -> None:
+    Path("bad.yaml").write_text(text)
     assert run("keys", "create", "--name", "app", "--config", "bad.yaml").exit_code == 78
+
+
+@pytest.mark.parametrize("named", [[], ["--config", "llm-edge.yaml"]], ids=["found", "named"])
+def test_a_key_is_made_without_the_secrets_of_providers(named: list[str], tmp_path: Path) -> None:
+    state = tmp_path / "elsewhere"
+    write(
+        f'state_dir: "{state}"\nkeys: [{{name: a, key: "${{NOT_SET}}"}}]\n'
+        'providers: {openai: {type: openai, api_key: "${NOT_SET}"}}\n'
+    )
+    result = run("keys", "create", "--name", "app", *named)
+    assert result.exit_code == 0, result.stderr
+    assert "warning" not in result.stderr
+    assert (state / "pepper").exists()
+
+
+def test_a_new_pepper_beside_stored_hashes_is_told_with_the_key() -> None:
+    write(f'keys: [{{name: a, hash: "hmac-sha256:{"ab" * 32}"}}]\n')
+    result = run("keys", "create", "--name", "app")
+    assert "key hashes made with another pepper do not match" in result.stderr
 
 
 def test_version_is_told_to_people_and_to_scripts() -> None:
@@ -291,6 +337,21 @@ def test_healthcheck_fails_where_nothing_listens() -> None:
     assert f"127.0.0.1:{number}/readyz" in result.stderr
 
 
-def test_healthcheck_fails_on_a_bad_configuration_with_1() -> None:
-    write(BAD)
-    assert run("healthcheck").exit_code == 1
+def test_healthcheck_needs_the_address_only_and_not_the_secrets() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        at = f"127.0.0.1:{free.getsockname()[1]}"
+        write(
+            f'listen: {{api: "{at}"}}\nkeys: [{{name: a, key: "${{NOT_SET}}"}}]\n'
+            'providers: {openai: {type: openai, api_key: "${file:/nonexistent}"}}\n'
+        )
+        result = run("healthcheck")
+    assert result.stderr.startswith(f"error: {at}/readyz: ")
+
+
+@pytest.mark.parametrize("address", ["${NOT_SET}", "nonsense", "[::1"])
+def test_healthcheck_fails_on_an_address_it_cannot_read_with_1(address: str) -> None:
+    write(f'listen: {{api: "{address}"}}\n')
+    result = run("healthcheck")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: llm-edge.yaml:1: listen.api: ")

@@ -118,6 +118,29 @@ BROKEN = [
     Broken("limit_zero", OPENAI + "limits: {head_ms: 0}\n", "@:2: limits.head_ms: `0` is below 1"),
     # References.
     Broken(
+        "yaml_entries_below_an_empty_list",
+        "keys: []   # nobody\n# said below\n  - {name: a}\n",
+        "@:3: not valid YAML: ",
+        "take `[]` away in line 1",
+    ),
+    Broken(
+        "yaml_entries_below_an_empty_mapping",
+        "routes: {}\n  chat: {models: [chat]}\n",
+        "@:2: not valid YAML: ",
+        "take `{}` away in line 1",
+    ),
+    Broken(
+        "yaml_columns",
+        "keys:\n  - {name: a}\n - {name: b}\n",
+        "@:3: not valid YAML: ",
+        "in the same column",
+    ),
+    Broken(
+        "tls_file_of_no_name",
+        OPENAI + 'tls: {cert_file: "a\\0b", key_file: /dev/null}\n',
+        "@:2: tls.cert_file: the file `a\0b` cannot be read",
+    ),
+    Broken(
         "variable_not_set",
         'providers:\n  openai:\n    type: openai\n    api_key: "${NOT_SET}"\n',
         "@:4: providers.openai.api_key: the environment variable `NOT_SET` is not set",

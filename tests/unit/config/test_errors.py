@@ -30,7 +30,7 @@ def test_a_fault_is_named_with_file_line_path_and_hint(broken: Broken, tmp_path:
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
 def test_one_fault_is_told_once(broken: Broken, tmp_path: Path) -> None:
-    several = {"tls_files_missing", "tls_not_pem"}
+    several = {"tls_files_missing", "tls_not_pem", "tls_file_of_no_name"}
     assert len(faults(broken.text, tmp_path, broken.format)) == (2 if broken.name in several else 1)
 
 

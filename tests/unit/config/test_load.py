@@ -6,7 +6,7 @@ from typing import Protocol
 
 import pytest
 
-from llm_edge_agent.config import Loaded, Secret, load, load_tree, search_path
+from llm_edge_agent.config import Loaded, Secret, load, load_part, load_tree, search_path
 from llm_edge_agent.errors import ConfigError
 from tests.unit.config.broken import OPENAI
 
@@ -153,6 +153,54 @@ def test_a_variable_reaches_its_option(
     loaded = read(text, {variable: value})
     assert value_at(loaded.config, path) == expected
     assert loaded.source.env == (variable,)
+
+
+def test_a_default_of_the_image_holds_where_nothing_is_said(read: Read) -> None:
+    env = {"LLM_EDGE_DEFAULT_LISTEN__API": "0.0.0.0:8080", "LLM_EDGE_DEFAULT_DRAIN_S": "7"}
+    insecure = OPENAI + "insecure: true\n"
+    silent = read(insecure, env=env).config
+    assert (silent.listen.api, silent.listen.admin) == ("0.0.0.0:8080", "127.0.0.1:8081")
+    assert silent.drain_s == 7
+    said = read(insecure + "listen: {api: '0.0.0.0:9000'}\ndrain_s: 0\n", env=env).config
+    assert (said.listen.api, said.drain_s) == ("0.0.0.0:9000", 0)
+    set_too = env | {"LLM_EDGE_LISTEN__API": "0.0.0.0:9001"}
+    assert read(insecure, env=set_too).config.listen.api == "0.0.0.0:9001"
+
+
+def test_a_default_that_names_no_option_is_a_warning(read: Read) -> None:
+    (warning,) = read(OPENAI, env={"LLM_EDGE_DEFAULT_NONSENSE": "1"}).warnings
+    assert "LLM_EDGE_DEFAULT_NONSENSE: names no option" in warning
+
+
+def test_a_part_is_read_without_a_look_at_the_rest(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        "state_dir: /here\nlisten: {api: '0.0.0.0:9000'}\nlimits: {x: 1}\n"
+        'keys: [{name: a, key: "${NOT_SET}"}]\n'
+    )
+    env = {"LLM_EDGE_LISTEN__API": "0.0.0.0:1", "LLM_EDGE_WORKERS": "many"}
+    part = load_part(("listen",), file, env=env)
+    assert (part.listen.api, part.state_dir, part.keys) == ("0.0.0.0:1", None, [])
+    assert load_part(("state_dir",), file, env={}).state_dir == "/here"
+    with pytest.raises(ConfigError, match="NOT_SET"):
+        load_part(("keys",), file, env={})
+
+
+def test_a_refused_configuration_names_the_files_it_was_read_from(tmp_path: Path) -> None:
+    file, absent = tmp_path / "c.yaml", tmp_path / "absent"
+    file.write_text(OPENAI + f'workers: "${{file:{absent}}}"\n')
+    with pytest.raises(ConfigError) as by_reference:
+        load(file, env={})
+    assert by_reference.value.files == (str(file), str(absent))
+    tls = f"tls: {{cert_file: {absent}, key_file: {absent}}}\n"
+    file.write_text(OPENAI + tls)
+    with pytest.raises(ConfigError) as by_rule:
+        load(file, env={})
+    assert by_rule.value.files == (str(file), str(absent))
+    file.write_text("a: [")
+    with pytest.raises(ConfigError) as by_syntax:
+        load(file, env={})
+    assert by_syntax.value.files == (str(file),)
 
 
 def test_file_variables_hold_the_value_of_an_option(read: Read, tmp_path: Path) -> None:

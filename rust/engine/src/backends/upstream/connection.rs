@@ -146,6 +146,12 @@ impl Connection {
         self.buffer.drain(..self.head.len.min(self.buffer.len()));
     }
 
+    /// Waits until a read has something to say, be it an error.
+    pub(crate) async fn readable(&self) {
+        // The read that follows meets the same error and tells it.
+        drop(poll_fn(|cx| self.socket.poll_readable(cx)).await);
+    }
+
     /// Reads once into the room that `buffer` has; 0 stands for the end.
     ///
     /// # Errors

@@ -6,7 +6,6 @@
 //! comes, and from then on the stream does.
 
 use llm_edge_core::http1::{Chunked, Step};
-use memchr::memmem;
 
 use super::relay::{Run, RunKind};
 
@@ -94,13 +93,21 @@ fn append_payload(out: &mut Vec<u8>, chunks: &[u8]) {
     }
 }
 
-/// One past the last empty line; 0 when there is none.
+/// One past the last empty line; 0 when there is none. Looks from the end, where it is not far.
 fn last_event_end(bytes: &[u8]) -> usize {
-    [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"]
-        .iter()
-        .filter_map(|mark| memmem::rfind(bytes, mark).map(|at| at + mark.len()))
-        .max()
-        .unwrap_or(0)
+    let mut end = bytes.len();
+    while let Some(at) = bytes.get(..end).and_then(|head| memchr::memrchr2(b'\n', b'\r', head)) {
+        let before = bytes.get(..at).unwrap_or_default();
+        let closes = match bytes.get(at) {
+            Some(b'\n') => before.ends_with(b"\n") || before.ends_with(b"\r\n\r"),
+            _ => before.ends_with(b"\r"),
+        };
+        if closes {
+            return at + 1;
+        }
+        end = at;
+    }
+    0
 }
 
 #[cfg(test)]
@@ -123,6 +130,21 @@ mod tests {
         assert!(holdback.take(chunk, &runs));
         assert_eq!(holdback.released(), Some(&b"data: 3\n\n"[..]));
         assert!(!holdback.is_holding());
+    }
+
+    #[test]
+    fn the_last_empty_line_is_found_however_lines_end() {
+        for (bytes, end) in [
+            (&b"a\n\nb"[..], 3),
+            (b"a\r\n\r\nb\r\nc", 5),
+            (b"a\r\rb", 3),
+            (b"a\nb\r\nc\r", 0),
+            (b"\n\n", 2),
+            (b"a\n\nb\n\nc\n", 6),
+            (b"", 0),
+        ] {
+            assert_eq!(last_event_end(bytes), end, "{bytes:?}");
+        }
     }
 
     #[test]

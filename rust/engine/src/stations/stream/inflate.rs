@@ -87,6 +87,24 @@ impl Watch {
         }
     }
 
+    /// Where a read may first tell usage or an error: see [`Tap::first_suspect`].
+    #[inline]
+    pub(super) fn first_suspect(&self, read: &[u8]) -> usize {
+        match self {
+            Self::Plain(tap) => tap.first_suspect(read),
+            Self::Coded(_) | Self::Blind => 0,
+        }
+    }
+
+    /// Looks at a piece of such a read.
+    #[inline]
+    pub(super) fn push_piece(&mut self, piece: &[u8], suspect: bool) {
+        match self {
+            Self::Plain(tap) => tap.push_piece(piece, suspect),
+            Self::Coded(_) | Self::Blind => self.push(piece),
+        }
+    }
+
     /// Looks at payload as it passes.
     #[inline]
     pub(super) fn push(&mut self, payload: &[u8]) {

@@ -107,6 +107,10 @@ fn from_upstream(mut x: Exchange, begun: Begun, flight: Flight) -> Reply {
     fields::write_ids(&mut fields, &x);
     fields::write_cache_state(&mut fields, &x);
     let relay = Relay::new(&x, begun, flight.keep.zip(kept_fields));
+    // The request has left: a stream that lasts for minutes need not hold its bytes.
+    let input = std::mem::take(&mut x.input);
+    x.worker.buffers.give(input);
+    x.held = None;
     x.facts.streaming = relay.is_event_stream();
     if x.facts.streaming {
         x.worker.bank.worker.open_streams.add(1);

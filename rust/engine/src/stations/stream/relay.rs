@@ -74,6 +74,8 @@ pub(crate) enum Progress {
     Broken(Rejection),
 }
 
+const STOPPED_SENDING: &str = "the upstream stopped sending its reply (`deadlines.progress_ms`)";
+
 enum Decoder {
     /// Bytes still to come.
     Length(u64),
@@ -209,14 +211,19 @@ impl Relay {
             self.connection.buffer.clear();
             self.at = 0;
             x.client.timer().arm_before(self.progress_ms, self.latest_ms);
+            if self.payload == Payload::Sse {
+                // Between two events of a model that thinks, a stream holds no buffer.
+                x.worker.buffers.give(std::mem::take(&mut self.connection.buffer));
+                if let Err(lapse) = x.client.timer().limit(self.connection.readable()).await {
+                    return self.broken(x, lapse.rejection(STOPPED_SENDING));
+                }
+                self.connection.buffer = x.worker.buffers.take();
+            }
             match x.client.timer().limit(self.connection.read()).await {
                 Ok(Ok(0)) => return self.closed(x),
                 Ok(Ok(_)) => {}
                 Ok(Err(_)) => return self.broken(x, closed_early()),
-                Err(lapse) => {
-                    let message = "the upstream stopped sending its reply (`deadlines.progress_ms`)";
-                    return self.broken(x, lapse.rejection(message));
-                }
+                Err(lapse) => return self.broken(x, lapse.rejection(STOPPED_SENDING)),
             }
         }
         let looked = match &mut self.decoder {
@@ -265,13 +272,14 @@ impl Relay {
         let mut chunk = decoder.at_boundary().then_some(self.at);
         let mut data: Option<(usize, usize)> = None;
         let mut at = self.at;
+        let suspect = at + self.tap.first_suspect(buffer.get(at..).unwrap_or_default());
         // One place stays free for the piece that is open when the bytes end.
         while runs.count + 1 < RUNS_MAX {
             match decoder.step(buffer, at)? {
                 Step::Size { next, .. } | Step::Trailer { next } => at = next,
                 Step::Data { start, end } => {
                     let payload = buffer.get(start..end).unwrap_or_default();
-                    self.tap.push(payload);
+                    self.tap.push_piece(payload, end > suspect);
                     gather(&mut self.gathered, self.keep.as_ref(), payload);
                     if self.keep_chunks {
                         data = Some((start, end));
