@@ -1,39 +1,42 @@
 //! The key of the exact cache: equal keys must mean equal meaning, for one caller's scope.
 //!
-//! Keyed BLAKE3 over length-prefixed parts, so that no part can pose as the border between two others and
-//! nobody can craft a collision without the process's random key.
+//! A key is the parts themselves, each behind its length, so that no part can pose as the border between two
+//! others. It is compared byte for byte: no collision can be crafted, because there is no hash to collide in.
+//! Only where the parts are long does their keyed BLAKE3 stand for them, under a random key of the process.
 
 use crate::span::Span;
 
-/// Identifies a reply in the exact cache.
-pub type CacheKey = [u8; 32];
+/// Parts longer than this together are told by their hash.
+pub const PLAIN_BYTES_MAX: usize = 8 * 1024;
 
-/// Parts are put together up to this many bytes before they are hashed: one long update costs less than many
-/// short ones.
-const GATHER_BYTES_MAX: usize = 8 * 1024;
+const PLAIN: u8 = 0;
+const HASHED: u8 = 1;
 
-/// Builds a [`CacheKey`] part by part.
+/// Builds a key part by part, in a buffer of the caller's.
 pub struct CacheKeyBuilder<'a> {
-    hasher: blake3::Hasher,
-    gathered: &'a mut Vec<u8>,
+    secret: &'a [u8; 32],
+    key: &'a mut Vec<u8>,
+    hasher: Option<Box<blake3::Hasher>>,
 }
 
 impl<'a> CacheKeyBuilder<'a> {
-    /// Starts with the process's random key; `scratch` is cleared and used for small parts.
-    pub fn new(secret: &[u8; 32], scratch: &'a mut Vec<u8>) -> Self {
-        scratch.clear();
-        Self { hasher: blake3::Hasher::new_keyed(secret), gathered: scratch }
+    /// Starts a key in `buffer`, which is cleared; `secret` is the process's random key.
+    pub fn new(secret: &'a [u8; 32], buffer: &'a mut Vec<u8>) -> Self {
+        buffer.clear();
+        buffer.push(PLAIN);
+        Self { secret, key: buffer, hasher: None }
     }
 
     /// Adds one part.
     pub fn part(&mut self, bytes: &[u8]) {
-        self.gathered.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-        if self.gathered.len() + bytes.len() <= GATHER_BYTES_MAX {
-            self.gathered.extend_from_slice(bytes);
-        } else {
-            self.flush();
-            self.hasher.update(bytes);
+        self.key.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        if self.hasher.is_none() && self.key.len() + bytes.len() <= PLAIN_BYTES_MAX {
+            self.key.extend_from_slice(bytes);
+            return;
         }
+        let hasher = self.hasher.get_or_insert_with(|| Box::new(blake3::Hasher::new_keyed(self.secret)));
+        hasher.update(self.key).update(bytes);
+        self.key.clear();
     }
 
     /// Adds the body as one part, leaving out `holes` (ascending, not overlapping).
@@ -46,15 +49,14 @@ impl<'a> CacheKeyBuilder<'a> {
         self.part(body.get(from..).unwrap_or_default());
     }
 
-    /// The key.
-    pub fn finish(mut self) -> CacheKey {
-        self.flush();
-        self.hasher.finalize().into()
-    }
-
-    fn flush(&mut self) {
-        self.hasher.update(self.gathered);
-        self.gathered.clear();
+    /// Ends the key, which is then in the buffer.
+    pub fn finish(self) {
+        if let Some(mut hasher) = self.hasher {
+            hasher.update(self.key);
+            self.key.clear();
+            self.key.push(HASHED);
+            self.key.extend_from_slice(hasher.finalize().as_bytes());
+        }
     }
 }
 
@@ -62,13 +64,14 @@ impl<'a> CacheKeyBuilder<'a> {
 mod tests {
     use super::*;
 
-    fn key(parts: &[&[u8]]) -> CacheKey {
-        let mut scratch = Vec::new();
-        let mut builder = CacheKeyBuilder::new(&[7; 32], &mut scratch);
+    fn key(parts: &[&[u8]]) -> Vec<u8> {
+        let mut key = Vec::new();
+        let mut builder = CacheKeyBuilder::new(&[7; 32], &mut key);
         for part in parts {
             builder.part(part);
         }
-        builder.finish()
+        builder.finish();
+        key
     }
 
     #[test]
@@ -79,19 +82,21 @@ mod tests {
 
     #[test]
     fn a_long_part_counts_like_a_short_one() {
-        let long = vec![b'x'; GATHER_BYTES_MAX + 1];
+        let long = vec![b'x'; PLAIN_BYTES_MAX + 1];
         assert_ne!(key(&[&long, b"a"]), key(&[&long, b"b"]));
         assert_ne!(key(&[b"a", &long]), key(&[b"b", &long]));
         assert_eq!(key(&[b"a", &long, b"b"]), key(&[b"a", &long, b"b"]));
+        assert_eq!(key(&[&long]).len(), 33);
     }
 
     #[test]
     fn what_a_hole_hides_does_not_matter_and_all_else_does() {
         let with = |body: &[u8], hole: Span| {
-            let mut scratch = Vec::new();
-            let mut builder = CacheKeyBuilder::new(&[7; 32], &mut scratch);
+            let mut key = Vec::new();
+            let mut builder = CacheKeyBuilder::new(&[7; 32], &mut key);
             builder.body(body, [hole].into_iter());
-            builder.finish()
+            builder.finish();
+            key
         };
         assert_eq!(with(b"aXXb", Span::new(1, 3)), with(b"aYb", Span::new(1, 2)));
         assert_ne!(with(b"aXXb", Span::new(1, 3)), with(b"aXXc", Span::new(1, 3)));

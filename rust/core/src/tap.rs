@@ -13,7 +13,7 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem::Finder;
+use memchr::memmem::{Finder, FinderRev};
 
 use crate::dialect::{Content, Dialect, Facts, Terminal, facts};
 use crate::scan::{Members, whole_number};
@@ -26,6 +26,7 @@ pub const JSON_BYTES_MAX: usize = 1024 * 1024;
 const KEPT_BYTES_MAX: usize = 64 * 1024;
 
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
+static LAST_USAGE: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(b"\"usage\""));
 static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error\""));
 
 /// What a reply consists of.
@@ -141,6 +142,22 @@ impl Tap {
         self.gathered.shrink_to(KEPT_BYTES_MAX);
         self.json = Json::Empty;
         self.seen = Outcome::default();
+    }
+
+    /// [`Self::push`] for a body that its framing says is all there, in one piece. A JSON document then needs
+    /// to be read from its last `"usage"` only.
+    pub fn push_whole(&mut self, document: &[u8]) {
+        if self.payload == Payload::Json
+            && self.json == Json::Empty
+            && let Some(report) = usage_in_tail(self.facts, document)
+        {
+            self.seen.content = true;
+            self.seen.terminal = true;
+            self.seen.take_report(self.facts, report);
+            self.json = Json::Read;
+            return;
+        }
+        self.push(document);
     }
 
     /// Where in `bytes` usage or an error may first be told; one past their end when nowhere. One search over
@@ -375,6 +392,28 @@ impl Outcome {
             self.usage = Some(usage);
         }
     }
+}
+
+/// The usage object of a whole document that ends as most do: a top-level `usage`, nothing about an error, and
+/// from there on whole members up to the bracket that closes the document. In a whole document that walk
+/// proves the depth, so that the content before it need not be looked at. `None`: look at it all.
+fn usage_in_tail<'a>(facts: &Facts, document: &'a [u8]) -> Option<&'a [u8]> {
+    const TOP: &[&str] = &["usage"];
+    if !facts.usage_at.contains(&TOP) || !document.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    let at = LAST_USAGE.rfind(document)?;
+    // Behind a backslash it is the end of another name; an error wants the long look.
+    let before = at.checked_sub(1).and_then(|before| document.get(before));
+    if before == Some(&b'\\') || ERROR.find(document).is_some() {
+        return None;
+    }
+    let mut members = Members::from_key(document, at);
+    let usage = members.next().ok()??;
+    let report = usage.value(document);
+    while members.next().ok()?.is_some() {}
+    members.end_of_document().ok()?;
+    report.starts_with(b"{").then_some(report)
 }
 
 /// Most places where a dialect may report usage.

@@ -148,6 +148,32 @@ fn a_whole_document_tells_its_usage_wherever_it_is_cut() {
 }
 
 #[test]
+fn a_document_known_to_be_whole_tells_the_same_without_the_long_look() {
+    let whole = |dialect, document: &[u8]| {
+        let mut tap = Tap::json(dialect);
+        tap.push_whole(document);
+        tap.finish()
+    };
+    for (dialect, document, _) in documents() {
+        let expected = tapped(Payload::Json, dialect, [document.as_bytes()]);
+        assert_eq!(whole(dialect, document.as_bytes()), expected, "{dialect:?}");
+    }
+    for document in [
+        r#"{"usage":{"prompt_tokens":1},"a":{"usage":{"prompt_tokens":9}}}"#,
+        r#"{"a":{"b":{"usage":{"prompt_tokens":9}}}}"#,
+        r#"{"a\"usage":{"prompt_tokens":9},"usage":{"prompt_tokens":1}}"#,
+        r#"{"usage":{"prompt_tokens":1},"a\"usage":{"prompt_tokens":9}}"#,
+        r#"{"usage":{"prompt_tokens":1},"error":{"message":"no"}}"#,
+        r#"{"object":"error","usage":{"prompt_tokens":1}}"#,
+        r#"{"x":["usage",{"y":1}],"z":2}"#,
+        r#"{"usage":null}"#,
+    ] {
+        let expected = tapped(Payload::Json, Dialect::OpenaiChat, [document.as_bytes()]);
+        assert_eq!(whole(Dialect::OpenaiChat, document.as_bytes()), expected, "{document}");
+    }
+}
+
+#[test]
 fn a_document_cut_short_is_not_whole_and_tells_no_usage() {
     for (dialect, document, _) in documents() {
         for cut in 0..document.trim_end().len() {

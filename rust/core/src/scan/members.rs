@@ -44,6 +44,11 @@ impl<'a> Members<'a> {
         (body.get(open) == Some(&b'{')).then_some(Self { body, at: open + 1, begun: false })
     }
 
+    /// The members from the one whose key's opening quote is at `key`, wherever its object began.
+    pub(crate) fn from_key(body: &'a [u8], key: usize) -> Self {
+        Self { body, at: key, begun: false }
+    }
+
     /// The next member, or `None` behind the closing bracket.
     pub(crate) fn next(&mut self) -> Result<Option<Member>, ScanError> {
         let body = self.body;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use llm_edge_core::cache_key::{CacheKey, CacheKeyBuilder};
+use llm_edge_core::cache_key::CacheKeyBuilder;
 use llm_edge_core::http1::Known;
 use llm_edge_core::principal::Principal;
 use llm_edge_core::surface::Surface;
@@ -32,7 +32,7 @@ pub(crate) struct Flight {
 
 /// Keep the reply under this key.
 pub(crate) struct Keep {
-    pub(crate) key: CacheKey,
+    pub(crate) key: Box<[u8]>,
     pub(crate) ttl_ms: u64,
     pub(crate) reply_bytes_max: u64,
 }
@@ -55,14 +55,19 @@ pub(crate) fn look_up(
         return Lookup::Miss(Flight { keep: None });
     }
     let key = key(x, head, caller, route, screened);
-    if control == Control::Normal
-        && let Some(stored) = x.worker.shared.cache.find(&key, x.facts.started)
-    {
+    let found = match control {
+        Control::Normal => x.worker.shared.cache.find(&key, x.facts.started),
+        Control::NoCache | Control::NoStore => None,
+    };
+    if let Some(stored) = found {
+        x.worker.buffers.give(key);
         count(x, route, CacheResult::Hit);
         return Lookup::Hit(stored);
     }
     count(x, route, if control == Control::NoCache { CacheResult::Bypass } else { CacheResult::Miss });
-    let keep = Keep { key, ttl_ms: config.ttl_ms, reply_bytes_max: config.reply_bytes_max };
+    let keep =
+        Keep { key: key.as_slice().into(), ttl_ms: config.ttl_ms, reply_bytes_max: config.reply_bytes_max };
+    x.worker.buffers.give(key);
     Lookup::Miss(Flight { keep: Some(keep) })
 }
 
@@ -102,11 +107,11 @@ fn control(x: &Exchange) -> Control {
     control
 }
 
-fn key(x: &Exchange, head: &Head, caller: &Principal, route: &LoadedRoute, screened: &Screened) -> CacheKey {
+fn key(x: &Exchange, head: &Head, caller: &Principal, route: &LoadedRoute, screened: &Screened) -> Vec<u8> {
     let snapshot = &x.loaded.snapshot;
     let envelope = screened.envelope();
-    let mut scratch = x.worker.buffers.take();
-    let mut key = CacheKeyBuilder::new(&x.worker.shared.cache.secret, &mut scratch);
+    let mut written = x.worker.buffers.take();
+    let mut key = CacheKeyBuilder::new(&x.worker.shared.cache.secret, &mut written);
     key.part(&caller.scope);
     key.part(match head.surface {
         Surface::OpenAi => b"openai",
@@ -137,9 +142,8 @@ fn key(x: &Exchange, head: &Head, caller: &Principal, route: &LoadedRoute, scree
         }
     }
     key.body(envelope.body.of(&x.input), envelope.scan.irrelevant.spans().iter().copied());
-    let key = key.finish();
-    x.worker.buffers.give(scratch);
-    key
+    key.finish();
+    written
 }
 
 /// Names up to this length are compared without regard to case; longer ones as they were sent, which may miss

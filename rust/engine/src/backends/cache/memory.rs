@@ -3,13 +3,14 @@
 //! One cache for all workers, so that a reply that one has paid for serves them all; its shards' locks are
 //! held for a look-up only. Eviction is S3-FIFO-like (the `quick_cache` crate), weighted by bytes.
 
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use llm_edge_core::cache_key::CacheKey;
 use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use twox_hash::XxHash3_64;
 
 /// A reply as it is kept: what goes to the client, byte for byte.
 pub(crate) struct Stored {
@@ -32,45 +33,74 @@ impl Stored {
 #[derive(Clone)]
 struct Bytes;
 
-/// What an entry costs besides its bytes: key, pointers, bookkeeping.
+/// What an entry costs besides its bytes: pointers, bookkeeping.
 const ENTRY_BYTES: u64 = 192;
 
-impl Weighter<CacheKey, Arc<Stored>> for Bytes {
-    fn weight(&self, _: &CacheKey, stored: &Arc<Stored>) -> u64 {
-        ENTRY_BYTES + stored.fields.len() as u64 + stored.body.len() as u64
+impl Weighter<Box<[u8]>, Arc<Stored>> for Bytes {
+    fn weight(&self, key: &Box<[u8]>, stored: &Arc<Stored>) -> u64 {
+        ENTRY_BYTES + key.len() as u64 + stored.fields.len() as u64 + stored.body.len() as u64
     }
 }
 
-type Inner = Cache<CacheKey, Arc<Stored>, Bytes>;
+type Inner = Cache<Box<[u8]>, Arc<Stored>, Bytes, ByKey>;
+
+/// Places keys by seeded xxh3: where a key lies decides nothing, its bytes are compared.
+#[derive(Clone)]
+struct ByKey(u64);
+
+impl BuildHasher for ByKey {
+    type Hasher = OneKey;
+
+    fn build_hasher(&self) -> OneKey {
+        OneKey(self.0)
+    }
+}
+
+struct OneKey(u64);
+
+impl Hasher for OneKey {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = XxHash3_64::oneshot_with_seed(self.0, bytes);
+    }
+
+    // The length stands in the key already.
+    fn write_usize(&mut self, _: usize) {}
+}
 
 /// See the module.
 pub(crate) struct ExactCache {
     inner: ArcSwap<Inner>,
-    /// Makes keys unguessable outside this process.
+    /// Makes the hashes of long keys unguessable outside this process.
     pub(crate) secret: [u8; 32],
+    seed: u64,
 }
 
 impl ExactCache {
     /// An empty cache of no size; [`Self::resize`] gives it room.
     pub(crate) fn new(secret: [u8; 32]) -> Self {
-        Self { inner: ArcSwap::from_pointee(Self::room(0)), secret }
+        let seed = secret.first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk)).rotate_left(17);
+        Self { inner: ArcSwap::from_pointee(Self::room(0, seed)), secret, seed }
     }
 
-    fn room(bytes_max: u64) -> Inner {
+    fn room(bytes_max: u64, seed: u64) -> Inner {
         // A guess at the size of a reply, for the first allocation only.
         let items = usize::try_from(bytes_max / 4096).unwrap_or(usize::MAX).clamp(16, 65_536);
-        Cache::with_weighter(items, bytes_max, Bytes)
+        Cache::with(items, bytes_max, Bytes, ByKey(seed), DefaultLifecycle::default())
     }
 
     /// Gives the cache a new bound; what is held is kept only if the bound stays the same.
     pub(crate) fn resize(&self, bytes_max: u64) {
         if self.inner.load().capacity() != bytes_max {
-            self.inner.store(Arc::new(Self::room(bytes_max)));
+            self.inner.store(Arc::new(Self::room(bytes_max, self.seed)));
         }
     }
 
     /// The live reply under this key.
-    pub(crate) fn find(&self, key: &CacheKey, now: Instant) -> Option<Arc<Stored>> {
+    pub(crate) fn find(&self, key: &[u8], now: Instant) -> Option<Arc<Stored>> {
         let cache = self.inner.load();
         let stored = cache.get(key)?;
         if stored.left(now).is_none() {
@@ -81,7 +111,7 @@ impl ExactCache {
     }
 
     /// Keeps a reply.
-    pub(crate) fn store(&self, key: CacheKey, stored: Stored) {
+    pub(crate) fn store(&self, key: Box<[u8]>, stored: Stored) {
         self.inner.load().insert(key, Arc::new(stored));
     }
 
@@ -109,7 +139,7 @@ mod tests {
     fn a_reply_is_served_until_its_time_is_over() {
         let cache = ExactCache::new([1; 32]);
         cache.resize(1 << 20);
-        cache.store([1; 32], stored(10, 1000));
+        cache.store([1; 32].into(), stored(10, 1000));
         let now = Instant::now();
         assert!(cache.find(&[1; 32], now).is_some());
         assert!(cache.find(&[1; 32], now + Duration::from_millis(1001)).is_none());
@@ -120,7 +150,7 @@ mod tests {
         let cache = ExactCache::new([1; 32]);
         cache.resize(100_000);
         for n in 0..=255u8 {
-            cache.store([n; 32], stored(2_000, 1000));
+            cache.store([n; 32].into(), stored(2_000, 1000));
         }
         assert!(cache.bytes() <= 100_000 && cache.bytes() > 20_000, "{}", cache.bytes());
     }

@@ -119,6 +119,14 @@ impl Watch {
         }
     }
 
+    /// Looks at a body that is all there.
+    pub(super) fn push_whole(&mut self, body: &[u8]) {
+        match self {
+            Self::Plain(tap) => tap.push_whole(body),
+            Self::Coded(_) | Self::Blind => self.push(body),
+        }
+    }
+
     /// What the upstream has reported so far.
     pub(super) fn usage(&self) -> Option<Usage> {
         match self {

@@ -351,7 +351,11 @@ impl Relay {
         }
         for run in self.runs.get(..self.run_count).unwrap_or_default() {
             let payload = self.connection.buffer.get(run.start..run.end).unwrap_or_default();
-            self.tap.push(payload);
+            if self.complete {
+                self.tap.push_whole(payload);
+            } else {
+                self.tap.push(payload);
+            }
             gather(&mut self.gathered, self.keep.as_ref(), payload);
         }
     }
