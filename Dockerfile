@@ -22,6 +22,8 @@ RUN python3 -m venv /opt/build \
  && /opt/llm-edge-agent/bin/pip install --no-deps --require-hashes -r requirements/runtime.txt
 COPY Cargo.toml Cargo.lock clippy.toml pyproject.toml README.md LICENSE ./
 COPY rust rust
+# Not built here, but a workspace is read with all its members.
+COPY bench/driver bench/driver
 COPY python python
 # --compatibility linux: this wheel is for this base alone, not for every Linux.
 RUN /opt/build/bin/maturin build --release --locked --compatibility linux --out dist \

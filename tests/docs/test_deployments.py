@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,15 @@ def test_the_image_runs_as_nobody_and_is_started_without_a_shell() -> None:
     assert "USER 65532:65532" in lines
     assert 'ENTRYPOINT ["llm-edge-agent"]' in lines
     assert any(line.startswith("HEALTHCHECK") and "healthcheck" in line for line in lines)
+
+
+def test_every_member_of_the_workspace_is_in_the_build() -> None:
+    workspace = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]
+    copied = re.findall(r"^COPY (\S+) \1$", DOCKERFILE, re.MULTILINE)
+    let_in = re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    for member in workspace["members"]:
+        for folders in (copied, let_in):
+            assert any(f"{member}/".startswith(f"{folder}/") for folder in folders), member
 
 
 def test_a_configuration_chooses_its_ports_within_the_image(tmp_path: Path) -> None:
