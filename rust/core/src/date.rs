@@ -48,8 +48,6 @@ pub fn rfc3339_micros(unix_s: u64, micros: u32) -> String {
 /// Appends `Thu, 29 Feb 2024 12:34:56 GMT` (RFC 9110 §5.6.7) of Unix seconds.
 pub fn http_date(out: &mut Vec<u8>, unix_s: u64) {
     const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let moment = civil(unix_s);
     let name = |names: &[&'static str], at: u64| {
         usize::try_from(at).ok().and_then(|at| names.get(at).copied()).unwrap_or_default()
@@ -74,6 +72,67 @@ pub fn http_date(out: &mut Vec<u8>, unix_s: u64) {
     out.extend_from_slice(b" GMT");
 }
 
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// Unix seconds of a date in one of the three forms that a recipient must understand (RFC 9110 §5.6.7); the
+/// name of the weekday is not looked at. `None` for anything else, and for moments before 1970.
+pub fn parse_http_date(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut words = text.split([' ', '-', ',']).filter(|word| !word.is_empty());
+    let weekday = words.next()?;
+    let second = words.next()?;
+    let (day, month, year, clock) = if let Some(month) = month(second) {
+        // asctime: Sun Nov  6 08:49:37 1994
+        let (day, clock) = (words.next()?, words.next()?);
+        (day, month, words.next()?, clock)
+    } else {
+        let (month, year, clock) = (month(words.next()?)?, words.next()?, words.next()?);
+        if words.next()? != "GMT" {
+            return None;
+        }
+        (second, month, year, clock)
+    };
+    if words.next().is_some() || !weekday.bytes().all(|b| b.is_ascii_alphabetic()) {
+        return None;
+    }
+    let year = match (year.len(), number(year)?) {
+        (4, year) => year,
+        // RFC 850 has two digits: the century that makes it nearest, for some decades to come.
+        (2, year) if year < 70 => 2000 + year,
+        (2, year) => 1900 + year,
+        _ => return None,
+    };
+    let mut clock = clock.split(':');
+    let (hour, minute, second) = (number(clock.next()?)?, number(clock.next()?)?, number(clock.next()?)?);
+    let day = number(day)?;
+    if clock.next().is_some() || hour > 23 || minute > 59 || second > 60 || !(1..=31).contains(&day) {
+        return None;
+    }
+    let days = days(year, month, day)?;
+    Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
+fn month(name: &str) -> Option<u64> {
+    MONTHS.iter().zip(1..).find(|(known, _)| **known == name).map(|(_, at)| at)
+}
+
+fn number(text: &str) -> Option<u64> {
+    let short = (1..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    short.then(|| text.parse().ok())?
+}
+
+/// Days since 1970-01-01.
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    let year = if month <= 2 { year.checked_sub(1)? } else { year };
+    let era = year / 400;
+    let year_of_era = year % 400;
+    let shifted_month = (month + 9) % 12;
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    (era * 146_097 + day_of_era).checked_sub(719_468)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +145,33 @@ mod tests {
         let mut out = Vec::new();
         http_date(&mut out, 784_111_777);
         assert_eq!(out, b"Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+
+    #[test]
+    fn a_date_that_was_written_can_be_read() {
+        for unix_s in [0, 784_111_777, 1_709_210_096, 951_782_400, 4_102_444_799] {
+            let mut out = Vec::new();
+            http_date(&mut out, unix_s);
+            assert_eq!(parse_http_date(&out), Some(unix_s));
+        }
+    }
+
+    #[test]
+    fn what_is_no_date_is_not_read() {
+        for text in [
+            "",
+            "Sun",
+            "Sun, 06 Nov 1994",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Nov 1994 08:49:37 UTC",
+            "Sun, 32 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 24:49:37 GMT",
+            "Sun, 06 Nov 94 8:49 GMT",
+            "Sun, 06 Nov 1994 08:49:37 GMT x",
+            "Wed, 31 Dec 1969 23:59:59 GMT",
+            "1, 06 Nov 1994 08:49:37 GMT",
+        ] {
+            assert_eq!(parse_http_date(text.as_bytes()), None, "{text}");
+        }
     }
 }

@@ -23,4 +23,11 @@ pub mod tap;
 pub mod cache_key;
 pub mod strategy;
 
+// The models of concurrency in `tests/` compile the breaker with atomics of their own under this name.
+pub(crate) use std::sync::atomic;
+
+pub mod breaker;
+pub mod hedge;
+pub mod retry;
+
 pub mod rejection;

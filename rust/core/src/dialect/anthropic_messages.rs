@@ -3,7 +3,8 @@
 //! Usage comes in two parts: the input in `message_start`, the cumulative output in `message_delta`.
 //! `input_tokens` does not include the tokens read from or written to the prompt cache.
 
-use super::{Content, Facts, Field, Terminal, UsagePaths};
+use super::{Content, Facts, Field, Terminal, UsagePaths, refusal, refusal_saying};
+use crate::retry::Disposition;
 
 pub(super) const FACTS: Facts = Facts {
     fields: &[
@@ -18,6 +19,16 @@ pub(super) const FACTS: Facts = Facts {
     terminal: Terminal::Event(&["message_stop"]),
     error_events: &["error"],
     error_members: &[&["error"]],
+    refusals: &[
+        // A spending cap answers 429 without a time to come back.
+        refusal_saying(429, "enforced_spend_limit_reached", Disposition::Elsewhere),
+        refusal(429, Disposition::Retry),
+        refusal(503, Disposition::Retry),
+        refusal(529, Disposition::Retry),
+        refusal(401, Disposition::Elsewhere),
+        refusal(402, Disposition::Elsewhere),
+        refusal(403, Disposition::Elsewhere),
+    ],
     content: Content::EventSuffix("_delta"),
     usage_at: &[&["message", "usage"], &["usage"]],
     usage: UsagePaths {

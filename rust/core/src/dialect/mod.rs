@@ -9,6 +9,8 @@ mod openai_completions;
 mod openai_embeddings;
 mod openai_responses;
 
+use crate::retry::{Disposition, Refusal};
+
 pub use crate::surface::Dialect;
 
 /// What the request scan does with a top-level member of a request.
@@ -84,6 +86,9 @@ pub struct Facts {
     pub error_events: &'static [&'static str],
     /// Members whose non-null presence in an event or a whole reply says that it failed.
     pub error_members: &'static [Path],
+    /// By which replies the upstream says that it did not do what was asked; the first row that fits counts.
+    /// Others may have been executed, 500, 502 and 504 above all, and are never sent again (B03).
+    pub refusals: &'static [Refusal],
     /// What the first useful event looks like.
     pub content: Content,
     /// Where an event or a whole reply may hold the usage object; of several, the last one is taken.
@@ -91,6 +96,26 @@ pub struct Facts {
     /// Where the usage object keeps its numbers.
     pub usage: UsagePaths,
 }
+
+const fn refusal(status: u16, disposition: Disposition) -> Refusal {
+    Refusal { status, marker: None, disposition }
+}
+
+const fn refusal_saying(status: u16, marker: &'static str, disposition: Disposition) -> Refusal {
+    Refusal { status, marker: Some(marker), disposition }
+}
+
+/// What `OpenAI` and the many that follow it say. 529 is Anthropic's, and comes through some of their proxies.
+const OPENAI_REFUSALS: &[Refusal] = &[
+    refusal_saying(429, "insufficient_quota", Disposition::Elsewhere),
+    refusal_saying(429, "billing_hard_limit_reached", Disposition::Elsewhere),
+    refusal(429, Disposition::Retry),
+    refusal(503, Disposition::Retry),
+    refusal(529, Disposition::Retry),
+    refusal(401, Disposition::Elsewhere),
+    refusal(402, Disposition::Elsewhere),
+    refusal(403, Disposition::Elsewhere),
+];
 
 /// The facts of `dialect`.
 pub const fn facts(dialect: Dialect) -> &'static Facts {

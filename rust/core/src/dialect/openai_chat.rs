@@ -33,6 +33,7 @@ pub(super) const FACTS: Facts = Facts {
     terminal: Terminal::Data("[DONE]"),
     error_events: &["error"],
     error_members: &[&["error"], &["x_groq", "error"]],
+    refusals: super::OPENAI_REFUSALS,
     content: Content::Choice("delta"),
     usage_at: &[&["usage"], &["x_groq", "usage"]],
     usage: USAGE,

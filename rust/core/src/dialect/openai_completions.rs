@@ -17,6 +17,7 @@ pub(super) const FACTS: Facts = Facts {
     terminal: Terminal::Data("[DONE]"),
     error_events: &["error"],
     error_members: &[&["error"]],
+    refusals: super::OPENAI_REFUSALS,
     content: Content::Choice("text"),
     usage_at: &[&["usage"]],
     usage: openai_chat::USAGE,

@@ -7,6 +7,7 @@ pub(super) const FACTS: Facts = Facts {
     terminal: Terminal::Event(&[]),
     error_events: &["error"],
     error_members: &[&["error"]],
+    refusals: super::OPENAI_REFUSALS,
     content: Content::None,
     usage_at: &[&["usage"]],
     usage: openai_chat::USAGE,

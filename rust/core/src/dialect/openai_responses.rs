@@ -24,6 +24,7 @@ pub(super) const FACTS: Facts = Facts {
     terminal: Terminal::Event(&["response.completed", "response.incomplete", "response.failed", "error"]),
     error_events: &["error", "response.failed"],
     error_members: &[&["error"]],
+    refusals: super::OPENAI_REFUSALS,
     content: Content::EventSuffix(".delta"),
     usage_at: &[&["response", "usage"], &["usage"]],
     usage: UsagePaths {

@@ -1,0 +1,220 @@
+//! What may be tried again, where, when, and how often.
+//!
+//! Invariant: nothing here can make an attempt happen after a byte of a reply has gone to the client; it is
+//! asked before. A request is sent again only where the upstream said that it did not do it (a refusal of the
+//! tables in [`crate::dialect`]), or where no byte of it was written (RFC 9110 §9.2.2).
+
+use serde::Deserialize;
+
+use crate::date;
+
+/// What to do with a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// It is the reply: pass it on.
+    Relay,
+    /// The same place may say yes later, another one at once.
+    Retry,
+    /// Asking the same place with the same credential again is useless.
+    Elsewhere,
+}
+
+/// A status by which an upstream says that it did not do what was asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal {
+    /// The status.
+    pub status: u16,
+    /// A word of the body that tells this row from the next of the same status.
+    pub marker: Option<&'static str>,
+    /// What to do.
+    pub disposition: Disposition,
+}
+
+/// The row of `refusals` for a reply; `body` is as much of it as has come.
+pub fn disposition(refusals: &[Refusal], status: u16, body: &[u8]) -> Disposition {
+    let fits = |row: &&Refusal| {
+        row.status == status
+            && row.marker.is_none_or(|marker| memchr::memmem::find(body, marker.as_bytes()).is_some())
+    };
+    refusals.iter().find(fits).map_or(Disposition::Relay, |row| row.disposition)
+}
+
+/// Who is to blame for a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nobody, or the caller: another target would say the same.
+    Caller,
+    /// The credential: not valid, not paid, not allowed, or used too much.
+    Credential,
+    /// The upstream.
+    Upstream,
+}
+
+/// Who is to blame for `status`.
+pub fn fault(status: u16) -> Fault {
+    match status {
+        401 | 402 | 403 | 429 => Fault::Credential,
+        500.. => Fault::Upstream,
+        _ => Fault::Caller,
+    }
+}
+
+/// How a route tries again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Requests sent for one of a client's, at most; 1 stands for no retry.
+    pub attempts_max: u32,
+    /// First pause before the same place is asked again, in milliseconds; doubles each time.
+    pub backoff_ms: u32,
+    /// Longest pause of our own, in milliseconds.
+    pub backoff_max_ms: u32,
+    /// Longest `Retry-After` that is waited for, in milliseconds; a longer one is passed on.
+    pub retry_after_max_ms: u32,
+    /// Requests sent again, in percent of those that came.
+    pub budget_percent: u32,
+    /// How long a refused credential rests where the upstream does not say, in milliseconds.
+    pub cooldown_ms: u32,
+}
+
+impl Policy {
+    /// The pause before retry number `retry` (from 0) of the same place: half of it fixed, half random, so that
+    /// clients refused together do not come back together.
+    pub fn backoff_ms(&self, retry: u32, random: u64) -> u32 {
+        let whole = self.backoff_ms.saturating_mul(1 << retry.min(20)).min(self.backoff_max_ms);
+        let half = u64::from(whole / 2);
+        let extra = (u128::from(random) * u128::from(half + 1)) >> 64;
+        (whole - whole / 2).saturating_add(u32::try_from(extra).unwrap_or(0))
+    }
+}
+
+/// Milliseconds from `Retry-After` in seconds (a fraction is understood) or as a date, or from `Retry-After-Ms`.
+/// A date that has passed is 0; what cannot be read is `None`.
+pub fn retry_after_ms(value: &[u8], is_ms: bool, now_unix_s: u64) -> Option<u64> {
+    let text = value.trim_ascii();
+    if text.first()?.is_ascii_digit() {
+        let point = memchr::memchr(b'.', text).unwrap_or(text.len());
+        let whole = digits(text.get(..point)?)?;
+        let fraction = text.get(point + 1..).unwrap_or_default();
+        if is_ms {
+            return Some(whole);
+        }
+        let mut ms = whole.saturating_mul(1000);
+        for (digit, unit) in fraction.iter().zip([100, 10, 1]) {
+            ms = ms.saturating_add(u64::from(digit.is_ascii_digit().then(|| digit - b'0')?) * unit);
+        }
+        return Some(ms);
+    }
+    let at = date::parse_http_date(text)?;
+    (!is_ms).then(|| at.saturating_sub(now_unix_s).saturating_mul(1000))
+}
+
+fn digits(text: &[u8]) -> Option<u64> {
+    text.iter().try_fold(0u64, |n, digit| {
+        let digit = digit.is_ascii_digit().then(|| digit - b'0')?;
+        Some(n.saturating_mul(10).saturating_add(u64::from(digit)))
+    })
+}
+
+/// Whole tries that a full budget holds: what a quiet route may spend at once.
+const BURST: u32 = 10;
+
+/// How many more tries the traffic has earned: each request earns a share of one, each extra try spends one.
+/// So extra tries stay below a share of the traffic, however long an upstream is down.
+#[derive(Debug)]
+pub struct Budget {
+    /// Hundredths of a try.
+    balance: u32,
+    percent: u32,
+}
+
+impl Budget {
+    /// A full budget that earns `percent` of a try with each request; 0 never allows any.
+    pub fn new(percent: u32) -> Self {
+        Self { balance: if percent == 0 { 0 } else { BURST * 100 }, percent }
+    }
+
+    /// A request came.
+    pub fn earn(&mut self) {
+        self.balance = self.balance.saturating_add(self.percent).min(BURST * 100);
+    }
+
+    /// Takes an extra try, if there is one.
+    pub fn spend(&mut self) -> bool {
+        let left = self.balance.checked_sub(100).filter(|_| self.percent > 0);
+        self.balance = left.unwrap_or(self.balance);
+        left.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: Policy = Policy {
+        attempts_max: 3,
+        backoff_ms: 100,
+        backoff_max_ms: 1_000,
+        retry_after_max_ms: 10_000,
+        budget_percent: 10,
+        cooldown_ms: 30_000,
+    };
+
+    #[test]
+    fn pauses_double_to_their_cap_and_half_of_each_is_random() {
+        for (retry, whole) in [(0, 100), (1, 200), (2, 400), (3, 800), (4, 1_000), (63, 1_000)] {
+            assert_eq!(POLICY.backoff_ms(retry, 0), whole / 2);
+            assert_eq!(POLICY.backoff_ms(retry, u64::MAX), whole);
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_in_every_form_it_has() {
+        let now = 784_111_777;
+        for (value, ms) in [
+            (&b"0"[..], Some(0)),
+            (b" 12 ", Some(12_000)),
+            (b"1.5", Some(1_500)),
+            (b"0.0625", Some(62)),
+            (b"Sun, 06 Nov 1994 08:49:40 GMT", Some(3_000)),
+            (b"Sunday, 06-Nov-94 08:49:40 GMT", Some(3_000)),
+            (b"Sun Nov  6 08:49:40 1994", Some(3_000)),
+            (b"Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
+            (b"Sun, 06 Nov 1993 08:49:37 GMT", Some(0)),
+            (b"99999999999999999999999", Some(u64::MAX)),
+            (b"", None),
+            (b"-1", None),
+            (b"1s", None),
+            (b"1.x", None),
+            (b"soon", None),
+        ] {
+            assert_eq!(retry_after_ms(value, false, now), ms, "{}", value.escape_ascii());
+        }
+        assert_eq!(retry_after_ms(b"250", true, now), Some(250));
+        assert_eq!(retry_after_ms(b"Sun, 06 Nov 1994 08:49:40 GMT", true, now), None);
+    }
+
+    #[test]
+    fn extra_tries_stay_below_their_share_of_the_traffic() {
+        let mut budget = Budget::new(10);
+        let granted = (0..10_000)
+            .filter(|_| {
+                budget.earn();
+                budget.spend()
+            })
+            .count();
+        assert!((1_000..=1_010).contains(&granted), "{granted}");
+        assert!(!Budget::new(0).spend());
+    }
+
+    #[test]
+    fn a_marker_tells_two_refusals_of_one_status_apart() {
+        let rows = [
+            Refusal { status: 429, marker: Some("insufficient_quota"), disposition: Disposition::Elsewhere },
+            Refusal { status: 429, marker: None, disposition: Disposition::Retry },
+        ];
+        assert_eq!(disposition(&rows, 429, b"{\"code\":\"insufficient_quota\"}"), Disposition::Elsewhere);
+        assert_eq!(disposition(&rows, 429, b"{}"), Disposition::Retry);
+        assert_eq!(disposition(&rows, 500, b"{}"), Disposition::Relay);
+    }
+}
