@@ -32,6 +32,7 @@ routes:
     models: [both]
     strategy: ordered
     targets: [{provider: up, model: m}, {provider: other, model: m}]
+    breaker: {enabled: false}
 """
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from llm_edge_agent.compiler.routes import bare_route, compile_route, prefix_route
 from llm_edge_agent.compiler.snapshot import ModelDoc, NamesDoc, ProviderDoc, RouteDoc
+from llm_edge_agent.config.schema import Retry
 from llm_edge_agent.providers import SPECS
 
 if TYPE_CHECKING:
@@ -46,10 +47,13 @@ def compile_names(
                 prefixes.append((model[:-1], len(routes)))
             else:
                 exact[model] = len(routes)
-        routes.append(compile_route(name, route, providers))
+        routes.append(compile_route(name, route, providers, list(config.routes)))
     for at, provider in enumerate(providers):
         prefixes.append((f"{provider.name}/", len(routes)))
-        routes.append(prefix_route(at, providers))
+        # What is ordered from the mock by name, errors above all, is what comes.
+        is_mock = config.providers[provider.name].type == "mock"
+        retry = Retry(attempts_max=1) if is_mock else Retry()
+        routes.append(prefix_route(at, providers, retry))
     # Sorting is stable: written prefixes stay before implied ones of the same length.
     prefixes.sort(key=lambda entry: -len(entry[0]))
     by_dialect: dict[str, int] = {}

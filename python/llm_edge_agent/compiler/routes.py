@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llm_edge_agent.compiler.caches import compile_cache
+from llm_edge_agent.compiler.failures import compile_breaker, compile_hedge, compile_retry
 from llm_edge_agent.compiler.snapshot import (
     DeadlinesDoc,
     ModelNameDoc,
@@ -20,7 +21,7 @@ from llm_edge_agent.compiler.snapshot import (
     TargetDoc,
     fingerprint,
 )
-from llm_edge_agent.config.schema import Deadlines
+from llm_edge_agent.config.schema import Deadlines, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["bare_route", "compile_route", "prefix_route"]
 
 
-def compile_route(name: str, route: Route, providers: Sequence[ProviderDoc]) -> RouteDoc:
-    """A written route."""
+def compile_route(
+    name: str, route: Route, providers: Sequence[ProviderDoc], routes: Sequence[str]
+) -> RouteDoc:
+    """A written route; `routes` are the names of all written ones, in their order."""
     index = {provider.name: at for at, provider in enumerate(providers)}
     targets = [
         TargetDoc(
@@ -39,33 +42,52 @@ def compile_route(name: str, route: Route, providers: Sequence[ProviderDoc]) -> 
         )
         for target in route.targets
     ]
-    doc = _route(name, targets, route.deadlines, providers)
-    return msgspec.structs.replace(doc, strategy=route.strategy, cache=compile_cache(route.cache))
+    return msgspec.structs.replace(
+        _route(name, targets, providers, route.retry),
+        strategy=route.strategy,
+        cache=compile_cache(route.cache),
+        deadlines=_deadlines(route.deadlines),
+        fallbacks=[routes.index(fallback) for fallback in route.fallbacks],
+        breaker=compile_breaker(
+            route.breaker, has_alternative=len(route.targets) > 1 or bool(route.fallbacks)
+        ),
+        commit_point=route.commit_point,
+        hedge=compile_hedge(route.hedge),
+    )
 
 
-def prefix_route(at: int, providers: Sequence[ProviderDoc]) -> RouteDoc:
+def prefix_route(at: int, providers: Sequence[ProviderDoc], retry: Retry) -> RouteDoc:
     """The route of `provider/model` names for provider number `at`."""
     targets = [TargetDoc(provider=at, model="rest", weight=1)]
-    return _route(f"{providers[at].name}/*", targets, Deadlines(), providers)
+    return _route(f"{providers[at].name}/*", targets, providers, retry)
 
 
 def bare_route(at: int, providers: Sequence[ProviderDoc]) -> RouteDoc:
     """The route of bare names that go to provider number `at`."""
     targets = [TargetDoc(provider=at, model="same", weight=1)]
-    return _route(f"provider:{providers[at].name}", targets, Deadlines(), providers)
+    return _route(f"provider:{providers[at].name}", targets, providers, Retry())
 
 
 def _route(
-    name: str, targets: list[TargetDoc], deadlines: Deadlines, providers: Sequence[ProviderDoc]
+    name: str, targets: list[TargetDoc], providers: Sequence[ProviderDoc], retry: Retry
 ) -> RouteDoc:
     return RouteDoc(
         name=name,
         strategy="round_robin",
         targets=targets,
         cache=None,
-        deadlines=DeadlinesDoc(**msgspec.structs.asdict(deadlines)),
+        deadlines=_deadlines(Deadlines()),
+        fallbacks=[],
+        retry=compile_retry(retry),
+        breaker=None,
+        commit_point=False,
+        hedge=None,
         policy_hash=_policy_hash(targets, providers),
     )
+
+
+def _deadlines(deadlines: Deadlines) -> DeadlinesDoc:
+    return DeadlinesDoc(**msgspec.structs.asdict(deadlines))
 
 
 def _model_name(model: str | None) -> ModelNameDoc:

@@ -11,8 +11,10 @@ import xxhash
 
 __all__ = [
     "AuthDoc",
+    "BreakerDoc",
     "CacheDoc",
     "DeadlinesDoc",
+    "HedgeDoc",
     "LimitsDoc",
     "ModelDoc",
     "ModelNameDoc",
@@ -20,6 +22,7 @@ __all__ = [
     "OriginDoc",
     "ProviderDoc",
     "RequestLogDoc",
+    "RetryDoc",
     "RouteDoc",
     "SnapshotDoc",
     "TargetDoc",
@@ -102,6 +105,34 @@ class DeadlinesDoc(_Doc, frozen=True, kw_only=True):
     total_ms: int
 
 
+class RetryDoc(_Doc, frozen=True, kw_only=True):
+    """How a route tries again."""
+
+    attempts_max: int
+    backoff_ms: int
+    backoff_max_ms: int
+    retry_after_max_ms: int
+    budget_percent: int
+    cooldown_ms: int
+
+
+class BreakerDoc(_Doc, frozen=True, kw_only=True):
+    """When a target is left alone."""
+
+    failures: int
+    failure_percent: int
+    window_ms: int
+    open_ms: int
+    probes: int
+
+
+class HedgeDoc(_Doc, frozen=True, kw_only=True):
+    """When a second attempt is started."""
+
+    delay_ms: int
+    spend_percent: int
+
+
 ModelNameDoc = str | dict[str, str]
 """`same`, `rest`, or `{"fixed": name}`."""
 
@@ -122,6 +153,11 @@ class RouteDoc(_Doc, frozen=True, kw_only=True):
     targets: list[TargetDoc]
     cache: CacheDoc | None
     deadlines: DeadlinesDoc
+    fallbacks: list[int]
+    retry: RetryDoc
+    breaker: BreakerDoc | None
+    commit_point: bool
+    hedge: HedgeDoc | None
     policy_hash: str
 
 

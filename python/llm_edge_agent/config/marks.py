@@ -51,6 +51,10 @@ class Marks:
         """The marked paths."""
         return iter(self._by_path)
 
+    def __contains__(self, path: Path) -> bool:
+        """Whether the value at exactly `path` was given."""
+        return path in self._by_path
+
     def find(self, path: Path) -> Mark:
         """The mark of `path` or of its nearest marked ancestor."""
         while path not in self._by_path:

@@ -253,7 +253,47 @@ class Rules:
                     self._fault((*where, "provider"), message, hint)
                 if target.model == "*":
                     self._rest((*where, "model"), route)
+            self._fallbacks(name, route)
+            self._deadlines(name, route)
             self._dialects(name, route)
+
+    def _fallbacks(self, name: str, route: Route) -> None:
+        seen: set[str] = set()
+        for at, fallback in enumerate(route.fallbacks):
+            path: Path = ("routes", name, "fallbacks", at)
+            if fallback == name:
+                self._fault(path, f"route `{name}` cannot be its own fallback", "leave it out")
+            elif fallback not in self._config.routes:
+                hint = nearest(fallback, self._config.routes)
+                self._fault(path, f"unknown route `{fallback}`", hint)
+            elif fallback in seen:
+                self._fault(path, f"`{fallback}` is named twice")
+            seen.add(fallback)
+        retry = route.retry
+        if retry.backoff_ms > retry.backoff_max_ms:
+            where: Path = ("routes", name, "retry")
+            where += (
+                "backoff_max_ms" if (*where, "backoff_max_ms") in self._marks else "backoff_ms",
+            )
+            self._fault(
+                where,
+                f"the first pause ({retry.backoff_ms} ms) is longer than the longest one "
+                f"({retry.backoff_max_ms} ms)",
+            )
+
+    def _deadlines(self, name: str, route: Route) -> None:
+        """A part cannot be given more time than the whole; defaults give way by themselves."""
+        deadlines = route.deadlines
+        if not deadlines.total_ms:
+            return
+        for part in ("connect_ms", "first_byte_ms", "progress_ms"):
+            path: Path = ("routes", name, "deadlines", part)
+            if path in self._marks and getattr(deadlines, part) > deadlines.total_ms:
+                self._fault(
+                    path,
+                    f"{getattr(deadlines, part)} ms is more than `total_ms`, {deadlines.total_ms}, "
+                    "which is for everything together",
+                )
 
     def _rest(self, path: Path, route: Route) -> None:
         for model in route.models:

@@ -52,6 +52,8 @@ pub enum Code {
     UpstreamTimeout,
     /// The upstream sent something that is not HTTP, or not the reply it announced.
     UpstreamInvalid,
+    /// Every target of the route has failed so often that it is left alone for a while.
+    CircuitOpen,
     /// A fault of ours.
     Internal,
 }
@@ -70,7 +72,7 @@ pub struct Row {
 
 impl Code {
     /// Every code, for tables and reference pages.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::BadHttp,
         Self::HeadTooLarge,
         Self::TargetTooLong,
@@ -93,6 +95,7 @@ impl Code {
         Self::UpstreamClosed,
         Self::UpstreamTimeout,
         Self::UpstreamInvalid,
+        Self::CircuitOpen,
         Self::Internal,
     ];
 
@@ -130,6 +133,7 @@ impl Code {
             Self::UpstreamClosed => row(502, "server_error", "api_error", "upstream_closed"),
             Self::UpstreamTimeout => row(504, "server_error", "api_error", "upstream_timeout"),
             Self::UpstreamInvalid => row(502, "server_error", "api_error", "upstream_invalid"),
+            Self::CircuitOpen => row(503, "server_error", "overloaded_error", "circuit_open"),
             Self::Internal => row(500, "server_error", "api_error", "internal_error"),
         }
     }

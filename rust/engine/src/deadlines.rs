@@ -55,9 +55,10 @@ struct Slot {
 const NEVER: u64 = u64::MAX;
 
 impl Deadlines {
-    pub(crate) fn new() -> Rc<Self> {
+    /// Nobody waits yet. Milliseconds are counted from `origin`, the same for all workers.
+    pub(crate) fn new(origin: Instant) -> Rc<Self> {
         Rc::new(Self {
-            origin: Instant::now(),
+            origin,
             now_ms: Cell::new(0),
             slots: RefCell::new(Vec::new()),
             wake_sweep: Notify::new(),

@@ -19,7 +19,7 @@ use crate::backends::upstream::Origin;
 use crate::doors::{listener, server_config};
 use crate::memory::Trim;
 use crate::options::{Options, cores};
-use crate::shared::{Credentials, Published, Shared};
+use crate::shared::{Breakers, Credentials, Published, Shared};
 use crate::telemetry::bank::Bank;
 use crate::telemetry::metrics::{ProcessGauges, render};
 use crate::telemetry::request_log::{LogQueue, LogWriter};
@@ -77,6 +77,8 @@ impl Engine {
             directory_version: AtomicU64::new(0),
             pepper,
             credentials: Credentials::default(),
+            breakers: Breakers::default(),
+            started: Instant::now(),
             cache: ExactCache::new(secret),
             draining: AtomicBool::new(false),
             ready: AtomicBool::new(true),
@@ -218,11 +220,7 @@ impl Engine {
             .flat_map(|s| s.routes.iter().map(move |route| (s, route)))
             .flat_map(|(s, route)| {
                 route.targets.iter().map(move |target| {
-                    use llm_edge_core::snapshot::ModelName;
-                    let model = match &target.model {
-                        ModelName::Fixed(name) => name.as_str(),
-                        ModelName::Same | ModelName::Rest => "*",
-                    };
+                    let model = target.model.label();
                     serde_json::json!({
                         "route": route.name,
                         "provider": s.providers.get(target.provider).map(|p| p.name.as_str()),
@@ -254,7 +252,13 @@ impl Engine {
         let running = self.running();
         let none = Vec::new();
         let banks = running.as_ref().map_or(&none, |r| &r.banks);
+        let breakers = self.shared.breakers.all().into_iter();
         let process = ProcessGauges {
+            breakers: breakers
+                .map(|(labels, shared)| {
+                    (labels, shared.breaker.state(), shared.opened.load(Ordering::Relaxed))
+                })
+                .collect(),
             cache_bytes: self.shared.cache.bytes(),
             buffered_bytes: self.shared.buffered_bytes.load(Ordering::Relaxed),
         };

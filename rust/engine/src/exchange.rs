@@ -4,6 +4,7 @@
 //! value is the proof that it ran. An [`Exchange`] settles when it is dropped, whatever ended it: an answer,
 //! a client that left, a panic.
 
+use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use llm_edge_core::surface::{Operation, Surface};
 use llm_edge_core::tap::Usage;
 
 use crate::doors::Client;
-use crate::loaded::Loaded;
+use crate::loaded::{Loaded, Place};
 use crate::shared::HeldBytes;
 use crate::stations::admit::Admission;
 use crate::stations::cache::{Flight, Lookup};
@@ -61,10 +62,11 @@ pub(crate) struct Facts {
     pub(crate) surface: Surface,
     pub(crate) operation: Option<Operation>,
     pub(crate) principal: Option<Arc<Principal>>,
-    /// Route index, and index of the target within it.
+    /// Index of the route that was asked for.
     pub(crate) route: Option<usize>,
-    pub(crate) target: Option<usize>,
-    pub(crate) attempts: u32,
+    /// The last place that was tried.
+    pub(crate) place: Option<Place>,
+    pub(crate) attempts: Cell<u32>,
     pub(crate) status: u16,
     pub(crate) rejection: Option<Code>,
     pub(crate) cache: CacheResult,
@@ -226,8 +228,8 @@ impl Facts {
             operation: None,
             principal: None,
             route: None,
-            target: None,
-            attempts: 0,
+            place: None,
+            attempts: Cell::new(0),
             status: 0,
             rejection: None,
             cache: CacheResult::None,

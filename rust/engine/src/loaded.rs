@@ -6,12 +6,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use llm_edge_core::breaker;
+use llm_edge_core::hedge::Slow;
 use llm_edge_core::http1::{HeadLimits, write};
-use llm_edge_core::snapshot::{Provider, Snapshot};
+use llm_edge_core::retry::Budget;
+use llm_edge_core::snapshot::{Provider, Snapshot, Target};
 use llm_edge_core::strategy::Picker;
 
 use crate::backends::upstream::Origin;
-use crate::shared::{Credential, Published};
+use crate::shared::{Credential, Published, SharedBreaker};
 use crate::telemetry::bank::{RouteCells, TargetCells, TargetLabels};
 use crate::worker::Worker;
 
@@ -30,7 +33,38 @@ pub(crate) struct LoadedRoute {
     pub(crate) index: usize,
     pub(crate) picker: RefCell<Picker>,
     pub(crate) cells: Arc<RouteCells>,
-    pub(crate) targets: Vec<Arc<TargetCells>>,
+    pub(crate) targets: Vec<LoadedTarget>,
+    pub(crate) retry_budget: RefCell<Budget>,
+    pub(crate) hedge_budget: RefCell<Budget>,
+    /// How long slow first bytes take, where hedging asks for it.
+    pub(crate) slow: RefCell<Slow>,
+}
+
+/// What a worker keeps for one target.
+pub(crate) struct LoadedTarget {
+    pub(crate) cells: Arc<TargetCells>,
+    /// With its route's rules for it.
+    pub(crate) breaker: Option<(breaker::Policy, Arc<SharedBreaker>)>,
+}
+
+/// A target of a route: where a request may go.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) route: Rc<LoadedRoute>,
+    /// Index into the route's targets.
+    pub(crate) target: usize,
+}
+
+impl Place {
+    /// What the snapshot says of the target.
+    pub(crate) fn target<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Target> {
+        snapshot.routes.get(self.route.index)?.targets.get(self.target)
+    }
+
+    /// What this worker keeps for it.
+    pub(crate) fn loaded(&self) -> Option<&LoadedTarget> {
+        self.route.targets.get(self.target)
+    }
 }
 
 /// What a worker keeps for one provider.
@@ -81,17 +115,17 @@ impl Loaded {
                     .targets
                     .iter()
                     .map(|target| {
-                        use llm_edge_core::snapshot::ModelName;
                         let provider = snapshot.providers.get(target.provider);
-                        worker.bank.target(TargetLabels {
+                        let labels = TargetLabels {
                             route: route.name.clone(),
                             provider: provider.map(|p| p.name.clone()).unwrap_or_default(),
                             // Only names from the configuration: what clients write has no bound.
-                            model: match &target.model {
-                                ModelName::Fixed(name) => name.clone(),
-                                ModelName::Same | ModelName::Rest => "*".to_owned(),
-                            },
-                        })
+                            model: target.model.label().to_owned(),
+                        };
+                        LoadedTarget {
+                            breaker: route.breaker.map(|policy| (policy, worker.shared.breakers.of(&labels))),
+                            cells: worker.bank.target(labels),
+                        }
                     })
                     .collect();
                 Rc::new(LoadedRoute {
@@ -99,6 +133,9 @@ impl Loaded {
                     picker: RefCell::new(Picker::new(route)),
                     cells: worker.bank.route(route.name.clone()),
                     targets,
+                    retry_budget: RefCell::new(Budget::new(route.retry.budget_percent)),
+                    hedge_budget: RefCell::new(Budget::new(route.hedge.map_or(0, |h| h.spend_percent))),
+                    slow: RefCell::default(),
                 })
             })
             .collect();
@@ -158,10 +195,24 @@ impl LoadedProvider {
         })
     }
 
-    /// The next credential in turn, if the provider has any.
-    pub(crate) fn credential(&self) -> Option<&Credential> {
-        let at = self.next_credential.get();
-        self.next_credential.set(if at + 1 >= self.credentials.len() { 0 } else { at + 1 });
-        self.credentials.get(at).map(Arc::as_ref)
+    /// The next credential in turn with its index, if the provider has any. One that rests is passed over as
+    /// long as another does not.
+    pub(crate) fn credential(&self, now_ms: u64) -> Option<(usize, &Credential)> {
+        let count = self.credentials.len();
+        let next = self.next_credential.get();
+        let at = if count < 2 {
+            0
+        } else {
+            let turns = (0..count).map(|step| (next + step) % count);
+            let awake = |at: &usize| self.credentials.get(*at).is_some_and(|c| !c.rests(now_ms));
+            turns.clone().find(awake).unwrap_or(next)
+        };
+        self.next_credential.set(if at + 1 >= count { 0 } else { at + 1 });
+        self.credentials.get(at).map(|credential| (at, credential.as_ref()))
+    }
+
+    /// Whether every credential rests, so that only asking would show whether one is taken again.
+    pub(crate) fn rests(&self, now_ms: u64) -> bool {
+        !self.credentials.is_empty() && self.credentials.iter().all(|credential| credential.rests(now_ms))
     }
 }

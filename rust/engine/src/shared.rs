@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use llm_edge_core::breaker::Breaker;
 use llm_edge_core::directory::Directory;
 use llm_edge_core::principal::virtual_key::Pepper;
 use llm_edge_core::snapshot::Snapshot;
 
 use crate::backends::cache::memory::ExactCache;
+use crate::telemetry::bank::TargetLabels;
 
 /// See the module.
 pub(crate) struct Shared {
@@ -23,6 +26,9 @@ pub(crate) struct Shared {
     pub(crate) directory_version: AtomicU64,
     pub(crate) pepper: Pepper,
     pub(crate) credentials: Credentials,
+    pub(crate) breakers: Breakers,
+    /// Where every worker's clock begins.
+    pub(crate) started: Instant,
     pub(crate) cache: ExactCache,
     /// No new work: connections close after their reply.
     pub(crate) draining: AtomicBool,
@@ -72,12 +78,26 @@ impl Drop for HeldBytes {
 
 /// The value of one provider credential; swapped when it is renewed. `Debug` never shows it.
 #[derive(Default)]
-pub(crate) struct Credential(ArcSwapOption<Vec<u8>>);
+pub(crate) struct Credential {
+    value: ArcSwapOption<Vec<u8>>,
+    /// It was refused and rests until then, on the clock that all workers share.
+    rests_until_ms: AtomicU64,
+}
 
 impl Credential {
+    /// Whether it was refused lately.
+    pub(crate) fn rests(&self, now_ms: u64) -> bool {
+        self.rests_until_ms.load(Ordering::Relaxed) > now_ms
+    }
+
+    /// Lets it rest until then; a longer rest stays.
+    pub(crate) fn rest_until(&self, until_ms: u64) {
+        self.rests_until_ms.fetch_max(until_ms, Ordering::Relaxed);
+    }
+
     /// Appends the value to a request head; false when the slot is empty.
     pub(crate) fn write(&self, out: &mut Vec<u8>) -> bool {
-        match &*self.0.load() {
+        match &*self.value.load() {
             Some(value) => {
                 out.extend_from_slice(value);
                 true
@@ -108,7 +128,38 @@ impl Credentials {
                 "credential `{name}`: is empty or holds a control or non-ASCII character (a line break at the end of a secret file?)"
             ));
         }
-        self.slot(name).0.store(Some(Arc::new(value.as_bytes().to_vec())));
+        let slot = self.slot(name);
+        slot.value.store(Some(Arc::new(value.as_bytes().to_vec())));
+        // What another value was refused for says nothing of this one.
+        slot.rests_until_ms.store(0, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+/// One target's breaker, shared by all workers and by all snapshots that have the target.
+#[derive(Debug, Default)]
+pub(crate) struct SharedBreaker {
+    pub(crate) breaker: Breaker,
+    /// How often it opened.
+    pub(crate) opened: AtomicU64,
+}
+
+/// All breakers by target.
+#[derive(Default)]
+pub(crate) struct Breakers(Mutex<HashMap<TargetLabels, Arc<SharedBreaker>>>);
+
+impl Breakers {
+    /// The breaker of this target, made closed at first use.
+    pub(crate) fn of(&self, labels: &TargetLabels) -> Arc<SharedBreaker> {
+        let mut breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(breakers.entry(labels.clone()).or_default())
+    }
+
+    /// All of them, in the order of their labels.
+    pub(crate) fn all(&self) -> Vec<(TargetLabels, Arc<SharedBreaker>)> {
+        let breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = breakers.iter().map(|(l, b)| (l.clone(), Arc::clone(b))).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
     }
 }

@@ -66,12 +66,13 @@ impl Worker {
     ) -> Result<Rc<Self>, String> {
         let published = shared.published.load_full().ok_or("there is no snapshot yet: call `apply` first")?;
         let nothing = Loaded::unbuilt(Arc::clone(&published.snapshot));
+        let started = shared.started;
         let worker = Rc::new(Self {
             shared,
             bank,
             log,
             buffers: Buffers::default(),
-            deadlines: Deadlines::new(),
+            deadlines: Deadlines::new(started),
             anonymous: Principal::anonymous(),
             heads: RefCell::default(),
             loaded: RefCell::new(Rc::new(nothing)),

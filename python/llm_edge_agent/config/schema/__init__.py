@@ -8,6 +8,7 @@ are refused.
 
 from llm_edge_agent.config.schema.base import NAME_PATTERN, Area
 from llm_edge_agent.config.schema.caches import CacheStore, RouteCache
+from llm_edge_agent.config.schema.failures import Breaker, Hedge, Retry
 from llm_edge_agent.config.schema.keys import Key
 from llm_edge_agent.config.schema.limits import Limits
 from llm_edge_agent.config.schema.listen import Listen
@@ -20,14 +21,17 @@ from llm_edge_agent.config.schema.tls import Tls
 __all__ = [
     "NAME_PATTERN",
     "Area",
+    "Breaker",
     "CacheStore",
     "Config",
     "Deadlines",
+    "Hedge",
     "Key",
     "Limits",
     "Listen",
     "Provider",
     "RequestLog",
+    "Retry",
     "Route",
     "RouteCache",
     "Target",

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from llm_edge_agent.config.schema.base import Area, Milliseconds, ModelPattern
+from llm_edge_agent.config.schema.base import Area, Milliseconds, ModelPattern, Name
 from llm_edge_agent.config.schema.caches import RouteCache
+from llm_edge_agent.config.schema.failures import Breaker, Hedge, Retry
 
 __all__ = ["Deadlines", "Route", "Strategy", "Target"]
 
@@ -62,3 +63,26 @@ class Route(Area, frozen=True, kw_only=True):
     deadlines: Annotated[Deadlines, Meta(description="How long to wait for what.")] = field(
         default_factory=Deadlines
     )
+    fallbacks: Annotated[
+        list[Name],
+        Meta(description="Routes whose targets follow this one's own, in this order."),
+    ] = field(default_factory=list)
+    retry: Annotated[Retry, Meta(description="How a request is tried again.")] = field(
+        default_factory=Retry
+    )
+    breaker: Annotated[
+        Breaker | None,
+        Meta(
+            description=(
+                "When a failing target is left alone; when absent, with the defaults "
+                "where there is another target to go to, else never."
+            )
+        ),
+    ] = None
+    commit_point: Annotated[
+        bool,
+        Meta(description="Hold a stream until it says something; an error before fails over."),
+    ] = False
+    hedge: Annotated[
+        Hedge | None, Meta(description="A second attempt beside a slow first one; off when absent.")
+    ] = None

@@ -101,11 +101,12 @@ impl Snapshot {
             .enumerate()
             .map(|(at, p)| p.resolve(&format!("providers[{at}]")))
             .collect::<Result<Vec<_>, _>>()?;
+        let count = doc.routes.len();
         let routes = doc
             .routes
             .into_iter()
             .enumerate()
-            .map(|(at, r)| r.resolve(&format!("routes[{at}]"), &providers))
+            .map(|(at, r)| r.resolve(at, count, &providers))
             .collect::<Result<Vec<_>, _>>()?;
         let names = doc.names.resolve(routes.len())?;
         Ok(Self {

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{Provider, SnapshotError};
+use crate::{breaker, hedge, retry};
 
 /// Where a model name leads, and under which rules.
 #[derive(Debug)]
@@ -17,6 +18,18 @@ pub struct Route {
     pub cache: Option<Cache>,
     /// How long to wait for what.
     pub deadlines: Deadlines,
+    /// Routes whose targets are tried after this one's own, in this order; indices into
+    /// [`super::Snapshot::routes`].
+    pub fallbacks: Vec<usize>,
+    /// How a request is tried again.
+    pub retry: retry::Policy,
+    /// When a target that fails is left alone; `None`: never.
+    pub breaker: Option<breaker::Policy>,
+    /// Whether a stream goes to the client only once it has said something, so that an error told before
+    /// that can still be answered by another target.
+    pub commit_point: bool,
+    /// When a second attempt is started beside the first; `None`: never.
+    pub hedge: Option<hedge::Policy>,
     /// Hash of everything in the route that shapes a reply; part of the cache key.
     pub policy_hash: String,
 }
@@ -56,6 +69,16 @@ pub enum ModelName {
     Fixed(String),
 }
 
+impl ModelName {
+    /// The name where it is fixed, else `*`: for labels and messages, which must not hold what clients write.
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Fixed(name) => name,
+            Self::Same | Self::Rest => "*",
+        }
+    }
+}
+
 /// Settings of the exact cache on a route.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,6 +111,11 @@ pub(super) struct RouteDoc {
     targets: Vec<TargetDoc>,
     cache: Option<Cache>,
     deadlines: Deadlines,
+    fallbacks: Vec<usize>,
+    retry: retry::Policy,
+    breaker: Option<breaker::Policy>,
+    commit_point: bool,
+    hedge: Option<hedge::Policy>,
     policy_hash: String,
 }
 
@@ -100,7 +128,14 @@ struct TargetDoc {
 }
 
 impl RouteDoc {
-    pub(super) fn resolve(self, path: &str, providers: &[Provider]) -> Result<Route, SnapshotError> {
+    pub(super) fn resolve(
+        self,
+        at: usize,
+        routes: usize,
+        providers: &[Provider],
+    ) -> Result<Route, SnapshotError> {
+        let path = format!("routes[{at}]");
+        self.check(&path, at, routes)?;
         if self.targets.is_empty() {
             return Err(SnapshotError::at(format!("{path}.targets"), "is empty"));
         }
@@ -127,7 +162,39 @@ impl RouteDoc {
             targets,
             cache: self.cache,
             deadlines: self.deadlines,
+            fallbacks: self.fallbacks,
+            retry: self.retry,
+            breaker: self.breaker,
+            commit_point: self.commit_point,
+            hedge: self.hedge,
             policy_hash: self.policy_hash,
         })
+    }
+
+    fn check(&self, path: &str, own: usize, routes: usize) -> Result<(), SnapshotError> {
+        for (at, fallback) in self.fallbacks.iter().enumerate() {
+            if *fallback >= routes || *fallback == own {
+                let message = format!("{fallback} names none of the {routes} routes, or the route itself");
+                return Err(SnapshotError::at(format!("{path}.fallbacks[{at}]"), message));
+            }
+        }
+        let percent = [
+            ("retry.budget_percent", self.retry.budget_percent),
+            ("breaker.failure_percent", self.breaker.map_or(0, |b| u32::from(b.failure_percent))),
+            ("hedge.spend_percent", self.hedge.map_or(0, |h| h.spend_percent)),
+        ];
+        for (name, value) in percent {
+            if value > 100 {
+                return Err(SnapshotError::at(format!("{path}.{name}"), "must be at most 100"));
+            }
+        }
+        if self.retry.attempts_max == 0 {
+            return Err(SnapshotError::at(format!("{path}.retry.attempts_max"), "must be above 0"));
+        }
+        if self.breaker.is_some_and(|b| b.failures == 0 || b.probes == 0 || b.window_ms == 0) {
+            let message = "`failures`, `probes` and `window_ms` must be above 0";
+            return Err(SnapshotError::at(format!("{path}.breaker"), message));
+        }
+        Ok(())
     }
 }

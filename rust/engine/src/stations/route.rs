@@ -1,27 +1,50 @@
-//! Route: which target, and what follows if it cannot be reached.
+//! Route: which target, and what follows if it cannot be reached or refuses.
 
 use std::rc::Rc;
 
 use llm_edge_core::rejection::{Code, Rejection};
-use llm_edge_core::snapshot::Deadlines;
+use llm_edge_core::snapshot::{Route, Target};
 
 use super::head::Head;
 use crate::exchange::Exchange;
-use crate::loaded::LoadedRoute;
+use crate::loaded::{LoadedRoute, Place};
 
-/// Where to go: the first target, then the others in declaration order, wrapping round.
+/// Where to go: a target of the route, its other ones, then those of its fallbacks.
 pub(crate) struct Plan {
     pub(crate) route: Rc<LoadedRoute>,
-    pub(crate) deadlines: Deadlines,
     first: usize,
-    count: usize,
+}
+
+/// The places of a plan, each once, in the order in which they are tried.
+pub(crate) struct Places {
+    route: Rc<LoadedRoute>,
+    first: usize,
+    /// Targets of the route at hand that were handed out.
+    step: usize,
+    /// Fallbacks that were begun.
+    fallback: usize,
 }
 
 impl Plan {
-    /// Target indices in the order they are tried.
-    pub(crate) fn targets(&self) -> impl Iterator<Item = usize> + use<> {
-        let (first, count) = (self.first, self.count);
-        (0..count).map(move |step| (first + step) % count)
+    /// Every place, the picked target first.
+    pub(crate) fn places(&self) -> Places {
+        Places { route: Rc::clone(&self.route), first: self.first, step: 0, fallback: 0 }
+    }
+}
+
+impl Places {
+    /// The next one; `asked` is the plan's route.
+    pub(crate) fn next(&mut self, x: &Exchange, asked: &Route) -> Option<Place> {
+        while self.step >= self.route.targets.len() {
+            let index = *asked.fallbacks.get(self.fallback)?;
+            self.fallback += 1;
+            self.route = Rc::clone(x.loaded.routes.get(index)?);
+            self.first = self.route.picker.borrow_mut().pick(x.worker.random());
+            self.step = 0;
+        }
+        let target = (self.first + self.step) % self.route.targets.len();
+        self.step += 1;
+        Some(Place { route: Rc::clone(&self.route), target })
     }
 }
 
@@ -34,18 +57,19 @@ pub(crate) fn plan(x: &Exchange, head: &Head, route: &Rc<LoadedRoute>) -> Result
     let Some(config) = snapshot.routes.get(route.index) else {
         return Err(Rejection::new(Code::Internal, "the route is not in the snapshot"));
     };
-    let serves = |target: &llm_edge_core::snapshot::Target| {
+    let serves = |target: &Target| {
         snapshot.providers.get(target.provider).is_some_and(|p| p.path(head.operation).is_some())
     };
-    if !config.targets.iter().any(serves) {
+    let mut fallbacks = config.fallbacks.iter().filter_map(|at| snapshot.routes.get(*at));
+    if !config.targets.iter().any(serves) && !fallbacks.any(|route| route.targets.iter().any(serves)) {
         return Err(mismatch(x, head, config));
     }
     let random = x.worker.random();
     let first = route.picker.borrow_mut().pick(random);
-    Ok(Plan { route: Rc::clone(route), deadlines: config.deadlines, first, count: config.targets.len() })
+    Ok(Plan { route: Rc::clone(route), first })
 }
 
-fn mismatch(x: &Exchange, head: &Head, route: &llm_edge_core::snapshot::Route) -> Rejection {
+fn mismatch(x: &Exchange, head: &Head, route: &Route) -> Rejection {
     let provider = route.targets.first().and_then(|t| x.loaded.snapshot.providers.get(t.provider));
     let (name, spoken) = provider.map_or((String::new(), String::new()), |p| {
         (

@@ -3,13 +3,13 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use llm_edge_core::date;
-use llm_edge_core::http1::write;
-use llm_edge_core::scan::escape_json;
+use llm_edge_core::rejection::Code;
 use llm_edge_core::snapshot::RequestLogMode;
 
+use crate::breaking;
 use crate::exchange::{CacheResult, Ending, Exchange};
 use crate::telemetry::bank::{DURATION_US, OVERHEAD_US};
+use crate::telemetry::line::Line;
 
 /// Settles an exchange.
 pub(crate) fn run(x: &mut Exchange) {
@@ -44,6 +44,10 @@ pub(crate) fn run(x: &mut Exchange) {
 /// (a cache hit, say) everything from request read to its write.
 fn overhead(x: &Exchange) -> Option<Duration> {
     let facts = &x.facts;
+    // Of several attempts the waits between them are the upstreams'.
+    if facts.attempts.get() > 1 {
+        return None;
+    }
     let (read, replied) = (facts.read?, facts.replied?);
     match (facts.sent, facts.first_byte) {
         (Some(sent), Some(first_byte)) => {
@@ -60,8 +64,16 @@ fn micros(duration: Duration) -> u64 {
 
 fn count_target(x: &Exchange, duration: Duration) {
     let facts = &x.facts;
-    let Some(route) = facts.route.and_then(|at| x.loaded.routes.get(at)) else { return };
-    let Some(cells) = route.targets.get(facts.target.unwrap_or(0)) else { return };
+    let Some(asked) = facts.route.and_then(|at| x.loaded.routes.get(at)) else { return };
+    let target = match &facts.place {
+        Some(place) => place.loaded(),
+        None => asked.targets.first(),
+    };
+    let Some(target) = target else { return };
+    let cells = &target.cells;
+    if facts.place.as_ref().is_some_and(|place| place.route.index != asked.index) {
+        asked.cells.fallbacks.add(1);
+    }
     let class = match (facts.ending, facts.status) {
         (Ending::Cancelled, _) => 5,
         (Ending::Cut(_), _) => 4,
@@ -77,6 +89,11 @@ fn count_target(x: &Exchange, duration: Duration) {
     cells.duration.observe(&DURATION_US, micros(duration));
     if let (Some(sent), Some(first_byte)) = (facts.sent, facts.first_byte) {
         cells.first_byte.observe(&DURATION_US, micros(first_byte.saturating_duration_since(sent)));
+    }
+    // An error with a bad status was told to the breaker when its head came.
+    let broke_off = matches!(facts.ending, Ending::Cut(code) if code != Code::Draining);
+    if facts.status < 400 && facts.cache != CacheResult::Hit && (facts.error_event || broke_off) {
+        breaking::upstream_failed_later(x);
     }
     match &facts.usage {
         // A stored reply costs no tokens.
@@ -123,19 +140,19 @@ fn write_line(line: &mut Vec<u8>, x: &Exchange, duration: Duration) {
     let facts = &x.facts;
     let snapshot = &x.loaded.snapshot;
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut write = Line { out: line, first: true };
-    write.raw("{");
-    write.text("ts", &date::rfc3339_micros(at.as_secs(), at.subsec_micros()));
     let upstream_failed = facts.status >= 500 || facts.error_event;
-    write.text("level", if upstream_failed || facts.ending != Ending::Whole { "warning" } else { "info" });
-    write.text("event", "request");
+    let level = if upstream_failed || facts.ending != Ending::Whole { "warning" } else { "info" };
+    let mut write = Line::begin(line, at, level, "request");
     write.text("request_id", x.request_id.as_str());
     write.text("operation", facts.operation.map_or("", |o| o.name()));
     write.text("key", facts.principal.as_ref().map_or("", |p| &p.name));
     let route = facts.route.and_then(|at| snapshot.routes.get(at));
     write.text("route", route.map_or("", |r| &r.name));
+    if let Some(place) = facts.place.as_ref().filter(|place| Some(place.route.index) != facts.route) {
+        write.text("fallback", snapshot.routes.get(place.route.index).map_or("", |r| &r.name));
+    }
     let provider =
-        route.and_then(|r| r.targets.get(facts.target?)).and_then(|t| snapshot.providers.get(t.provider));
+        facts.place.as_ref().and_then(|place| snapshot.providers.get(place.target(snapshot)?.provider));
     write.text("provider", provider.map_or("", |p| &p.name));
     write.number("status", u64::from(facts.status));
     write.text(
@@ -159,7 +176,7 @@ fn write_line(line: &mut Vec<u8>, x: &Exchange, duration: Duration) {
         CacheResult::Miss => write.text("cache", "miss"),
         CacheResult::Bypass => write.text("cache", "bypass"),
     }
-    write.number("attempts", u64::from(facts.attempts));
+    write.number("attempts", u64::from(facts.attempts.get()));
     write.number("duration_us", micros(duration));
     if let Some(overhead) = overhead(x) {
         write.number("overhead_us", micros(overhead));
@@ -173,38 +190,5 @@ fn write_line(line: &mut Vec<u8>, x: &Exchange, duration: Duration) {
     }
     write.number("reply_bytes", facts.reply_bytes);
     write.number("epoch", x.loaded.epoch);
-    write.raw("}");
-}
-
-/// A JSON object of one line, member by member.
-struct Line<'a> {
-    out: &'a mut Vec<u8>,
-    first: bool,
-}
-
-impl Line<'_> {
-    fn raw(&mut self, text: &str) {
-        self.out.extend_from_slice(text.as_bytes());
-    }
-
-    fn key(&mut self, key: &str) {
-        if !std::mem::take(&mut self.first) {
-            self.out.push(b',');
-        }
-        self.out.push(b'"');
-        self.raw(key);
-        self.raw("\":");
-    }
-
-    fn text(&mut self, key: &str, value: &str) {
-        self.key(key);
-        self.out.push(b'"');
-        escape_json(self.out, value);
-        self.out.push(b'"');
-    }
-
-    fn number(&mut self, key: &str, value: u64) {
-        self.key(key);
-        write::decimal(self.out, value);
-    }
+    write.end();
 }

@@ -70,7 +70,18 @@ pub(crate) const STATUS_CLASSES: [&str; 7] = ["2xx", "3xx", "4xx", "5xx", "cut",
 pub(crate) const TOKEN_TYPES: [&str; 5] = ["input", "output", "cached_input", "cache_write", "reasoning"];
 
 /// How an attempt on an upstream ended, as the label `result` has it.
-pub(crate) const ATTEMPT_RESULTS: [&str; 5] = ["reply", "unreachable", "closed", "timeout", "invalid"];
+pub(crate) const ATTEMPT_RESULTS: [&str; 8] =
+    ["reply", "unreachable", "closed", "timeout", "invalid", "refused", "error_event", "cancelled"];
+
+/// Why a request was tried again, as the label `reason` has it.
+pub(crate) const RETRY_REASONS: [&str; 3] = ["unsent", "refused", "error_event"];
+
+/// Why it was not, though it might have been, as the label `reason` has it.
+pub(crate) const RETRY_DENIALS: [&str; 4] = ["attempts", "budget", "deadline", "nowhere"];
+
+/// What became of a second attempt beside a slow first one, as the label `result` has it; `capped` is one that
+/// the budget did not allow.
+pub(crate) const HEDGE_RESULTS: [&str; 3] = ["won", "lost", "capped"];
 
 /// What a cache look-up gave, as the label `result` has it.
 pub(crate) const CACHE_RESULTS: [&str; 3] = ["hit", "miss", "bypass"];
@@ -82,6 +93,8 @@ pub(crate) struct TargetCells {
     pub(crate) attempts: [Cell64; ATTEMPT_RESULTS.len()],
     pub(crate) tokens: [Cell64; TOKEN_TYPES.len()],
     pub(crate) without_usage: Cell64,
+    /// Times a credential was put to rest.
+    pub(crate) cooldowns: Cell64,
     pub(crate) duration: Histogram,
     pub(crate) first_byte: Histogram,
 }
@@ -90,6 +103,11 @@ pub(crate) struct TargetCells {
 #[derive(Default, Debug)]
 pub(crate) struct RouteCells {
     pub(crate) cache: [Cell64; CACHE_RESULTS.len()],
+    pub(crate) retries: [Cell64; RETRY_REASONS.len()],
+    pub(crate) retries_denied: [Cell64; RETRY_DENIALS.len()],
+    /// Requests that another route's target answered.
+    pub(crate) fallbacks: Cell64,
+    pub(crate) hedges: [Cell64; HEDGE_RESULTS.len()],
 }
 
 /// Counters without a label, or with a fixed set.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use llm_edge_core::breaker::State;
 use llm_edge_core::rejection::Code;
 use llm_edge_core::surface::Operation;
 
 use super::bank::{
-    ATTEMPT_RESULTS, Bank, CACHE_RESULTS, Cell64, DURATION_US, Histogram, OVERHEAD_US, STATUS_CLASSES,
-    TOKEN_TYPES, WorkerCells,
+    ATTEMPT_RESULTS, Bank, CACHE_RESULTS, Cell64, DURATION_US, HEDGE_RESULTS, Histogram, OVERHEAD_US,
+    RETRY_DENIALS, RETRY_REASONS, STATUS_CLASSES, TOKEN_TYPES, TargetLabels, WorkerCells,
 };
 
 /// One row of the table.
@@ -71,6 +72,44 @@ const ATTEMPTS: Metric = metric(
     "counter",
     &["route", "provider", "model", "result"],
     "Attempts on an upstream, by how they ended.",
+);
+const COOLDOWNS: Metric = metric(
+    "llm_edge_credential_cooldowns_total",
+    "counter",
+    TARGET,
+    "Times a credential was refused and put to rest.",
+);
+const BREAKER_STATE: Metric = metric(
+    "llm_edge_breaker_state",
+    "gauge",
+    TARGET,
+    "Circuit breaker of a target: 0 closed, 1 half-open, 2 open.",
+);
+const BREAKER_OPENED: Metric =
+    metric("llm_edge_breaker_opened_total", "counter", TARGET, "Times a target's circuit breaker opened.");
+const RETRIES: Metric = metric(
+    "llm_edge_retries_total",
+    "counter",
+    &["route", "reason"],
+    "Further attempts for a request, by why the one before was not the last.",
+);
+const RETRIES_DENIED: Metric = metric(
+    "llm_edge_retries_denied_total",
+    "counter",
+    &["route", "reason"],
+    "Requests that were refused upstream and not sent again, by what forbade it.",
+);
+const FALLBACKS: Metric = metric(
+    "llm_edge_fallbacks_total",
+    "counter",
+    &["route"],
+    "Requests whose last attempt was made on a target of another route, named in `fallbacks`.",
+);
+const HEDGES: Metric = metric(
+    "llm_edge_hedges_total",
+    "counter",
+    &["route", "result"],
+    "Second attempts beside a slow first one; `capped` ones were not made.",
 );
 const CACHE: Metric = metric(
     "llm_edge_cache_lookups_total",
@@ -135,6 +174,13 @@ pub const METRICS: &[Metric] = &[
     TOKENS,
     WITHOUT_USAGE,
     ATTEMPTS,
+    COOLDOWNS,
+    BREAKER_STATE,
+    BREAKER_OPENED,
+    RETRIES,
+    RETRIES_DENIED,
+    FALLBACKS,
+    HEDGES,
     CACHE,
     OPERATIONS,
     REJECTIONS,
@@ -154,6 +200,8 @@ pub const METRICS: &[Metric] = &[
 
 /// Gauges that belong to no worker.
 pub(crate) struct ProcessGauges {
+    /// Breakers by target: state, and how often it opened.
+    pub(crate) breakers: Vec<(TargetLabels, State, u64)>,
     pub(crate) cache_bytes: u64,
     pub(crate) buffered_bytes: u64,
 }
@@ -180,6 +228,7 @@ struct TargetSum {
     attempts: [u64; ATTEMPT_RESULTS.len()],
     tokens: [u64; TOKEN_TYPES.len()],
     without_usage: u64,
+    cooldowns: u64,
     duration: Sum,
     first_byte: Sum,
 }
@@ -194,6 +243,7 @@ fn add_all(into: &mut [u64], cells: &[Cell64]) {
 pub(crate) fn render(banks: &[Arc<Bank>], process: &ProcessGauges) -> String {
     let mut out = String::with_capacity(16 * 1024);
     render_targets(&mut out, banks);
+    render_breakers(&mut out, &process.breakers);
     render_routes(&mut out, banks);
     render_workers(&mut out, banks);
     for (metric, value) in [(&CACHE_BYTES, process.cache_bytes), (&BUFFERED, process.buffered_bytes)] {
@@ -211,22 +261,23 @@ fn render_targets(out: &mut String, banks: &[Arc<Bank>]) {
         add_all(&mut sum.attempts, &cells.attempts);
         add_all(&mut sum.tokens, &cells.tokens);
         sum.without_usage += cells.without_usage.get();
+        sum.cooldowns += cells.cooldowns.get();
         sum.duration.add(&cells.duration);
         sum.first_byte.add(&cells.first_byte);
     }
-    let rows: Vec<(String, TargetSum)> = targets
-        .into_iter()
-        .map(|(l, sum)| {
-            let labels = [("route", &l.route), ("provider", &l.provider), ("model", &l.model)];
-            (labels.map(|(name, value)| format!("{name}=\"{}\"", escape(value))).join(","), sum)
-        })
-        .collect();
+    let rows: Vec<(String, TargetSum)> =
+        targets.into_iter().map(|(labels, sum)| (target_labels(&labels), sum)).collect();
     by_label(out, &REQUESTS, &rows, "status", &STATUS_CLASSES, |sum| &sum.requests);
     by_label(out, &ATTEMPTS, &rows, "result", &ATTEMPT_RESULTS, |sum| &sum.attempts);
     by_label(out, &TOKENS, &rows, "type", &TOKEN_TYPES, |sum| &sum.tokens);
-    header(out, &WITHOUT_USAGE);
-    for (labels, sum) in &rows {
-        sample(out, WITHOUT_USAGE.name, labels, sum.without_usage);
+    for (metric, of) in [
+        (&WITHOUT_USAGE, (|sum| sum.without_usage) as fn(&TargetSum) -> u64),
+        (&COOLDOWNS, |sum| sum.cooldowns),
+    ] {
+        header(out, metric);
+        for (labels, sum) in &rows {
+            sample(out, metric.name, labels, of(sum));
+        }
     }
     header(out, &DURATION);
     for (labels, sum) in &rows {
@@ -235,6 +286,28 @@ fn render_targets(out: &mut String, banks: &[Arc<Bank>]) {
     header(out, &FIRST_BYTE);
     for (labels, sum) in &rows {
         histogram(out, FIRST_BYTE.name, labels, &DURATION_US, &sum.first_byte);
+    }
+}
+
+fn target_labels(labels: &TargetLabels) -> String {
+    let TargetLabels { route, provider, model } = labels;
+    let labels = [("route", route), ("provider", provider), ("model", model)];
+    labels.map(|(name, value)| format!("{name}=\"{}\"", escape(value))).join(",")
+}
+
+fn render_breakers(out: &mut String, breakers: &[(TargetLabels, State, u64)]) {
+    header(out, &BREAKER_STATE);
+    for (labels, state, _) in breakers {
+        let value = match state {
+            State::Closed => 0,
+            State::HalfOpen => 1,
+            State::Open => 2,
+        };
+        sample(out, BREAKER_STATE.name, &target_labels(labels), value);
+    }
+    header(out, &BREAKER_OPENED);
+    for (labels, _, opened) in breakers {
+        sample(out, BREAKER_OPENED.name, &target_labels(labels), *opened);
     }
 }
 
@@ -254,18 +327,37 @@ fn by_label<T>(
     }
 }
 
+#[derive(Default)]
+struct RouteSum {
+    cache: [u64; CACHE_RESULTS.len()],
+    retries: [u64; RETRY_REASONS.len()],
+    retries_denied: [u64; RETRY_DENIALS.len()],
+    fallbacks: u64,
+    hedges: [u64; HEDGE_RESULTS.len()],
+}
+
 fn render_routes(out: &mut String, banks: &[Arc<Bank>]) {
-    let mut routes: BTreeMap<String, [u64; CACHE_RESULTS.len()]> = BTreeMap::new();
+    let mut routes: BTreeMap<String, RouteSum> = BTreeMap::new();
     for (route, cells) in banks.iter().flat_map(|bank| bank.routes()) {
-        add_all(routes.entry(route).or_default(), &cells.cache);
+        let sum = routes.entry(route).or_default();
+        add_all(&mut sum.cache, &cells.cache);
+        add_all(&mut sum.retries, &cells.retries);
+        add_all(&mut sum.retries_denied, &cells.retries_denied);
+        sum.fallbacks += cells.fallbacks.get();
+        add_all(&mut sum.hedges, &cells.hedges);
     }
-    header(out, &CACHE);
-    for (route, counts) in routes {
-        for (result, count) in CACHE_RESULTS.iter().zip(counts) {
-            let labels = format!("route=\"{}\",tier=\"exact\",result=\"{result}\"", escape(&route));
-            sample(out, CACHE.name, &labels, count);
-        }
+    let label = |route: &String| format!("route=\"{}\"", escape(route));
+    let rows: Vec<(String, RouteSum)> = routes.into_iter().map(|(route, sum)| (label(&route), sum)).collect();
+    by_label(out, &RETRIES, &rows, "reason", &RETRY_REASONS, |sum| &sum.retries);
+    by_label(out, &RETRIES_DENIED, &rows, "reason", &RETRY_DENIALS, |sum| &sum.retries_denied);
+    header(out, &FALLBACKS);
+    for (labels, sum) in &rows {
+        sample(out, FALLBACKS.name, labels, sum.fallbacks);
     }
+    by_label(out, &HEDGES, &rows, "result", &HEDGE_RESULTS, |sum| &sum.hedges);
+    let tiers: Vec<_> =
+        rows.into_iter().map(|(labels, sum)| (format!("{labels},tier=\"exact\""), sum)).collect();
+    by_label(out, &CACHE, &tiers, "result", &CACHE_RESULTS, |sum| &sum.cache);
 }
 
 fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {
@@ -342,7 +434,6 @@ fn escape(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bank::TargetLabels;
     use super::*;
 
     #[test]
@@ -354,7 +445,7 @@ mod tests {
             cells.requests[0].add(2);
             cells.duration.observe(&DURATION_US, 2_000);
         }
-        let text = render(&banks, &ProcessGauges { cache_bytes: 0, buffered_bytes: 0 });
+        let text = render(&banks, &ProcessGauges { breakers: Vec::new(), cache_bytes: 0, buffered_bytes: 0 });
         assert!(text.contains(
             "llm_edge_requests_total{route=\"r\",provider=\"p\\\"\",model=\"m\",status=\"2xx\"} 4\n"
         ));
@@ -366,7 +457,10 @@ mod tests {
 
     #[test]
     fn every_metric_of_the_table_has_its_header_in_a_scrape() {
-        let text = render(&[Arc::new(Bank::default())], &ProcessGauges { cache_bytes: 1, buffered_bytes: 2 });
+        let text = render(
+            &[Arc::new(Bank::default())],
+            &ProcessGauges { breakers: Vec::new(), cache_bytes: 1, buffered_bytes: 2 },
+        );
         for metric in METRICS {
             assert!(text.contains(&format!("# TYPE {} {}\n", metric.name, metric.kind)), "{}", metric.name);
         }

@@ -1,5 +1,6 @@
 //! What is counted and written down about requests.
 
 pub(crate) mod bank;
+pub(crate) mod line;
 pub(crate) mod metrics;
 pub(crate) mod request_log;

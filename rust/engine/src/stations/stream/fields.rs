@@ -12,22 +12,35 @@ use crate::stations::send::Begun;
 pub(super) fn write_upstream(out: &mut Vec<u8>, x: &Exchange, begun: &Begun) {
     let head = &begun.connection.head;
     write::lines(out, &begun.connection.buffer, &head.fields, head.len.saturating_sub(2), |field| {
-        !matches!(
-            field.known,
-            Known::HopByHop
-                | Known::ContentLength
-                | Known::TransferEncoding
-                | Known::SetCookie
-                | Known::AltSvc
-                | Known::Edge
-                | Known::XRequestId
-                | Known::RequestId
-        )
+        let replaced = begun.used_up && field.known == Known::XShouldRetry;
+        !replaced
+            && !matches!(
+                field.known,
+                Known::HopByHop
+                    | Known::ContentLength
+                    | Known::TransferEncoding
+                    | Known::SetCookie
+                    | Known::AltSvc
+                    | Known::Edge
+                    | Known::XRequestId
+                    | Known::RequestId
+            )
     });
     let snapshot = &x.loaded.snapshot;
-    let target = x.facts.route.and_then(|r| snapshot.routes.get(r)).and_then(|r| r.targets.get(begun.target));
+    let target = begun.place.target(snapshot);
     if let Some(provider) = target.and_then(|t| snapshot.providers.get(t.provider)) {
         write::field(out, b"x-llm-edge-provider", provider.name.as_bytes());
+    }
+}
+
+/// How often an upstream was asked for this reply; and, after a refusal that we have asked about ourselves, that
+/// asking once more is of no use.
+pub(super) fn write_attempts(out: &mut Vec<u8>, x: &Exchange, begun: &Begun) {
+    out.extend_from_slice(b"x-llm-edge-attempts: ");
+    write::decimal(out, u64::from(x.facts.attempts.get()));
+    out.extend_from_slice(b"\r\n");
+    if begun.used_up {
+        write::field(out, b"x-should-retry", b"false");
     }
 }
 

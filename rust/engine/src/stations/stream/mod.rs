@@ -104,9 +104,12 @@ fn from_upstream(mut x: Exchange, begun: Begun, flight: Flight) -> Reply {
     // What is kept is what another request will get: the upstream's fields, not this request's ids.
     let kept_fields = flight.keep.is_some().then(|| fields.clone());
     fields::write_upstream_id(&mut fields, &begun);
+    fields::write_attempts(&mut fields, &x, &begun);
     fields::write_ids(&mut fields, &x);
     fields::write_cache_state(&mut fields, &x);
-    let relay = Relay::new(&x, begun, flight.keep.zip(kept_fields));
+    // What a fallback says is not what the route stands for.
+    let keep = flight.keep.filter(|_| x.facts.route == Some(begun.place.route.index));
+    let relay = Relay::new(&x, begun, keep.zip(kept_fields));
     // The request has left: a stream that lasts for minutes need not hold its bytes.
     let input = std::mem::take(&mut x.input);
     x.worker.buffers.give(input);

@@ -1,0 +1,174 @@
+//! One attempt: a connection, the request on it, the head of the reply.
+//!
+//! It changes nothing of the exchange, so that two can be under way side by side.
+
+use std::io::{self, IoSlice};
+use std::time::Instant;
+
+use llm_edge_core::rejection::{Code, Rejection};
+use llm_edge_core::snapshot::Deadlines;
+
+use super::super::guard::Screened;
+use super::request::Request;
+use crate::backends::upstream::{Connection, ReadError};
+use crate::deadlines::Timer;
+use crate::exchange::Exchange;
+
+/// Interim replies (1xx) before the final one that are put up with.
+const INTERIM_MAX: u32 = 16;
+
+/// How an attempt failed.
+pub(super) enum Failed {
+    /// No byte of the request was written, or the upstream says that it did not process it: another attempt
+    /// is safe.
+    Unsent(Rejection),
+    /// It may have been executed.
+    Sent(Rejection),
+}
+
+impl Failed {
+    pub(super) fn rejection(&self) -> &Rejection {
+        match self {
+            Self::Unsent(rejection) | Self::Sent(rejection) => rejection,
+        }
+    }
+}
+
+/// A reply whose head is there.
+pub(super) struct Replied {
+    pub(super) connection: Connection,
+    pub(super) sent: Instant,
+    pub(super) first_byte: Instant,
+}
+
+/// What an attempt needs to know.
+pub(super) struct Attempt<'a> {
+    pub(super) x: &'a Exchange,
+    pub(super) timer: &'a Timer,
+    pub(super) deadlines: Deadlines,
+    pub(super) request: &'a Request,
+    pub(super) screened: &'a Screened,
+    pub(super) latest_ms: u64,
+}
+
+impl Attempt<'_> {
+    /// Sends the request and waits for the head of its reply.
+    pub(super) async fn run(&self) -> Result<Replied, Failed> {
+        let Self { x, request, .. } = *self;
+        loop {
+            x.facts.attempts.set(x.facts.attempts.get() + 1);
+            let mut connection = match request.origin.take_idle() {
+                Some(idle) => idle,
+                None => Box::pin(self.connect()).await?,
+            };
+            connection.buffer = x.worker.buffers.take();
+            self.timer.arm_before(self.deadlines.first_byte_ms, self.latest_ms);
+            match self.write(&mut connection).await {
+                Ok(()) => {}
+                // The upstream had closed a kept-alive connection just then: take another one.
+                Err(Failed::Unsent(_)) if connection.reused => {
+                    x.worker.buffers.give(connection.buffer);
+                    continue;
+                }
+                Err(failed) => return Err(failed),
+            }
+            let sent = Instant::now();
+            self.read_head(&mut connection).await?;
+            return Ok(Replied { connection, sent, first_byte: Instant::now() });
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, Failed> {
+        let Self { request, .. } = *self;
+        let connect_ms = self.deadlines.connect_ms;
+        self.timer.arm_before(connect_ms, self.latest_ms);
+        match self.timer.limit(request.origin.connect(connect_ms)).await {
+            Ok(Ok(connection)) => {
+                self.x.worker.bank.worker.upstream_connections_opened.add(1);
+                Ok(connection)
+            }
+            Ok(Err(e)) => Err(Failed::Unsent(Rejection::new(
+                Code::UpstreamUnreachable,
+                format!("provider `{}` cannot be reached: {e}", request.provider),
+            ))),
+            Err(lapse) => Err(Failed::Unsent(lapse.rejection(&format!(
+                "provider `{}` did not accept the connection within {} ms (`deadlines.connect_ms`)",
+                request.provider, connect_ms
+            )))),
+        }
+    }
+
+    async fn write(&self, connection: &mut Connection) -> Result<(), Failed> {
+        let Self { x, request, .. } = *self;
+        let mut slices =
+            [IoSlice::new(&request.head), IoSlice::new(&[]), IoSlice::new(&[]), IoSlice::new(&[])];
+        let mut count = 1;
+        if !request.joined {
+            let [before, name, after] = request.pieces(x, self.screened);
+            slices =
+                [IoSlice::new(&request.head), IoSlice::new(before), IoSlice::new(name), IoSlice::new(after)];
+            count = slices.len();
+        }
+        let slices = slices.get_mut(..count).unwrap_or_default();
+        match self.timer.limit(connection.send(slices, &x.loaded.upstream_head_limits)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(failure)) => {
+                let rejection = closed(request, &failure.error);
+                if failure.written == 0 {
+                    Err(Failed::Unsent(rejection))
+                } else {
+                    Err(Failed::Sent(rejection))
+                }
+            }
+            Err(lapse) => Err(Failed::Sent(lapse.rejection("the upstream stopped reading the request"))),
+        }
+    }
+
+    async fn read_head(&self, connection: &mut Connection) -> Result<(), Failed> {
+        let Self { x, request, .. } = *self;
+        let limits = &x.loaded.upstream_head_limits;
+        let mut interim = 0;
+        let rejection = loop {
+            match self.timer.limit(connection.read_head(limits)).await {
+                Ok(Ok(())) if connection.head.status < 200 && interim < INTERIM_MAX => {
+                    interim += 1;
+                    connection.skip_head();
+                }
+                Ok(Ok(())) if connection.head.status < 200 => {
+                    break Rejection::new(
+                        Code::UpstreamInvalid,
+                        format!("provider `{}` sent one interim reply after the other", request.provider),
+                    );
+                }
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(ReadError::Closed(e))) => break closed(request, &e),
+                Ok(Err(ReadError::Invalid(e))) => {
+                    break Rejection::new(
+                        Code::UpstreamInvalid,
+                        format!(
+                            "provider `{}` did not send valid HTTP/1.1: {}",
+                            request.provider,
+                            e.message()
+                        ),
+                    );
+                }
+                Err(lapse) => {
+                    let message = format!(
+                        "provider `{}` did not begin its reply in time (`deadlines.first_byte_ms`, `deadlines.total_ms`)",
+                        request.provider
+                    );
+                    break lapse.rejection(&message);
+                }
+            }
+        };
+        Err(Failed::Sent(rejection))
+    }
+}
+
+fn closed(request: &Request, error: &io::Error) -> Rejection {
+    let what = if error.kind() == io::ErrorKind::UnexpectedEof { "closed" } else { "broke" };
+    Rejection::new(
+        Code::UpstreamClosed,
+        format!("provider `{}` {what} the connection before it replied", request.provider),
+    )
+}

@@ -1,0 +1,116 @@
+//! The commit point: a stream is held until it has said something, so that an error told before that can still
+//! be answered by another place, unseen by the client.
+//!
+//! Nothing of the reply is taken: the relay begins at its first byte as if nobody had looked. Bounded: a stream
+//! that says nothing within [`HELD_BYTES_MAX`] is let go.
+
+use llm_edge_core::dialect::Dialect;
+use llm_edge_core::http1::{Chunked, Known, ResponseFraming, Step};
+use llm_edge_core::rejection::Rejection;
+use llm_edge_core::tap::Tap;
+
+use super::{Begun, Sender};
+use crate::backends::upstream::Connection;
+use crate::exchange::Exchange;
+
+/// Most bytes of a stream that are held.
+const HELD_BYTES_MAX: usize = 64 * 1024;
+
+/// How a stream failed before it said anything.
+pub(super) enum Failure {
+    /// It told so itself.
+    Told,
+    /// Nothing more came in time.
+    Broke(Rejection),
+}
+
+/// Waits for the stream's first word; `None` when the reply may go to the client.
+pub(super) async fn wait(sender: &Sender<'_>, x: &Exchange, begun: &mut Begun) -> Option<Failure> {
+    let dialect = sender.head.operation.dialect()?;
+    if !is_plain_event_stream(&begun.connection) {
+        return None;
+    }
+    loop {
+        match look(&begun.connection, dialect) {
+            Seen::Word => return None,
+            Seen::Error => return Some(Failure::Told),
+            Seen::Nothing => {}
+        }
+        if begun.connection.buffer.len() - begun.connection.head.len >= HELD_BYTES_MAX {
+            return None;
+        }
+        x.client.timer().arm_before(begun.progress_ms, begun.latest_ms);
+        match x.client.timer().limit(begun.connection.read()).await {
+            // The relay meets the end again and tells the client.
+            Ok(Ok(0) | Err(_)) => return None,
+            Ok(Ok(_)) => {}
+            Err(lapse) => {
+                let message = "the upstream stopped sending its reply (`deadlines.progress_ms`)";
+                return Some(Failure::Broke(lapse.rejection(message)));
+            }
+        }
+    }
+}
+
+fn is_plain_event_stream(connection: &Connection) -> bool {
+    let value = |known| connection.head.find(known).map(|field| field.value.of(&connection.buffer));
+    let is = |value: &[u8], name: &[u8]| {
+        value.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+    };
+    value(Known::ContentType).is_some_and(|media| is(media, b"text/event-stream"))
+        && value(Known::ContentEncoding).is_none_or(|coding| coding.is_empty() || is(coding, b"identity"))
+}
+
+enum Seen {
+    /// Something for the reader, or the end: it may go.
+    Word,
+    /// An error, and nothing before it.
+    Error,
+    /// Formalities.
+    Nothing,
+}
+
+fn look(connection: &Connection, dialect: Dialect) -> Seen {
+    let mut tap = Tap::sse(dialect);
+    let mut ended = false;
+    let buffer = &connection.buffer;
+    match connection.head.framing {
+        ResponseFraming::Chunked => {
+            let mut decoder = Chunked::new();
+            let mut at = connection.head.len;
+            loop {
+                at = match decoder.step(buffer, at) {
+                    Ok(Step::Size { next, .. } | Step::ChunkEnd { next, .. } | Step::Trailer { next }) => {
+                        next
+                    }
+                    Ok(Step::Data { start, end }) => {
+                        tap.push(buffer.get(start..end).unwrap_or_default());
+                        end
+                    }
+                    Ok(Step::NeedMore) => break,
+                    // What is wrong with it is the relay's to tell.
+                    Ok(Step::End { .. }) | Err(_) => {
+                        ended = true;
+                        break;
+                    }
+                };
+            }
+        }
+        ResponseFraming::None => ended = true,
+        ResponseFraming::Length(length) => {
+            let body = buffer.get(connection.head.len..).unwrap_or_default();
+            ended = body.len() as u64 >= length;
+            tap.push(body);
+        }
+        ResponseFraming::UntilClose => tap.push(buffer.get(connection.head.len..).unwrap_or_default()),
+    }
+    if tap.content_seen() {
+        Seen::Word
+    } else if tap.error_seen() {
+        Seen::Error
+    } else if ended || tap.terminal_seen() {
+        Seen::Word
+    } else {
+        Seen::Nothing
+    }
+}

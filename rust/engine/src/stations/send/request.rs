@@ -1,0 +1,254 @@
+//! A request as it goes to one target: head written out, model name spliced in.
+
+use std::rc::Rc;
+
+use llm_edge_core::http1::{Known, write};
+use llm_edge_core::rejection::{Code, Rejection};
+use llm_edge_core::scan::{Text, escape_json, splice_model};
+use llm_edge_core::snapshot::{ModelName, PathTemplate};
+use llm_edge_core::span::Span;
+
+use super::super::guard::Screened;
+use super::super::head::Head;
+use crate::backends::upstream::Origin;
+use crate::buffers::JOIN_BYTES_MAX;
+use crate::exchange::Exchange;
+use crate::loaded::{LoadedProvider, Place};
+
+/// A request as it goes to one target.
+pub(super) struct Request {
+    /// The provider's name, for messages: its address is nobody else's business.
+    pub(super) provider: Rc<str>,
+    pub(super) origin: Rc<Origin>,
+    /// Which of the provider's credentials is in it.
+    pub(super) credential: Option<usize>,
+    /// Request line and fields, ended by the empty line.
+    pub(super) head: Vec<u8>,
+    model: Name,
+    /// The body is in `head` too.
+    pub(super) joined: bool,
+}
+
+impl Request {
+    /// `None` when the target's provider does not serve the operation, or has lost its credential.
+    pub(super) fn write(x: &Exchange, head: &Head, place: &Place, screened: &Screened) -> Option<Self> {
+        let snapshot = &x.loaded.snapshot;
+        let target = place.target(snapshot)?;
+        let template = snapshot.providers.get(target.provider)?.path(head.operation)?;
+        let provider = x.loaded.providers.get(target.provider)?;
+        let envelope = screened.envelope();
+        let body = envelope.body.of(&x.input);
+        let written = envelope.scan.model?;
+        let model = match &target.model {
+            ModelName::Same => Name::Written,
+            ModelName::Fixed(name) => Name::Own(escaped(name)),
+            ModelName::Rest if !written.escaped => {
+                let cut = memchr::memchr(b'/', written.raw.of(body)).map_or(0, |at| at + 1);
+                Name::Part(Span {
+                    start: written.raw.start + u32::try_from(cut).unwrap_or(0),
+                    end: written.raw.end,
+                })
+            }
+            ModelName::Rest => Name::Own(escaped(name_for(&target.model, &written.decode(body).ok()?))),
+        };
+        let (before, name, after) = model.pieces(body, &written);
+        let sent_len = before.len() + name.len() + after.len();
+        let mut out = x.worker.buffers.take();
+        write_line(&mut out, x, head, template, &target.model, &envelope.scan.model?, body);
+        out.extend_from_slice(&provider.fixed_fields);
+        let mut used = None;
+        if let Some((at, credential)) = provider.credential(x.worker.deadlines.now_ms()) {
+            used = Some(at);
+            let before = out.len();
+            out.extend_from_slice(&provider.auth_field);
+            if credential.write(&mut out) {
+                out.extend_from_slice(b"\r\n");
+            } else {
+                // Without its credential a request would only be refused as if it were the caller's fault.
+                out.truncate(before);
+                return None;
+            }
+        }
+        write_fields(&mut out, x, provider, &snapshot.providers.get(target.provider)?.default_headers);
+        write::field(&mut out, b"x-request-id", x.request_id.as_bytes());
+        out.extend_from_slice(b"content-length: ");
+        write::decimal(&mut out, sent_len as u64);
+        out.extend_from_slice(b"\r\n\r\n");
+        let joined = out.len() + sent_len <= JOIN_BYTES_MAX;
+        if joined {
+            out.extend_from_slice(before);
+            out.extend_from_slice(name);
+            out.extend_from_slice(after);
+        }
+        Some(Self {
+            provider: Rc::clone(&provider.name),
+            origin: Rc::clone(&provider.origin),
+            credential: used,
+            head: out,
+            model,
+            joined,
+        })
+    }
+}
+
+impl Request {
+    /// The body as it is sent, in pieces.
+    pub(super) fn pieces<'a>(&'a self, x: &'a Exchange, screened: &Screened) -> [&'a [u8]; 3] {
+        let envelope = screened.envelope();
+        let Some(written) = &envelope.scan.model else { return [&[]; 3] };
+        let (before, name, after) = self.model.pieces(envelope.body.of(&x.input), written);
+        [before, name, after]
+    }
+}
+
+/// The model's name as it is sent.
+enum Name {
+    /// As the client wrote it.
+    Written,
+    /// A part of what the client wrote.
+    Part(Span),
+    /// Another one, JSON-escaped.
+    Own(Vec<u8>),
+}
+
+impl Name {
+    /// The body as it is sent: what is before the name, the name, what is after it.
+    fn pieces<'a>(&'a self, body: &'a [u8], written: &Text) -> (&'a [u8], &'a [u8], &'a [u8]) {
+        let name = match self {
+            Self::Written => return (body, &[], &[]),
+            Self::Part(part) => part.of(body),
+            Self::Own(name) => name,
+        };
+        let (before, after) = splice_model(body, written);
+        (before, name, after)
+    }
+}
+
+fn escaped(name: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(name.len());
+    escape_json(&mut out, name);
+    out
+}
+
+fn write_line(
+    out: &mut Vec<u8>,
+    x: &Exchange,
+    head: &Head,
+    template: &PathTemplate,
+    model: &ModelName,
+    written: &Text,
+    body: &[u8],
+) {
+    out.extend_from_slice(b"POST ");
+    out.extend_from_slice(template.before.as_bytes());
+    let mut has_query = template.before.contains('?');
+    if let Some(after) = &template.after {
+        let decoded = written.decode(body).unwrap_or_default();
+        percent_encode(out, name_for(model, &decoded).as_bytes());
+        out.extend_from_slice(after.as_bytes());
+        has_query |= after.contains('?');
+    }
+    let query = head.query.of(&x.input);
+    if !query.is_empty() {
+        out.push(if has_query { b'&' } else { b'?' });
+        out.extend_from_slice(query);
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+}
+
+/// A model's name that becomes a path segment must be one: `..` cannot be made harmless by encoding it, and
+/// nothing is no segment (B22).
+///
+/// # Errors
+/// 400 naming the field.
+pub(super) fn check_segment(
+    x: &Exchange,
+    head: &Head,
+    place: &Place,
+    screened: &Screened,
+) -> Result<(), Rejection> {
+    let snapshot = &x.loaded.snapshot;
+    let Some(target) = place.target(snapshot) else { return Ok(()) };
+    let path = snapshot.providers.get(target.provider).and_then(|provider| provider.path(head.operation));
+    let envelope = screened.envelope();
+    let (Some(PathTemplate { after: Some(_), .. }), Some(written)) = (path, &envelope.scan.model) else {
+        return Ok(());
+    };
+    let body = envelope.body.of(&x.input);
+    let decoded = written.decode(body).map_err(|e| e.rejection(body))?;
+    if matches!(name_for(&target.model, &decoded), "" | "." | "..") {
+        let message = "this model's name becomes part of the upstream's path, where it means something else";
+        return Err(Rejection::new(Code::InvalidField, message).param("model"));
+    }
+    Ok(())
+}
+
+/// The name to send for what the client wrote.
+fn name_for<'a>(model: &'a ModelName, written: &'a str) -> &'a str {
+    match model {
+        ModelName::Fixed(name) => name,
+        ModelName::Same => written,
+        ModelName::Rest => written.split_once('/').map_or(written, |(_, rest)| rest),
+    }
+}
+
+/// Everything but unreserved characters (RFC 3986 §2.3), so that a name cannot leave its path segment (B22).
+fn percent_encode(out: &mut Vec<u8>, name: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in name {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(*byte);
+        } else {
+            let digit = |n: u8| DIGITS.get(usize::from(n)).copied().unwrap_or(b'0');
+            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
+        }
+    }
+}
+
+/// Fields that concern one connection, or say who the caller is: one bit for each [`Known`].
+const STAYS_HERE: u64 = {
+    let stays = [
+        Known::HopByHop,
+        Known::Underscore,
+        Known::Forwarded,
+        Known::Edge,
+        Known::Host,
+        Known::ContentLength,
+        Known::TransferEncoding,
+        Known::Expect,
+        Known::Authorization,
+        Known::XApiKey,
+        Known::ApiKey,
+        Known::XGoogApiKey,
+        Known::Cookie,
+        Known::AcceptEncoding,
+        Known::XRequestId,
+    ];
+    let (mut bits, mut at) = (0, 0);
+    while at < stays.len() {
+        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, within the array")]
+        let known = stays[at];
+        bits |= 1 << known as u64;
+        at += 1;
+    }
+    bits
+};
+
+/// The client's fields that travel on: not what concerns one connection, not who the caller is.
+fn write_fields(out: &mut Vec<u8>, x: &Exchange, provider: &LoadedProvider, defaults: &[(String, String)]) {
+    let end = x.request.len.saturating_sub(2);
+    write::lines(out, &x.input, &x.request.fields, end, |field| {
+        let name = field.name.of(&x.input);
+        let travels = STAYS_HERE & (1 << field.known as u64) == 0;
+        let replaced = || provider.replaced.iter().any(|own| own.eq_ignore_ascii_case(name));
+        travels && !replaced()
+    });
+    for (name, value) in defaults {
+        let sent = |field: &llm_edge_core::http1::Field| {
+            field.name.of(&x.input).eq_ignore_ascii_case(name.as_bytes())
+        };
+        if !x.request.fields.iter().any(sent) {
+            write::field(out, name.as_bytes(), value.as_bytes());
+        }
+    }
+}
