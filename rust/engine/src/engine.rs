@@ -15,7 +15,7 @@ use llm_edge_core::snapshot::Snapshot;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::backends::cache::memory::ExactCache;
-use crate::backends::upstream::Origin;
+use crate::backends::upstream::{Origin, Resolver};
 use crate::doors::{listener, server_config};
 use crate::memory::Trim;
 use crate::options::{Options, cores};
@@ -78,6 +78,7 @@ impl Engine {
             pepper,
             credentials: Credentials::default(),
             cache: ExactCache::new(secret),
+            resolver: Resolver::default(),
             draining: AtomicBool::new(false),
             ready: AtomicBool::new(true),
             connections: AtomicU64::new(0),
@@ -93,7 +94,7 @@ impl Engine {
     pub fn apply(&self, snapshot: &[u8]) -> Result<u64, EngineError> {
         let snapshot = Snapshot::parse(snapshot).map_err(|e| EngineError(e.to_string()))?;
         for (at, provider) in snapshot.providers.iter().enumerate() {
-            Origin::new(&provider.origin).map_err(|e| format!("snapshot: providers[{at}].origin: {e}"))?;
+            Origin::check(&provider.origin).map_err(|e| format!("snapshot: providers[{at}].origin: {e}"))?;
         }
         // One writer at a time: the lock also orders epoch and pointer.
         let _running = self.running();
@@ -257,6 +258,8 @@ impl Engine {
         let process = ProcessGauges {
             cache_bytes: self.shared.cache.bytes(),
             buffered_bytes: self.shared.buffered_bytes.load(Ordering::Relaxed),
+            dns_failures: self.shared.resolver.failures(),
+            dns_age_ms: self.shared.resolver.oldest_ms(),
         };
         render(banks, &process)
     }

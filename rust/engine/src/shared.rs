@@ -10,6 +10,7 @@ use llm_edge_core::principal::virtual_key::Pepper;
 use llm_edge_core::snapshot::Snapshot;
 
 use crate::backends::cache::memory::ExactCache;
+use crate::backends::upstream::Resolver;
 
 /// See the module.
 pub(crate) struct Shared {
@@ -24,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) pepper: Pepper,
     pub(crate) credentials: Credentials,
     pub(crate) cache: ExactCache,
+    pub(crate) resolver: Resolver,
     /// No new work: connections close after their reply.
     pub(crate) draining: AtomicBool,
     /// What `/readyz` says.

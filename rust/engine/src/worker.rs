@@ -109,11 +109,16 @@ impl Worker {
     ///
     /// # Errors
     /// When the origin's certificates or name cannot be used.
-    pub(crate) fn origin(&self, origin: &snapshot::Origin) -> Result<Rc<Origin>, String> {
+    pub(crate) fn origin(
+        &self,
+        origin: &snapshot::Origin,
+        limits: &snapshot::Limits,
+    ) -> Result<Rc<Origin>, String> {
         if let Some(known) = self.origins.borrow().get(origin) {
+            known.set_limits(limits);
             return Ok(Rc::clone(known));
         }
-        let made = Rc::new(Origin::new(origin)?);
+        let made = Rc::new(Origin::new(origin, limits, &self.deadlines, &self.shared.resolver)?);
         self.origins.borrow_mut().insert(origin.clone(), Rc::clone(&made));
         Ok(made)
     }
@@ -169,11 +174,9 @@ impl Worker {
             tokio::time::sleep(Duration::from_secs(1)).await;
             // Without clients nobody sweeps, and the coarse clock stands still.
             self.deadlines.look_at_clock();
-            let loaded = self.loaded();
-            let limits = &loaded.snapshot.limits;
+            drop(self.loaded());
             for origin in self.origins.borrow().values() {
-                origin.set_idle_max(limits.upstream_idle_max as usize);
-                origin.retire(self.deadlines.now_ms(), limits.upstream_idle_ms);
+                origin.retire(self.deadlines.now_ms());
             }
             // Origins of past snapshots go when nobody uses them any more.
             self.origins.borrow_mut().retain(|_, origin| Rc::strong_count(origin) > 1);

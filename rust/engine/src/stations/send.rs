@@ -31,6 +31,8 @@ pub(crate) struct Begun {
     pub(crate) latest_ms: u64,
 }
 
+/// Times an attempt is made anew at once because a kept connection failed before anything was done for it.
+const AGAIN_MAX: u32 = 4;
 /// Interim replies (1xx) before the final one that are put up with.
 const INTERIM_MAX: u32 = 16;
 
@@ -340,6 +342,7 @@ async fn attempt(
     screened: &Screened,
     latest_ms: u64,
 ) -> Result<Connection, Failed> {
+    let mut again = 0;
     loop {
         x.facts.attempts += 1;
         let mut connection = match request.origin.take_idle() {
@@ -351,14 +354,24 @@ async fn attempt(
         match write_request(x, request, screened, &mut connection).await {
             Ok(()) => {}
             // The upstream had closed a kept-alive connection just then: take another one.
-            Err(Failed::Unsent(_)) if connection.reused => {
+            Err(Failed::Unsent(_)) if connection.reused && again < AGAIN_MAX => {
+                again += 1;
                 x.worker.buffers.give(connection.buffer);
                 continue;
             }
             Err(failed) => return Err(failed),
         }
         x.facts.sent = Some(Instant::now());
-        read_reply(x, request, &mut connection).await.map_err(Failed::Sent)?;
+        match read_reply(x, request, &mut connection).await {
+            Ok(()) => {}
+            // A shared connection that is going away did nothing for this request: take another one.
+            Err(Failed::Unsent(_)) if again < AGAIN_MAX => {
+                again += 1;
+                x.worker.buffers.give(connection.buffer);
+                continue;
+            }
+            Err(failed) => return Err(failed),
+        }
         x.facts.first_byte = Some(Instant::now());
         return Ok(connection);
     }
@@ -369,7 +382,9 @@ async fn connect(x: &Exchange, plan: &Plan, request: &Request, latest_ms: u64) -
     timer.arm_before(plan.deadlines.connect_ms, latest_ms);
     match timer.limit(request.origin.connect(plan.deadlines.connect_ms)).await {
         Ok(Ok(connection)) => {
-            x.worker.bank.worker.upstream_connections_opened.add(1);
+            // Otherwise it waited for a place on one that was there.
+            let opened = u64::from(!connection.reused);
+            x.worker.bank.worker.upstream_connections_opened.add(opened);
             Ok(connection)
         }
         Ok(Err(e)) => Err(Failed::Unsent(Rejection::new(
@@ -408,7 +423,7 @@ async fn write_request(
     }
 }
 
-async fn read_reply(x: &Exchange, request: &Request, connection: &mut Connection) -> Result<(), Rejection> {
+async fn read_reply(x: &Exchange, request: &Request, connection: &mut Connection) -> Result<(), Failed> {
     let limits = &x.loaded.upstream_head_limits;
     let mut interim = 0;
     loop {
@@ -418,25 +433,26 @@ async fn read_reply(x: &Exchange, request: &Request, connection: &mut Connection
                 connection.skip_head();
             }
             Ok(Ok(())) if connection.head.status < 200 => {
-                return Err(Rejection::new(
+                return Err(Failed::Sent(Rejection::new(
                     Code::UpstreamInvalid,
                     format!("provider `{}` sent one interim reply after the other", request.provider),
-                ));
+                )));
             }
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(ReadError::Closed(e))) => return Err(closed(request, &e)),
+            Ok(Err(ReadError::Closed(e))) => return Err(Failed::Sent(closed(request, &e))),
+            Ok(Err(ReadError::Unprocessed(e))) => return Err(Failed::Unsent(closed(request, &e))),
             Ok(Err(ReadError::Invalid(e))) => {
-                return Err(Rejection::new(
+                return Err(Failed::Sent(Rejection::new(
                     Code::UpstreamInvalid,
-                    format!("provider `{}` did not send valid HTTP/1.1: {}", request.provider, e.message()),
-                ));
+                    format!("provider `{}` did not send valid HTTP: {}", request.provider, e.message()),
+                )));
             }
             Err(lapse) => {
                 let message = format!(
                     "provider `{}` did not begin its reply in time (`deadlines.first_byte_ms`, `deadlines.total_ms`)",
                     request.provider
                 );
-                return Err(lapse.rejection(&message));
+                return Err(Failed::Sent(lapse.rejection(&message)));
             }
         }
     }

@@ -126,6 +126,18 @@ const BUFFERED: Metric = metric(
     &[],
     "Request bodies above 16 KiB held in memory at this moment, in bytes.",
 );
+const DNS_FAILURES: Metric = metric(
+    "llm_edge_dns_failures_total",
+    "counter",
+    &[],
+    "Look-ups of upstreams' names that failed or took too long; the last good addresses stay in use.",
+);
+const DNS_AGE: Metric = metric(
+    "llm_edge_dns_age_seconds",
+    "gauge",
+    &[],
+    "Age of the oldest addresses among the upstreams' names in use.",
+);
 
 /// Every metric of the data path.
 pub const METRICS: &[Metric] = &[
@@ -150,12 +162,17 @@ pub const METRICS: &[Metric] = &[
     PANICS,
     CACHE_BYTES,
     BUFFERED,
+    DNS_FAILURES,
+    DNS_AGE,
 ];
 
-/// Gauges that belong to no worker.
+/// Gauges and counters that belong to no worker.
+#[derive(Default)]
 pub(crate) struct ProcessGauges {
     pub(crate) cache_bytes: u64,
     pub(crate) buffered_bytes: u64,
+    pub(crate) dns_failures: u64,
+    pub(crate) dns_age_ms: u64,
 }
 
 /// Sums a histogram's cells over workers.
@@ -196,10 +213,18 @@ pub(crate) fn render(banks: &[Arc<Bank>], process: &ProcessGauges) -> String {
     render_targets(&mut out, banks);
     render_routes(&mut out, banks);
     render_workers(&mut out, banks);
-    for (metric, value) in [(&CACHE_BYTES, process.cache_bytes), (&BUFFERED, process.buffered_bytes)] {
+    for (metric, value) in [
+        (&CACHE_BYTES, process.cache_bytes),
+        (&BUFFERED, process.buffered_bytes),
+        (&DNS_FAILURES, process.dns_failures),
+    ] {
         header(&mut out, metric);
         sample(&mut out, metric.name, "", value);
     }
+    header(&mut out, &DNS_AGE);
+    let age = seconds(process.dns_age_ms.saturating_mul(1_000));
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{} {age}", DNS_AGE.name);
     out
 }
 
@@ -354,7 +379,7 @@ mod tests {
             cells.requests[0].add(2);
             cells.duration.observe(&DURATION_US, 2_000);
         }
-        let text = render(&banks, &ProcessGauges { cache_bytes: 0, buffered_bytes: 0 });
+        let text = render(&banks, &ProcessGauges::default());
         assert!(text.contains(
             "llm_edge_requests_total{route=\"r\",provider=\"p\\\"\",model=\"m\",status=\"2xx\"} 4\n"
         ));
@@ -366,7 +391,7 @@ mod tests {
 
     #[test]
     fn every_metric_of_the_table_has_its_header_in_a_scrape() {
-        let text = render(&[Arc::new(Bank::default())], &ProcessGauges { cache_bytes: 1, buffered_bytes: 2 });
+        let text = render(&[Arc::new(Bank::default())], &ProcessGauges::default());
         for metric in METRICS {
             assert!(text.contains(&format!("# TYPE {} {}\n", metric.name, metric.kind)), "{}", metric.name);
         }
