@@ -6,6 +6,7 @@ what happens when none is queued.
 """
 
 import contextlib
+import select
 import socket
 import ssl
 import struct
@@ -66,21 +67,21 @@ class ServerStream:
         Raises:
             ConnectionError: The stream was reset, or the connection has ended.
         """
-        http = self.connection.http
-        while data or end:
+        http, left = self.connection.http, memoryview(data)
+        while left or end:
             with self.connection.changed:
                 room = self.connection.changed.wait_for(self._room, ACTION_S)
                 if self.reset_at is not None or self.connection.ended:
                     raise ConnectionError
                 assert room, "the client's window stays shut"
                 taken = min(
-                    len(data),
+                    len(left),
                     http.local_flow_control_window(self.number) - (padding or 0) - 1,
                     http.max_outbound_frame_size - (padding or 0) - 1,
                 )
-                piece, data = data[: max(taken, 0)], data[max(taken, 0) :]
-                last = end and not data
-                http.send_data(self.number, piece, end_stream=last, pad_length=padding)
+                piece, left = left[: max(taken, 0)], left[max(taken, 0) :]
+                last = end and not left
+                http.send_data(self.number, bytes(piece), end_stream=last, pad_length=padding)
                 self.connection.flush()
                 self.sent += len(piece)
                 if last:
@@ -113,9 +114,9 @@ class ServerStream:
             self.connection.flush()
 
     def goaway(self, last: int | None = None, code: int = 0) -> None:
-        """Say that streams above `last` (this one when None) were not and will not be worked on."""
+        """Say that streams above `last` (None: the latest) were not and will not be worked on."""
         with self.connection.changed:
-            last = self.number if last is None else last
+            last = max(self.connection.streams) if last is None else last
             payload = struct.pack(">II", last, code)
             # By hand: the library ends its own state with one.
             self.connection.raw(struct.pack(">I", len(payload))[1:] + b"\x07\x00" + bytes(4) + payload)
@@ -172,9 +173,7 @@ class _Connection:
         if rst:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.ended = True
-            # The thread that reads holds the descriptor: only its end makes the close real.
-            with contextlib.suppress(OSError):
-                self.socket.close()
+            # The thread that reads sees it and closes: before that the reset would not leave.
             return
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
@@ -202,13 +201,20 @@ class _Connection:
             if settings:
                 self.http.update_settings(settings)
             self.flush()
-        while data := self.socket.recv(1 << 16):
+        while data := self._receive():
             with self.changed:
                 for event in self.http.receive_data(data):
                     self._take(event)
                 if not self.server.silent:
                     self.flush()
                 self.changed.notify_all()
+
+    def _receive(self) -> bytes:
+        pending = getattr(self.socket, "pending", int)
+        while not pending() and not select.select([self.socket], [], [], 0.02)[0]:
+            if self.ended:
+                return b""
+        return self.socket.recv(1 << 16)
 
     def _take(self, event: h2.events.Event) -> None:
         match event:

@@ -53,6 +53,38 @@ impl Shared {
     }
 }
 
+/// One client connection, counted for as long as it lives, on whichever worker.
+pub(crate) struct Seat {
+    shared: Arc<Shared>,
+    load: Arc<AtomicU64>,
+}
+
+impl Seat {
+    /// Counts a connection to the worker of that load, unless `max` are open in the process.
+    pub(crate) fn take(shared: &Arc<Shared>, load: &Arc<AtomicU64>, max: u64) -> Option<Self> {
+        if shared.connections.fetch_add(1, Ordering::Relaxed) >= max {
+            shared.connections.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        load.fetch_add(1, Ordering::Relaxed);
+        Some(Self { shared: Arc::clone(shared), load: Arc::clone(load) })
+    }
+
+    /// Counts it to another worker.
+    pub(crate) fn move_to(&mut self, load: &Arc<AtomicU64>) {
+        self.load.fetch_sub(1, Ordering::Relaxed);
+        load.fetch_add(1, Ordering::Relaxed);
+        self.load = Arc::clone(load);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.load.fetch_sub(1, Ordering::Relaxed);
+        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Bytes of a request body that count against `limits.buffered_bytes_max`.
 pub(crate) struct HeldBytes {
     shared: Arc<Shared>,

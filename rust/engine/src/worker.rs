@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use llm_edge_core::http1::RequestHead;
@@ -18,7 +18,7 @@ use crate::backends::upstream::Origin;
 use crate::buffers::Buffers;
 use crate::deadlines::Deadlines;
 use crate::loaded::Loaded;
-use crate::shared::Shared;
+use crate::shared::{Seat, Shared};
 use crate::telemetry::bank::Bank;
 use crate::telemetry::request_log::LogQueue;
 
@@ -154,18 +154,22 @@ impl Worker {
         n
     }
 
-    /// Counts a new client connection, unless too many are open.
-    pub(crate) fn admit_connection(self: &Rc<Self>) -> Option<ConnectionCount> {
+    /// Counts a new client connection to the worker of that load, unless too many are open.
+    pub(crate) fn admit_connection(&self, load: &Arc<AtomicU64>) -> Option<Seat> {
         let max = u64::from(self.loaded.borrow().snapshot.limits.connections_max);
-        let cells = &self.bank.worker;
-        if self.shared.connections.fetch_add(1, Ordering::Relaxed) >= max {
-            self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-            cells.connections_refused.add(1);
-            return None;
+        let seat = Seat::take(&self.shared, load, max);
+        if seat.is_none() {
+            self.bank.worker.connections_refused.add(1);
         }
+        seat
+    }
+
+    /// Counts a client connection that this worker will serve.
+    pub(crate) fn count_connection(self: &Rc<Self>, seat: Seat) -> ConnectionCount {
+        let cells = &self.bank.worker;
         cells.connections.add(1);
         cells.connections_opened.add(1);
-        Some(ConnectionCount(Rc::clone(self)))
+        ConnectionCount { worker: Rc::clone(self), _seat: seat }
     }
 
     /// Retires idle upstream connections, once a second for as long as the worker lives.
@@ -185,11 +189,13 @@ impl Worker {
 }
 
 /// One client connection, counted for as long as it lives.
-pub(crate) struct ConnectionCount(Rc<Worker>);
+pub(crate) struct ConnectionCount {
+    worker: Rc<Worker>,
+    _seat: Seat,
+}
 
 impl Drop for ConnectionCount {
     fn drop(&mut self) {
-        self.0.shared.connections.fetch_sub(1, Ordering::Relaxed);
-        self.0.bank.worker.connections.sub(1);
+        self.worker.bank.worker.connections.sub(1);
     }
 }

@@ -61,7 +61,7 @@ impl Scenario {
 /// What the engine starts with.
 pub(crate) fn options(pepper: &[u8]) -> Value {
     json!({
-        "listen": {"host": "127.0.0.1", "port": 0}, "workers": 1, "reuse_port": false, "tls": null,
+        "listen": {"host": "127.0.0.1", "port": 0, "unix": null}, "workers": 1, "reuse_port": false, "tls": null,
         "pepper": hex(pepper), "log_fd": 2,
     })
 }

@@ -106,6 +106,12 @@ const CONNECTIONS_REFUSED: Metric = metric(
     &[],
     "Client connections closed at once because `limits.connections_max` were open.",
 );
+const CONNECTIONS_HANDED_OVER: Metric = metric(
+    "llm_edge_connections_handed_over_total",
+    "counter",
+    &[],
+    "Client connections that the worker which accepted them gave to a less loaded one.",
+);
 const UPSTREAM_OPENED: Metric =
     metric("llm_edge_upstream_connections_total", "counter", &[], "Connections opened to upstreams.");
 const CACHE_STORED: Metric =
@@ -156,6 +162,7 @@ pub const METRICS: &[Metric] = &[
     CONNECTIONS,
     CONNECTIONS_OPENED,
     CONNECTIONS_REFUSED,
+    CONNECTIONS_HANDED_OVER,
     UPSTREAM_OPENED,
     CACHE_STORED,
     LOG_DROPPED,
@@ -319,6 +326,7 @@ fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {
         (&CONNECTIONS, |w| &w.connections),
         (&CONNECTIONS_OPENED, |w| &w.connections_opened),
         (&CONNECTIONS_REFUSED, |w| &w.connections_refused),
+        (&CONNECTIONS_HANDED_OVER, |w| &w.connections_handed_over),
         (&UPSTREAM_OPENED, |w| &w.upstream_connections_opened),
         (&CACHE_STORED, |w| &w.cache_stored),
         (&LOG_DROPPED, |w| &w.log_dropped),
