@@ -12,8 +12,8 @@ class Engine:
     """Listener, workers and upstream pools of the data path.
 
     Args:
-        options: JSON object with `listen` (`{"host": str, "port": int}`, port 0 takes a free one), `workers`
-            (0 = one per core this process may use), `reuse_port` (bool), `tls` (`null` or `{"cert_pem": str,
+        options: JSON object with `listen` (`{"host": str, "port": int, "unix": null | {"path": str, "mode":
+            int}}`, port 0 takes a free one, a Unix socket stands instead of both), `workers` (0 = one per core this process may use), `reuse_port` (bool), `tls` (`null` or `{"cert_pem": str,
             "key_pem": str}`), `pepper` (hex, secret of the key hashes) and `log_fd` (1 or 2, where the request
             log goes).
 
@@ -23,7 +23,8 @@ class Engine:
 
     def __init__(self, options: bytes) -> None: ...
     def start(self) -> tuple[str, int]:
-        """Bind, start the workers, and return the address that is listened on. Needs a snapshot.
+        """Bind, start the workers, and return the address that is listened on (of a Unix socket `unix:/path` and
+        0). Needs a snapshot.
 
         Raises:
             EngineError: The address is taken or not available, the certificate is not usable, no snapshot.
@@ -54,9 +55,17 @@ class Engine:
             EngineError: The value holds characters that a header field cannot carry.
         """
 
+    def set_certificate(self, cert_pem: str, key_pem: str) -> None:
+        """Replace the certificate of the API listener; handshakes from now on show it.
+
+        Raises:
+            EngineError: Certificate or key cannot be used (the one in force stays), the engine does not run, or
+                was started without TLS.
+        """
+
     def status(self) -> bytes:
         """JSON object: `epoch`, `fingerprint`, `address`, `workers`, `draining`, `in_flight`,
-        `connections`, `targets` (list of `{"route", "provider", "model"}`), `principals`."""
+        `connections`, `worker_connections` (list), `targets` (list of `{"route", "provider", "model"}`), `principals`."""
 
     def metrics(self) -> bytes:
         """The data path's metrics in Prometheus text format, ending without `# EOF`."""

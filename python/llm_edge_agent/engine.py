@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 __all__ = [
+    "UNIX",
     "Address",
     "Capabilities",
     "Engine",
@@ -29,6 +30,7 @@ __all__ = [
     "Status",
     "StatusTarget",
     "TlsOptions",
+    "UnixOptions",
     "capabilities",
     "engine_version",
     "key_hash",
@@ -36,22 +38,41 @@ __all__ = [
 ]
 
 
+UNIX = "unix:"
+"""What an address begins with that is a Unix socket's file."""
+
+
 class Address(NamedTuple):
-    """Host (name or address, without brackets) and port."""
+    """Host (name or address, without brackets) and port; or `unix:/path` and 0."""
 
     host: str
     port: int
 
+    @property
+    def unix_path(self) -> str | None:
+        """The file of a Unix socket, if it is one."""
+        return self.host.removeprefix(UNIX) if self.host.startswith(UNIX) else None
+
     def __str__(self) -> str:
-        """`host:port`, IPv6 addresses in brackets."""
+        """`host:port`, IPv6 addresses in brackets; or `unix:/path`."""
+        if self.unix_path is not None:
+            return self.host
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class UnixOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A Unix socket: its file and the file's permissions."""
+
+    path: str
+    mode: int
+
+
 class ListenOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the API listens; port 0 takes a free one."""
+    """Where the API listens; port 0 takes a free one, a Unix socket stands instead of both."""
 
     host: str
     port: int
+    unix: UnixOptions | None = None
 
 
 class TlsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,6 +128,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     draining: bool
     in_flight: int
     connections: int
+    worker_connections: list[int] = []
     targets: list[StatusTarget]
     principals: int
 
@@ -210,6 +232,17 @@ class Engine:
         self._process.check()
         with _refusals():
             self._native.set_credential(slot, value)
+
+    def set_certificate(self, tls: TlsOptions) -> None:
+        """Replace the API listener's certificate; connections that stand keep theirs.
+
+        Raises:
+            EngineFailed: Certificate or key cannot be used and the one in force stays, or the
+            engine was started without TLS.
+        """
+        self._process.check()
+        with _refusals():
+            self._native.set_certificate(tls.cert_pem, tls.key_pem)
 
     def status(self) -> Status:
         """What the engine is doing now."""

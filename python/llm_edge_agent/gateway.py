@@ -97,7 +97,9 @@ class Gateway:
 
     @property
     def url(self) -> str:
-        """Base URL of the API, without `/v1`."""
+        """Base URL of the API, without `/v1`; over a Unix socket its host means nothing."""
+        if self.address.unix_path is not None:
+            return "http://localhost"
         scheme = "http" if self.loaded.config.tls is None else "https"
         return f"{scheme}://{self.address}"
 

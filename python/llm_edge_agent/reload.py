@@ -4,8 +4,8 @@ SIGHUP, the file watch and the admin API all end here. A configuration that is n
 nothing: the engine goes on with the one it has, and the result says why.
 
 Order: credentials (in slots that no older snapshot uses for another address), then callers, then
-the snapshot, which is what makes the rest count. When the snapshot is refused, the callers and
-credentials of the one before are put back.
+the listener's certificate, then the snapshot, which is what makes the rest count. When one is
+refused, the callers, credentials and certificate of before are put back.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llm_edge_agent.config import Config, Loaded, Pepper
-    from llm_edge_agent.engine import Address
+    from llm_edge_agent.engine import Address, TlsOptions
 
 __all__ = ["EngineLike", "ReloadCounters", "ReloadResult", "Reloader"]
 
@@ -40,6 +40,9 @@ class EngineLike(Protocol):
 
     def set_credential(self, slot: str, value: str) -> None:
         """Set a credential."""
+
+    def set_certificate(self, tls: TlsOptions) -> None:
+        """Replace the listener's certificate; raises when it cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ class Reloader:
         self._lock = threading.Lock()
         self._compiled: Compiled | None = None
         self._started_with: Config | None = None
+        self._certificate: TlsOptions | None = None
         self._loaded: Loaded | None = None
         self.counters = ReloadCounters()
         self.epoch = 0
@@ -154,10 +158,12 @@ class Reloader:
             raise loaded.locate(error) from None
         try:
             self._send_secrets(new)
+            self._send_certificate(new)
             self.epoch = self._engine.apply(new.snapshot)
         except Exception:
             if self._compiled is not None:
                 self._send_secrets(self._compiled)
+                self._send_certificate(self._compiled)
             raise
         self._compiled = new
         self._loaded = loaded
@@ -173,6 +179,18 @@ class Reloader:
             self._engine.set_credential(slot, secret.reveal())
         self._engine.directory_replace(compiled.principals)
 
+    def _send_certificate(self, compiled: Compiled) -> None:
+        """Bring the certificate to a listener that has another one.
+
+        An engine is made with its first; whether it speaks TLS at all is settled then.
+        """
+        new = compiled.engine_options.tls
+        if self._started_with is None:
+            self._certificate = new
+        elif self._started_with.tls and new and new != self._certificate:
+            self._engine.set_certificate(new)
+            self._certificate = new
+
     def _count_failure(self) -> None:
         self.counters.last_ok = False
         self.counters.failures += 1
@@ -182,7 +200,8 @@ class Reloader:
         if self._started_with is None:
             return []
         before, now = (
-            [getattr(c, option) for option in _START_OPTIONS] for c in (self._started_with, config)
+            [_START_OPTIONS[option](c) for option in _START_OPTIONS]
+            for c in (self._started_with, config)
         )
         return [
             f"{option}: the change takes effect with the next start"
@@ -206,4 +225,11 @@ def _ours(error: Exception) -> LlmEdgeError:
     )
 
 
-_START_OPTIONS = ("listen", "tls", "workers", "reuse_port", "state_dir")
+_START_OPTIONS: dict[str, Callable[[Config], object]] = {
+    "listen": lambda config: config.listen,
+    # Files and what they hold may change; whether TLS is spoken may not.
+    "tls": lambda config: config.tls is None,
+    "workers": lambda config: config.workers,
+    "reuse_port": lambda config: config.reuse_port,
+    "state_dir": lambda config: config.state_dir,
+}

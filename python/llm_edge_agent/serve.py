@@ -129,7 +129,7 @@ class _Process:
         _warn((*self._loaded.warnings, *pepper.warnings))
         chosen_token = _admin_token()
         token = chosen_token or secrets.token_urlsafe(32)
-        if not config.reuse_port:
+        if not config.reuse_port and config.listen.api_address.unix_path is None:
             # The engine binds it last; of several that are taken, this is the one people know.
             check_free("API", *config.listen.api_address, option="--port")
         admin = Port("admin", *config.listen.admin_address)

@@ -9,6 +9,7 @@ import selectors
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -42,6 +43,7 @@ class _FirstLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     admin_token: str
     metrics: str
     key: str | None
+    socket: str | None
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Running:
     admin_token: str
     metrics: str
     key: str | None
+    socket: str | None
     process: subprocess.Popen[bytes]
     log_path: Path
     stopped: bool = field(default=False)
@@ -108,13 +111,21 @@ class Running:
             assert fault not in log, log
 
 
-def start(arguments: list[str], folder: Path, env: dict[str, str] | None = None) -> Running:
+def start(
+    arguments: list[str],
+    folder: Path,
+    env: dict[str, str] | None = None,
+    ports: tuple[str, ...] = FREE_PORTS,
+    launcher: Sequence[str] = (),
+) -> Running:
     """Start the program and wait for its first line.
 
     Args:
-        arguments: Verb and options; `--json` and free ports are added.
+        arguments: Verb and options; `--json` and `ports` are added.
         folder: Home, state and log of this process.
         env: Added to a clean environment.
+        ports: Options that keep it off the usual ports.
+        launcher: What its command line begins with.
 
     Raises:
         AssertionError: It ended, or said nothing in time; the message holds its log.
@@ -123,7 +134,7 @@ def start(arguments: list[str], folder: Path, env: dict[str, str] | None = None)
     log_path = folder / "gateway.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            [*program(), *arguments, "--json", *FREE_PORTS],
+            [*launcher, *program(), *arguments, "--json", *ports],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -34,6 +34,7 @@ def config(
     models: Sequence[str] = ("*",),
     ca_file: Path | None = None,
     others: Mapping[str, str] = MappingProxyType({}),
+    options: Mapping[str, object] = MappingProxyType({}),
 ) -> str:
     """A configuration with both providers at `url`, in YAML.
 
@@ -43,8 +44,9 @@ def config(
         models: What the key may use.
         ca_file: Certificates that the upstream's is verified against.
         others: Further OpenAI-compatible providers: name and URL without a path.
+        options: Further options of both providers.
     """
-    at: dict[str, object] = {"api_key": UPSTREAM_KEY}
+    at: dict[str, object] = {"api_key": UPSTREAM_KEY, **options}
     if ca_file:
         at["ca_file"] = str(ca_file)
     tree = {

@@ -113,6 +113,8 @@ class Upstream:
     connections: int = 0
     poured: int = 0
     tls: ssl.SSLContext | None = None
+    host: str = "127.0.0.1"
+    port: int = 0
 
     def __post_init__(self) -> None:
         self._always: tuple[Action, ...] = (Read(), Send(reply(b"{}")))
@@ -120,13 +122,19 @@ class Upstream:
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._open: set[socket.socket] = set()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._listener = socket.create_server((self.host, self.port), backlog=512)
 
     @property
     def address(self) -> tuple[str, int]:
         """Host and port."""
         host, port = self._listener.getsockname()
         return str(host), int(port)
+
+    @property
+    def open_connections(self) -> int:
+        """Connections that are open now."""
+        with self._changed:
+            return len(self._open)
 
     @property
     def url(self) -> str:

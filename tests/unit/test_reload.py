@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from llm_edge_agent.config import Loaded, Pepper, load, load_tree
+from llm_edge_agent.engine import TlsOptions
 from llm_edge_agent.errors import ConfigError, EngineFailed
 from llm_edge_agent.reload import Reloader
 from tests.unit.config.broken import HASH
@@ -41,6 +42,9 @@ class Recorder:
     def set_credential(self, slot: str, value: str) -> None:
         self.slots[slot] = value
         self.calls.append(("credential", slot))
+
+    def set_certificate(self, tls: TlsOptions) -> None:
+        self.calls.append(("certificate", tls.cert_pem))
 
 
 def config(key: str = "sk-1", url: str = "https://a.example/v1", **options: object) -> Loaded:

@@ -53,13 +53,17 @@ def announce(started: Started, *, token_told: bool = False) -> None:
 
 def first_line(started: Started, key: str | None) -> str:
     """Return the line that scripts read: where everything is, and how to get in."""
-    line = urls(started) | {"admin_token": started.admin_token, "key": key}
-    order = ("api", "anthropic", "admin", "admin_token", "metrics", "key")
+    socket = started.api.unix_path
+    line = urls(started) | {"admin_token": started.admin_token, "key": key, "socket": socket}
+    order = ("api", "anthropic", "admin", "admin_token", "metrics", "key", "socket")
     return msgspec.json.encode({name: line[name] for name in order}).decode()
 
 
 def urls(started: Started) -> dict[str, str | None]:
-    """Return the base URLs as a client on this machine writes them."""
+    """Return the base URLs as a client on this machine writes them.
+
+    Over a Unix socket the host means nothing; clients want one all the same.
+    """
     api = _url(started.api, "https" if started.tls else "http")
     return {
         "api": f"{api}/v1",
@@ -70,6 +74,8 @@ def urls(started: Started) -> dict[str, str | None]:
 
 
 def _url(address: Address, scheme: str = "http") -> str:
+    if address.unix_path is not None:
+        return "http://localhost"
     host = _EVERYWHERE.get(address.host, address.host)
     return f"{scheme}://{address._replace(host=host)}"
 
@@ -78,7 +84,8 @@ def for_people(started: Started) -> str:
     """Return the lines that a terminal shows."""
     config = started.loaded.config
     at = urls(started)
-    rows = {
+    unix = {"socket": started.api.unix_path} if started.api.unix_path else {}
+    rows = unix | {
         "OpenAI": at["api"],
         "Anthropic": at["anthropic"],
         "admin": f"{at['admin']}  token {started.admin_token}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,8 @@ def command(
         raise Failure(str(error)) from None
     path = "/livez" if live else "/readyz"
     connection = _connection(config, host, port, timeout_s)
-    at = f"{connection.host}:{connection.port}{path}"
+    unix = host is None and port is None and config.listen.api_address.unix_path
+    at = f"{unix}: {path}" if unix else f"{connection.host}:{connection.port}{path}"
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -56,10 +58,23 @@ def command(
     click.echo(text or "ok")
 
 
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout_s: float) -> None:
+        super().__init__("localhost", timeout=timeout_s)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
 def _connection(
     config: Config, host: str | None, port: int | None, timeout_s: float
 ) -> http.client.HTTPConnection:
     listen = config.listen.api_address
+    if listen.unix_path is not None and host is None and port is None:
+        return _UnixConnection(listen.unix_path, timeout_s)
     host = host or _EVERYWHERE.get(listen.host, listen.host)
     port = port or listen.port
     if config.tls is None:

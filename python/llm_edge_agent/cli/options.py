@@ -69,6 +69,8 @@ class Overrides:
         }
         given = {name: half for name, half in halves.items() if half != (None, None)}
         if given:
+            from llm_edge_agent.engine import Address
+
             # Insecure for this look only: the address that will be refused may be the one replaced.
             listen = load(flags | {"insecure": True}).config.listen
             known = {
@@ -77,7 +79,10 @@ class Overrides:
                 "metrics": listen.metrics_address,
             }
             for name, (host, port) in given.items():
+                # Half an address says nothing about a Unix socket: then it is one of this machine.
                 kept = known[name]
+                if kept.unix_path is not None:
+                    kept = Address("127.0.0.1", 8080)
                 address = kept._replace(
                     host=kept.host if host is None else host.strip("[]"),
                     port=kept.port if port is None else port,

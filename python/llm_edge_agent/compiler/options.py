@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_edge_agent.engine import EngineOptions, ListenOptions, TlsOptions
+from llm_edge_agent.engine import EngineOptions, ListenOptions, TlsOptions, UnixOptions
 from llm_edge_agent.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,9 +20,12 @@ def compile_options(config: Config, pepper: bytes, *, log_fd: int = 1) -> Engine
     Raises:
         ConfigError: A certificate or key file cannot be read.
     """
-    host, port = config.listen.api_address
+    address = config.listen.api_address
+    unix = None
+    if address.unix_path is not None:
+        unix = UnixOptions(path=address.unix_path, mode=int(config.listen.api_mode, 8))
     return EngineOptions(
-        listen=ListenOptions(host=host, port=port),
+        listen=ListenOptions(host=address.host, port=address.port, unix=unix),
         workers=config.workers,
         reuse_port=config.reuse_port,
         tls=_tls(config),

@@ -42,7 +42,12 @@ def compile_provider(
     doc = ProviderDoc(
         name=name,
         origin=OriginDoc(
-            scheme=url.scheme, host=url.host, port=url.port, ca_pem=_ca_pem(name, provider)
+            scheme=url.scheme,
+            host=url.host,
+            port=url.port,
+            ca_pem=_ca_pem(name, provider),
+            http2=provider.http2,
+            allow_addresses=list(provider.allow_addresses),
         ),
         host_header=url.host_header,
         operations={

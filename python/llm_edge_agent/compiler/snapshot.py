@@ -51,6 +51,10 @@ class LimitsDoc(_Doc, frozen=True, kw_only=True):
     upstream_idle_max: int
     upstream_idle_ms: int
     upstream_head_bytes_max: int
+    upstream_age_max_ms: int
+    upstream_http2_connections_max: int
+    upstream_ping_ms: int
+    dns_ttl_ms: int
 
 
 class RequestLogDoc(_Doc, frozen=True, kw_only=True):
@@ -67,6 +71,8 @@ class OriginDoc(_Doc, frozen=True, kw_only=True):
     host: str
     port: int
     ca_pem: str | None
+    http2: str
+    allow_addresses: list[str]
 
 
 class AuthDoc(_Doc, frozen=True, kw_only=True):

@@ -11,13 +11,15 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from llm_edge_agent.engine import Address
+from llm_edge_agent.engine import UNIX, Address
 
-__all__ = ["BaseUrl", "is_loopback", "parse_address", "parse_base_url"]
+__all__ = ["BaseUrl", "is_loopback", "parse_address", "parse_base_url", "parse_range"]
 
 _HOST = re.compile(r"^(?!-)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$")
 _PATH = re.compile(r"^[A-Za-z0-9._~!$&'()*+,;=:@%/-]*$")
 _PORT_MAX = 65535
+# What a socket address holds, less the ending it has while it is made.
+_UNIX_PATH_BYTES_MAX = 100
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -42,11 +44,18 @@ class BaseUrl(NamedTuple):
 
 
 def parse_address(text: str) -> Address:
-    """Take `host:port` or `[v6]:port` apart.
+    """Take `host:port`, `[v6]:port` or `unix:/path` apart.
 
     Raises:
         ValueError: The text is something else; the message says what is wrong.
     """
+    if text.startswith(UNIX):
+        path = text.removeprefix(UNIX)
+        if not path.startswith("/") or path.endswith("/") or not path.isprintable():
+            raise ValueError(f"`{text}` names no socket by an absolute path")
+        if len(path.encode()) > _UNIX_PATH_BYTES_MAX:
+            raise ValueError(f"the path of `{text}` is longer than {_UNIX_PATH_BYTES_MAX} bytes")
+        return Address(text, 0)
     host, colon, port_text = text.rpartition(":")
     if not colon or not port_text.isascii() or not port_text.isdigit():
         raise ValueError(f"`{text}` is not `host:port`")
@@ -96,9 +105,28 @@ def parse_base_url(text: str) -> BaseUrl:
     return BaseUrl(scheme, host, port or _DEFAULT_PORTS[scheme], parts.path.rstrip("/"))
 
 
+def parse_range(text: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]:
+    """Take an address, or `address/bits`, apart.
+
+    Raises:
+        ValueError: The text is something else; the message says what is wrong.
+    """
+    host, slash, bits_text = text.partition("/")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        raise ValueError(f"`{text}` is not an address or `address/bits`") from None
+    if "%" in host or (slash and not (bits_text.isascii() and bits_text.isdigit())):
+        raise ValueError(f"`{text}` is not an address or `address/bits`")
+    bits = int(bits_text) if slash else address.max_prefixlen
+    if bits > address.max_prefixlen:
+        raise ValueError(f"`{text}` has more than {address.max_prefixlen} bits")
+    return address, bits
+
+
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`."""
-    if host.rstrip(".").lower() == "localhost":
+    """Whether only this machine can reach `host`, or the Unix socket `unix:/path`."""
+    if host.startswith(UNIX) or host.rstrip(".").lower() == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

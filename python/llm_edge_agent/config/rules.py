@@ -9,9 +9,15 @@ from __future__ import annotations
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
-from llm_edge_agent.config.address import is_loopback, parse_address, parse_base_url
+from llm_edge_agent.config.address import (
+    is_loopback,
+    parse_address,
+    parse_base_url,
+    parse_range,
+)
 from llm_edge_agent.config.discover import MOCK_NAME
 from llm_edge_agent.config.shape import nearest
+from llm_edge_agent.engine import UNIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,6 +99,9 @@ class Rules:
             except ValueError as error:
                 self._fault(path, str(error), "write `127.0.0.1:8080` or `[::1]:8080`")
                 continue
+            if address.unix_path is not None and name != "api":
+                message = f"`{text}`: only `listen.api` may be a Unix socket"
+                self._fault(path, message, "write `127.0.0.1:8081`")
             if address.port and address in taken:
                 self._fault(path, f"`{text}` is also `listen.{taken[address]}`")
             taken[address] = name
@@ -124,6 +133,8 @@ class Rules:
 
     def _tls(self) -> None:
         if self._config.tls is not None:
+            if self._config.listen.api.startswith(UNIX):
+                self._fault(("tls",), "TLS is not spoken on a Unix socket", "leave `tls` out")
             self._pem(("tls", "cert_file"), self._config.tls.cert_file, "CERTIFICATE-----")
             self._pem(("tls", "key_file"), self._config.tls.key_file, "PRIVATE KEY-----")
 
@@ -186,6 +197,7 @@ class Rules:
         if provider.api_version is not None and not spec.versioned_operations:
             message = f"a provider of type `{spec.type}` has no `api_version`"
             self._fault((*path, "api_version"), message)
+        self._reach(path, provider)
         if provider.ca_file is not None:
             self._pem((*path, "ca_file"), provider.ca_file, "CERTIFICATE-----")
 
@@ -208,6 +220,18 @@ class Rules:
                 break
         if url.scheme == "http" and provider.credentials and not is_loopback(url.host):
             self._doubt(path, f"sends its credential to `{url.host}` without TLS")
+
+    def _reach(self, path: Path, provider: Provider) -> None:
+        for at, text in enumerate(provider.allow_addresses):
+            try:
+                parse_range(text)
+            except ValueError as error:
+                hint = "write `127.0.0.1`, `127.0.0.0/8` or `fe80::/10`"
+                self._fault((*path, "allow_addresses", at), str(error), hint)
+        url = provider.base_url or ""
+        if provider.http2 == "auto" and url.startswith("http:"):
+            message = "has no effect without TLS, where nothing tells what the other side speaks"
+            self._doubt((*path, "http2"), message, "write `always`, or leave it out")
 
     def _credentials(self, path: Path, name: str, provider: Provider, spec: ProviderSpec) -> None:
         if provider.api_key is not None and provider.api_keys is not None:

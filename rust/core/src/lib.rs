@@ -4,6 +4,7 @@
 //! (what happens to a request, in order) live in `llm-edge-engine`. Read in this order:
 #![warn(missing_docs)]
 
+pub mod address;
 pub mod date;
 pub mod span;
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -15,10 +16,12 @@ use llm_edge_core::snapshot::Snapshot;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::backends::cache::memory::ExactCache;
-use crate::backends::upstream::Origin;
-use crate::doors::{listener, server_config};
+use crate::backends::upstream::{Origin, Resolver};
+use crate::doors::balance::{Peer, Peers};
+use crate::doors::listener::{self, Place};
+use crate::doors::{Certificate, server_config};
 use crate::memory::Trim;
-use crate::options::{Options, cores};
+use crate::options::{Options, TlsFiles, cores};
 use crate::shared::{Breakers, Credentials, Published, Shared};
 use crate::telemetry::bank::Bank;
 use crate::telemetry::metrics::{ProcessGauges, render};
@@ -52,8 +55,37 @@ pub struct Engine {
     pid: u32,
 }
 
+/// Where the API is listened on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// An address and a port.
+    Tcp(SocketAddr),
+    /// The file of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl Address {
+    fn of(place: &Place) -> Self {
+        match place {
+            Place::Tcp(address) => Self::Tcp(*address),
+            Place::Unix(file) => Self::Unix(file.path.clone()),
+        }
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 struct Running {
-    address: SocketAddr,
+    certificate: Option<Arc<Certificate>>,
+    place: Place,
+    peers: Arc<[Peer]>,
     workers: Vec<(UnboundedSender<Order>, JoinHandle<()>)>,
     banks: Vec<Arc<Bank>>,
     log_stop: mpsc::Sender<()>,
@@ -80,6 +112,7 @@ impl Engine {
             breakers: Breakers::default(),
             started: Instant::now(),
             cache: ExactCache::new(secret),
+            resolver: Resolver::default(),
             draining: AtomicBool::new(false),
             ready: AtomicBool::new(true),
             connections: AtomicU64::new(0),
@@ -95,7 +128,7 @@ impl Engine {
     pub fn apply(&self, snapshot: &[u8]) -> Result<u64, EngineError> {
         let snapshot = Snapshot::parse(snapshot).map_err(|e| EngineError(e.to_string()))?;
         for (at, provider) in snapshot.providers.iter().enumerate() {
-            Origin::new(&provider.origin).map_err(|e| format!("snapshot: providers[{at}].origin: {e}"))?;
+            Origin::check(&provider.origin).map_err(|e| format!("snapshot: providers[{at}].origin: {e}"))?;
         }
         // One writer at a time: the lock also orders epoch and pointer.
         let _running = self.running();
@@ -126,11 +159,27 @@ impl Engine {
         Ok(self.shared.credentials.set(slot, value)?)
     }
 
+    /// Replaces the certificate of the API listener: handshakes from now on show it, connections that stand
+    /// go on.
+    ///
+    /// # Errors
+    /// What is wrong with certificate or key; the one in force stays. The engine does not run, or was started
+    /// without TLS.
+    pub fn set_certificate(&self, cert_pem: &str, key_pem: &str) -> Result<(), EngineError> {
+        let running = self.running();
+        let certificate = running.as_ref().and_then(|running| running.certificate.as_ref());
+        let Some(certificate) = certificate else {
+            return Err(EngineError("the listener was started without TLS".to_owned()));
+        };
+        let files = TlsFiles { cert_pem: cert_pem.to_owned(), key_pem: key_pem.to_owned() };
+        Ok(certificate.replace(&files)?)
+    }
+
     /// Binds, starts the workers and returns the address.
     ///
     /// # Errors
     /// The address or certificate cannot be used, or there is no snapshot.
-    pub fn start(&self) -> Result<SocketAddr, EngineError> {
+    pub fn start(&self) -> Result<Address, EngineError> {
         let mut running = self.running();
         if running.is_some() {
             return Err(EngineError("the engine is running already".to_owned()));
@@ -139,13 +188,21 @@ impl Engine {
             return Err(EngineError("there is no snapshot yet: call `apply` first".to_owned()));
         }
         self.shared.draining.store(false, Ordering::Relaxed);
-        let tls = self.options.tls.as_ref().map(server_config).transpose()?;
+        let certificate = self.options.tls.as_ref().map(Certificate::new).transpose()?;
+        let tls = certificate.as_ref().map(server_config).transpose()?;
         let count = if self.options.workers == 0 { cores() } else { self.options.workers };
-        let (address, listeners) = listener::bind(&self.options, count)?;
+        let (place, listeners) = listener::bind(&self.options, count)?;
+        let (peers, handed): (Vec<_>, Vec<_>) = (0..count)
+            .map(|_| {
+                let (sender, receiver) = unbounded_channel();
+                (Peer { load: Arc::default(), handed: sender }, receiver)
+            })
+            .unzip();
+        let peers: Arc<[Peer]> = peers.into();
         let mut workers = Vec::new();
         let mut banks = Vec::new();
         let mut queues = Vec::new();
-        for (at, socket) in listeners.into_iter().enumerate() {
+        for (at, (socket, handed)) in listeners.into_iter().zip(handed).enumerate() {
             let bank = Arc::new(Bank::default());
             let queue = LogQueue::default();
             banks.push(Arc::clone(&bank));
@@ -154,6 +211,7 @@ impl Engine {
             fill_random(&mut seed)?;
             let shared = Arc::clone(&self.shared);
             let tls = tls.clone();
+            let others = Peers { all: Arc::clone(&peers), own: at };
             let (orders, mut received) = unbounded_channel();
             let (started, outcome) = mpsc::channel();
             let thread = std::thread::Builder::new()
@@ -177,11 +235,16 @@ impl Engine {
                         drop(spawn(Box::pin(async move { sweeper.sweep().await })));
                         let retirer = std::rc::Rc::clone(&worker);
                         drop(spawn(Box::pin(async move { retirer.retire_idle().await })));
+                        let taker = std::rc::Rc::clone(&worker);
+                        let taker_tls = tls.clone();
+                        drop(spawn(Box::pin(
+                            async move { listener::take_over(taker, handed, taker_tls).await },
+                        )));
                         let acceptor = std::rc::Rc::clone(&worker);
                         drop(spawn(Box::pin(async move {
                             // The socket was listening already: registering it with the event queue is all
                             // that could fail here.
-                            drop(listener::accept(acceptor, socket, tls).await);
+                            drop(listener::accept(acceptor, socket, tls, others).await);
                         })));
                         while let Some(order) = received.recv().await {
                             match order {
@@ -206,7 +269,8 @@ impl Engine {
             }
         }
         let (log_stop, log) = start_log(self.options.log_fd, queues, Arc::clone(&self.shared))?;
-        *running = Some(Running { address, workers, banks, log_stop, log });
+        let address = Address::of(&place);
+        *running = Some(Running { certificate, place, peers, workers, banks, log_stop, log });
         Ok(address)
     }
 
@@ -235,12 +299,14 @@ impl Engine {
         serde_json::json!({
             "epoch": published.as_ref().map_or(0, |p| p.epoch),
             "fingerprint": snapshot.map(|s| s.fingerprint.as_str()),
-            "address": running.as_ref().map(|r| r.address.to_string()),
+            "address": running.as_ref().map(|r| Address::of(&r.place).to_string()),
             "workers": running.as_ref().map_or(0, |r| r.workers.len()),
             "ready": self.shared.ready.load(Ordering::Relaxed) && !self.shared.draining() && running.is_some(),
             "draining": self.shared.draining(),
             "in_flight": sum(|bank| bank.worker.in_flight.get()),
             "connections": self.shared.connections.load(Ordering::Relaxed),
+            "worker_connections": running.iter().flat_map(|r| &*r.peers)
+                .map(|peer| peer.load.load(Ordering::Relaxed)).collect::<Vec<_>>(),
             "principals": self.shared.directory.load().len(),
             "targets": targets,
         })
@@ -261,6 +327,8 @@ impl Engine {
                 .collect(),
             cache_bytes: self.shared.cache.bytes(),
             buffered_bytes: self.shared.buffered_bytes.load(Ordering::Relaxed),
+            dns_failures: self.shared.resolver.failures(),
+            dns_age_ms: self.shared.resolver.oldest_ms(),
         };
         render(banks, &process)
     }
@@ -275,6 +343,10 @@ impl Engine {
     pub fn drain(&self, deadline: Duration) -> bool {
         self.shared.draining.store(true, Ordering::Relaxed);
         self.order(Order::Drain);
+        if let Some(Running { place: Place::Unix(file), .. }) = &*self.running() {
+            // Who comes now finds nobody, rather than a socket that is about to close.
+            file.remove();
+        }
         if self.wait_until_gone(deadline) {
             return true;
         }

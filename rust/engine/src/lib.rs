@@ -22,6 +22,6 @@ mod engine;
 mod options;
 mod shared;
 
-pub use engine::{Engine, EngineError};
-pub use options::{Listen, Options, TlsFiles};
+pub use engine::{Address, Engine, EngineError};
+pub use options::{Listen, Options, TlsFiles, Unix};
 pub use telemetry::metrics::METRICS;

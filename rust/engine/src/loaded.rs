@@ -10,7 +10,7 @@ use llm_edge_core::breaker;
 use llm_edge_core::hedge::Slow;
 use llm_edge_core::http1::{HeadLimits, write};
 use llm_edge_core::retry::Budget;
-use llm_edge_core::snapshot::{Provider, Snapshot, Target};
+use llm_edge_core::snapshot::{Limits, Provider, Snapshot, Target};
 use llm_edge_core::strategy::Picker;
 
 use crate::backends::upstream::Origin;
@@ -104,7 +104,7 @@ impl Loaded {
         let providers = snapshot
             .providers
             .iter()
-            .map(|provider| LoadedProvider::build(worker, provider))
+            .map(|provider| LoadedProvider::build(worker, provider, &snapshot.limits))
             .collect::<Result<Vec<_>, _>>()?;
         let routes = snapshot
             .routes
@@ -155,7 +155,7 @@ impl Loaded {
 }
 
 impl LoadedProvider {
-    fn build(worker: &Worker, provider: &Provider) -> Result<Self, String> {
+    fn build(worker: &Worker, provider: &Provider, limits: &Limits) -> Result<Self, String> {
         let mut fixed_fields = Vec::new();
         write::field(&mut fixed_fields, b"host", provider.host_header.as_bytes());
         // Plain text lets usage and terminal events be seen; a provider that compresses all the same is
@@ -174,7 +174,7 @@ impl LoadedProvider {
             .unwrap_or_default();
         Ok(Self {
             name: provider.name.as_str().into(),
-            origin: worker.origin(&provider.origin)?,
+            origin: worker.origin(&provider.origin, limits)?,
             fixed_fields,
             auth_field,
             replaced: provider

@@ -20,7 +20,7 @@ pub struct Options {
     pub log_fd: i32,
 }
 
-/// Host and port.
+/// Host and port, or a Unix socket.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listen {
@@ -28,6 +28,18 @@ pub struct Listen {
     pub host: String,
     /// Port; 0 takes a free one.
     pub port: u16,
+    /// A Unix socket instead of both.
+    pub unix: Option<Unix>,
+}
+
+/// A Unix socket.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unix {
+    /// Its file.
+    pub path: std::path::PathBuf,
+    /// The file's permissions.
+    pub mode: u32,
 }
 
 /// A certificate chain and its key.

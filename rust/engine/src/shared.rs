@@ -12,6 +12,7 @@ use llm_edge_core::principal::virtual_key::Pepper;
 use llm_edge_core::snapshot::Snapshot;
 
 use crate::backends::cache::memory::ExactCache;
+use crate::backends::upstream::Resolver;
 use crate::telemetry::bank::TargetLabels;
 
 /// See the module.
@@ -30,6 +31,7 @@ pub(crate) struct Shared {
     /// Where every worker's clock begins.
     pub(crate) started: Instant,
     pub(crate) cache: ExactCache,
+    pub(crate) resolver: Resolver,
     /// No new work: connections close after their reply.
     pub(crate) draining: AtomicBool,
     /// What `/readyz` says.
@@ -54,6 +56,38 @@ impl Shared {
         let before = self.buffered_bytes.fetch_add(bytes, Ordering::Relaxed);
         let held = HeldBytes { shared: Arc::clone(self), bytes };
         (before.saturating_add(bytes) <= max).then_some(held)
+    }
+}
+
+/// One client connection, counted for as long as it lives, on whichever worker.
+pub(crate) struct Seat {
+    shared: Arc<Shared>,
+    load: Arc<AtomicU64>,
+}
+
+impl Seat {
+    /// Counts a connection to the worker of that load, unless `max` are open in the process.
+    pub(crate) fn take(shared: &Arc<Shared>, load: &Arc<AtomicU64>, max: u64) -> Option<Self> {
+        if shared.connections.fetch_add(1, Ordering::Relaxed) >= max {
+            shared.connections.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        load.fetch_add(1, Ordering::Relaxed);
+        Some(Self { shared: Arc::clone(shared), load: Arc::clone(load) })
+    }
+
+    /// Counts it to another worker.
+    pub(crate) fn move_to(&mut self, load: &Arc<AtomicU64>) {
+        self.load.fetch_sub(1, Ordering::Relaxed);
+        load.fetch_add(1, Ordering::Relaxed);
+        self.load = Arc::clone(load);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.load.fetch_sub(1, Ordering::Relaxed);
+        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,4 +1,4 @@
-//! A byte stream to a peer, plain or TLS, with the few operations the path of a request needs.
+//! A byte stream to a peer, with the few operations the path of a request needs.
 
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
@@ -6,30 +6,26 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncReadExt, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
 /// See the module.
 pub(crate) enum Socket {
     Plain(TcpStream),
+    Unix(UnixStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Socket {
-    fn tcp(&self) -> &TcpStream {
-        match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0,
-        }
-    }
-
     /// Whether the peer may have sent something since the last short read: asks the event queue's memory,
     /// not the kernel.
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             // What rustls has already decrypted, or the peer's farewell, is no longer in the socket.
             Self::Tls(tls) if !tls_wants_read(tls) => Poll::Ready(Ok(())),
-            Self::Plain(_) | Self::Tls(_) => self.tcp().poll_read_ready(cx),
+            Self::Tls(tls) => tls.get_ref().0.poll_read_ready(cx),
+            Self::Plain(tcp) => tcp.poll_read_ready(cx),
+            Self::Unix(unix) => unix.poll_read_ready(cx),
         }
     }
 
@@ -46,6 +42,7 @@ impl Socket {
         // as drained, which spares the next look a system call.
         match self {
             Self::Plain(tcp) => pin!(tcp.read_buf(buffer)).poll(cx),
+            Self::Unix(unix) => pin!(unix.read_buf(buffer)).poll(cx),
             Self::Tls(tls) => pin!(tls.read_buf(buffer)).poll(cx),
         }
     }
@@ -59,20 +56,26 @@ impl Socket {
         match (self, slices) {
             (Self::Plain(tcp), [one]) => Pin::new(tcp).poll_write(cx, one),
             (Self::Plain(tcp), _) => Pin::new(tcp).poll_write_vectored(cx, slices),
+            (Self::Unix(unix), [one]) => Pin::new(unix).poll_write(cx, one),
+            (Self::Unix(unix), _) => Pin::new(unix).poll_write_vectored(cx, slices),
             (Self::Tls(tls), [one]) => Pin::new(&mut **tls).poll_write(cx, one),
             (Self::Tls(tls), _) => Pin::new(&mut **tls).poll_write_vectored(cx, slices),
         }
     }
 
-    /// Makes the peer see a reset when this socket is dropped.
+    /// Makes the peer see a reset when this socket is dropped. A Unix socket has no such thing.
     pub(crate) fn reset_on_close(&self) -> io::Result<()> {
-        self.tcp().set_zero_linger()
+        match self {
+            Self::Plain(tcp) => tcp.set_zero_linger(),
+            Self::Tls(tls) => tls.get_ref().0.set_zero_linger(),
+            Self::Unix(_) => Ok(()),
+        }
     }
 
     /// Pushes out what TLS still holds; nothing to do on a plain socket.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Plain(_) => Poll::Ready(Ok(())),
+            Self::Plain(_) | Self::Unix(_) => Poll::Ready(Ok(())),
             Self::Tls(tls) => Pin::new(&mut **tls).poll_flush(cx),
         }
     }
@@ -81,6 +84,7 @@ impl Socket {
     pub(crate) async fn shutdown(&mut self) -> io::Result<()> {
         poll_fn(|cx| match self {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(&mut **tls).poll_shutdown(cx),
         })
         .await

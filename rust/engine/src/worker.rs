@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use llm_edge_core::http1::RequestHead;
@@ -18,7 +18,7 @@ use crate::backends::upstream::Origin;
 use crate::buffers::Buffers;
 use crate::deadlines::Deadlines;
 use crate::loaded::Loaded;
-use crate::shared::Shared;
+use crate::shared::{Seat, Shared};
 use crate::telemetry::bank::Bank;
 use crate::telemetry::request_log::LogQueue;
 
@@ -110,11 +110,16 @@ impl Worker {
     ///
     /// # Errors
     /// When the origin's certificates or name cannot be used.
-    pub(crate) fn origin(&self, origin: &snapshot::Origin) -> Result<Rc<Origin>, String> {
+    pub(crate) fn origin(
+        &self,
+        origin: &snapshot::Origin,
+        limits: &snapshot::Limits,
+    ) -> Result<Rc<Origin>, String> {
         if let Some(known) = self.origins.borrow().get(origin) {
+            known.set_limits(limits);
             return Ok(Rc::clone(known));
         }
-        let made = Rc::new(Origin::new(origin)?);
+        let made = Rc::new(Origin::new(origin, limits, &self.deadlines, &self.shared.resolver)?);
         self.origins.borrow_mut().insert(origin.clone(), Rc::clone(&made));
         Ok(made)
     }
@@ -150,18 +155,22 @@ impl Worker {
         n
     }
 
-    /// Counts a new client connection, unless too many are open.
-    pub(crate) fn admit_connection(self: &Rc<Self>) -> Option<ConnectionCount> {
+    /// Counts a new client connection to the worker of that load, unless too many are open.
+    pub(crate) fn admit_connection(&self, load: &Arc<AtomicU64>) -> Option<Seat> {
         let max = u64::from(self.loaded.borrow().snapshot.limits.connections_max);
-        let cells = &self.bank.worker;
-        if self.shared.connections.fetch_add(1, Ordering::Relaxed) >= max {
-            self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-            cells.connections_refused.add(1);
-            return None;
+        let seat = Seat::take(&self.shared, load, max);
+        if seat.is_none() {
+            self.bank.worker.connections_refused.add(1);
         }
+        seat
+    }
+
+    /// Counts a client connection that this worker will serve.
+    pub(crate) fn count_connection(self: &Rc<Self>, seat: Seat) -> ConnectionCount {
+        let cells = &self.bank.worker;
         cells.connections.add(1);
         cells.connections_opened.add(1);
-        Some(ConnectionCount(Rc::clone(self)))
+        ConnectionCount { worker: Rc::clone(self), _seat: seat }
     }
 
     /// Retires idle upstream connections, once a second for as long as the worker lives.
@@ -170,11 +179,9 @@ impl Worker {
             tokio::time::sleep(Duration::from_secs(1)).await;
             // Without clients nobody sweeps, and the coarse clock stands still.
             self.deadlines.look_at_clock();
-            let loaded = self.loaded();
-            let limits = &loaded.snapshot.limits;
+            drop(self.loaded());
             for origin in self.origins.borrow().values() {
-                origin.set_idle_max(limits.upstream_idle_max as usize);
-                origin.retire(self.deadlines.now_ms(), limits.upstream_idle_ms);
+                origin.retire(self.deadlines.now_ms());
             }
             // Origins of past snapshots go when nobody uses them any more.
             self.origins.borrow_mut().retain(|_, origin| Rc::strong_count(origin) > 1);
@@ -183,11 +190,13 @@ impl Worker {
 }
 
 /// One client connection, counted for as long as it lives.
-pub(crate) struct ConnectionCount(Rc<Worker>);
+pub(crate) struct ConnectionCount {
+    worker: Rc<Worker>,
+    _seat: Seat,
+}
 
 impl Drop for ConnectionCount {
     fn drop(&mut self) {
-        self.0.shared.connections.fetch_sub(1, Ordering::Relaxed);
-        self.0.bank.worker.connections.sub(1);
+        self.worker.bank.worker.connections.sub(1);
     }
 }

@@ -9,7 +9,7 @@ use llm_edge_core::principal::virtual_key::Pepper;
 use llm_edge_core::rejection::Code;
 use llm_edge_core::snapshot::Strategy;
 use llm_edge_core::surface::Operation;
-use llm_edge_engine::METRICS;
+use llm_edge_engine::{Address, METRICS};
 use llm_edge_mock::{MODELS, Mock as MockProvider, MockHandle};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -37,7 +37,10 @@ impl Engine {
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<(String, u16)> {
-        py.detach(|| self.0.start()).map(pair).map_err(refused)
+        match py.detach(|| self.0.start()).map_err(refused)? {
+            Address::Tcp(address) => Ok(pair(address)),
+            unix @ Address::Unix(_) => Ok((unix.to_string(), 0)),
+        }
     }
 
     fn apply(&self, py: Python<'_>, snapshot: &[u8]) -> PyResult<u64> {
@@ -50,6 +53,10 @@ impl Engine {
 
     fn set_credential(&self, slot: &str, value: &str) -> PyResult<()> {
         self.0.set_credential(slot, value).map_err(refused)
+    }
+
+    fn set_certificate(&self, cert_pem: &str, key_pem: &str) -> PyResult<()> {
+        self.0.set_certificate(cert_pem, key_pem).map_err(refused)
     }
 
     fn status<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {

@@ -15,7 +15,7 @@ use std::thread;
 use llm_edge_bench::canned::Shelf;
 use llm_edge_bench::{Failure, message};
 use llm_edge_core::principal::virtual_key::Pepper;
-use llm_edge_engine::Engine;
+use llm_edge_engine::{Address, Engine};
 use serde_json::json;
 
 use scenario::{KEY, Scenario};
@@ -43,7 +43,7 @@ fn main() -> Result<(), Failure> {
     let requests: u32 = arguments.next().ok_or("how many requests?")?.parse()?;
 
     let engine = start(provider()?)?;
-    let address = engine.start()?;
+    let Address::Tcp(address) = engine.start()? else { return Err("it listens on no port".into()) };
     let mut client = Client::connect(address.port())?;
     client.ask(scenario, WARM_UP)?;
     let before = allocations::count();

@@ -61,7 +61,7 @@ impl Scenario {
 /// What the engine starts with.
 pub(crate) fn options(pepper: &[u8]) -> Value {
     json!({
-        "listen": {"host": "127.0.0.1", "port": 0}, "workers": 1, "reuse_port": false, "tls": null,
+        "listen": {"host": "127.0.0.1", "port": 0, "unix": null}, "workers": 1, "reuse_port": false, "tls": null,
         "pepper": hex(pepper), "log_fd": 2,
     })
 }
@@ -84,12 +84,15 @@ pub(crate) fn snapshot(port: u16) -> Value {
             "headers_max": 128, "target_bytes_max": 8192, "connections_max": 16384, "head_ms": 600_000,
             "body_progress_ms": 600_000, "idle_ms": 600_000, "write_stall_ms": 600_000,
             "upstream_idle_max": 256, "upstream_idle_ms": 600_000, "upstream_head_bytes_max": 65536,
+            "upstream_age_max_ms": 600_000, "upstream_http2_connections_max": 32, "upstream_ping_ms": 30_000,
+            "dns_ttl_ms": 5_000,
         },
         "request_log": {"mode": "sampled", "sample_every": 100},
         "cache_bytes_max": 1 << 28,
         "providers": [{
             "name": "up",
-            "origin": {"scheme": "http", "host": "127.0.0.1", "port": port, "ca_pem": null},
+            "origin": {"scheme": "http", "host": "127.0.0.1", "port": port, "ca_pem": null,
+                       "http2": "never", "allow_addresses": []},
             "host_header": format!("127.0.0.1:{port}"),
             "operations": {"chat_completions": "/v1/chat/completions"},
             "auth": {"header": "authorization", "prefix": "Bearer "},

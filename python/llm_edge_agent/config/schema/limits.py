@@ -41,3 +41,21 @@ class Limits(Area, frozen=True, kw_only=True):
     upstream_head_bytes_max: Annotated[
         _Size, Meta(description="Head of an upstream's reply, bytes: 502 above.")
     ] = 65536
+    upstream_age_max_ms: Annotated[
+        _Span, Meta(description="Age at which an upstream connection takes no more requests.")
+    ] = 600000
+    upstream_http2_connections_max: Annotated[
+        _Count, Meta(description="HTTP/2 connections to one upstream per worker.")
+    ] = 32
+    upstream_ping_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=U32_MAX,
+            description="Silence on an HTTP/2 upstream connection in use before it is pinged; as "
+            "much again, and it is given up. 0: no pings.",
+        ),
+    ] = 30000
+    dns_ttl_ms: Annotated[
+        _Span, Meta(description="How long an upstream's addresses are used before a new look-up.")
+    ] = 5000

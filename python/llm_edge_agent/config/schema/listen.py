@@ -12,11 +12,26 @@ __all__ = ["Listen"]
 
 
 class Listen(Area, frozen=True, kw_only=True):
-    """Each is `host:port`; IPv6 addresses stand in brackets, port 0 takes a free one."""
+    """Each is `host:port`; IPv6 addresses stand in brackets, port 0 takes a free one.
+
+    The API may listen on a Unix socket, `unix:/path/of/socket`.
+    """
 
     api: Annotated[
-        str, Meta(description="Proxy traffic, `/livez`, `/readyz`.", examples=["0.0.0.0:8080"])
+        str,
+        Meta(
+            description="Proxy traffic, `/livez`, `/readyz`; also `unix:/path`.",
+            examples=["0.0.0.0:8080", "unix:/run/llm-edge/api.sock"],
+        ),
     ] = "127.0.0.1:8080"
+    api_mode: Annotated[
+        str,
+        Meta(
+            pattern=r"^0?[0-7]{3}$",
+            description="Permissions of the API's Unix socket, octal: who may connect.",
+            extra={"hint": 'write it in quotes, such as "0660"'},
+        ),
+    ] = "0600"
     admin: Annotated[str, Meta(description="Admin API; loopback unless `insecure`.")] = (
         "127.0.0.1:8081"
     )

@@ -1,6 +1,6 @@
 """Upstream systems, by name."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
@@ -12,6 +12,7 @@ __all__ = ["Provider"]
 
 _Version = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,40}$")]
 _FileName = Annotated[str, Meta(min_length=1)]
+_Range = Annotated[str, Meta(min_length=1, examples=["127.0.0.0/8"])]
 _Secrets = Annotated[list[Secret], Meta(min_length=1)]
 
 
@@ -34,6 +35,20 @@ class Provider(Area, frozen=True, kw_only=True):
     ca_file: Annotated[
         _FileName | None, Meta(description="PEM certificates to trust in place of the platform's.")
     ] = None
+    http2: Annotated[
+        Literal["never", "auto", "always"],
+        Meta(
+            description="`auto`: where TLS finds that both sides speak it; `always`: and nothing "
+            "else, without TLS by prior knowledge."
+        ),
+    ] = "never"
+    allow_addresses: Annotated[
+        list[_Range],
+        Meta(
+            description="Loopback, link-local, metadata or other special addresses (or ranges, "
+            "`address/bits`) that the host's name may lead to."
+        ),
+    ] = field(default_factory=list)
     headers: Annotated[
         dict[
             Annotated[

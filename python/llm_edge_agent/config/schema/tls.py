@@ -10,7 +10,7 @@ __all__ = ["Tls"]
 
 
 class Tls(Area, frozen=True, kw_only=True):
-    """PEM files; both are read again at the next start."""
+    """PEM files; both are read again when one changes, and with every reload."""
 
     cert_file: Annotated[str, Meta(min_length=1, description="Certificate chain, PEM.")]
     key_file: Annotated[str, Meta(min_length=1, description="Private key, PEM.")]

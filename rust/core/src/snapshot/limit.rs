@@ -34,6 +34,16 @@ pub struct Limits {
     pub upstream_idle_ms: u32,
     /// Head of an upstream's reply, in bytes: 502 above.
     pub upstream_head_bytes_max: u32,
+    /// How old an upstream connection may become before it takes no more requests, in milliseconds.
+    pub upstream_age_max_ms: u32,
+    /// HTTP/2 connections to one upstream, for each worker.
+    pub upstream_http2_connections_max: u32,
+    /// Silence on an HTTP/2 upstream connection with open streams before it is pinged, in milliseconds; one
+    /// that stays silent for as long again is given up. 0: no pings.
+    pub upstream_ping_ms: u32,
+    /// How long the addresses of an upstream's name are used before they are asked for again, in
+    /// milliseconds.
+    pub dns_ttl_ms: u32,
 }
 
 impl Limits {
@@ -51,6 +61,9 @@ impl Limits {
             ("write_stall_ms", self.write_stall_ms),
             ("connections_max", self.connections_max),
             ("head_bytes_max", self.head_bytes_max),
+            ("upstream_age_max_ms", self.upstream_age_max_ms),
+            ("upstream_http2_connections_max", self.upstream_http2_connections_max),
+            ("dns_ttl_ms", self.dns_ttl_ms),
         ] {
             if value == 0 {
                 return Err(SnapshotError::at(format!("limits.{name}"), "must be above 0"));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::SnapshotError;
+use crate::address::AddressRange;
 use crate::surface::{Dialect, Operation};
 
 /// An upstream system, ready to be called.
@@ -55,6 +56,22 @@ pub struct Origin {
     pub port: u16,
     /// PEM certificates to trust instead of the platform's roots.
     pub ca_pem: Option<String>,
+    /// Whether HTTP/2 is spoken.
+    pub http2: Http2,
+    /// What the host's name may lead to although [`reserved`](crate::address::reserved) says otherwise.
+    pub allow_addresses: Vec<AddressRange>,
+}
+
+/// When HTTP/2 is spoken to an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Http2 {
+    /// Not at all.
+    Never,
+    /// Where TLS finds that both sides do (ALPN); never without TLS.
+    Auto,
+    /// And nothing else: by ALPN with TLS, by prior knowledge without.
+    Always,
 }
 
 /// See [`Origin`].

@@ -3,30 +3,60 @@
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::os::unix::net::UnixListener as StdUnixListener;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Type};
-use tokio::io::{Interest, Ready};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncReadExt as _, Interest, Ready};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_rustls::TlsAcceptor;
 
+use super::balance::{Accepted, Handed, Peers};
+use super::rewind::Rewind;
+use super::unix::{self, SocketFile};
 use super::{http1, http2};
 use crate::deadlines::Lapse;
 use crate::options::Options;
+use crate::shared::Seat;
 use crate::socket::Socket;
 use crate::worker::Worker;
 
 const BACKLOG: i32 = 1024;
 
+/// Where the API is listened on.
+#[derive(Debug)]
+pub(crate) enum Place {
+    Tcp(SocketAddr),
+    Unix(SocketFile),
+}
+
+/// A worker's listening socket: one of its own, or a share of the one that a Unix socket's file leads to.
+pub(crate) enum Listening {
+    Tcp(StdListener),
+    Unix(StdUnixListener),
+}
+
 /// One listening socket per worker, all on one address; returns the address.
 ///
 /// # Errors
 /// What could not be bound and why, for people.
-pub(crate) fn bind(options: &Options, workers: usize) -> Result<(SocketAddr, Vec<StdListener>), String> {
+pub(crate) fn bind(options: &Options, workers: usize) -> Result<(Place, Vec<Listening>), String> {
+    if let Some(wanted) = &options.listen.unix {
+        let (file, socket) = unix::bind(wanted, options.reuse_port, BACKLOG)?;
+        let shares = (0..workers).map(|_| socket.try_clone().map(Listening::Unix));
+        let shares = shares.collect::<Result<_, _>>();
+        return Ok((Place::Unix(file), shares.map_err(|e| format!("listen.api: {e}"))?));
+    }
+    let (address, sockets) = bind_tcp(options, workers)?;
+    Ok((Place::Tcp(address), sockets.into_iter().map(Listening::Tcp).collect()))
+}
+
+fn bind_tcp(options: &Options, workers: usize) -> Result<(SocketAddr, Vec<StdListener>), String> {
     let wanted = (options.listen.host.as_str(), options.listen.port);
     let shown = format!("{}:{}", wanted.0, wanted.1);
     let mut address = wanted
@@ -81,10 +111,11 @@ fn socket(address: SocketAddr, share: bool) -> io::Result<StdListener> {
 /// client sees a reset.
 pub(crate) async fn accept(
     worker: Rc<Worker>,
-    listener: StdListener,
+    listening: Listening,
     tls: Option<Arc<ServerConfig>>,
+    peers: Peers,
 ) -> io::Result<()> {
-    let listener = TcpListener::from_std(listener)?;
+    let listener = Acceptor::new(listening)?;
     let tls = tls.map(TlsAcceptor::from);
     let drain = worker.drain.notified();
     tokio::pin!(drain);
@@ -95,7 +126,7 @@ pub(crate) async fn accept(
             () = &mut drain => break,
         };
         match accepted {
-            Ok((tcp, _)) => open(&worker, tcp, tls.as_ref()),
+            Ok(accepted) => admit(&worker, &peers, accepted, tls.as_ref()),
             // Out of descriptors: trying again at once would only burn the processor.
             Err(e) if !is_of_peer(&e) => tokio::time::sleep(Duration::from_millis(100)).await,
             Err(_) => {}
@@ -108,11 +139,52 @@ pub(crate) async fn accept(
     }));
     tokio::pin!(queued);
     while let Some(accepted) = std::future::poll_fn(|cx| queued.as_mut().poll(cx)).await {
-        if let Ok((tcp, _)) = accepted {
-            open(&worker, tcp, tls.as_ref());
+        if let Ok(accepted) = accepted {
+            admit(&worker, &peers, accepted, tls.as_ref());
         }
     }
     Ok(())
+}
+
+/// Serves what other workers hand over, for as long as the worker lives.
+pub(crate) async fn take_over(
+    worker: Rc<Worker>,
+    mut handed: UnboundedReceiver<Handed>,
+    tls: Option<Arc<ServerConfig>>,
+) {
+    let tls = tls.map(TlsAcceptor::from);
+    while let Some(handed) = handed.recv().await {
+        // What the runtime cannot take is closed, like a connection that was gone before it was accepted.
+        if let Ok((accepted, seat)) = Accepted::take(handed) {
+            open(&worker, accepted, seat, tls.as_ref());
+        }
+    }
+}
+
+enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Acceptor {
+    fn new(listening: Listening) -> io::Result<Self> {
+        Ok(match listening {
+            Listening::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
+            Listening::Unix(listener) => Self::Unix(UnixListener::from_std(listener)?),
+        })
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        match self {
+            Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(tcp, _)| Accepted::Tcp(tcp)),
+            // Whoever reaches a Unix socket is on this machine and has no address.
+            Self::Unix(listener) => listener.poll_accept(cx).map_ok(|(unix, _)| Accepted::Unix(unix)),
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Accepted> {
+        std::future::poll_fn(|cx| self.poll_accept(cx)).await
+    }
 }
 
 /// Errors of one connection that was gone before it was accepted.
@@ -123,13 +195,36 @@ fn is_of_peer(e: &io::Error) -> bool {
     )
 }
 
-fn open(worker: &Rc<Worker>, tcp: TcpStream, tls: Option<&TlsAcceptor>) {
-    let Some(count) = worker.admit_connection() else { return };
+/// Serves an accepted connection, or hands it to a worker that has clearly fewer.
+fn admit(worker: &Rc<Worker>, peers: &Peers, accepted: Accepted, tls: Option<&TlsAcceptor>) {
+    let lighter = if worker.shared.draining() { None } else { peers.lighter() };
+    let Some(own) = peers.own_load() else { return };
+    let Some(mut seat) = worker.admit_connection(own) else { return };
+    let Some(peer) = lighter else { return open(worker, accepted, seat, tls) };
+    seat.move_to(&peer.load);
+    if let Ok(handed) = accepted.hand(seat)
+        && peer.handed.send(handed).is_ok()
+    {
+        worker.bank.worker.connections_handed_over.add(1);
+    }
+}
+
+fn open(worker: &Rc<Worker>, accepted: Accepted, seat: Seat, tls: Option<&TlsAcceptor>) {
+    let count = worker.count_connection(seat);
+    let worker = Rc::clone(worker);
+    let tcp = match accepted {
+        Accepted::Tcp(tcp) => tcp,
+        Accepted::Unix(socket) => {
+            return drop(tokio::task::spawn_local(async move {
+                Box::pin(local(worker, socket)).await;
+                drop(count);
+            }));
+        }
+    };
     // Small writes must not wait for the acknowledgement of earlier ones.
     if tcp.set_nodelay(true).is_err() {
         return;
     }
-    let worker = Rc::clone(worker);
     match tls {
         None => drop(tokio::task::spawn_local(async move {
             plain(worker, tcp).await;
@@ -190,6 +285,38 @@ async fn plain(worker: Rc<Worker>, tcp: TcpStream) {
         Ok(Some(false)) => http1::serve(worker, Socket::Plain(tcp), Vec::new()).await,
         Ok(Some(true)) => Box::pin(http2::serve(worker, tcp)).await,
         Ok(None) | Err(_) => {}
+    }
+}
+
+/// As [`plain`], on a Unix socket: it cannot be looked at without taking, so what was read is read again.
+async fn local(worker: Rc<Worker>, mut socket: UnixStream) {
+    let timer = worker.deadlines.timer();
+    timer.arm(worker.loaded().snapshot.limits.head_ms);
+    timer.set_idle(true);
+    let mut first = worker.buffers.take();
+    let is_http2 = {
+        let mut look = Box::pin(async {
+            loop {
+                match socket.read_buf(&mut first).await {
+                    Ok(0) | Err(_) if first.is_empty() => return None,
+                    Ok(0) | Err(_) => return Some(false),
+                    Ok(_) if first.len() < PREFACE.len() && PREFACE.starts_with(&first) => {}
+                    Ok(_) => return Some(first.starts_with(PREFACE)),
+                }
+            }
+        });
+        match timer.limit(look.as_mut()).await {
+            Err(Lapse::Closing) => {
+                tokio::time::timeout(DRAIN_GRACE, look.as_mut()).await.map_err(|_| Lapse::Closing)
+            }
+            looked => looked,
+        }
+    };
+    drop(timer);
+    match is_http2 {
+        Ok(Some(false)) => http1::serve(worker, Socket::Unix(socket), first).await,
+        Ok(Some(true)) => http2::serve(worker, Rewind::new(first, socket)).await,
+        Ok(None) | Err(_) => worker.buffers.give(first),
     }
 }
 

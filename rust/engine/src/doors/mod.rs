@@ -1,9 +1,12 @@
 //! Doors: the ways in which bytes become an [`Exchange`](crate::exchange::Exchange) and a reply becomes bytes.
 
+pub(crate) mod balance;
 mod http1;
 mod http2;
 pub(crate) mod listener;
+mod rewind;
 mod tls;
+mod unix;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,7 +18,7 @@ use crate::exchange::Exchange;
 use crate::stations::authenticate::Remembered;
 use crate::stations::body::BodyError;
 
-pub(crate) use tls::server_config;
+pub(crate) use tls::{Certificate, server_config};
 
 /// What a request needs of the door it came through.
 #[derive(Clone)]

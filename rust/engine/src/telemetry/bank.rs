@@ -121,6 +121,7 @@ pub(crate) struct WorkerCells {
     pub(crate) connections: Cell64,
     pub(crate) connections_opened: Cell64,
     pub(crate) connections_refused: Cell64,
+    pub(crate) connections_handed_over: Cell64,
     pub(crate) upstream_connections_opened: Cell64,
     pub(crate) cache_stored: Cell64,
     pub(crate) log_dropped: Cell64,

@@ -145,6 +145,12 @@ const CONNECTIONS_REFUSED: Metric = metric(
     &[],
     "Client connections closed at once because `limits.connections_max` were open.",
 );
+const CONNECTIONS_HANDED_OVER: Metric = metric(
+    "llm_edge_connections_handed_over_total",
+    "counter",
+    &[],
+    "Client connections that the worker which accepted them gave to a less loaded one.",
+);
 const UPSTREAM_OPENED: Metric =
     metric("llm_edge_upstream_connections_total", "counter", &[], "Connections opened to upstreams.");
 const CACHE_STORED: Metric =
@@ -164,6 +170,18 @@ const BUFFERED: Metric = metric(
     "gauge",
     &[],
     "Request bodies above 16 KiB held in memory at this moment, in bytes.",
+);
+const DNS_FAILURES: Metric = metric(
+    "llm_edge_dns_failures_total",
+    "counter",
+    &[],
+    "Look-ups of upstreams' names that failed or took too long; the last good addresses stay in use.",
+);
+const DNS_AGE: Metric = metric(
+    "llm_edge_dns_age_seconds",
+    "gauge",
+    &[],
+    "Age of the oldest addresses among the upstreams' names in use.",
 );
 
 /// Every metric of the data path.
@@ -190,20 +208,26 @@ pub const METRICS: &[Metric] = &[
     CONNECTIONS,
     CONNECTIONS_OPENED,
     CONNECTIONS_REFUSED,
+    CONNECTIONS_HANDED_OVER,
     UPSTREAM_OPENED,
     CACHE_STORED,
     LOG_DROPPED,
     PANICS,
     CACHE_BYTES,
     BUFFERED,
+    DNS_FAILURES,
+    DNS_AGE,
 ];
 
-/// Gauges that belong to no worker.
+/// Gauges and counters that belong to no worker.
+#[derive(Default)]
 pub(crate) struct ProcessGauges {
     /// Breakers by target: state, and how often it opened.
     pub(crate) breakers: Vec<(TargetLabels, State, u64)>,
     pub(crate) cache_bytes: u64,
     pub(crate) buffered_bytes: u64,
+    pub(crate) dns_failures: u64,
+    pub(crate) dns_age_ms: u64,
 }
 
 /// Sums a histogram's cells over workers.
@@ -246,10 +270,18 @@ pub(crate) fn render(banks: &[Arc<Bank>], process: &ProcessGauges) -> String {
     render_breakers(&mut out, &process.breakers);
     render_routes(&mut out, banks);
     render_workers(&mut out, banks);
-    for (metric, value) in [(&CACHE_BYTES, process.cache_bytes), (&BUFFERED, process.buffered_bytes)] {
+    for (metric, value) in [
+        (&CACHE_BYTES, process.cache_bytes),
+        (&BUFFERED, process.buffered_bytes),
+        (&DNS_FAILURES, process.dns_failures),
+    ] {
         header(&mut out, metric);
         sample(&mut out, metric.name, "", value);
     }
+    header(&mut out, &DNS_AGE);
+    let age = seconds(process.dns_age_ms.saturating_mul(1_000));
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{} {age}", DNS_AGE.name);
     out
 }
 
@@ -386,6 +418,7 @@ fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {
         (&CONNECTIONS, |w| &w.connections),
         (&CONNECTIONS_OPENED, |w| &w.connections_opened),
         (&CONNECTIONS_REFUSED, |w| &w.connections_refused),
+        (&CONNECTIONS_HANDED_OVER, |w| &w.connections_handed_over),
         (&UPSTREAM_OPENED, |w| &w.upstream_connections_opened),
         (&CACHE_STORED, |w| &w.cache_stored),
         (&LOG_DROPPED, |w| &w.log_dropped),
@@ -445,7 +478,7 @@ mod tests {
             cells.requests[0].add(2);
             cells.duration.observe(&DURATION_US, 2_000);
         }
-        let text = render(&banks, &ProcessGauges { breakers: Vec::new(), cache_bytes: 0, buffered_bytes: 0 });
+        let text = render(&banks, &ProcessGauges::default());
         assert!(text.contains(
             "llm_edge_requests_total{route=\"r\",provider=\"p\\\"\",model=\"m\",status=\"2xx\"} 4\n"
         ));
@@ -457,10 +490,7 @@ mod tests {
 
     #[test]
     fn every_metric_of_the_table_has_its_header_in_a_scrape() {
-        let text = render(
-            &[Arc::new(Bank::default())],
-            &ProcessGauges { breakers: Vec::new(), cache_bytes: 1, buffered_bytes: 2 },
-        );
+        let text = render(&[Arc::new(Bank::default())], &ProcessGauges::default());
         for metric in METRICS {
             assert!(text.contains(&format!("# TYPE {} {}\n", metric.name, metric.kind)), "{}", metric.name);
         }

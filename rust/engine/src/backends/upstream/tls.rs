@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use llm_edge_core::snapshot::Http2;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
@@ -11,33 +12,53 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-fn finish(mut config: ClientConfig) -> Arc<ClientConfig> {
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Arc::new(config)
+/// What is offered by ALPN, in the order of preference.
+fn protocols(http2: Http2) -> Vec<Vec<u8>> {
+    match http2 {
+        Http2::Never => vec![b"http/1.1".to_vec()],
+        Http2::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        Http2::Always => vec![b"h2".to_vec()],
+    }
 }
 
-/// Trusts what the platform trusts. Built once: reading the roots takes milliseconds.
+/// Trusts what the platform trusts. Read once: reading the roots takes milliseconds.
 ///
 /// # Errors
 /// When the platform has no usable roots.
-pub(crate) fn platform_config() -> Result<Arc<ClientConfig>, String> {
-    static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(Arc::clone(config));
-    }
-    let config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .and_then(BuilderVerifierExt::with_platform_verifier)
-        .map_err(|e| format!("the platform's root certificates cannot be used: {e}"))?
-        .with_no_client_auth();
-    Ok(Arc::clone(CONFIG.get_or_init(|| finish(config))))
+pub(super) fn platform_config(http2: Http2) -> Result<Arc<ClientConfig>, String> {
+    static CONFIG: OnceLock<ClientConfig> = OnceLock::new();
+    static FOR_HTTP1: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    static FOR_EITHER: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    static FOR_HTTP2: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+    let config = if let Some(config) = CONFIG.get() {
+        config
+    } else {
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .and_then(BuilderVerifierExt::with_platform_verifier)
+            .map_err(|e| format!("the platform's root certificates cannot be used: {e}"))?
+            .with_no_client_auth();
+        CONFIG.get_or_init(|| config)
+    };
+    let finished = match http2 {
+        Http2::Never => &FOR_HTTP1,
+        Http2::Auto => &FOR_EITHER,
+        Http2::Always => &FOR_HTTP2,
+    };
+    Ok(Arc::clone(finished.get_or_init(|| {
+        let mut config = config.clone();
+        config.alpn_protocols = protocols(http2);
+        // A session belongs to the protocol it was made for.
+        config.resumption = rustls::client::Resumption::default();
+        Arc::new(config)
+    })))
 }
 
 /// Trusts the certificates in `pem` and nothing else.
 ///
 /// # Errors
 /// When it holds no certificate, or one that cannot be a trust anchor.
-pub(crate) fn client_config(pem: &str) -> Result<Arc<ClientConfig>, String> {
+pub(super) fn client_config(pem: &str, http2: Http2) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
         let certificate = certificate.map_err(|e| format!("the CA bundle is not PEM: {e}"))?;
@@ -46,10 +67,11 @@ pub(crate) fn client_config(pem: &str) -> Result<Arc<ClientConfig>, String> {
     if roots.is_empty() {
         return Err("the CA bundle holds no certificate".to_owned());
     }
-    let config = ClientConfig::builder_with_provider(provider())
+    let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|e| e.to_string())?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(finish(config))
+    config.alpn_protocols = protocols(http2);
+    Ok(Arc::new(config))
 }

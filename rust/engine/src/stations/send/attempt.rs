@@ -17,6 +17,9 @@ use crate::exchange::Exchange;
 /// Interim replies (1xx) before the final one that are put up with.
 const INTERIM_MAX: u32 = 16;
 
+/// Times an attempt is made anew at once because a kept connection failed before anything was done for it.
+const AGAIN_MAX: u32 = 4;
+
 /// How an attempt failed.
 pub(super) enum Failed {
     /// No byte of the request was written, or the upstream says that it did not process it: another attempt
@@ -55,6 +58,7 @@ impl Attempt<'_> {
     /// Sends the request and waits for the head of its reply.
     pub(super) async fn run(&self) -> Result<Replied, Failed> {
         let Self { x, request, .. } = *self;
+        let mut again = 0;
         loop {
             x.facts.attempts.set(x.facts.attempts.get() + 1);
             let mut connection = match request.origin.take_idle() {
@@ -66,14 +70,24 @@ impl Attempt<'_> {
             match self.write(&mut connection).await {
                 Ok(()) => {}
                 // The upstream had closed a kept-alive connection just then: take another one.
-                Err(Failed::Unsent(_)) if connection.reused => {
+                Err(Failed::Unsent(_)) if connection.reused && again < AGAIN_MAX => {
+                    again += 1;
                     x.worker.buffers.give(connection.buffer);
                     continue;
                 }
                 Err(failed) => return Err(failed),
             }
             let sent = Instant::now();
-            self.read_head(&mut connection).await?;
+            match self.read_head(&mut connection).await {
+                Ok(()) => {}
+                // A shared connection that is going away did nothing for this request: take another one.
+                Err(Failed::Unsent(_)) if again < AGAIN_MAX => {
+                    again += 1;
+                    x.worker.buffers.give(connection.buffer);
+                    continue;
+                }
+                Err(failed) => return Err(failed),
+            }
             return Ok(Replied { connection, sent, first_byte: Instant::now() });
         }
     }
@@ -84,7 +98,9 @@ impl Attempt<'_> {
         self.timer.arm_before(connect_ms, self.latest_ms);
         match self.timer.limit(request.origin.connect(connect_ms)).await {
             Ok(Ok(connection)) => {
-                self.x.worker.bank.worker.upstream_connections_opened.add(1);
+                // Otherwise it waited for a place on one that was there.
+                let opened = u64::from(!connection.reused);
+                self.x.worker.bank.worker.upstream_connections_opened.add(opened);
                 Ok(connection)
             }
             Ok(Err(e)) => Err(Failed::Unsent(Rejection::new(
@@ -142,14 +158,11 @@ impl Attempt<'_> {
                 }
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(ReadError::Closed(e))) => break closed(request, &e),
+                Ok(Err(ReadError::Unprocessed(e))) => return Err(Failed::Unsent(closed(request, &e))),
                 Ok(Err(ReadError::Invalid(e))) => {
                     break Rejection::new(
                         Code::UpstreamInvalid,
-                        format!(
-                            "provider `{}` did not send valid HTTP/1.1: {}",
-                            request.provider,
-                            e.message()
-                        ),
+                        format!("provider `{}` did not send valid HTTP: {}", request.provider, e.message()),
                     );
                 }
                 Err(lapse) => {

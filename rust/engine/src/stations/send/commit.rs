@@ -75,6 +75,10 @@ fn look(connection: &Connection, dialect: Dialect) -> Seen {
     let mut ended = false;
     let buffer = &connection.buffer;
     match connection.head.framing {
+        _ if connection.ends_by_itself().is_some() => {
+            ended = connection.is_ended();
+            tap.push(buffer.get(connection.head.len..).unwrap_or_default());
+        }
         ResponseFraming::Chunked => {
             let mut decoder = Chunked::new();
             let mut at = connection.head.len;

@@ -89,6 +89,9 @@ async fn read_body(x: &Exchange, connection: &mut Connection, latest_ms: u64) {
 
 /// Whether the reply has come to its last byte, and nothing behind it.
 pub(super) fn is_whole(connection: &Connection) -> bool {
+    if connection.ends_by_itself().is_some() {
+        return connection.is_ended();
+    }
     let start = connection.head.len;
     let there = connection.buffer.len().saturating_sub(start) as u64;
     match connection.head.framing {

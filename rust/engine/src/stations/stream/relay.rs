@@ -81,6 +81,9 @@ enum Decoder {
     Length(u64),
     Chunked(Chunked),
     UntilClose,
+    /// What came is whole when the connection says so, not when a length is reached; the length is what the
+    /// upstream announced.
+    UntilEnd(Option<u64>),
 }
 
 /// See the module.
@@ -113,11 +116,12 @@ impl Relay {
     pub(super) fn new(x: &Exchange, begun: Begun, keep: Option<(Keep, Vec<u8>)>) -> Self {
         let Begun { connection, origin, progress_ms, latest_ms, .. } = begun;
         let head = &connection.head;
-        let decoder = match head.framing {
-            ResponseFraming::None => Decoder::Length(0),
-            ResponseFraming::Length(n) => Decoder::Length(n),
-            ResponseFraming::Chunked => Decoder::Chunked(Chunked::new()),
-            ResponseFraming::UntilClose => Decoder::UntilClose,
+        let decoder = match (connection.ends_by_itself(), head.framing) {
+            (Some(length), _) => Decoder::UntilEnd(length),
+            (None, ResponseFraming::None) => Decoder::Length(0),
+            (None, ResponseFraming::Length(n)) => Decoder::Length(n),
+            (None, ResponseFraming::Chunked) => Decoder::Chunked(Chunked::new()),
+            (None, ResponseFraming::UntilClose) => Decoder::UntilClose,
         };
         let payload = payload_kind(&connection);
         let status = head.status;
@@ -168,12 +172,18 @@ impl Relay {
     pub(crate) fn framing(&mut self, client_takes_chunks: bool) -> Framing {
         match self.decoder {
             // Behind the announced length of an event stream there would be no room to say that it broke off.
-            Decoder::Length(n) if self.payload != Payload::Sse || self.coded => Framing::Length(n),
-            Decoder::Length(_) | Decoder::Chunked(_) | Decoder::UntilClose if client_takes_chunks => {
+            Decoder::Length(n) | Decoder::UntilEnd(Some(n)) if self.payload != Payload::Sse || self.coded => {
+                Framing::Length(n)
+            }
+            Decoder::Length(_) | Decoder::Chunked(_) | Decoder::UntilClose | Decoder::UntilEnd(_)
+                if client_takes_chunks =>
+            {
                 self.keep_chunks = true;
                 Framing::Chunked
             }
-            Decoder::Length(_) | Decoder::Chunked(_) | Decoder::UntilClose => Framing::Payload,
+            Decoder::Length(_) | Decoder::Chunked(_) | Decoder::UntilClose | Decoder::UntilEnd(_) => {
+                Framing::Payload
+            }
         }
     }
 
@@ -188,7 +198,12 @@ impl Relay {
 
     /// Whether an advance would have something to say without waiting.
     pub(crate) fn has_more(&self) -> bool {
-        self.at < self.connection.buffer.len() || matches!(self.decoder, Decoder::Length(0))
+        self.at < self.connection.buffer.len()
+            || match self.decoder {
+                Decoder::Length(left) => left == 0,
+                Decoder::UntilEnd(_) => self.connection.is_ended(),
+                Decoder::Chunked(_) | Decoder::UntilClose => false,
+            }
     }
 
     /// After a panic: nothing more of the upstream's bytes, and why.
@@ -231,15 +246,16 @@ impl Relay {
                 self.look_length();
                 Ok(())
             }
-            Decoder::UntilClose => {
+            Decoder::UntilClose | Decoder::UntilEnd(_) => {
                 self.hand_out(self.at, self.connection.buffer.len(), RunKind::Payload);
                 self.at = self.connection.buffer.len();
+                self.complete = self.connection.is_ended();
                 Ok(())
             }
             Decoder::Chunked(_) => self.look_chunked(),
         };
         if let Err(e) = looked {
-            let message = format!("the upstream's reply is not valid HTTP/1.1: {}", e.message());
+            let message = format!("the upstream's reply is not valid HTTP: {}", e.message());
             return self.broken(x, Rejection::new(Code::UpstreamInvalid, message));
         }
         self.tap_runs();
@@ -365,6 +381,10 @@ impl Relay {
         match self.decoder {
             Decoder::UntilClose => {
                 self.connection.spoiled = true;
+                self.complete = true;
+                self.finish(x)
+            }
+            Decoder::UntilEnd(_) => {
                 self.complete = true;
                 self.finish(x)
             }
