@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_edge_agent.compiler.snapshot import AuthDoc, OriginDoc, ProviderDoc
+from llm_edge_agent.compiler.snapshot import AuthDoc, HealthDoc, OriginDoc, ProviderDoc
 from llm_edge_agent.config.address import BaseUrl, parse_base_url
 from llm_edge_agent.errors import ConfigError
 from llm_edge_agent.providers import SPECS
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llm_edge_agent.config.schema import Provider
     from llm_edge_agent.config.secret import Secret
     from llm_edge_agent.engine import Address
+    from llm_edge_agent.providers.spec import ProviderSpec
 
 __all__ = ["compile_provider"]
 
@@ -58,8 +59,21 @@ def compile_provider(
         headers=[(field.lower(), value.reveal()) for field, value in provider.headers.items()],
         default_headers=list(spec.default_headers.items()),
         credentials=list(credentials),
+        health=_health(provider, spec, url),
     )
     return doc, credentials
+
+
+def _health(provider: Provider, spec: ProviderSpec, url: BaseUrl) -> HealthDoc | None:
+    health = provider.health
+    if health is None:
+        return None
+    return HealthDoc(
+        path=url.path + (health.path or spec.health_path),
+        interval_ms=health.interval_ms,
+        timeout_ms=health.timeout_ms,
+        failures=health.failures,
+    )
 
 
 def _base_url(name: str, provider: Provider, mock_address: Address | None) -> BaseUrl:

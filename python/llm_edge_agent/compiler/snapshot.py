@@ -14,6 +14,7 @@ __all__ = [
     "BreakerDoc",
     "CacheDoc",
     "DeadlinesDoc",
+    "HealthDoc",
     "HedgeDoc",
     "LimitsDoc",
     "ModelDoc",
@@ -82,6 +83,15 @@ class AuthDoc(_Doc, frozen=True, kw_only=True):
     prefix: str
 
 
+class HealthDoc(_Doc, frozen=True, kw_only=True):
+    """How a provider is probed."""
+
+    path: str
+    interval_ms: int
+    timeout_ms: int
+    failures: int
+
+
 class ProviderDoc(_Doc, frozen=True, kw_only=True):
     """An upstream system."""
 
@@ -93,6 +103,7 @@ class ProviderDoc(_Doc, frozen=True, kw_only=True):
     headers: list[tuple[str, str]]
     default_headers: list[tuple[str, str]]
     credentials: list[str]
+    health: HealthDoc | None
 
 
 class CacheDoc(_Doc, frozen=True, kw_only=True):

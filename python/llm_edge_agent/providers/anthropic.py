@@ -17,6 +17,7 @@ ANTHROPIC = ProviderSpec(
     base_url_endings=("/v1",),
     key_env="ANTHROPIC_API_KEY",
     auth=AuthSpec(header="x-api-key"),
+    health_path="/v1/models",
     operations={
         "messages": "/v1/messages",
         "count_tokens": "/v1/messages/count_tokens",

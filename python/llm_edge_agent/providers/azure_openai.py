@@ -18,6 +18,7 @@ AZURE_OPENAI = ProviderSpec(
     base_url_endings=("/openai", "/openai/v1"),
     key_env="AZURE_OPENAI_API_KEY",
     auth=AuthSpec(header="api-key"),
+    health_path="/openai/v1/models",
     operations={
         "chat_completions": "/openai/v1/chat/completions",
         "completions": "/openai/v1/completions",

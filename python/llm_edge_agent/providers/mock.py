@@ -14,6 +14,7 @@ MOCK = ProviderSpec(
     title="Mock",
     auth=None,
     key_required=False,
+    health_path="/v1/models",
     operations={
         "chat_completions": "/v1/chat/completions",
         "completions": "/v1/completions",

@@ -47,6 +47,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
         versioned_operations: Used instead of `operations` when `api_version` is configured; empty
             when the type knows no version.
         default_headers: Header fields sent when the client sent none of that name.
+        health_path: Path below the base URL that a probe asks for; costs no tokens.
         models: Models to list without being told.
         takes_bare_names: Whether a model name without a provider may go here unasked.
     """
@@ -62,5 +63,6 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     key_required: bool = True
     versioned_operations: dict[str, str] = {}
     default_headers: dict[str, str] = {}
+    health_path: str = "/models"
     models: tuple[str, ...] = ()
     takes_bare_names: bool = True

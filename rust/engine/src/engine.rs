@@ -17,12 +17,13 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::backends::cache::memory::ExactCache;
 use crate::backends::upstream::{Origin, Resolver};
+use crate::background::probes;
 use crate::doors::balance::{Peer, Peers};
 use crate::doors::listener::{self, Place};
 use crate::doors::{Certificate, server_config};
 use crate::memory::Trim;
 use crate::options::{Options, TlsFiles, cores};
-use crate::shared::{Breakers, Credentials, Published, Shared};
+use crate::shared::{Breakers, Credentials, Healths, Published, Shared};
 use crate::telemetry::bank::Bank;
 use crate::telemetry::metrics::{ProcessGauges, render};
 use crate::telemetry::request_log::{LogQueue, LogWriter};
@@ -110,6 +111,7 @@ impl Engine {
             pepper,
             credentials: Credentials::default(),
             breakers: Breakers::default(),
+            healths: Healths::default(),
             started: Instant::now(),
             cache: ExactCache::new(secret),
             resolver: Resolver::default(),
@@ -235,6 +237,11 @@ impl Engine {
                         drop(spawn(Box::pin(async move { sweeper.sweep().await })));
                         let retirer = std::rc::Rc::clone(&worker);
                         drop(spawn(Box::pin(async move { retirer.retire_idle().await })));
+                        // One worker asks for all.
+                        if at == 0 {
+                            let prober = std::rc::Rc::clone(&worker);
+                            drop(spawn(Box::pin(async move { probes::run(&prober).await })));
+                        }
                         let taker = std::rc::Rc::clone(&worker);
                         let taker_tls = tls.clone();
                         drop(spawn(Box::pin(
@@ -320,6 +327,7 @@ impl Engine {
         let banks = running.as_ref().map_or(&none, |r| &r.banks);
         let breakers = self.shared.breakers.all().into_iter();
         let process = ProcessGauges {
+            healths: self.shared.healths.all(),
             breakers: breakers
                 .map(|(labels, shared)| {
                     (labels, shared.breaker.state(), shared.opened.load(Ordering::Relaxed))

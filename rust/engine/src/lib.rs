@@ -5,6 +5,7 @@
 //! nothing on the path of a request but read-mostly pointers; [`engine`] starts, feeds and drains them.
 
 mod backends;
+mod background;
 mod breaking;
 mod buffers;
 mod deadlines;

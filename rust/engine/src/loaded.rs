@@ -14,7 +14,7 @@ use llm_edge_core::snapshot::{Limits, Provider, Snapshot, Target};
 use llm_edge_core::strategy::Picker;
 
 use crate::backends::upstream::Origin;
-use crate::shared::{Credential, Published, SharedBreaker};
+use crate::shared::{Credential, Health, Published, SharedBreaker};
 use crate::telemetry::bank::{RouteCells, TargetCells, TargetLabels};
 use crate::worker::Worker;
 
@@ -79,6 +79,8 @@ pub(crate) struct LoadedProvider {
     pub(crate) replaced: Vec<Vec<u8>>,
     pub(crate) credentials: Vec<Arc<Credential>>,
     pub(crate) next_credential: std::cell::Cell<usize>,
+    /// What its probes say, if it has any.
+    pub(crate) health: Option<Arc<Health>>,
 }
 
 impl Loaded {
@@ -192,6 +194,7 @@ impl LoadedProvider {
                 .map(|slot| worker.shared.credentials.slot(slot))
                 .collect(),
             next_credential: std::cell::Cell::new(0),
+            health: provider.health.as_ref().map(|_| worker.shared.healths.of(&provider.name)),
         })
     }
 
@@ -209,6 +212,11 @@ impl LoadedProvider {
         };
         self.next_credential.set(if at + 1 >= count { 0 } else { at + 1 });
         self.credentials.get(at).map(|credential| (at, credential.as_ref()))
+    }
+
+    /// Whether others are asked first: its probes fail, or every credential rests.
+    pub(crate) fn is_last_resort(&self, now_ms: u64) -> bool {
+        self.health.as_ref().is_some_and(|health| health.is_down()) || self.rests(now_ms)
     }
 
     /// Whether every credential rests, so that only asking would show whether one is taken again.

@@ -1,6 +1,6 @@
 //! What all workers see: read-mostly pointers and a few counters that must be process-wide.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -28,6 +28,7 @@ pub(crate) struct Shared {
     pub(crate) pepper: Pepper,
     pub(crate) credentials: Credentials,
     pub(crate) breakers: Breakers,
+    pub(crate) healths: Healths,
     /// Where every worker's clock begins.
     pub(crate) started: Instant,
     pub(crate) cache: ExactCache,
@@ -195,5 +196,39 @@ impl Breakers {
         let mut all: Vec<_> = breakers.iter().map(|(l, b)| (l.clone(), Arc::clone(b))).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all
+    }
+}
+
+/// What the probes of a provider have found. Up until they say otherwise.
+#[derive(Debug, Default)]
+pub(crate) struct Health(AtomicBool);
+
+impl Health {
+    /// Whether it did not answer its last probes.
+    pub(crate) fn is_down(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Says so; returns whether that is news.
+    pub(crate) fn set_down(&self, down: bool) -> bool {
+        self.0.swap(down, Ordering::Relaxed) != down
+    }
+}
+
+/// The health of every provider that is probed, by name.
+#[derive(Default)]
+pub(crate) struct Healths(Mutex<BTreeMap<String, Arc<Health>>>);
+
+impl Healths {
+    /// The health of this provider, up at first use.
+    pub(crate) fn of(&self, provider: &str) -> Arc<Health> {
+        let mut healths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(healths.entry(provider.to_owned()).or_default())
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<(String, bool)> {
+        let healths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        healths.iter().map(|(provider, health)| (provider.clone(), health.is_down())).collect()
     }
 }

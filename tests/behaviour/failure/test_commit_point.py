@@ -1,4 +1,4 @@
-"""The commit point: a stream is released with its first word, so that an error before fails over unseen."""
+"""A stream is released with its first word, so that an error before it fails over unseen."""
 
 import threading
 from pathlib import Path

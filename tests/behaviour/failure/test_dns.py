@@ -118,9 +118,7 @@ def test_idle_connections_to_an_address_that_is_gone_are_closed(make_named: Make
 
 
 @pytest.mark.parametrize("fault", ["unknown", "silent", "broken"])
-def test_the_last_good_address_stays_while_the_resolver_fails(
-    make_named: Make, fault: str
-) -> None:
+def test_the_last_good_address_stays_while_the_resolver_fails(make_named: Make, fault: str) -> None:
     named = make_named("limits: {dns_ttl_ms: 500, upstream_idle_ms: 200}")
     assert named.hop.ask(post()).status == 200
     match fault:
@@ -216,7 +214,9 @@ def test_old_connections_are_retired_but_not_all_at_once(make_named: Make) -> No
     began = time.monotonic()
     while named.first.open_connections and time.monotonic() - began < 8:
         if named.first.open_connections < opened - len(gone_s):
-            gone_s += [time.monotonic() - began] * (opened - len(gone_s) - named.first.open_connections)
+            gone_s += [time.monotonic() - began] * (
+                opened - len(gone_s) - named.first.open_connections
+            )
         time.sleep(0.02)
     assert named.first.open_connections == 0
     assert gone_s[0] > 2

@@ -1,4 +1,4 @@
-"""A second attempt beside a slow first one: the first to reply wins, the other is cancelled (B27)."""
+"""A second attempt beside a slow one: the first to reply wins, the other is cancelled (B27)."""
 
 import time
 from pathlib import Path

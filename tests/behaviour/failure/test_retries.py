@@ -1,4 +1,4 @@
-"""A request is tried again only where it was not done, within a budget, and never twice where once will do."""
+"""A request is tried again only where it was not done, and within a budget."""
 
 import datetime
 import email.utils
@@ -182,7 +182,8 @@ def test_another_routes_targets_follow_when_all_of_this_one_refuse(tmp_path: Pat
     models: [spare]
     targets: [{provider: c, model: other}]
 """
-    route = "targets: [{provider: a, model: m}, {provider: b, model: m}]\nfallbacks: [spare]\ncache: {ttl_s: 60}"
+    targets = "targets: [{provider: a, model: m}, {provider: b, model: m}]"
+    route = f"{targets}\nfallbacks: [spare]\ncache: {{ttl_s: 60}}"
     with several(tmp_path, route, more=more, count=3) as many:
         for which in "ab":
             many.upstreams[which].always(Read(), Send(refusal("503 Busy")))

@@ -11,6 +11,9 @@ HASH = "hmac-sha256:" + "0" * 64
 OPENAI = 'providers: {openai: {type: openai, api_key: "sk-x"}}\n'
 
 
+CHAT = "    models: [chat]\n    targets: [{provider: openai}]\n"
+
+
 class Broken(NamedTuple):
     """`says` is the beginning of the message, `hint` a part of its hint."""
 
@@ -457,73 +460,61 @@ BROKEN = [
     Broken(
         "fallback_unknown",
         route(
-            "    models: [chat]\n    targets: [{provider: openai}]\n    fallbacks: [spar]\n  spare:\n    models: [m]\n    targets: [{provider: openai}]\n"
+            CHAT
+            + "    fallbacks: [spar]\n"
+            + "  spare: {models: [m], targets: [{provider: openai}]}\n"
         ),
         "@:6: routes.chat.fallbacks[0]: unknown route `spar`",
         "did you mean `spare`?",
     ),
     Broken(
         "fallback_itself",
-        route("    models: [chat]\n    targets: [{provider: openai}]\n    fallbacks: [chat]\n"),
+        route(CHAT + "    fallbacks: [chat]\n"),
         "@:6: routes.chat.fallbacks[0]: route `chat` cannot be its own fallback",
     ),
     Broken(
         "retry_budget",
-        route(
-            "    models: [chat]\n    targets: [{provider: openai}]\n    retry: {budget_percent: 101}\n"
-        ),
+        route(CHAT + "    retry: {budget_percent: 101}\n"),
         "@:6: routes.chat.retry.budget_percent: `101` is above 100",
     ),
     Broken(
         "retry_attempts",
-        route(
-            "    models: [chat]\n    targets: [{provider: openai}]\n    retry: {attempts_max: 0}\n"
-        ),
+        route(CHAT + "    retry: {attempts_max: 0}\n"),
         "@:6: routes.chat.retry.attempts_max: `0` is below 1",
     ),
     Broken(
         "retry_pauses",
-        route(
-            "    models: [chat]\n    targets: [{provider: openai}]\n    retry: {backoff_ms: 500, backoff_max_ms: 100}\n"
-        ),
-        "@:6: routes.chat.retry.backoff_max_ms: the first pause (500 ms) is longer than the longest one (100 ms)",
+        route(CHAT + "    retry: {backoff_ms: 500, backoff_max_ms: 100}\n"),
+        "@:6: routes.chat.retry.backoff_max_ms: the first pause (500 ms) is longer than the longest",
     ),
     Broken(
         "retry_long_first_pause",
-        route(
-            "    models: [chat]\n    targets: [{provider: openai}]\n    retry: {backoff_ms: 5000}\n"
-        ),
+        route(CHAT + "    retry: {backoff_ms: 5000}\n"),
         "@:6: routes.chat.retry.backoff_ms: the first pause (5000 ms) is longer",
     ),
     Broken(
         "deadlines_contradict",
-        route(
-            "    models: [chat]\n    targets: [{provider: openai}]\n    deadlines:\n      total_ms: 1000\n      first_byte_ms: 2000\n"
-        ),
+        route(CHAT + "    deadlines:\n      total_ms: 1000\n      first_byte_ms: 2000\n"),
         "@:8: routes.chat.deadlines.first_byte_ms: 2000 ms is more than `total_ms`, 1000",
     ),
     Broken(
         "breaker_share",
-        route(
-            "    models: [chat]\n    targets: [{provider: openai}]\n    breaker: {failure_percent: 0}\n"
-        ),
+        route(CHAT + "    breaker: {failure_percent: 0}\n"),
         "@:6: routes.chat.breaker.failure_percent: `0` is below 1",
     ),
     Broken(
         "breaker_type",
-        route("    models: [chat]\n    targets: [{provider: openai}]\n    breaker: off\n"),
+        route(CHAT + "    breaker: off\n"),
         "@:6: routes.chat.breaker: expected a mapping",
     ),
     Broken(
         "hedge_spend",
-        route(
-            "    models: [chat]\n    targets: [{provider: openai}]\n    hedge: {spend_percent: 200}\n"
-        ),
+        route(CHAT + "    hedge: {spend_percent: 200}\n"),
         "@:6: routes.chat.hedge.spend_percent: `200` is above 100",
     ),
     Broken(
         "commit_point_type",
-        route("    models: [chat]\n    targets: [{provider: openai}]\n    commit_point: 1\n"),
+        route(CHAT + "    commit_point: 1\n"),
         "@:6: routes.chat.commit_point: expected",
     ),
 ]

@@ -51,7 +51,7 @@ class Breaker(Area, frozen=True, kw_only=True):
 
 
 class Hedge(Area, frozen=True, kw_only=True):
-    """A second attempt beside one that is slow; the first to answer wins, the other is cancelled."""
+    """A second attempt beside a slow one; the first to answer wins, the other is cancelled."""
 
     delay_ms: Annotated[
         Milliseconds,

@@ -4,16 +4,38 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from llm_edge_agent.config.schema.base import Area
+from llm_edge_agent.config.schema.base import U32_MAX, Area
 from llm_edge_agent.config.secret import Secret
 
-__all__ = ["Provider"]
+__all__ = ["Health", "Provider"]
 
 
 _Version = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,40}$")]
 _FileName = Annotated[str, Meta(min_length=1)]
 _Range = Annotated[str, Meta(min_length=1, examples=["127.0.0.0/8"])]
 _Secrets = Annotated[list[Secret], Meta(min_length=1)]
+
+
+_Path = Annotated[
+    str,
+    Meta(pattern=r"^/[!-~]*$", extra={"hint": "a path begins with `/` and holds no space"}),
+]
+
+
+class Health(Area, frozen=True, kw_only=True):
+    """A question asked again and again; any reply below 500 is a good one. Costs no tokens."""
+
+    path: Annotated[
+        _Path | None,
+        Meta(description="Path below the base URL; when absent, the list of models."),
+    ] = None
+    interval_ms: Annotated[
+        int, Meta(ge=100, le=U32_MAX, description="From one question to the next.")
+    ] = 10000
+    timeout_ms: Annotated[int, Meta(ge=10, le=U32_MAX, description="For the answer.")] = 2000
+    failures: Annotated[
+        int, Meta(ge=1, le=1000, description="In a row, before others are asked first.")
+    ] = 2
 
 
 class Provider(Area, frozen=True, kw_only=True):
@@ -49,6 +71,7 @@ class Provider(Area, frozen=True, kw_only=True):
             "`address/bits`) that the host's name may lead to."
         ),
     ] = field(default_factory=list)
+    health: Annotated[Health | None, Meta(description="Probes; none when absent.")] = None
     headers: Annotated[
         dict[
             Annotated[

@@ -27,6 +27,22 @@ pub struct Provider {
     pub default_headers: Vec<(String, String)>,
     /// Credential slots (set with `Engine.set_credential`), taken in turn.
     pub credentials: Vec<String>,
+    /// How it is asked whether it is there; `None`: not.
+    pub health: Option<HealthProbe>,
+}
+
+/// A question that costs no tokens, asked again and again. Any reply below 500 is a good one.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HealthProbe {
+    /// Path and query that are asked for.
+    pub path: String,
+    /// From one question to the next, in milliseconds.
+    pub interval_ms: u32,
+    /// For the whole answer, in milliseconds.
+    pub timeout_ms: u32,
+    /// Questions in a row that fail before the provider counts as down.
+    pub failures: u32,
 }
 
 impl Provider {
@@ -114,6 +130,7 @@ pub(super) struct ProviderDoc {
     headers: Vec<(String, String)>,
     default_headers: Vec<(String, String)>,
     credentials: Vec<String>,
+    health: Option<HealthProbe>,
 }
 
 impl ProviderDoc {
@@ -147,6 +164,24 @@ impl ProviderDoc {
             }
         }
         check_field(&format!("{path}.host_header"), "host", &self.host_header)?;
+        if let Some(health) = &self.health {
+            let at = |name: &str| format!("{path}.health.{name}");
+            if !health.path.starts_with('/') || !health.path.bytes().all(|b| b.is_ascii_graphic()) {
+                return Err(SnapshotError::at(
+                    at("path"),
+                    "must start with `/` and hold printable ASCII only",
+                ));
+            }
+            for (name, value) in [
+                ("interval_ms", health.interval_ms),
+                ("timeout_ms", health.timeout_ms),
+                ("failures", health.failures),
+            ] {
+                if value == 0 {
+                    return Err(SnapshotError::at(at(name), "must be above 0"));
+                }
+            }
+        }
         Ok(Provider {
             name: self.name,
             origin: self.origin,
@@ -156,6 +191,7 @@ impl ProviderDoc {
             headers: self.headers,
             default_headers: self.default_headers,
             credentials: self.credentials,
+            health: self.health,
         })
     }
 }

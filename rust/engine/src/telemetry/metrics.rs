@@ -87,6 +87,12 @@ const BREAKER_STATE: Metric = metric(
 );
 const BREAKER_OPENED: Metric =
     metric("llm_edge_breaker_opened_total", "counter", TARGET, "Times a target's circuit breaker opened.");
+const PROVIDER_UP: Metric = metric(
+    "llm_edge_provider_up",
+    "gauge",
+    &["provider"],
+    "Whether a provider with health probes answers them.",
+);
 const RETRIES: Metric = metric(
     "llm_edge_retries_total",
     "counter",
@@ -195,6 +201,7 @@ pub const METRICS: &[Metric] = &[
     COOLDOWNS,
     BREAKER_STATE,
     BREAKER_OPENED,
+    PROVIDER_UP,
     RETRIES,
     RETRIES_DENIED,
     FALLBACKS,
@@ -222,6 +229,8 @@ pub const METRICS: &[Metric] = &[
 /// Gauges and counters that belong to no worker.
 #[derive(Default)]
 pub(crate) struct ProcessGauges {
+    /// Providers that are probed, and whether they are down.
+    pub(crate) healths: Vec<(String, bool)>,
     /// Breakers by target: state, and how often it opened.
     pub(crate) breakers: Vec<(TargetLabels, State, u64)>,
     pub(crate) cache_bytes: u64,
@@ -268,6 +277,11 @@ pub(crate) fn render(banks: &[Arc<Bank>], process: &ProcessGauges) -> String {
     let mut out = String::with_capacity(16 * 1024);
     render_targets(&mut out, banks);
     render_breakers(&mut out, &process.breakers);
+    header(&mut out, &PROVIDER_UP);
+    for (provider, down) in &process.healths {
+        let labels = format!("provider=\"{}\"", escape(provider));
+        sample(&mut out, PROVIDER_UP.name, &labels, u64::from(!*down));
+    }
     render_routes(&mut out, banks);
     render_workers(&mut out, banks);
     for (metric, value) in [

@@ -1,6 +1,7 @@
 //! Which place is asked next, and when.
 //!
-//! First every place once: those that are likely to answer, then those whose credentials all rest. No place
+//! First every place once: those that are likely to answer, then those whose credentials all rest or whose
+//! provider fails its probes. No place
 //! twice before all were asked (and whoever could not be reached costs the next one nothing). After that the
 //! one that may be asked again soonest, when its time has come. Invariant: requests sent beyond the first are
 //! within the route's `attempts_max` and its retry budget.
@@ -24,7 +25,7 @@ pub(super) struct Tries<'a> {
     asked: &'a Route,
     places: Places,
     has_alternative: bool,
-    /// Places whose credentials all rest.
+    /// Places whose credentials all rest, or whose provider fails its probes.
     resting: Vec<Place>,
     failed: Vec<Tried>,
     /// Attempts that count against `attempts_max`.
@@ -106,7 +107,7 @@ impl<'a> Tries<'a> {
                     }
                     let now_ms = x.worker.deadlines.now_ms();
                     if self.has_alternative
-                        && x.loaded.providers.get(provider).is_some_and(|p| p.rests(now_ms))
+                        && x.loaded.providers.get(provider).is_some_and(|p| p.is_last_resort(now_ms))
                     {
                         self.resting.push(place);
                         continue;

@@ -1,0 +1,3 @@
+//! Loops that no request owns.
+
+pub(crate) mod probes;
