@@ -1,8 +1,8 @@
 """An HTTP/2 server whose every stream does what a test says, by prior knowledge or over TLS.
 
-Framing is the h2 library's, which shares nothing with the gateway. A handler is a function that gets
-one `ServerStream`, in a thread of its own; `once` queues handlers for the next streams, `always` is
-what happens when none is queued.
+Framing is the h2 library's, which shares nothing with the gateway. A handler is a function that
+gets one `ServerStream`, in a thread of its own; `once` queues handlers for the next streams,
+`always` is what happens when none is queued.
 """
 
 import contextlib
@@ -119,7 +119,9 @@ class ServerStream:
             last = max(self.connection.streams) if last is None else last
             payload = struct.pack(">II", last, code)
             # By hand: the library ends its own state with one.
-            self.connection.raw(struct.pack(">I", len(payload))[1:] + b"\x07\x00" + bytes(4) + payload)
+            self.connection.raw(
+                struct.pack(">I", len(payload))[1:] + b"\x07\x00" + bytes(4) + payload
+            )
             self.connection.leaving = last
 
     def close(self, *, rst: bool = False) -> None:
@@ -252,7 +254,9 @@ class _Connection:
             return
         handler = self.server.next_handler()
         name = f"http2-{self.number}-{stream.number}"
-        threading.Thread(target=self._handle, args=(handler, stream), name=name, daemon=True).start()
+        threading.Thread(
+            target=self._handle, args=(handler, stream), name=name, daemon=True
+        ).start()
 
     def _handle(self, handler: Handler, stream: ServerStream) -> None:
         try:

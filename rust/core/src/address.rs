@@ -6,8 +6,8 @@
 //! to names, unless the configuration allows it. Private ranges are not: inside a cluster they are where
 //! names lead. Sources: RFC 6890 and its registries, RFC 6052 §2.1, RFC 3056 §2, RFC 4291 §2.5.5.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::str::FromStr;
 
 use serde::Deserialize;
 
@@ -50,9 +50,11 @@ impl FromStr for AddressRange {
         let most = if address.is_ipv4() { 32 } else { 128 };
         let bits = match bits {
             None => most,
-            Some(bits) => bits.parse().ok().filter(|bits| *bits <= most).ok_or_else(|| {
-                format!("`{text}`: the number behind `/` must be between 0 and {most}")
-            })?,
+            Some(bits) => bits
+                .parse()
+                .ok()
+                .filter(|bits| *bits <= most)
+                .ok_or_else(|| format!("`{text}`: the number behind `/` must be between 0 and {most}"))?,
         };
         Ok(Self { address, bits })
     }
@@ -96,8 +98,9 @@ fn reserved_v6(address: Ipv6Addr) -> Option<&'static str> {
         [0xfe80..=0xfebf, ..] => Some("link-local"),
         [0xff00..=0xffff, ..] => Some("multicast"),
         // These carry an IPv4 address to which a gateway on the way may deliver: IPv4-compatible, NAT64, 6to4.
-        [0, 0, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => reserved_v4(v4(high, low)),
-        [0x2002, high, low, ..] => reserved_v4(v4(high, low)),
+        [0, 0, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            reserved_v4(v4(high, low))
+        }
         _ => None,
     }
 }
@@ -152,9 +155,16 @@ mod tests {
 
     #[test]
     fn where_names_lead_inside_a_cluster_or_on_the_internet_is_not() {
-        for address in
-            ["10.1.2.3", "172.16.0.1", "192.168.0.1", "100.64.0.1", "1.1.1.1", "fd12::1", "2606:4700::1", "fec0::1"]
-        {
+        for address in [
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.0.1",
+            "100.64.0.1",
+            "1.1.1.1",
+            "fd12::1",
+            "2606:4700::1",
+            "fec0::1",
+        ] {
             assert_eq!(reserved(ip(address)), None, "{address}");
         }
     }
@@ -175,7 +185,17 @@ mod tests {
 
     #[test]
     fn what_is_no_range_is_refused() {
-        for text in ["", "127.0.0.1/33", "::/129", "127.0.0.1/-1", "127.0.0.1/", "127.1", "0x7f.1", "x/8", "127.0.0.1/8/8"] {
+        for text in [
+            "",
+            "127.0.0.1/33",
+            "::/129",
+            "127.0.0.1/-1",
+            "127.0.0.1/",
+            "127.1",
+            "0x7f.1",
+            "x/8",
+            "127.0.0.1/8/8",
+        ] {
             assert!(text.parse::<AddressRange>().is_err(), "{text}");
         }
     }

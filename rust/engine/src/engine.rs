@@ -2,8 +2,8 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -235,7 +235,9 @@ impl Engine {
                         drop(spawn(Box::pin(async move { retirer.retire_idle().await })));
                         let taker = std::rc::Rc::clone(&worker);
                         let taker_tls = tls.clone();
-                        drop(spawn(Box::pin(async move { listener::take_over(taker, handed, taker_tls).await })));
+                        drop(spawn(Box::pin(
+                            async move { listener::take_over(taker, handed, taker_tls).await },
+                        )));
                         let acceptor = std::rc::Rc::clone(&worker);
                         drop(spawn(Box::pin(async move {
                             // The socket was listening already: registering it with the event queue is all

@@ -144,7 +144,9 @@ def test_a_first_line_in_two_pieces_is_read_as_what_it_is(
 
 
 @pytest.mark.behaviour("B01")
-def test_a_client_that_leaves_is_noticed(start_unix: Start, place: Path, upstream: Upstream) -> None:
+def test_a_client_that_leaves_is_noticed(
+    start_unix: Start, place: Path, upstream: Upstream
+) -> None:
     start_unix()
     upstream.always(Read(), Send(stream_head()), AwaitClose())
     for count in range(1, 4):

@@ -157,7 +157,7 @@ def test_a_stream_reset_otherwise_may_have_been_executed_and_is_not_tried_again(
 
 @pytest.mark.behaviour("B03")
 @pytest.mark.parametrize("rst", [False, True])
-def test_a_connection_lost_before_the_reply_is_not_tried_again(hop2: Http2Hop, rst: bool) -> None:  # noqa: FBT001
+def test_a_connection_lost_before_the_reply_is_not_tried_again(hop2: Http2Hop, rst: bool) -> None:
     hop2.upstream.once(lambda stream: stream.close(rst=rst))
     answer = hop2.ask(post())
     assert answer.status == 502

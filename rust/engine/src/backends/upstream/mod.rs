@@ -6,7 +6,7 @@ mod http2;
 mod resolve;
 mod tls;
 
-pub(crate) use connection::{Connection, ReadError};
+pub(crate) use connection::{Connection, End, ReadError};
 pub(crate) use resolve::Resolver;
 
 use std::cell::{Cell, RefCell};
@@ -53,7 +53,11 @@ pub(crate) struct Origin {
 enum Host {
     /// Configured as an address: the operator's word.
     Address(IpAddr),
-    Name { name: Arc<Name>, is_local: bool, allowed: Vec<AddressRange> },
+    Name {
+        name: Arc<Name>,
+        is_local: bool,
+        allowed: Vec<AddressRange>,
+    },
 }
 
 /// The limits that concern a pool.
@@ -101,10 +105,9 @@ impl std::fmt::Display for ConnectError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Name(e) => write!(f, "its name does not resolve ({e})"),
-            Self::Reserved(kind) => write!(
-                f,
-                "its name leads to a {kind} address, which its `allow_addresses` does not hold"
-            ),
+            Self::Reserved(kind) => {
+                write!(f, "its name leads to a {kind} address, which its `allow_addresses` does not hold")
+            }
             Self::Tcp(e) => write!(f, "it does not accept connections ({e})"),
             Self::Tls(e) => write!(f, "the TLS handshake failed ({e})"),
             Self::Protocol(e) => write!(f, "it does not speak HTTP/2 ({e})"),
@@ -297,11 +300,7 @@ impl Origin {
         Ok(Opened::Http2(Rc::new(link)))
     }
 
-    async fn dial(
-        &self,
-        addresses: &[IpAddr],
-        connect_ms: u32,
-    ) -> Result<(TcpStream, IpAddr), ConnectError> {
+    async fn dial(&self, addresses: &[IpAddr], connect_ms: u32) -> Result<(TcpStream, IpAddr), ConnectError> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "no address");
         let share =
             Duration::from_millis(u64::from(connect_ms)) / u32::try_from(addresses.len()).unwrap_or(1).max(1);
@@ -322,15 +321,11 @@ impl Origin {
         Err(ConnectError::Tcp(last))
     }
 
-    /// When a connection opened now is too old: somewhere in the last tenth of the allowed age, so that those
-    /// that were opened together do not all go together.
+    /// When a connection opened now is too old.
     fn expiry(&self) -> u64 {
         let count = self.opened.get();
         self.opened.set(count.wrapping_add(1));
-        let age_max_ms = self.limits.get().age_max_ms;
-        // Multiples of the golden ratio fall far from one another, however many there are.
-        let spread = u64::from(count.wrapping_mul(0x9E37_79B9) >> 16);
-        self.clock.now_ms() + age_max_ms - ((age_max_ms / 10).saturating_mul(spread) >> 16)
+        self.clock.now_ms() + life_ms(self.limits.get().age_max_ms, count)
     }
 
     /// Takes back a connection whose reply was read to its end.
@@ -386,6 +381,14 @@ fn http1(socket: Socket, address: Option<IpAddr>, expires_ms: u64) -> Opened {
     Opened::Http1(Box::new(connection))
 }
 
+/// How long the `count`th connection may live: somewhere in the last tenth of the allowed age, so that those
+/// that were opened together do not all go together.
+fn life_ms(age_max_ms: u64, count: u32) -> u64 {
+    // Multiples of the golden ratio fall far from one another, however many there are.
+    let spread = u64::from(count.wrapping_mul(0x9E37_79B9) >> 16);
+    age_max_ms - ((age_max_ms / 10).saturating_mul(spread) >> 16)
+}
+
 /// Of the addresses a name leads to, those it may lead to (B21).
 ///
 /// # Errors
@@ -412,9 +415,7 @@ fn permitted(
 }
 
 /// The name the upstream's certificate must hold, and how TLS is spoken; `None` without TLS.
-fn client_tls(
-    origin: &snapshot::Origin,
-) -> Result<Option<(Arc<ClientConfig>, ServerName<'static>)>, String> {
+fn client_tls(origin: &snapshot::Origin) -> Result<Option<(Arc<ClientConfig>, ServerName<'static>)>, String> {
     if origin.scheme == Scheme::Http {
         return Ok(None);
     }
@@ -459,5 +460,33 @@ impl Drop for Connecting<'_> {
     fn drop(&mut self) {
         // The waiters are polled later, when the count is down.
         self.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_opened_together_go_one_after_the_other() {
+        let mut lives: Vec<_> = (0..100).map(|count| life_ms(600_000, count)).collect();
+        lives.sort_unstable();
+        assert!(lives.iter().all(|life| (540_000..=600_000).contains(life)));
+        // Of 100 in a minute, no two within a fifth of a second.
+        assert!(lives.windows(2).all(|pair| pair[1] - pair[0] > 200));
+        assert_eq!(life_ms(1, 77), 1);
+    }
+
+    #[test]
+    fn of_several_addresses_those_that_are_allowed_stay() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let found = vec![ip("10.0.0.1"), ip("127.0.0.1"), ip("169.254.169.254")];
+        let none: &[AddressRange] = &[];
+        assert_eq!(permitted(found.clone(), false, none).unwrap(), [ip("10.0.0.1")]);
+        assert_eq!(permitted(found.clone(), true, none).unwrap(), [ip("10.0.0.1"), ip("127.0.0.1")]);
+        let allowed = ["169.254.0.0/16".parse().unwrap()];
+        assert_eq!(permitted(found, false, &allowed).unwrap(), [ip("10.0.0.1"), ip("169.254.169.254")]);
+        let refused = permitted(vec![ip("169.254.169.254")], true, none);
+        assert!(matches!(refused, Err(ConnectError::Reserved("link-local"))));
     }
 }

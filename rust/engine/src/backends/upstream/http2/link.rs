@@ -109,13 +109,7 @@ impl Link {
             .map_err(super::io_error)?;
         let task = drive(connection, Rc::clone(&shared), options.ping_ms);
         drop(tokio::task::spawn_local(task));
-        Ok(Self {
-            requests: RefCell::new(requests),
-            shared,
-            scheme,
-            options,
-            idle_since_ms: Cell::new(0),
-        })
+        Ok(Self { requests: RefCell::new(requests), shared, scheme, options, idle_since_ms: Cell::new(0) })
     }
 
     /// Whether it takes no stream any more: it has ended, or the peer has said so (GOAWAY).
@@ -197,11 +191,8 @@ enum Told {
 }
 
 /// Drives the connection until it ends, or is silent although it was pinged.
-async fn drive<S>(
-    mut connection: h2::client::Connection<Watched<S>, Bytes>,
-    shared: Rc<Shared>,
-    ping_ms: u32,
-) where
+async fn drive<S>(mut connection: h2::client::Connection<Watched<S>, Bytes>, shared: Rc<Shared>, ping_ms: u32)
+where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let mut pings = connection.ping_pong();
@@ -235,7 +226,9 @@ async fn drive<S>(
             Told::Ended => break,
             Told::Look if shared.heard.replace(false) || shared.open.get() == 0 => pinged = false,
             Told::Look if pinged => break,
-            Told::Look => pinged = pings.as_mut().is_some_and(|pings| pings.send_ping(Ping::opaque()).is_ok()),
+            Told::Look => {
+                pinged = pings.as_mut().is_some_and(|pings| pings.send_ping(Ping::opaque()).is_ok());
+            }
         }
     }
     shared.ended.set(true);
@@ -250,7 +243,11 @@ struct Watched<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
         if buf.filled().len() > before {

@@ -1,7 +1,7 @@
 //! HTTP/2 to an upstream: connections that many exchanges share, and the stream that one of them has.
 //!
 //! Framing, flow control and header compression are the h2 crate's. Invariants: a body is whole only when the
-//! upstream has declared its end (END_STREAM), whatever else ends it is an error (B04); what was read and not
+//! upstream has declared its end (`END_STREAM`), whatever else ends it is an error (B04); what was read and not
 //! yet taken by the relay is bounded by the stream's window, which is given back only as the relay takes
 //! (B10); a stream dropped before its end is reset at once (B01); an error says "unprocessed" only where the
 //! upstream said so (RFC 9113 §8.7) or no byte was written since the request was handed over (B03).
@@ -173,7 +173,7 @@ impl Stream {
         }
         let mut taken = 0;
         while buffer.len() < buffer.capacity() {
-            if let Poll::Pending = self.poll_readable(cx) {
+            if self.poll_readable(cx).is_pending() {
                 return if taken > 0 { Poll::Ready(Ok(taken)) } else { Poll::Pending };
             }
             if self.held.is_empty() {
@@ -223,15 +223,17 @@ impl Stream {
             return ReadError::Unprocessed(io_error(error));
         }
         if error.is_library() {
-            return ReadError::Invalid(Invalid::Http2("it broke the rules of HTTP/2, or its head is too large"));
+            return ReadError::Invalid(Invalid::Http2(
+                "it broke the rules of HTTP/2, or its head is too large",
+            ));
         }
         ReadError::Closed(io_error(error))
     }
 
     fn is_unprocessed(&self, error: &h2::Error) -> bool {
         // h2 gives a GOAWAY as the error of those streams only that lie above its last one.
-        let refused = error.is_remote()
-            && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM));
+        let refused =
+            error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM));
         refused || self.seat.written() == self.written_before
     }
 }
