@@ -97,9 +97,9 @@ impl Connection {
         }
     }
 
-    /// Whether another request may use it after this one. An HTTP/2 stream is for one request.
-    pub(super) fn is_reusable(&self) -> bool {
-        matches!(self.wire, Wire::Http1(_))
+    /// Whether it is one stream of a connection that others use as well.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.wire, Wire::Http2(_))
     }
 
     /// What ends the reply's body, once its head is there.

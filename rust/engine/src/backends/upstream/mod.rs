@@ -175,11 +175,17 @@ impl Origin {
     /// An idle connection that still looks alive (asks the event queue's memory, not the kernel), or a place
     /// on a shared one.
     pub(crate) fn take_idle(&self) -> Option<Connection> {
+        // Those who wait for a place go first.
         if self.http2 != Http2::Never
+            && self.waiting.get() == 0
             && let Some(connection) = self.take_place()
         {
             return Some(connection);
         }
+        self.take_pooled()
+    }
+
+    fn take_pooled(&self) -> Option<Connection> {
         loop {
             let connection = self.idle.borrow_mut().pop()?;
             if connection.looks_alive() {
@@ -207,11 +213,12 @@ impl Origin {
                 Opened::Http2(link) => Ok(Connection::http2(link.take_place())),
             };
         }
-        let _waiting = Counted::one_more(&self.waiting);
+        let mut behind_others = self.waiting.get() > 0;
+        let _waiting = Waiting::one_more(self);
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
-            if let Some(connection) = self.take_idle() {
+            if !behind_others && let Some(connection) = self.take_place().or_else(|| self.take_pooled()) {
                 return Ok(connection);
             }
             if self.may_open() {
@@ -230,6 +237,7 @@ impl Origin {
                 }
             }
             changed.await;
+            behind_others = false;
         }
     }
 
@@ -243,8 +251,9 @@ impl Origin {
         links.retain(|link| !link.is_ended());
         let connecting = self.connecting.get();
         let carried = links.last().map_or(usize::MAX, |link| link.streams_max()).max(1);
-        // One that has not said how many streams it carries may have room for all who wait.
-        links.iter().all(|link| link.is_settled())
+        // One that has not said how many streams it carries may have room for all who wait; and a free place
+        // is for whoever waits longest.
+        links.iter().all(|link| link.is_settled() && link.open_streams() >= link.streams_max())
             && links.len() + connecting < self.limits.get().links_max
             && connecting.saturating_mul(carried) < self.waiting.get()
     }
@@ -330,7 +339,7 @@ impl Origin {
 
     /// Takes back a connection whose reply was read to its end.
     pub(crate) fn put_idle(&self, mut connection: Connection, now_ms: u64) {
-        if !connection.is_reusable() || connection.expires_ms <= now_ms {
+        if connection.is_shared() || connection.expires_ms <= now_ms {
             return;
         }
         let mut idle = self.idle.borrow_mut();
@@ -441,6 +450,25 @@ impl<'a> Counted<'a> {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.set(self.0.get().saturating_sub(1));
+    }
+}
+
+/// A request that waits for a place. When it is done, however that ends, the next one looks: there may be
+/// another place, or the one that this was told of and did not take.
+struct Waiting<'a> {
+    _count: Counted<'a>,
+    changed: &'a Notify,
+}
+
+impl<'a> Waiting<'a> {
+    fn one_more(origin: &'a Origin) -> Self {
+        Self { _count: Counted::one_more(&origin.waiting), changed: &origin.changed }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.changed.notify_one();
     }
 }
 

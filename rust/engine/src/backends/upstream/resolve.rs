@@ -126,7 +126,7 @@ impl Name {
 
     /// Asks anew when the answer is about to be old and somebody uses the name. Called once a second.
     pub(crate) fn refresh(self: &Arc<Self>, ttl: Duration) {
-        let soon = ttl.saturating_sub(Duration::from_secs(1));
+        let soon = ttl.saturating_sub(Duration::from_secs(1)).max(ttl / 2);
         if self.is_in_use() && self.age().is_some_and(|age| age >= soon) {
             self.ask();
         }
