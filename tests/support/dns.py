@@ -1,7 +1,7 @@
 """A name server of the tests' own, and a program that asks no other.
 
-The program runs in a mount namespace in which `/etc/resolv.conf` and the order of look-ups are ours,
-so what it does is what it does on any machine: it asks the system's resolver.
+The program runs in a mount namespace in which `/etc/resolv.conf` and the order of look-ups are
+ours, so what it does is what it does on any machine: it asks the system's resolver.
 """
 
 import contextlib

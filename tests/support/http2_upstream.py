@@ -1,8 +1,8 @@
 """An HTTP/2 server whose every stream does what a test says, by prior knowledge or over TLS.
 
-Framing is the h2 library's, which shares nothing with the gateway. A handler is a function that gets
-one `ServerStream`, in a thread of its own; `once` queues handlers for the next streams, `always` is
-what happens when none is queued.
+Framing is the h2 library's, which shares nothing with the gateway. A handler is a function that
+gets one `ServerStream`, in a thread of its own; `once` queues handlers for the next streams,
+`always` is what happens when none is queued.
 """
 
 import contextlib
@@ -82,6 +82,9 @@ class ServerStream:
                 piece, left = left[: max(taken, 0)], left[max(taken, 0) :]
                 last = end and not left
                 http.send_data(self.number, bytes(piece), end_stream=last, pad_length=padding)
+                if last:
+                    # Before it leaves: the client may open another one at once.
+                    self.connection.open.discard(self.number)
                 self.connection.flush()
                 self.sent += len(piece)
                 if last:
@@ -111,6 +114,7 @@ class ServerStream:
         """Reset this stream."""
         with self.connection.changed:
             self.connection.http.reset_stream(self.number, error_code=code)
+            self.connection.open.discard(self.number)
             self.connection.flush()
 
     def goaway(self, last: int | None = None, code: int = 0) -> None:

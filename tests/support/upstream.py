@@ -122,12 +122,16 @@ class Upstream:
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._open: set[socket.socket] = set()
-        self._listener = socket.create_server((self.host, self.port), backlog=512)
+        self._listener = socket.create_server(
+            (self.host, self.port),
+            family=socket.AF_INET6 if ":" in self.host else socket.AF_INET,
+            backlog=512,
+        )
 
     @property
     def address(self) -> tuple[str, int]:
         """Host and port."""
-        host, port = self._listener.getsockname()
+        host, port, *_ = self._listener.getsockname()
         return str(host), int(port)
 
     @property

@@ -50,12 +50,7 @@ def parse_address(text: str) -> Address:
         ValueError: The text is something else; the message says what is wrong.
     """
     if text.startswith(UNIX):
-        path = text.removeprefix(UNIX)
-        if not path.startswith("/") or path.endswith("/") or not path.isprintable():
-            raise ValueError(f"`{text}` names no socket by an absolute path")
-        if len(path.encode()) > _UNIX_PATH_BYTES_MAX:
-            raise ValueError(f"the path of `{text}` is longer than {_UNIX_PATH_BYTES_MAX} bytes")
-        return Address(text, 0)
+        return _parse_unix(text)
     host, colon, port_text = text.rpartition(":")
     if not colon or not port_text.isascii() or not port_text.isdigit():
         raise ValueError(f"`{text}` is not `host:port`")
@@ -73,6 +68,15 @@ def parse_address(text: str) -> Address:
     elif not _HOST.match(host):
         raise ValueError(f"`{host}` is not a host name or address")
     return Address(host, port)
+
+
+def _parse_unix(text: str) -> Address:
+    path = text.removeprefix(UNIX)
+    if not path.startswith("/") or path.endswith("/") or not path.isprintable():
+        raise ValueError(f"`{text}` names no socket by an absolute path")
+    if len(path.encode()) > _UNIX_PATH_BYTES_MAX:
+        raise ValueError(f"the path of `{text}` is longer than {_UNIX_PATH_BYTES_MAX} bytes")
+    return Address(text, 0)
 
 
 def parse_base_url(text: str) -> BaseUrl:

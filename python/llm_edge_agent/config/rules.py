@@ -135,6 +135,7 @@ class Rules:
         if self._config.tls is not None:
             if self._config.listen.api.startswith(UNIX):
                 self._fault(("tls",), "TLS is not spoken on a Unix socket", "leave `tls` out")
+                return
             self._pem(("tls", "cert_file"), self._config.tls.cert_file, "CERTIFICATE-----")
             self._pem(("tls", "key_file"), self._config.tls.key_file, "PRIVATE KEY-----")
 

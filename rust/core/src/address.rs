@@ -6,8 +6,8 @@
 //! to names, unless the configuration allows it. Private ranges are not: inside a cluster they are where
 //! names lead. Sources: RFC 6890 and its registries, RFC 6052 §2.1, RFC 3056 §2, RFC 4291 §2.5.5.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::str::FromStr;
 
 use serde::Deserialize;
 
@@ -98,8 +98,9 @@ fn reserved_v6(address: Ipv6Addr) -> Option<&'static str> {
         [0xfe80..=0xfebf, ..] => Some("link-local"),
         [0xff00..=0xffff, ..] => Some("multicast"),
         // These carry an IPv4 address to which a gateway on the way may deliver: IPv4-compatible, NAT64, 6to4.
-        [0, 0, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => reserved_v4(v4(high, low)),
-        [0x2002, high, low, ..] => reserved_v4(v4(high, low)),
+        [0, 0, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            reserved_v4(v4(high, low))
+        }
         _ => None,
     }
 }

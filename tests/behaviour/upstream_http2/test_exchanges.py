@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import h2.errors
 import h2.settings
 import msgspec
 import openai
@@ -73,7 +74,7 @@ def test_a_stream_in_pieces_of_one_byte_and_with_padding_passes(
 
 def test_a_large_body_waits_for_the_upstreams_window(make_hop: MakeHop) -> None:
     hop = make_hop(Http2Upstream(settings=SMALL_WINDOW))
-    data = body(text="x" * 3_000_000)
+    data = body(text="x" * 300_000)
     assert hop.ask(post(data=data)).status == 200
     assert hop.upstream.requests[0].body == data.replace(b"up/m", b"m")
 
@@ -108,14 +109,25 @@ def test_a_reply_without_a_body_is_whole(hop2: Http2Hop) -> None:
             assert (answer.status, answer.body, answer.complete) == (400, b"", True)
 
 
-def test_an_answer_before_the_whole_body_is_passed_on(make_hop: MakeHop) -> None:
+@pytest.mark.parametrize("says_enough", [False, True])
+def test_an_answer_before_the_whole_body_is_passed_on(
+    make_hop: MakeHop, *, says_enough: bool
+) -> None:
     hop = make_hop(Http2Upstream(at_head=True, takes_bodies=False))
-    hop.upstream.always(lambda stream: stream.json(b'{"error": "too large"}', 413))
+
+    def too_large(stream: ServerStream) -> None:
+        with stream.connection.changed:
+            stream.json(b'{"error": "too large"}', 413)
+            if says_enough and not stream.whole:
+                stream.reset(h2.errors.ErrorCodes.NO_ERROR)
+
+    hop.upstream.always(too_large)
     answer = hop.ask(post(data=body(text="x" * 2_000_000)))
     assert (answer.status, answer.body) == (413, b'{"error": "too large"}')
     # The rest of the request is called off, and the connection goes on.
-    (stream,) = hop.upstream.streams
-    stream.wait_for_reset()
+    if not says_enough:
+        (stream,) = hop.upstream.streams
+        stream.wait_for_reset()
     assert hop.ask(post()).status == 413
     assert len(hop.upstream.connections) == 1
 

@@ -36,6 +36,7 @@ def started(api: Address, *, tls: bool = False) -> Started:
         (Address("0.0.0.0", 80), False, "http://127.0.0.1:80"),
         (Address("::", 8080), True, "https://[::1]:8080"),
         (Address("gateway.internal", 443), True, "https://gateway.internal:443"),
+        (Address("unix:/run/api.sock", 0), False, "http://localhost"),
     ],
 )
 def test_scripts_get_addresses_that_they_can_connect_to(
@@ -50,6 +51,7 @@ def test_scripts_get_addresses_that_they_can_connect_to(
         "admin_token": "t0ken",
         "metrics": "http://127.0.0.1:9464",
         "key": "sk-edge-x",
+        "socket": api.unix_path,
     }
 
 

@@ -211,7 +211,7 @@ def test_engine_options_hold_what_a_start_needs(tmp_path: Path) -> None:
         load_tree(tree, env={}).config, pepper=b"\x01\xff", log_fd=2
     ).engine_options
     assert msgspec.to_builtins(options) == {
-        "listen": {"host": "::1", "port": 0},
+        "listen": {"host": "::1", "port": 0, "unix": None},
         "workers": 2,
         "reuse_port": True,
         "tls": {"cert_pem": cert.read_text(), "key_pem": key.read_text()},

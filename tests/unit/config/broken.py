@@ -202,6 +202,53 @@ BROKEN = [
         "@:2: listen.metrics: `127.0.0.1:9464` is also `listen.api`",
     ),
     Broken(
+        "listen_unix_relative",
+        OPENAI + "listen: {api: 'unix:api.sock'}\n",
+        "@:2: listen.api: `unix:api.sock` names no socket by an absolute path",
+    ),
+    Broken(
+        "listen_unix_long",
+        OPENAI + f"listen: {{api: 'unix:/{'x' * 100}'}}\n",
+        "@:2: listen.api: the path of `unix:/xxx",
+    ),
+    Broken(
+        "listen_unix_admin",
+        OPENAI + "listen: {admin: 'unix:/run/admin.sock'}\n",
+        "@:2: listen.admin: `unix:/run/admin.sock`: only `listen.api` may be a Unix socket",
+    ),
+    Broken(
+        "listen_unix_mode",
+        OPENAI + "listen: {api: 'unix:/run/a.sock', api_mode: '888'}\n",
+        "@:2: listen.api_mode: ",
+        "in quotes",
+    ),
+    Broken(
+        "listen_unix_tls",
+        OPENAI + "listen: {api: 'unix:/run/a.sock'}\ntls: {cert_file: /a, key_file: /b}\n",
+        "@:3: tls: TLS is not spoken on a Unix socket",
+    ),
+    Broken(
+        "http2_word",
+        "providers: {openai: {type: openai, api_key: x, http2: yes}}\n",
+        "@:1: providers.openai.http2: ",
+    ),
+    Broken(
+        "allow_addresses_name",
+        "providers: {openai: {type: openai, api_key: x, allow_addresses: [localhost]}}\n",
+        "@:1: providers.openai.allow_addresses[0]: `localhost` is not an address",
+        "127.0.0.0/8",
+    ),
+    Broken(
+        "allow_addresses_bits",
+        "providers: {openai: {type: openai, api_key: x, allow_addresses: [127.0.0.0/33]}}\n",
+        "@:1: providers.openai.allow_addresses[0]: `127.0.0.0/33` has more than 32 bits",
+    ),
+    Broken(
+        "dns_ttl",
+        OPENAI + "limits: {dns_ttl_ms: 0}\n",
+        "@:2: limits.dns_ttl_ms: ",
+    ),
+    Broken(
         "open_without_keys",
         OPENAI + "listen:\n  api: 0.0.0.0:8080\n",
         "@:3: listen.api: `0.0.0.0:8080` lets other machines in, but there are no keys",

@@ -24,6 +24,10 @@ class Listen(Area, frozen=True, kw_only=True):
             examples=["0.0.0.0:8080", "unix:/run/llm-edge/api.sock"],
         ),
     ] = "127.0.0.1:8080"
+    admin: Annotated[str, Meta(description="Admin API; loopback unless `insecure`.")] = (
+        "127.0.0.1:8081"
+    )
+    metrics: Annotated[str, Meta(description="`/metrics` and probes.")] = "127.0.0.1:9464"
     api_mode: Annotated[
         str,
         Meta(
@@ -32,10 +36,6 @@ class Listen(Area, frozen=True, kw_only=True):
             extra={"hint": 'write it in quotes, such as "0660"'},
         ),
     ] = "0600"
-    admin: Annotated[str, Meta(description="Admin API; loopback unless `insecure`.")] = (
-        "127.0.0.1:8081"
-    )
-    metrics: Annotated[str, Meta(description="`/metrics` and probes.")] = "127.0.0.1:9464"
 
     @property
     def api_address(self) -> Address:

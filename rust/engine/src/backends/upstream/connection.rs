@@ -32,6 +32,14 @@ enum Wire {
     Http2(Box<Stream>),
 }
 
+/// What ends a reply's body.
+pub(crate) enum End {
+    /// The bytes themselves, as HTTP/1.1 frames them.
+    Framed(ResponseFraming),
+    /// The upstream, by ending the stream; with the length that it announced.
+    Declared(Option<u64>),
+}
+
 /// Why no reply head could be read.
 #[derive(Debug)]
 pub(crate) enum ReadError {
@@ -89,19 +97,18 @@ impl Connection {
         }
     }
 
-    /// Whether another request may use it after this one. An HTTP/2 stream is for one request.
-    pub(super) fn is_reusable(&self) -> bool {
-        matches!(self.wire, Wire::Http1(_))
+    /// Whether it is one stream of a connection that others use as well.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.wire, Wire::Http2(_))
     }
 
-    /// The length the reply announced, where it is HTTP/2: its body ends as the stream does, not as the
-    /// length says. `None` over HTTP/1.1.
-    pub(crate) fn ends_by_itself(&self) -> Option<Option<u64>> {
+    /// What ends the reply's body, once its head is there.
+    pub(crate) fn end(&self) -> End {
         match (&self.wire, self.head.framing) {
-            (Wire::Http1(_), _) => None,
-            (Wire::Http2(_), ResponseFraming::None) => Some(Some(0)),
-            (Wire::Http2(_), ResponseFraming::Length(length)) => Some(Some(length)),
-            (Wire::Http2(_), ResponseFraming::Chunked | ResponseFraming::UntilClose) => Some(None),
+            (Wire::Http1(_), framing) => End::Framed(framing),
+            (Wire::Http2(_), ResponseFraming::None) => End::Declared(Some(0)),
+            (Wire::Http2(_), ResponseFraming::Length(length)) => End::Declared(Some(length)),
+            (Wire::Http2(_), ResponseFraming::Chunked | ResponseFraming::UntilClose) => End::Declared(None),
         }
     }
 

@@ -6,7 +6,7 @@ mod http2;
 mod resolve;
 mod tls;
 
-pub(crate) use connection::{Connection, ReadError};
+pub(crate) use connection::{Connection, End, ReadError};
 pub(crate) use resolve::Resolver;
 
 use std::cell::{Cell, RefCell};
@@ -175,11 +175,17 @@ impl Origin {
     /// An idle connection that still looks alive (asks the event queue's memory, not the kernel), or a place
     /// on a shared one.
     pub(crate) fn take_idle(&self) -> Option<Connection> {
+        // Those who wait for a place go first.
         if self.http2 != Http2::Never
+            && self.waiting.get() == 0
             && let Some(connection) = self.take_place()
         {
             return Some(connection);
         }
+        self.take_pooled()
+    }
+
+    fn take_pooled(&self) -> Option<Connection> {
         loop {
             let connection = self.idle.borrow_mut().pop()?;
             if connection.looks_alive() {
@@ -207,11 +213,12 @@ impl Origin {
                 Opened::Http2(link) => Ok(Connection::http2(link.take_place())),
             };
         }
-        let _waiting = Counted::one_more(&self.waiting);
+        let mut behind_others = self.waiting.get() > 0;
+        let _waiting = Waiting::one_more(self);
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
-            if let Some(connection) = self.take_idle() {
+            if !behind_others && let Some(connection) = self.take_place().or_else(|| self.take_pooled()) {
                 return Ok(connection);
             }
             if self.may_open() {
@@ -230,6 +237,7 @@ impl Origin {
                 }
             }
             changed.await;
+            behind_others = false;
         }
     }
 
@@ -243,8 +251,9 @@ impl Origin {
         links.retain(|link| !link.is_ended());
         let connecting = self.connecting.get();
         let carried = links.last().map_or(usize::MAX, |link| link.streams_max()).max(1);
-        // One that has not said how many streams it carries may have room for all who wait.
-        links.iter().all(|link| link.is_settled())
+        // One that has not said how many streams it carries may have room for all who wait; and a free place
+        // is for whoever waits longest.
+        links.iter().all(|link| link.is_settled() && link.open_streams() >= link.streams_max())
             && links.len() + connecting < self.limits.get().links_max
             && connecting.saturating_mul(carried) < self.waiting.get()
     }
@@ -321,20 +330,16 @@ impl Origin {
         Err(ConnectError::Tcp(last))
     }
 
-    /// When a connection opened now is too old: somewhere in the last tenth of the allowed age, so that those
-    /// that were opened together do not all go together.
+    /// When a connection opened now is too old.
     fn expiry(&self) -> u64 {
         let count = self.opened.get();
         self.opened.set(count.wrapping_add(1));
-        let age_max_ms = self.limits.get().age_max_ms;
-        // Multiples of the golden ratio fall far from one another, however many there are.
-        let spread = u64::from(count.wrapping_mul(0x9E37_79B9) >> 16);
-        self.clock.now_ms() + age_max_ms - ((age_max_ms / 10).saturating_mul(spread) >> 16)
+        self.clock.now_ms() + life_ms(self.limits.get().age_max_ms, count)
     }
 
     /// Takes back a connection whose reply was read to its end.
     pub(crate) fn put_idle(&self, mut connection: Connection, now_ms: u64) {
-        if !connection.is_reusable() || connection.expires_ms <= now_ms {
+        if connection.is_shared() || connection.expires_ms <= now_ms {
             return;
         }
         let mut idle = self.idle.borrow_mut();
@@ -383,6 +388,14 @@ fn http1(socket: Socket, address: Option<IpAddr>, expires_ms: u64) -> Opened {
     connection.address = address;
     connection.expires_ms = expires_ms;
     Opened::Http1(Box::new(connection))
+}
+
+/// How long the `count`th connection may live: somewhere in the last tenth of the allowed age, so that those
+/// that were opened together do not all go together.
+fn life_ms(age_max_ms: u64, count: u32) -> u64 {
+    // Multiples of the golden ratio fall far from one another, however many there are.
+    let spread = u64::from(count.wrapping_mul(0x9E37_79B9) >> 16);
+    age_max_ms - ((age_max_ms / 10).saturating_mul(spread) >> 16)
 }
 
 /// Of the addresses a name leads to, those it may lead to (B21).
@@ -440,6 +453,25 @@ impl Drop for Counted<'_> {
     }
 }
 
+/// A request that waits for a place. When it is done, however that ends, the next one looks: there may be
+/// another place, or the one that this was told of and did not take.
+struct Waiting<'a> {
+    _count: Counted<'a>,
+    changed: &'a Notify,
+}
+
+impl<'a> Waiting<'a> {
+    fn one_more(origin: &'a Origin) -> Self {
+        Self { _count: Counted::one_more(&origin.waiting), changed: &origin.changed }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.changed.notify_one();
+    }
+}
+
 /// A connection being opened; however that ends, those who wait look again.
 struct Connecting<'a> {
     _count: Counted<'a>,
@@ -456,5 +488,33 @@ impl Drop for Connecting<'_> {
     fn drop(&mut self) {
         // The waiters are polled later, when the count is down.
         self.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_opened_together_go_one_after_the_other() {
+        let mut lives: Vec<_> = (0..100).map(|count| life_ms(600_000, count)).collect();
+        lives.sort_unstable();
+        assert!(lives.iter().all(|life| (540_000..=600_000).contains(life)));
+        // Of 100 in a minute, no two within a fifth of a second.
+        assert!(lives.windows(2).all(|pair| pair[1] - pair[0] > 200));
+        assert_eq!(life_ms(1, 77), 1);
+    }
+
+    #[test]
+    fn of_several_addresses_those_that_are_allowed_stay() {
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let found = vec![ip("10.0.0.1"), ip("127.0.0.1"), ip("169.254.169.254")];
+        let none: &[AddressRange] = &[];
+        assert_eq!(permitted(found.clone(), false, none).unwrap(), [ip("10.0.0.1")]);
+        assert_eq!(permitted(found.clone(), true, none).unwrap(), [ip("10.0.0.1"), ip("127.0.0.1")]);
+        let allowed = ["169.254.0.0/16".parse().unwrap()];
+        assert_eq!(permitted(found, false, &allowed).unwrap(), [ip("10.0.0.1"), ip("169.254.169.254")]);
+        let refused = permitted(vec![ip("169.254.169.254")], true, none);
+        assert!(matches!(refused, Err(ConnectError::Reserved("link-local"))));
     }
 }

@@ -23,7 +23,7 @@ const LOOKUP_MAX: Duration = Duration::from_secs(5);
 /// names give a different choice of their addresses each time.
 const MISSING_MAX: u8 = 3;
 /// A name that no connection was made for in this time is not asked for again by itself.
-const IN_USE: Duration = Duration::from_secs(60);
+const IN_USE: Duration = Duration::from_mins(1);
 
 /// All names, for as long as an origin uses them.
 #[derive(Default)]
@@ -126,7 +126,7 @@ impl Name {
 
     /// Asks anew when the answer is about to be old and somebody uses the name. Called once a second.
     pub(crate) fn refresh(self: &Arc<Self>, ttl: Duration) {
-        let soon = ttl.saturating_sub(Duration::from_secs(1));
+        let soon = ttl.saturating_sub(Duration::from_secs(1)).max(ttl / 2);
         if self.is_in_use() && self.age().is_some_and(|age| age >= soon) {
             self.ask();
         }
@@ -187,12 +187,11 @@ impl Name {
         let host = (self.host.clone(), 0);
         let asked = tokio::net::lookup_host(host);
         tokio::pin!(asked);
-        let found = match tokio::time::timeout(LOOKUP_MAX, asked.as_mut()).await {
-            Ok(found) => found,
-            Err(_) => {
-                self.failed("the resolver does not answer".to_owned());
-                asked.await
-            }
+        let found = if let Ok(found) = tokio::time::timeout(LOOKUP_MAX, asked.as_mut()).await {
+            found
+        } else {
+            self.failed("the resolver does not answer".to_owned());
+            asked.await
         };
         match found.map(|found| found.map(|at| at.ip()).collect::<Vec<_>>()) {
             Ok(found) if !found.is_empty() => self.succeeded(found),

@@ -17,7 +17,7 @@ use crate::exchange::Exchange;
 /// Interim replies (1xx) before the final one that are put up with.
 const INTERIM_MAX: u32 = 16;
 
-/// Times an attempt is made anew at once because a kept connection failed before anything was done for it.
+/// Times an attempt is made anew at once because the upstream did nothing for it on a shared connection.
 const AGAIN_MAX: u32 = 4;
 
 /// How an attempt failed.
@@ -70,7 +70,9 @@ impl Attempt<'_> {
             match self.write(&mut connection).await {
                 Ok(()) => {}
                 // The upstream had closed a kept-alive connection just then: take another one.
-                Err(Failed::Unsent(_)) if connection.reused && again < AGAIN_MAX => {
+                Err(Failed::Unsent(_))
+                    if connection.reused && (again < AGAIN_MAX || !connection.is_shared()) =>
+                {
                     again += 1;
                     x.worker.buffers.give(connection.buffer);
                     continue;

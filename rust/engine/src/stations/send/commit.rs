@@ -10,7 +10,7 @@ use llm_edge_core::rejection::Rejection;
 use llm_edge_core::tap::Tap;
 
 use super::{Begun, Sender};
-use crate::backends::upstream::Connection;
+use crate::backends::upstream::{Connection, End};
 use crate::exchange::Exchange;
 
 /// Most bytes of a stream that are held.
@@ -74,12 +74,12 @@ fn look(connection: &Connection, dialect: Dialect) -> Seen {
     let mut tap = Tap::sse(dialect);
     let mut ended = false;
     let buffer = &connection.buffer;
-    match connection.head.framing {
-        _ if connection.ends_by_itself().is_some() => {
+    match connection.end() {
+        End::Declared(_) => {
             ended = connection.is_ended();
             tap.push(buffer.get(connection.head.len..).unwrap_or_default());
         }
-        ResponseFraming::Chunked => {
+        End::Framed(ResponseFraming::Chunked) => {
             let mut decoder = Chunked::new();
             let mut at = connection.head.len;
             loop {
@@ -100,13 +100,15 @@ fn look(connection: &Connection, dialect: Dialect) -> Seen {
                 };
             }
         }
-        ResponseFraming::None => ended = true,
-        ResponseFraming::Length(length) => {
+        End::Framed(ResponseFraming::None) => ended = true,
+        End::Framed(ResponseFraming::Length(length)) => {
             let body = buffer.get(connection.head.len..).unwrap_or_default();
             ended = body.len() as u64 >= length;
             tap.push(body);
         }
-        ResponseFraming::UntilClose => tap.push(buffer.get(connection.head.len..).unwrap_or_default()),
+        End::Framed(ResponseFraming::UntilClose) => {
+            tap.push(buffer.get(connection.head.len..).unwrap_or_default())
+        }
     }
     if tap.content_seen() {
         Seen::Word

@@ -9,7 +9,7 @@ use llm_edge_core::snapshot::Route;
 
 use super::super::head::Head;
 use super::{Begun, Refused};
-use crate::backends::upstream::Connection;
+use crate::backends::upstream::{Connection, End};
 use crate::exchange::Exchange;
 
 /// Most bytes of an error that are waited for, and how long: what tells two errors of one status apart.
@@ -89,16 +89,14 @@ async fn read_body(x: &Exchange, connection: &mut Connection, latest_ms: u64) {
 
 /// Whether the reply has come to its last byte, and nothing behind it.
 pub(super) fn is_whole(connection: &Connection) -> bool {
-    if connection.ends_by_itself().is_some() {
-        return connection.is_ended();
-    }
     let start = connection.head.len;
     let there = connection.buffer.len().saturating_sub(start) as u64;
-    match connection.head.framing {
-        ResponseFraming::None => there == 0,
-        ResponseFraming::Length(length) => there == length,
-        ResponseFraming::UntilClose => false,
-        ResponseFraming::Chunked => {
+    match connection.end() {
+        End::Declared(_) => connection.is_ended(),
+        End::Framed(ResponseFraming::None) => there == 0,
+        End::Framed(ResponseFraming::Length(length)) => there == length,
+        End::Framed(ResponseFraming::UntilClose) => false,
+        End::Framed(ResponseFraming::Chunked) => {
             let mut decoder = Chunked::new();
             let mut at = start;
             loop {

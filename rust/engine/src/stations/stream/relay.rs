@@ -16,7 +16,7 @@ use llm_edge_core::tap::{Payload, Tap};
 use super::holdback::Holdback;
 use super::inflate::{self, Watch};
 use crate::backends::cache::memory::Stored;
-use crate::backends::upstream::{Connection, Origin};
+use crate::backends::upstream::{Connection, End, Origin};
 use crate::deadlines::Lapse;
 use crate::exchange::Exchange;
 use crate::stations::cache::Keep;
@@ -116,12 +116,12 @@ impl Relay {
     pub(super) fn new(x: &Exchange, begun: Begun, keep: Option<(Keep, Vec<u8>)>) -> Self {
         let Begun { connection, origin, progress_ms, latest_ms, .. } = begun;
         let head = &connection.head;
-        let decoder = match (connection.ends_by_itself(), head.framing) {
-            (Some(length), _) => Decoder::UntilEnd(length),
-            (None, ResponseFraming::None) => Decoder::Length(0),
-            (None, ResponseFraming::Length(n)) => Decoder::Length(n),
-            (None, ResponseFraming::Chunked) => Decoder::Chunked(Chunked::new()),
-            (None, ResponseFraming::UntilClose) => Decoder::UntilClose,
+        let decoder = match connection.end() {
+            End::Declared(length) => Decoder::UntilEnd(length),
+            End::Framed(ResponseFraming::None) => Decoder::Length(0),
+            End::Framed(ResponseFraming::Length(n)) => Decoder::Length(n),
+            End::Framed(ResponseFraming::Chunked) => Decoder::Chunked(Chunked::new()),
+            End::Framed(ResponseFraming::UntilClose) => Decoder::UntilClose,
         };
         let payload = payload_kind(&connection);
         let status = head.status;

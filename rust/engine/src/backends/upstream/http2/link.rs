@@ -227,7 +227,7 @@ where
             Told::Look if shared.heard.replace(false) || shared.open.get() == 0 => pinged = false,
             Told::Look if pinged => break,
             Told::Look => {
-                pinged = pings.as_mut().is_some_and(|pings| pings.send_ping(Ping::opaque()).is_ok())
+                pinged = pings.as_mut().is_some_and(|pings| pings.send_ping(Ping::opaque()).is_ok());
             }
         }
     }

@@ -1,7 +1,7 @@
 //! HTTP/2 to an upstream: connections that many exchanges share, and the stream that one of them has.
 //!
 //! Framing, flow control and header compression are the h2 crate's. Invariants: a body is whole only when the
-//! upstream has declared its end (END_STREAM), whatever else ends it is an error (B04); what was read and not
+//! upstream has declared its end (`END_STREAM`), whatever else ends it is an error (B04); what was read and not
 //! yet taken by the relay is bounded by the stream's window, which is given back only as the relay takes
 //! (B10); a stream dropped before its end is reset at once (B01); an error says "unprocessed" only where the
 //! upstream said so (RFC 9113 §8.7) or no byte was written since the request was handed over (B03).
@@ -20,6 +20,7 @@ use bytes::{Buf as _, Bytes};
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
 use http::Response;
+use http::header::CONTENT_LENGTH;
 
 use super::connection::{Invalid, ReadError, WriteError};
 use crate::buffers::BUFFER_BYTES;
@@ -57,6 +58,8 @@ enum State {
 
 struct Receiving {
     body: RecvStream,
+    /// Bytes that were announced and have not come, where a length was announced.
+    missing: Option<u64>,
     /// Held because a request that has not left whole is reset when this goes, and not before.
     _sending: SendStream<Bytes>,
 }
@@ -93,8 +96,10 @@ impl Stream {
                 left -= now.len();
                 piece = later;
                 let State::Sent(_, sending) = &mut self.state else { return Ok(false) };
-                let sent = sending.send_data(Bytes::copy_from_slice(now), left == 0);
-                sent.map_err(|e| self.write_error(e))?;
+                if sending.send_data(Bytes::copy_from_slice(now), left == 0).is_err() {
+                    // The upstream has closed the stream; why is the reply's affair.
+                    return Ok(false);
+                }
             }
         }
         Ok(true)
@@ -138,7 +143,10 @@ impl Stream {
         };
         let response = answer.map_err(|error| self.read_error(error))?;
         head::render(&response, buffer);
-        self.state = State::Reading(Receiving { body: response.into_body(), _sending: sending });
+        let length =
+            response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let body = response.into_body();
+        self.state = State::Reading(Receiving { body, missing: length, _sending: sending });
         Ok(())
     }
 
@@ -153,7 +161,15 @@ impl Stream {
         while self.held.is_empty() {
             let State::Reading(receiving) = &mut self.state else { return Poll::Ready(()) };
             match ready!(receiving.body.poll_data(cx)) {
-                Some(Ok(data)) => self.held = data,
+                Some(Ok(data)) => {
+                    receiving.missing = receiving.missing.map(|left| left.saturating_sub(data.len() as u64));
+                    self.held = data;
+                }
+                // A whole reply, and no more of the request is wanted (RFC 9113 §8.1). That it is whole is
+                // then known by its length alone: h2 forgets the end that was declared before.
+                Some(Err(error)) if is_enough(&error) && receiving.missing == Some(0) => {
+                    self.state = State::Ended;
+                }
                 Some(Err(error)) => self.state = State::Broken(io_error(error)),
                 None => self.state = State::Ended,
             }
@@ -173,7 +189,7 @@ impl Stream {
         }
         let mut taken = 0;
         while buffer.len() < buffer.capacity() {
-            if let Poll::Pending = self.poll_readable(cx) {
+            if self.poll_readable(cx).is_pending() {
                 return if taken > 0 { Poll::Ready(Ok(taken)) } else { Poll::Pending };
             }
             if self.held.is_empty() {
@@ -236,6 +252,10 @@ impl Stream {
             error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM));
         refused || self.seat.written() == self.written_before
     }
+}
+
+fn is_enough(error: &h2::Error) -> bool {
+    error.is_remote() && error.is_reset() && error.reason() == Some(Reason::NO_ERROR)
 }
 
 /// The rendered head, its empty line included, and what follows it.
