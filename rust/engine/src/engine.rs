@@ -16,6 +16,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::backends::cache::memory::ExactCache;
 use crate::backends::upstream::Origin;
+use crate::descriptors;
 use crate::doors::{listener, server_config};
 use crate::memory::Trim;
 use crate::options::{Options, cores};
@@ -81,6 +82,7 @@ impl Engine {
             draining: AtomicBool::new(false),
             ready: AtomicBool::new(true),
             connections: AtomicU64::new(0),
+            clients: Arc::default(),
             buffered_bytes: AtomicU64::new(0),
         });
         Ok(Self { options, shared, running: Mutex::new(None), pid: std::process::id() })
@@ -137,6 +139,7 @@ impl Engine {
             return Err(EngineError("there is no snapshot yet: call `apply` first".to_owned()));
         }
         self.shared.draining.store(false, Ordering::Relaxed);
+        descriptors::look();
         let tls = self.options.tls.as_ref().map(server_config).transpose()?;
         let count = if self.options.workers == 0 { cores() } else { self.options.workers };
         let (address, listeners) = listener::bind(&self.options, count)?;

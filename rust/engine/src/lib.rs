@@ -6,7 +6,9 @@
 
 mod backends;
 mod buffers;
+mod clients;
 mod deadlines;
+mod descriptors;
 mod doors;
 mod exchange;
 mod loaded;

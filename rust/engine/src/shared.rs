@@ -10,6 +10,7 @@ use llm_edge_core::principal::virtual_key::Pepper;
 use llm_edge_core::snapshot::Snapshot;
 
 use crate::backends::cache::memory::ExactCache;
+use crate::clients::Clients;
 
 /// See the module.
 pub(crate) struct Shared {
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     /// What `/readyz` says.
     pub(crate) ready: AtomicBool,
     pub(crate) connections: AtomicU64,
+    pub(crate) clients: Arc<Clients>,
     pub(crate) buffered_bytes: AtomicU64,
 }
 

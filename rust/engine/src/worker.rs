@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +17,9 @@ use tokio::sync::Notify;
 
 use crate::backends::upstream::Origin;
 use crate::buffers::Buffers;
+use crate::clients::{ClientCount, RefusalLog, Refused};
 use crate::deadlines::Deadlines;
+use crate::descriptors;
 use crate::loaded::Loaded;
 use crate::shared::Shared;
 use crate::telemetry::bank::Bank;
@@ -149,24 +152,46 @@ impl Worker {
         n
     }
 
-    /// Counts a new client connection, unless too many are open.
-    pub(crate) fn admit_connection(self: &Rc<Self>) -> Option<ConnectionCount> {
-        let max = u64::from(self.loaded.borrow().snapshot.limits.connections_max);
+    /// Counts a new client connection from `peer`, unless too many are open.
+    pub(crate) fn admit_connection(self: &Rc<Self>, peer: Option<IpAddr>) -> Option<ConnectionCount> {
+        let (all_max, per_client_max) = {
+            let loaded = self.loaded.borrow();
+            let limits = &loaded.snapshot.limits;
+            (u64::from(limits.connections_max), u64::from(limits.connections_per_client_max))
+        };
+        let fit = descriptors::client_connections_max();
+        let max = all_max.min(fit);
         let cells = &self.bank.worker;
-        if self.shared.connections.fetch_add(1, Ordering::Relaxed) >= max {
+        let refuse = |reason: Refused| {
             self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-            cells.connections_refused.add(1);
-            return None;
+            if let Some(cell) = cells.connections_refused.get(reason as usize) {
+                cell.add(1);
+            }
+            None
+        };
+        if self.shared.connections.fetch_add(1, Ordering::Relaxed) >= max {
+            return refuse(if all_max <= fit { Refused::Connections } else { Refused::Descriptors });
         }
+        let per_client_max = if per_client_max == 0 { max - max / 4 } else { per_client_max };
+        let client = match peer.map(|peer| self.shared.clients.admit(peer, per_client_max)) {
+            Some(None) => return refuse(Refused::PerClient),
+            counted => counted.flatten(),
+        };
         cells.connections.add(1);
         cells.connections_opened.add(1);
-        Some(ConnectionCount(Rc::clone(self)))
+        Some(ConnectionCount { worker: Rc::clone(self), _client: client })
     }
 
-    /// Retires idle upstream connections, once a second for as long as the worker lives.
+    /// Retires idle upstream connections and says what was refused, once a second for as long as the worker
+    /// lives.
     pub(crate) async fn retire_idle(&self) {
+        let mut refusals = RefusalLog::default();
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
+            descriptors::look();
+            if let Some(line) = refusals.look(&self.bank.worker.connections_refused) {
+                self.log.push(line.as_bytes(), &self.bank.worker.log_dropped);
+            }
             // Without clients nobody sweeps, and the coarse clock stands still.
             self.deadlines.look_at_clock();
             let loaded = self.loaded();
@@ -182,11 +207,14 @@ impl Worker {
 }
 
 /// One client connection, counted for as long as it lives.
-pub(crate) struct ConnectionCount(Rc<Worker>);
+pub(crate) struct ConnectionCount {
+    worker: Rc<Worker>,
+    _client: Option<ClientCount>,
+}
 
 impl Drop for ConnectionCount {
     fn drop(&mut self) {
-        self.0.shared.connections.fetch_sub(1, Ordering::Relaxed);
-        self.0.bank.worker.connections.sub(1);
+        self.worker.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        self.worker.bank.worker.connections.sub(1);
     }
 }

@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{http1, http2};
 use crate::deadlines::Lapse;
+use crate::descriptors;
 use crate::options::Options;
 use crate::socket::Socket;
 use crate::worker::Worker;
@@ -95,10 +96,23 @@ pub(crate) async fn accept(
             () = &mut drain => break,
         };
         match accepted {
-            Ok((tcp, _)) => open(&worker, tcp, tls.as_ref()),
+            Ok((tcp, peer)) => open(&worker, tcp, peer, tls.as_ref()),
             // Out of descriptors: trying again at once would only burn the processor.
-            Err(e) if !is_of_peer(&e) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(e) if !is_of_peer(&e) => {
+                worker.bank.worker.accept_pauses.add(1);
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                descriptors::look();
+            }
             Err(_) => {}
+        }
+    }
+    // A handshake that is under way now would end in a reset when the socket closes: begin no new ones, and
+    // let those end.
+    refuse_handshakes(&listener);
+    let until = tokio::time::Instant::now() + HANDSHAKE_GRACE;
+    while let Ok(accepted) = tokio::time::timeout_at(until, listener.accept()).await {
+        if let Ok((tcp, peer)) = accepted {
+            open(&worker, tcp, peer, tls.as_ref());
         }
     }
     // Without tokio's budget, which would end the loop before the queue is empty.
@@ -108,12 +122,37 @@ pub(crate) async fn accept(
     }));
     tokio::pin!(queued);
     while let Some(accepted) = std::future::poll_fn(|cx| queued.as_mut().poll(cx)).await {
-        if let Ok((tcp, _)) = accepted {
-            open(&worker, tcp, tls.as_ref());
+        if let Ok((tcp, peer)) = accepted {
+            open(&worker, tcp, peer, tls.as_ref());
         }
     }
     Ok(())
 }
+
+/// How long no connection is accepted after the process had no descriptor for one.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the last part of a handshake may take once a drain has begun.
+const HANDSHAKE_GRACE: Duration = Duration::from_millis(30);
+
+/// Drops what would begin a connection: its client tries again after a second, and by then either finds the
+/// port closed or another process behind it. Where the system cannot, a reset in that moment stays possible.
+#[cfg(target_os = "linux")]
+fn refuse_handshakes(listener: &TcpListener) {
+    use socket2::SockFilter;
+    // Classic BPF, over the TCP header: load the byte of flags (RFC 9293 §3.1), drop if SYN is among them,
+    // else take all of the segment.
+    let program = [
+        SockFilter::new(0x30, 0, 0, 13),
+        SockFilter::new(0x45, 0, 1, 0x02),
+        SockFilter::new(0x06, 0, 0, 0),
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ];
+    drop(socket2::SockRef::from(listener).attach_filter(&program));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_handshakes(_listener: &TcpListener) {}
 
 /// Errors of one connection that was gone before it was accepted.
 fn is_of_peer(e: &io::Error) -> bool {
@@ -123,8 +162,8 @@ fn is_of_peer(e: &io::Error) -> bool {
     )
 }
 
-fn open(worker: &Rc<Worker>, tcp: TcpStream, tls: Option<&TlsAcceptor>) {
-    let Some(count) = worker.admit_connection() else { return };
+fn open(worker: &Rc<Worker>, tcp: TcpStream, peer: SocketAddr, tls: Option<&TlsAcceptor>) {
+    let Some(count) = worker.admit_connection(Some(peer.ip())) else { return };
     // Small writes must not wait for the acknowledgement of earlier ones.
     if tcp.set_nodelay(true).is_err() {
         return;
@@ -146,7 +185,7 @@ fn open(worker: &Rc<Worker>, tcp: TcpStream, tls: Option<&TlsAcceptor>) {
 }
 
 /// The client connection preface of HTTP/2 (RFC 9113 §3.4) begins so; no HTTP/1.1 request does.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// How long a connection that was just opened may take to send its first byte once a drain has begun.
 const DRAIN_GRACE: Duration = Duration::from_millis(100);

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use llm_edge_core::rejection::Code;
 use llm_edge_core::surface::Operation;
 
+use crate::clients::REFUSED;
+
 use super::bank::{
     ATTEMPT_RESULTS, Bank, CACHE_RESULTS, Cell64, DURATION_US, Histogram, OVERHEAD_US, STATUS_CLASSES,
     TOKEN_TYPES, WorkerCells,
@@ -103,8 +105,20 @@ const CONNECTIONS_OPENED: Metric =
 const CONNECTIONS_REFUSED: Metric = metric(
     "llm_edge_connections_refused_total",
     "counter",
+    &["reason"],
+    "Client connections closed at once, by the bound that was reached: `connections_max`, `connections_per_client_max`, or the process's `descriptors`.",
+);
+const ACCEPT_PAUSES: Metric = metric(
+    "llm_edge_accept_pauses_total",
+    "counter",
     &[],
-    "Client connections closed at once because `limits.connections_max` were open.",
+    "Pauses of 100 ms in accepting connections because the process had no descriptor left.",
+);
+const STALLED_STREAMS: Metric = metric(
+    "llm_edge_stalled_streams_total",
+    "counter",
+    &[],
+    "HTTP/2 streams reset because their client took nothing for `limits.write_stall_ms`.",
 );
 const UPSTREAM_OPENED: Metric =
     metric("llm_edge_upstream_connections_total", "counter", &[], "Connections opened to upstreams.");
@@ -144,6 +158,8 @@ pub const METRICS: &[Metric] = &[
     CONNECTIONS,
     CONNECTIONS_OPENED,
     CONNECTIONS_REFUSED,
+    ACCEPT_PAUSES,
+    STALLED_STREAMS,
     UPSTREAM_OPENED,
     CACHE_STORED,
     LOG_DROPPED,
@@ -282,6 +298,11 @@ fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {
         let count = banks.iter().filter_map(|b| b.worker.rejections.get(at)).map(Cell64::get).sum();
         sample(out, REJECTIONS.name, &format!("code=\"{}\"", code.row().code), count);
     }
+    header(out, &CONNECTIONS_REFUSED);
+    for (at, reason) in REFUSED.into_iter().enumerate() {
+        let count = banks.iter().filter_map(|b| b.worker.connections_refused.get(at)).map(Cell64::get).sum();
+        sample(out, CONNECTIONS_REFUSED.name, &format!("reason=\"{reason}\""), count);
+    }
     let mut overhead = Sum::default();
     for bank in banks {
         overhead.add(&bank.worker.overhead);
@@ -293,7 +314,8 @@ fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {
         (&OPEN_STREAMS, |w| &w.open_streams),
         (&CONNECTIONS, |w| &w.connections),
         (&CONNECTIONS_OPENED, |w| &w.connections_opened),
-        (&CONNECTIONS_REFUSED, |w| &w.connections_refused),
+        (&ACCEPT_PAUSES, |w| &w.accept_pauses),
+        (&STALLED_STREAMS, |w| &w.stalled_streams),
         (&UPSTREAM_OPENED, |w| &w.upstream_connections_opened),
         (&CACHE_STORED, |w| &w.cache_stored),
         (&LOG_DROPPED, |w| &w.log_dropped),

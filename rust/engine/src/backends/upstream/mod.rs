@@ -17,6 +17,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 
+use crate::descriptors;
 use crate::socket::Socket;
 
 /// One upstream address, with this worker's idle connections to it.
@@ -114,6 +115,9 @@ impl Origin {
                     .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             };
             match connected {
+                Ok(tcp) if descriptors::is_reserved(&tcp) => {
+                    return Err(ConnectError::Tcp(io::Error::from_raw_os_error(libc::EMFILE)));
+                }
                 Ok(tcp) => return self.secure(tcp).await,
                 Err(e) => last = e,
             }

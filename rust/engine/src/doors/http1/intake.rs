@@ -7,7 +7,7 @@ use llm_edge_core::span::Span;
 
 use super::wire::Wire;
 use crate::exchange::Exchange;
-use crate::stations::body::BodyError;
+use crate::stations::body::{BodyError, Pace};
 
 impl Wire {
     /// Reads the request to its end and tells where its body is.
@@ -48,8 +48,9 @@ impl Wire {
                 x.input.reserve_exact(missing);
             }
         }
+        let pace = self.pace(x);
         while x.input.len() < end {
-            self.read_more(x).await?;
+            self.read_more(x, &pace, x.input.len() - start).await?;
             // Counted as it arrives: an announcement alone takes no room from others.
             x.hold((x.input.len().min(end) - start) as u64)?;
         }
@@ -60,6 +61,7 @@ impl Wire {
         let mut decoder = Chunked::new();
         // Payload moves down over the framing: `filled` is where it ends, `at` what was looked at.
         let (mut filled, mut at) = (start, start);
+        let pace = self.pace(x);
         loop {
             match decoder.step(&x.input, at).map_err(BodyError::Invalid)? {
                 Step::Size { next, .. } | Step::ChunkEnd { next, .. } | Step::Trailer { next } => at = next,
@@ -78,7 +80,7 @@ impl Wire {
                     x.input.truncate(filled);
                     at = filled;
                     self.say_continue(x, start).await?;
-                    self.read_more(x).await?;
+                    self.read_more(x, &pace, filled - start).await?;
                 }
             }
         }
@@ -93,14 +95,18 @@ impl Wire {
         Ok(())
     }
 
-    async fn read_more(&self, x: &mut Exchange) -> Result<(), BodyError> {
-        self.timer.arm(x.loaded.snapshot.limits.body_progress_ms);
+    fn pace(&self, x: &Exchange) -> Pace {
+        Pace::begin(x.worker.deadlines.now_ms())
+    }
+
+    async fn read_more(&self, x: &mut Exchange, pace: &Pace, received: usize) -> Result<(), BodyError> {
+        pace.arm(&self.timer, &x.loaded.snapshot.limits, received);
         match self.timer.limit(self.read(&mut x.input)).await {
             Ok(Ok(0)) => Err(BodyError::Gone),
             Ok(Ok(_)) => Ok(()),
             Ok(Err(e)) if e.kind() == io::ErrorKind::Interrupted => Ok(()),
             Ok(Err(_)) => Err(BodyError::Gone),
-            Err(_) => Err(BodyError::Stalled),
+            Err(_) => Err(pace.lapsed(x.worker.deadlines.now_ms(), &x.loaded.snapshot.limits, received)),
         }
     }
 }
