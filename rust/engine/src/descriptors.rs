@@ -10,11 +10,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Descriptors that the data path leaves to the control plane.
 const RESERVED: u64 = 32;
-/// What the process holds before its first connection: listeners, event queues, log, state.
-const OWN: u64 = 64;
-
 /// Soft limit of the process; it may be changed from outside while the process runs (`prlimit`).
 static LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
+/// What the process holds before its first connection: listeners, event queues, log, state.
+static OWN: AtomicU64 = AtomicU64::new(64);
+
+/// What it opens for itself later: the control plane's event queues, files that are read again.
+const OPENED_LATER: u64 = 32;
+
+/// Counts what is open now, before the first connection.
+pub(crate) fn count_own() {
+    look();
+    // Where there is no /proc, the guess stands.
+    if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
+        OWN.store(open.count() as u64 + OPENED_LATER, Ordering::Relaxed);
+    }
+}
 
 /// Looks the limit up anew.
 pub(crate) fn look() {
@@ -27,7 +38,8 @@ pub(crate) fn look() {
 
 /// Client connections for which there are descriptors, each with one of its own towards an upstream.
 pub(crate) fn client_connections_max() -> u64 {
-    LIMIT.load(Ordering::Relaxed).saturating_sub(RESERVED + OWN).max(2) / 2
+    let own = OWN.load(Ordering::Relaxed).saturating_add(RESERVED);
+    LIMIT.load(Ordering::Relaxed).saturating_sub(own).max(2) / 2
 }
 
 /// Whether this descriptor is one of the last, which are not for the data path.

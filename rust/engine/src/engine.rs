@@ -139,7 +139,6 @@ impl Engine {
             return Err(EngineError("there is no snapshot yet: call `apply` first".to_owned()));
         }
         self.shared.draining.store(false, Ordering::Relaxed);
-        descriptors::look();
         let tls = self.options.tls.as_ref().map(server_config).transpose()?;
         let count = if self.options.workers == 0 { cores() } else { self.options.workers };
         let (address, listeners) = listener::bind(&self.options, count)?;
@@ -206,6 +205,7 @@ impl Engine {
                 Err(_) => return Err(EngineError("a worker thread ended at its start".to_owned())),
             }
         }
+        descriptors::count_own();
         let (log_stop, log) = start_log(self.options.log_fd, queues, Arc::clone(&self.shared))?;
         *running = Some(Running { address, workers, banks, log_stop, log });
         Ok(address)

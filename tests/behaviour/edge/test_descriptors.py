@@ -52,7 +52,7 @@ def served(running: Running) -> bool:
 def test_the_program_takes_all_descriptors_it_may_have(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, upstream: Upstream
 ) -> None:
-    hop = starting_with(monkeypatch, tmp_path, "ulimit -Hn 4096; ulimit -Sn 256", upstream)
+    hop = starting_with(monkeypatch, tmp_path, "ulimit -Sn 256; ulimit -Hn 4096", upstream)
     assert allowed(hop.running) == (4096, 4096)
     hop.running.stop()
 
@@ -63,16 +63,17 @@ def test_with_few_descriptors_clients_are_refused_and_the_rest_works(
     hop = starting_with(monkeypatch, tmp_path, "ulimit -n 200", upstream)
     upstream.always(Read(), AwaitClose(seconds=30))
     with contextlib.ExitStack() as stack:
-        wires = [stack.enter_context(hop.connect()) for _ in range(150)]
+        # From several addresses, since one has no more than its share.
+        sources = [f"127.0.0.{30 + number % 5}" for number in range(150)]
+        wires = [stack.enter_context(Wire(hop.running.address, source=one)) for one in sources]
         for wire in wires:
             with contextlib.suppress(ConnectionError):
                 wire.send(post(data=body(stream=True)))
         time.sleep(0.5)
         scraped = hop.running.scrape()
         # Each of those let in has its upstream, and was not sent away later.
-        assert 40 <= upstream.begun == scraped["llm_edge_connections"] <= 100
+        assert 20 <= upstream.begun == scraped["llm_edge_connections"] <= 75
         assert scraped[REFUSED] == 150 - upstream.begun
-        assert 'llm_edge_rejections_total{code="overloaded"} 0' not in hop.running.log()
         busy_s = hop.running.cpu_s
         time.sleep(1)
         assert hop.running.cpu_s - busy_s < 0.2
@@ -112,6 +113,9 @@ def test_accepting_pauses_without_a_descriptor_and_goes_on_with_one(
     with hop.connect() as held:
         held.send(LIVEZ)
         assert held.answer().status == 200
+        # The control plane is up, too: both of its servers have what they open at their start.
+        assert running.ask_admin("status")["connections"] == 1
+        assert running.scrape()["llm_edge_accept_pauses_total"] == 0
         _, hard = allowed(running)
         # Fewer than it has open: every accept fails, and there is nothing to be reserved.
         resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (running.descriptors // 2, hard))
