@@ -82,7 +82,7 @@ docs: gen ## reference pages, and the Rust documentation under target/doc
 # --- tests ------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: unit behaviour fuzz bench-gate ## everything that must pass, set-up included
+test: unit behaviour h2spec fuzz bench-gate ## everything that must pass, set-up included
 
 .PHONY: unit
 unit: unit-rust unit-python ## Rust tests and doctests; Python tests that start no process
@@ -103,6 +103,10 @@ behaviour: $(STAMPS)/engine $(STAMPS)/system-test $(STAMPS)/node ## tests throug
 .PHONY: fuzz
 fuzz: $(STAMPS)/system-test ## a few seconds of each fuzz target (FUZZ_SECONDS=600 for a long run)
 	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+.PHONY: h2spec
+h2spec: $(STAMPS)/engine ## HTTP/2 and HPACK conformance, on a plain and on a TLS listener
+	@scripts/h2spec.sh
 
 .PHONY: bench
 bench: $(STAMPS)/venv $(STAMPS)/system-bench ## measure against nginx (BENCH=quick: five minutes)
