@@ -21,6 +21,8 @@ FUZZ_SECONDS ?= 4
 DEMO ?=
 DEMO_ARGS ?=
 BENCH ?= full
+SMUGGLING ?= full
+SEED ?=
 
 # A build in CI may not change the lock file; at the desk it follows the manifests.
 LOCKED := $(if $(CI),--locked)
@@ -82,7 +84,7 @@ docs: gen ## reference pages, and the Rust documentation under target/doc
 # --- tests ------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: unit behaviour h2spec fuzz bench-gate ## everything that must pass, set-up included
+test: unit behaviour h2spec smuggling-quick fuzz bench-gate ## everything that must pass, set-up included
 
 .PHONY: unit
 unit: unit-rust unit-python ## Rust tests and doctests; Python tests that start no process
@@ -103,6 +105,14 @@ behaviour: $(STAMPS)/engine $(STAMPS)/system-test $(STAMPS)/node ## tests throug
 .PHONY: fuzz
 fuzz: $(STAMPS)/system-test ## a few seconds of each fuzz target (FUZZ_SECONDS=600 for a long run)
 	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+.PHONY: smuggling
+smuggling: $(STAMPS)/engine $(STAMPS)/system-origins ## vectors through the gateway to real servers (SMUGGLING=quick, full, long)
+	@scripts/smuggling.sh $(SMUGGLING) $(SEED)
+
+.PHONY: smuggling-quick
+smuggling-quick: $(STAMPS)/engine $(STAMPS)/system-origins
+	@scripts/smuggling.sh quick
 
 .PHONY: h2spec
 h2spec: $(STAMPS)/engine ## HTTP/2 and HPACK conformance, on a plain and on a TLS listener
