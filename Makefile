@@ -91,7 +91,7 @@ unit: unit-rust unit-python ## Rust tests and doctests; Python tests that start 
 
 .PHONY: unit-rust
 unit-rust: $(STAMPS)/system-build
-	cargo test --workspace $(LOCKED) --no-fail-fast
+	cargo test --workspace --features llm-edge-engine/fail-points $(LOCKED) --no-fail-fast
 
 .PHONY: unit-python
 unit-python: $(STAMPS)/engine $(STAMPS)/system-test
@@ -134,7 +134,7 @@ lint: lint-rust lint-python lint-files lint-deps ratchets ## every check that ru
 .PHONY: lint-rust
 lint-rust: $(STAMPS)/system-build
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets $(LOCKED) --quiet -- -D warnings
+	cargo clippy --workspace --all-targets --features llm-edge-engine/fail-points $(LOCKED) --quiet -- -D warnings
 
 .PHONY: lint-python
 lint-python: $(STAMPS)/engine

@@ -11,6 +11,7 @@ mod deadlines;
 mod descriptors;
 mod doors;
 mod exchange;
+mod fail_points;
 mod loaded;
 mod memory;
 mod panics;
@@ -26,3 +27,6 @@ mod shared;
 pub use engine::{Engine, EngineError};
 pub use options::{Listen, Options, TlsFiles};
 pub use telemetry::metrics::METRICS;
+
+#[cfg(feature = "fail-points")]
+pub use fail_points::{NAMES as FAIL_POINTS, arm as arm_fail_point};

@@ -216,5 +216,9 @@ impl Drop for ConnectionCount {
     fn drop(&mut self) {
         self.worker.shared.connections.fetch_sub(1, Ordering::Relaxed);
         self.worker.bank.worker.connections.sub(1);
+        // Outside of a request: the runtime ends this connection's task and no other.
+        if std::thread::panicking() {
+            self.worker.bank.worker.panics.add(1);
+        }
     }
 }

@@ -20,6 +20,7 @@ use llm_edge_core::rejection::{Code, Rejection};
 use super::Client;
 use crate::deadlines::Lapse;
 use crate::exchange::{Exchange, serve as serve_exchange};
+use crate::fail_points::fail_point;
 use crate::panics::{Panic, caught};
 use crate::socket::Socket;
 use crate::stations::head::refused;
@@ -109,6 +110,7 @@ async fn read_head(
     input: &mut Vec<u8>,
     head: &mut RequestHead,
 ) -> Result<(), HeadFailure> {
+    fail_point!("http1.head");
     let loaded = worker.loaded();
     let head_ms = loaded.snapshot.limits.head_ms;
     wire.timer.arm(head_ms);

@@ -29,6 +29,7 @@ use super::Client;
 use super::http1::explained;
 use crate::deadlines::{Lapse, Timer};
 use crate::exchange::{Exchange, serve as serve_exchange};
+use crate::fail_points::fail_point;
 use crate::panics::{Panic, caught};
 use crate::stations::authenticate::Remembered;
 use crate::stations::body::{BodyError, Pace};
@@ -239,6 +240,9 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         let connection = &self.connection;
+        if std::thread::panicking() {
+            connection.worker.bank.worker.panics.add(1);
+        }
         connection.streams.borrow_mut().remove(&self.id);
         connection.open.set(connection.open.get().saturating_sub(1));
         connection.quiet_since_ms.set(connection.worker.deadlines.now_ms());
@@ -249,6 +253,7 @@ async fn answer(
     open: Open,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Outgoing>, Infallible> {
+    fail_point!("http2.stream");
     let worker = Rc::clone(&open.connection.worker);
     let (parts, incoming) = request.into_parts();
     let stream = Rc::new(Stream {

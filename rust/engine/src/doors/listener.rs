@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -17,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{http1, http2};
 use crate::deadlines::Lapse;
 use crate::descriptors;
+use crate::fail_points::fail_point;
 use crate::options::Options;
 use crate::socket::Socket;
 use crate::worker::Worker;
@@ -96,7 +98,7 @@ pub(crate) async fn accept(
             () = &mut drain => break,
         };
         match accepted {
-            Ok((tcp, peer)) => open(&worker, tcp, peer, tls.as_ref()),
+            Ok((tcp, peer)) => open_caught(&worker, tcp, peer, tls.as_ref()),
             // Out of descriptors: trying again at once would only burn the processor.
             Err(e) if !is_of_peer(&e) => {
                 worker.bank.worker.accept_pauses.add(1);
@@ -112,7 +114,7 @@ pub(crate) async fn accept(
     let until = tokio::time::Instant::now() + HANDSHAKE_GRACE;
     while let Ok(accepted) = tokio::time::timeout_at(until, listener.accept()).await {
         if let Ok((tcp, peer)) = accepted {
-            open(&worker, tcp, peer, tls.as_ref());
+            open_caught(&worker, tcp, peer, tls.as_ref());
         }
     }
     // Without tokio's budget, which would end the loop before the queue is empty.
@@ -123,7 +125,7 @@ pub(crate) async fn accept(
     tokio::pin!(queued);
     while let Some(accepted) = std::future::poll_fn(|cx| queued.as_mut().poll(cx)).await {
         if let Ok((tcp, peer)) = accepted {
-            open(&worker, tcp, peer, tls.as_ref());
+            open_caught(&worker, tcp, peer, tls.as_ref());
         }
     }
     Ok(())
@@ -162,7 +164,15 @@ fn is_of_peer(e: &io::Error) -> bool {
     )
 }
 
+/// A panic costs the connection it happened on, not the listener.
+fn open_caught(worker: &Rc<Worker>, tcp: TcpStream, peer: SocketAddr, tls: Option<&TlsAcceptor>) {
+    if catch_unwind(AssertUnwindSafe(|| open(worker, tcp, peer, tls))).is_err() {
+        worker.bank.worker.panics.add(1);
+    }
+}
+
 fn open(worker: &Rc<Worker>, tcp: TcpStream, peer: SocketAddr, tls: Option<&TlsAcceptor>) {
+    fail_point!("listener.open");
     let Some(count) = worker.admit_connection(Some(peer.ip())) else { return };
     // Small writes must not wait for the acknowledgement of earlier ones.
     if tcp.set_nodelay(true).is_err() {

@@ -15,6 +15,7 @@ use super::head::Head;
 use crate::buffers::BUFFER_BYTES;
 use crate::deadlines::Timer;
 use crate::exchange::Exchange;
+use crate::fail_points::fail_point;
 
 /// A request body that is all there, with the fields that policy acts on.
 pub(crate) struct Envelope {
@@ -77,6 +78,7 @@ impl Pace {
 /// # Errors
 /// 408, 413, 415, 503 or 400 with the byte at fault.
 pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Rejection> {
+    fail_point!("body");
     let Some(dialect) = head.operation.dialect() else {
         // A GET's body means nothing, but the next request begins behind it.
         let body = x.read_body().await.map_err(|e| refuse(x, &e))?;
@@ -85,6 +87,7 @@ pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Reje
     check_type(x)?;
     let there = x.input.len();
     let body = x.read_body().await.map_err(|e| refuse(x, &e))?;
+    fail_point!("body.complete");
     // A body that came with its head was there when the head was.
     let came_along = x.input.len() == there;
     x.facts.read = Some(if came_along { x.facts.started } else { Instant::now() });

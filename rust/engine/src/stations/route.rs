@@ -7,6 +7,7 @@ use llm_edge_core::snapshot::Deadlines;
 
 use super::head::Head;
 use crate::exchange::Exchange;
+use crate::fail_points::fail_point;
 use crate::loaded::LoadedRoute;
 
 /// Where to go: the first target, then the others in declaration order, wrapping round.
@@ -30,6 +31,7 @@ impl Plan {
 /// # Errors
 /// 400 when the route's targets speak another dialect than the endpoint.
 pub(crate) fn plan(x: &Exchange, head: &Head, route: &Rc<LoadedRoute>) -> Result<Plan, Rejection> {
+    fail_point!("route");
     let snapshot = &x.loaded.snapshot;
     let Some(config) = snapshot.routes.get(route.index) else {
         return Err(Rejection::new(Code::Internal, "the route is not in the snapshot"));

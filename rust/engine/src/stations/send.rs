@@ -19,6 +19,7 @@ use super::route::Plan;
 use crate::backends::upstream::{Connection, Origin, ReadError};
 use crate::buffers::JOIN_BYTES_MAX;
 use crate::exchange::Exchange;
+use crate::fail_points::fail_point;
 use crate::loaded::LoadedProvider;
 
 /// An upstream's reply whose head is there.
@@ -53,6 +54,7 @@ pub(crate) async fn first_byte(
     plan: &Plan,
     screened: &Screened,
 ) -> Result<Box<Begun>, Rejection> {
+    fail_point!("send");
     let total_ms = plan.deadlines.total_ms;
     let latest_ms =
         if total_ms == 0 { u64::MAX } else { x.worker.deadlines.now_ms() + u64::from(total_ms) + 25 };

@@ -33,11 +33,7 @@ impl<S> Watched<S> {
         Self {
             socket,
             frames: Frames::default(),
-            purse: Purse {
-                left: PURSE_MAX,
-                filled_ms: deadlines.now_ms(),
-                deadlines: Rc::clone(deadlines),
-            },
+            purse: Purse { left: PURSE_MAX, filled_ms: deadlines.now_ms(), deadlines: Rc::clone(deadlines) },
         }
     }
 }
@@ -187,18 +183,18 @@ mod tests {
     fn idle_frames_are_counted_however_the_bytes_are_cut() {
         let mut bytes = PREFACE.to_vec();
         for (kind, flags, payload) in [
-            (4, 0, &[0; 6][..]),       // SETTINGS: idle
-            (4, 1, &[]),               // its ACK
-            (1, 4, b"headers"),        // HEADERS
-            (9, 4, b"more of them"),   // CONTINUATION: idle
-            (0, 0, b"data"),           // DATA
-            (0, 0, &[]),               // empty: idle
-            (0, 1, &[]),               // empty, but the end
-            (6, 0, &[6; 8]),           // PING, payload like headers: idle
-            (6, 1, &[0; 8]),           // its ACK
-            (8, 0, &[0, 0, 0, 9]),     // WINDOW_UPDATE
-            (3, 0, &[0, 0, 0, 8]),     // RST_STREAM: idle
-            (0xbe, 0, &[1, 2, 3]),     // unknown: idle
+            (4, 0, &[0; 6][..]),     // SETTINGS: idle
+            (4, 1, &[]),             // its ACK
+            (1, 4, b"headers"),      // HEADERS
+            (9, 4, b"more of them"), // CONTINUATION: idle
+            (0, 0, b"data"),         // DATA
+            (0, 0, &[]),             // empty: idle
+            (0, 1, &[]),             // empty, but the end
+            (6, 0, &[6; 8]),         // PING, payload like headers: idle
+            (6, 1, &[0; 8]),         // its ACK
+            (8, 0, &[0, 0, 0, 9]),   // WINDOW_UPDATE
+            (3, 0, &[0, 0, 0, 8]),   // RST_STREAM: idle
+            (0xbe, 0, &[1, 2, 3]),   // unknown: idle
         ] {
             bytes.extend_from_slice(&frame(kind, flags, payload));
         }
