@@ -8,11 +8,11 @@ set -euo pipefail
 # Each line: how its presence is seen, then the package that brings it.
 case "${1:?build, test, bench, origins or image}" in
   build) wanted=$'cc gcc\nmake make\npython3.11 python3.11\nvenv python3.11-venv' ;;
-  test) wanted=$'c++ g++\nnode nodejs\nnpm npm\ncurl curl\nvalgrind valgrind' ;;
+  test) wanted=$'c++ g++\nnode nodejs\nnpm npm\ncurl curl\nvalgrind valgrind\nslowhttptest slowhttptest' ;;
   bench) wanted=$'nginx nginx-light\nwrk wrk\nh2load nghttp2-client\nvalgrind valgrind\nstrace strace' ;;
   origins)
     wanted=$'nginx nginx-light\nhaproxy haproxy\napache2 apache2-bin\nlighttpd lighttpd\nvarnishd varnish'
-    wanted+=$'\nnode nodejs\nslowhttptest slowhttptest'
+    wanted+=$'\nnode nodejs'
     ;;
   image) wanted=$'buildah buildah\ndebootstrap debootstrap\nsetpriv util-linux\nmount mount' ;;
   *)
