@@ -84,7 +84,7 @@ docs: gen ## reference pages, and the Rust documentation under target/doc
 # --- tests ------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: unit behaviour h2spec smuggling-quick fuzz bench-gate ## everything that must pass, set-up included
+test: unit behaviour h2spec smuggling-quick asymmetry fuzz bench-gate ## everything that must pass, set-up included
 
 .PHONY: unit
 unit: unit-rust unit-python ## Rust tests and doctests; Python tests that start no process
@@ -113,6 +113,10 @@ smuggling: $(STAMPS)/engine $(STAMPS)/system-origins ## vectors through the gate
 .PHONY: smuggling-quick
 smuggling-quick: $(STAMPS)/engine $(STAMPS)/system-origins
 	@scripts/smuggling.sh quick
+
+.PHONY: asymmetry
+asymmetry: $(STAMPS)/engine ## what an attacker's byte costs in memory and processor time (bound: 100 times)
+	@$(BIN)/python -m scripts.asymmetry
 
 .PHONY: h2spec
 h2spec: $(STAMPS)/engine ## HTTP/2 and HPACK conformance, on a plain and on a TLS listener

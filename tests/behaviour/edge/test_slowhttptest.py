@@ -20,7 +20,7 @@ SECONDS = 5
 MODES = {
     "slow heads": ["-H", "-u", "{api}/models"],
     "slow bodies": ["-B", "-u", "{url}" + CHAT, "-f", "application/json", "-s", "8192"],
-    "slow reading": ["-X", "-u", "{api}/models", "-k", "20", "-n", "1", "-w", "10", "-y", "20"],
+    "slow reading": ["-X", "-u", "{api}/models", "-k", "10", "-n", "1", "-w", "10", "-y", "20"],
     "ranges": ["-R", "-u", "{api}/models", "-t", "HEAD"],
 }
 

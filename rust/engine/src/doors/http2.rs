@@ -264,7 +264,9 @@ async fn answer(
         timer: worker.deadlines.timer(),
         remembered: RefCell::new(None),
     });
-    let mut input = worker.buffers.take();
+    // As large as the head, since a stream costs its client a few bytes: a buffer of the worker's for each of
+    // thousands that wait would be a hundred times what they sent.
+    let mut input = Vec::with_capacity(head_bytes(&parts));
     let mut head = worker.take_head();
     let checked = write_out(&parts, &mut input, &mut head, &worker);
     let again = Rc::clone(&stream);
@@ -277,6 +279,14 @@ async fn answer(
         Err(rejection) => stream::reject(x, &rejection),
     };
     Ok(outgoing::respond(reply, open).await)
+}
+
+/// About what the head takes when it is written out.
+fn head_bytes(parts: &hyper::http::request::Parts) -> usize {
+    let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let target = parts.uri.path_and_query().map_or(1, |target| target.as_str().len());
+    let authority = parts.uri.authority().map_or(0, |authority| authority.as_str().len());
+    fields.sum::<usize>() + target + authority + 64
 }
 
 /// Writes the head into `input` as HTTP/1.1 has it and lets the codec read it: one set of rules for both.
