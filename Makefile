@@ -21,6 +21,8 @@ FUZZ_SECONDS ?= 4
 DEMO ?=
 DEMO_ARGS ?=
 BENCH ?= full
+SMUGGLING ?= full
+SEED ?=
 
 # A build in CI may not change the lock file; at the desk it follows the manifests.
 LOCKED := $(if $(CI),--locked)
@@ -82,14 +84,14 @@ docs: gen ## reference pages, and the Rust documentation under target/doc
 # --- tests ------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: unit behaviour fuzz bench-gate ## everything that must pass, set-up included
+test: unit behaviour h2spec smuggling-quick asymmetry fuzz bench-gate ## everything that must pass, set-up included
 
 .PHONY: unit
 unit: unit-rust unit-python ## Rust tests and doctests; Python tests that start no process
 
 .PHONY: unit-rust
 unit-rust: $(STAMPS)/system-build
-	cargo test --workspace $(LOCKED) --no-fail-fast
+	cargo test --workspace --features llm-edge-engine/fail-points $(LOCKED) --no-fail-fast
 
 .PHONY: unit-python
 unit-python: $(STAMPS)/engine $(STAMPS)/system-test
@@ -103,6 +105,22 @@ behaviour: $(STAMPS)/engine $(STAMPS)/system-test $(STAMPS)/node ## tests throug
 .PHONY: fuzz
 fuzz: $(STAMPS)/system-test ## a few seconds of each fuzz target (FUZZ_SECONDS=600 for a long run)
 	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+.PHONY: smuggling
+smuggling: $(STAMPS)/engine $(STAMPS)/system-origins ## vectors through the gateway to real servers (SMUGGLING=quick, full, long)
+	@scripts/smuggling.sh $(SMUGGLING) $(SEED)
+
+.PHONY: smuggling-quick
+smuggling-quick: $(STAMPS)/engine $(STAMPS)/system-origins
+	@scripts/smuggling.sh quick
+
+.PHONY: asymmetry
+asymmetry: $(STAMPS)/engine ## what an attacker's byte costs in memory and processor time (bound: 100 times)
+	@$(BIN)/python -m scripts.asymmetry
+
+.PHONY: h2spec
+h2spec: $(STAMPS)/engine ## HTTP/2 and HPACK conformance, on a plain and on a TLS listener
+	@scripts/h2spec.sh
 
 .PHONY: bench
 bench: $(STAMPS)/venv $(STAMPS)/system-bench ## measure against nginx (BENCH=quick: five minutes)
@@ -120,7 +138,7 @@ lint: lint-rust lint-python lint-files lint-deps ratchets ## every check that ru
 .PHONY: lint-rust
 lint-rust: $(STAMPS)/system-build
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets $(LOCKED) --quiet -- -D warnings
+	cargo clippy --workspace --all-targets --features llm-edge-engine/fail-points $(LOCKED) --quiet -- -D warnings
 
 .PHONY: lint-python
 lint-python: $(STAMPS)/engine

@@ -4,6 +4,10 @@
 # The flags are the ones that cargo-fuzz gives for coverage; without the address sanitizer they need no
 # nightly compiler, and safe Rust has little for it to find.
 #
+# Inputs are in two folders for each target: rust/fuzz/seeds/TARGET is committed (a few that reach far, and every
+# input that ever failed, named for what it found, for good); target/fuzz/corpus/TARGET is what runs here have
+# found, and grows from run to run.
+#
 # usage: scripts/fuzz.sh SECONDS [TARGET …]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,10 +34,11 @@ fi
 
 passed=0 failed=0
 for target in "${targets[@]}"; do
-  corpus="target/fuzz/corpus/$target" seeds="rust/fuzz/corpus/$target" log="target/fuzz/$target.log"
+  corpus="target/fuzz/corpus/$target" seeds="rust/fuzz/seeds/$target" log="target/fuzz/$target.log"
   mkdir -p "$corpus" target/fuzz/artifacts
   dirs=("$corpus")
   [ -d "$seeds" ] && dirs+=("$seeds")
+  [ "$target" = snapshot ] && dirs+=(tests/golden/snapshots)
   if "target/fuzz/$triple/release/$target" -max_total_time="$seconds" -max_len=65536 -timeout=10 -print_final_stats=1 \
     -artifact_prefix="target/fuzz/artifacts/$target-" "${dirs[@]}" >"$log" 2>&1; then
     passed=$((passed + 1))
@@ -41,7 +46,7 @@ for target in "${targets[@]}"; do
   else
     failed=$((failed + 1))
     tail -n 40 "$log"
-    echo "fuzz $target: FAILED, input under target/fuzz/artifacts"
+    echo "fuzz $target: FAILED, input under target/fuzz/artifacts: keep it in $seeds with the fix"
   fi
 done
 echo "fuzz: $passed passed, $failed failed"

@@ -2,17 +2,21 @@
 # Installs the Debian packages that a group of targets needs, as far as they are missing; without root or
 # apt it says which ones to install.
 #
-# usage: scripts/system-packages.sh build|test|bench|image
+# usage: scripts/system-packages.sh build|test|bench|origins|image
 set -euo pipefail
 
 # Each line: how its presence is seen, then the package that brings it.
-case "${1:?build, test, bench or image}" in
+case "${1:?build, test, bench, origins or image}" in
   build) wanted=$'cc gcc\nmake make\npython3.11 python3.11\nvenv python3.11-venv' ;;
-  test) wanted=$'c++ g++\nnode nodejs\nnpm npm\ncurl curl\nvalgrind valgrind' ;;
+  test) wanted=$'c++ g++\nnode nodejs\nnpm npm\ncurl curl\nvalgrind valgrind\nslowhttptest slowhttptest' ;;
   bench) wanted=$'nginx nginx-light\nwrk wrk\nh2load nghttp2-client\nvalgrind valgrind\nstrace strace' ;;
+  origins)
+    wanted=$'nginx nginx-light\nhaproxy haproxy\napache2 apache2-bin\nlighttpd lighttpd\nvarnishd varnish'
+    wanted+=$'\nnode nodejs'
+    ;;
   image) wanted=$'buildah buildah\ndebootstrap debootstrap\nsetpriv util-linux\nmount mount' ;;
   *)
-    echo "unknown group \`$1\`: build, test, bench or image" >&2
+    echo "unknown group \`$1\`: build, test, bench, origins or image" >&2
     exit 2
     ;;
 esac

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+import resource
 import secrets
 import signal
 import threading
@@ -98,6 +99,7 @@ def serve(options: ServeOptions) -> int:
         LlmEdgeError: A port is taken, the state folder cannot be used, the engine does not start.
     """
     log.configure(options.log_fd)
+    _raise_descriptors()
     return _run(_Process(options).run)
 
 
@@ -265,6 +267,16 @@ def _run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     except ImportError:
         return asyncio.run(main())
     return uvloop.run(main())
+
+
+def _raise_descriptors() -> None:
+    """Take as many file descriptors as the system allows; each connection needs one or two.
+
+    The low soft limit that shells set is for programs that use `select`, which this one does not.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS has a bound of its own below `hard`
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _first(waiting: set[asyncio.Future[Any]]) -> set[asyncio.Future[Any]]:

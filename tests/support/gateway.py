@@ -12,12 +12,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import msgspec
 
 START_S = 15.0
 STOP_S = 20.0
+READ_S = 10.0
 FAULTS = ("panicked at", "Traceback (most recent call last)", "RuntimeWarning")
 FREE_PORTS = ("--port", "0", "--admin-port", "0", "--metrics-port", "0")
 
@@ -78,6 +81,34 @@ class Running:
         status = Path(f"/proc/{self.pid}/status").read_text()
         (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
         return int(line.split()[1])
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time the process has used so far, seconds."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def descriptors(self) -> int:
+        """How many file descriptors the process has open."""
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+    def scrape(self) -> dict[str, float]:
+        """The metrics: sample (name with labels) and value."""
+        lines = self._get(f"{self.metrics}/metrics").decode().splitlines()
+        samples = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
+        return {name: float(value) for name, _, value in samples}
+
+    def ask_admin(self, resource: str) -> Any:
+        """What the admin API says of a resource."""
+        said = self._get(f"{self.admin}/api/v1/{resource}", f"Bearer {self.admin_token}")
+        return msgspec.json.decode(said)
+
+    def _get(self, url: str, authorization: str = "") -> bytes:
+        request = Request(url, headers={"authorization": authorization})  # noqa: S310 -- loopback
+        with urlopen(request, timeout=READ_S) as answer:  # noqa: S310
+            data: bytes = answer.read()
+            return data
 
     def log(self) -> str:
         """Everything on standard error so far."""

@@ -34,8 +34,10 @@ class Http2:
         address: tuple[str, int],
         tls: ssl.SSLContext | None = None,
         window: int | None = None,
+        source: str | None = None,
     ) -> None:
-        self._socket: socket.socket = socket.create_connection(address, timeout=READ_S)
+        own = None if source is None else (source, 0)
+        self._socket: socket.socket = socket.create_connection(address, READ_S, own)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             self._socket = tls.wrap_socket(self._socket, server_hostname=address[0])

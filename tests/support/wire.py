@@ -28,10 +28,17 @@ class Answer:
 
 
 class Wire:
-    """One connection to `address`."""
+    """One connection to `address`, from the address `source` if one is named."""
 
-    def __init__(self, address: tuple[str, int], tls: ssl.SSLContext | None = None) -> None:
-        self._socket: socket.socket = socket.create_connection(address, timeout=READ_S)
+    def __init__(
+        self,
+        address: tuple[str, int],
+        tls: ssl.SSLContext | None = None,
+        *,
+        source: str | None = None,
+    ) -> None:
+        own = None if source is None else (source, 0)
+        self._socket: socket.socket = socket.create_connection(address, READ_S, own)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             self._socket = tls.wrap_socket(self._socket, server_hostname=address[0])

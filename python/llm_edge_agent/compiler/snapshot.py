@@ -45,8 +45,10 @@ class LimitsDoc(_Doc, frozen=True, kw_only=True):
     headers_max: int
     target_bytes_max: int
     connections_max: int
+    connections_per_client_max: int
     head_ms: int
     body_progress_ms: int
+    body_bytes_per_s_min: int
     idle_ms: int
     write_stall_ms: int
     upstream_idle_max: int

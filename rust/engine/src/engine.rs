@@ -18,6 +18,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use crate::backends::cache::memory::ExactCache;
 use crate::backends::upstream::{Origin, Resolver};
 use crate::background::probes;
+use crate::descriptors;
 use crate::doors::balance::{Peer, Peers};
 use crate::doors::listener::{self, Place};
 use crate::doors::{Certificate, server_config};
@@ -118,6 +119,7 @@ impl Engine {
             draining: AtomicBool::new(false),
             ready: AtomicBool::new(true),
             connections: AtomicU64::new(0),
+            clients: Arc::default(),
             buffered_bytes: AtomicU64::new(0),
         });
         Ok(Self { options, shared, running: Mutex::new(None), pid: std::process::id() })
@@ -275,6 +277,7 @@ impl Engine {
                 Err(_) => return Err(EngineError("a worker thread ended at its start".to_owned())),
             }
         }
+        descriptors::count_own();
         let (log_stop, log) = start_log(self.options.log_fd, queues, Arc::clone(&self.shared))?;
         let address = Address::of(&place);
         *running = Some(Running { certificate, place, peers, workers, banks, log_stop, log });

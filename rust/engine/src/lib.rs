@@ -8,9 +8,12 @@ mod backends;
 mod background;
 mod breaking;
 mod buffers;
+mod clients;
 mod deadlines;
+mod descriptors;
 mod doors;
 mod exchange;
+mod fail_points;
 mod loaded;
 mod memory;
 mod panics;
@@ -26,3 +29,6 @@ mod shared;
 pub use engine::{Address, Engine, EngineError};
 pub use options::{Listen, Options, TlsFiles, Unix};
 pub use telemetry::metrics::METRICS;
+
+#[cfg(feature = "fail-points")]
+pub use fail_points::{NAMES as FAIL_POINTS, arm as arm_fail_point};

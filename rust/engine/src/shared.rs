@@ -1,6 +1,7 @@
 //! What all workers see: read-mostly pointers and a few counters that must be process-wide.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -13,6 +14,7 @@ use llm_edge_core::snapshot::Snapshot;
 
 use crate::backends::cache::memory::ExactCache;
 use crate::backends::upstream::Resolver;
+use crate::clients::{ClientCount, Clients, Refused};
 use crate::telemetry::bank::TargetLabels;
 
 /// See the module.
@@ -38,6 +40,7 @@ pub(crate) struct Shared {
     /// What `/readyz` says.
     pub(crate) ready: AtomicBool,
     pub(crate) connections: AtomicU64,
+    pub(crate) clients: Arc<Clients>,
     pub(crate) buffered_bytes: AtomicU64,
 }
 
@@ -64,17 +67,32 @@ impl Shared {
 pub(crate) struct Seat {
     shared: Arc<Shared>,
     load: Arc<AtomicU64>,
+    /// Its place among those of its address, where it has one.
+    client: Option<ClientCount>,
 }
 
 impl Seat {
-    /// Counts a connection to the worker of that load, unless `max` are open in the process.
-    pub(crate) fn take(shared: &Arc<Shared>, load: &Arc<AtomicU64>, max: u64) -> Option<Self> {
+    /// Counts a connection to the worker of that load.
+    ///
+    /// # Errors
+    /// `max` are open in the process, or `perclient_max` of that address.
+    pub(crate) fn take(
+        shared: &Arc<Shared>,
+        load: &Arc<AtomicU64>,
+        max: u64,
+        peer: Option<IpAddr>,
+        perclient_max: u64,
+    ) -> Result<Self, Refused> {
         if shared.connections.fetch_add(1, Ordering::Relaxed) >= max {
             shared.connections.fetch_sub(1, Ordering::Relaxed);
-            return None;
+            return Err(Refused::Connections);
         }
         load.fetch_add(1, Ordering::Relaxed);
-        Some(Self { shared: Arc::clone(shared), load: Arc::clone(load) })
+        let mut seat = Self { shared: Arc::clone(shared), load: Arc::clone(load), client: None };
+        if let Some(peer) = peer {
+            seat.client = Some(shared.clients.admit(peer, perclient_max).ok_or(Refused::PerClient)?);
+        }
+        Ok(seat)
     }
 
     /// Counts it to another worker.

@@ -29,6 +29,21 @@ impl Socket {
         }
     }
 
+    /// Returns once the peer has sent the end of what it sends, or is gone, even while bytes before that end
+    /// are still unread. Never returns where the system does not tell (only Linux does).
+    pub(crate) async fn read_closed(&self) {
+        // EPOLLRDHUP: tokio has a name for it only as part of an interest, and this is the one interest that
+        // holds nothing else a socket here could become ready for.
+        #[cfg(target_os = "linux")]
+        drop(match self {
+            Self::Plain(tcp) => tcp.ready(tokio::io::Interest::PRIORITY).await,
+            Self::Unix(unix) => unix.ready(tokio::io::Interest::PRIORITY).await,
+            Self::Tls(tls) => tls.get_ref().0.ready(tokio::io::Interest::PRIORITY).await,
+        });
+        #[cfg(not(target_os = "linux"))]
+        std::future::pending::<()>().await;
+    }
+
     /// Reads once into the spare room of `buffer` (which must have some); 0 stands for the end.
     pub(crate) fn poll_read(
         &mut self,

@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +17,9 @@ use tokio::sync::Notify;
 
 use crate::backends::upstream::Origin;
 use crate::buffers::Buffers;
+use crate::clients::{RefusalLog, Refused};
 use crate::deadlines::Deadlines;
+use crate::descriptors;
 use crate::loaded::Loaded;
 use crate::shared::{Seat, Shared};
 use crate::telemetry::bank::Bank;
@@ -155,14 +158,27 @@ impl Worker {
         n
     }
 
-    /// Counts a new client connection to the worker of that load, unless too many are open.
-    pub(crate) fn admit_connection(&self, load: &Arc<AtomicU64>) -> Option<Seat> {
-        let max = u64::from(self.loaded.borrow().snapshot.limits.connections_max);
-        let seat = Seat::take(&self.shared, load, max);
-        if seat.is_none() {
-            self.bank.worker.connections_refused.add(1);
+    /// Counts a new client connection from `peer` to the worker of that load, unless too many are open.
+    pub(crate) fn admit_connection(&self, load: &Arc<AtomicU64>, peer: Option<IpAddr>) -> Option<Seat> {
+        let (all_max, per_client_max) = {
+            let loaded = self.loaded.borrow();
+            let limits = &loaded.snapshot.limits;
+            (u64::from(limits.connections_max), u64::from(limits.connections_per_client_max))
+        };
+        let fit = descriptors::client_connections_max();
+        let max = all_max.min(fit);
+        let per_client_max = if per_client_max == 0 { max - max / 4 } else { per_client_max };
+        match Seat::take(&self.shared, load, max, peer, per_client_max) {
+            Ok(seat) => Some(seat),
+            Err(reason) => {
+                let by_descriptors = reason == Refused::Connections && fit < all_max;
+                let reason = if by_descriptors { Refused::Descriptors } else { reason };
+                if let Some(cell) = self.bank.worker.connections_refused.get(reason as usize) {
+                    cell.add(1);
+                }
+                None
+            }
         }
-        seat
     }
 
     /// Counts a client connection that this worker will serve.
@@ -173,10 +189,16 @@ impl Worker {
         ConnectionCount { worker: Rc::clone(self), _seat: seat }
     }
 
-    /// Retires idle upstream connections, once a second for as long as the worker lives.
+    /// Retires idle upstream connections and says what was refused, once a second for as long as the worker
+    /// lives.
     pub(crate) async fn retire_idle(&self) {
+        let mut refusals = RefusalLog::default();
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
+            descriptors::look();
+            if let Some(line) = refusals.look(&self.bank.worker.connections_refused) {
+                self.log.push(line.as_bytes(), &self.bank.worker.log_dropped);
+            }
             // Without clients nobody sweeps, and the coarse clock stands still.
             self.deadlines.look_at_clock();
             drop(self.loaded());
@@ -198,5 +220,9 @@ pub(crate) struct ConnectionCount {
 impl Drop for ConnectionCount {
     fn drop(&mut self) {
         self.worker.bank.worker.connections.sub(1);
+        // Outside of a request: the runtime ends this connection's task and no other.
+        if std::thread::panicking() {
+            self.worker.bank.worker.panics.add(1);
+        }
     }
 }

@@ -88,3 +88,20 @@ def test_a_client_that_speaks_ahead_has_not_left(hop: Hop) -> None:
         assert wire.answer().body == b"".join(events)
         assert [wire.answer().status for _ in range(20)] == [200] * 20
     assert hop.seen == 21
+
+
+@pytest.mark.parametrize("leave", LEAVE)
+def test_a_client_that_has_sent_far_ahead_is_missed_all_the_same(hop: Hop, leave: str) -> None:
+    hop.upstream.always(Read(), Send(stream_head()), AwaitClose())
+    for ahead in (70_000, 200_000):
+        before = hop.upstream.cancelled
+        with hop.connect() as wire:
+            wire.send(post(data=body(stream=True)) + post(data=body(text="x" * ahead)))
+            wire.read_until(b"\r\n\r\n")
+            # It is all there, and the gateway has stopped to read.
+            hop.upstream.pause(0.1)
+            began = time.monotonic()
+            LEAVE[leave](wire)
+            hop.upstream.wait_for(cancelled=before + 1, timeout_s=2)
+            assert time.monotonic() - began < 0.5
+    assert hop.upstream.begun == 2

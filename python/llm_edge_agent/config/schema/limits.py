@@ -29,9 +29,28 @@ class Limits(Area, frozen=True, kw_only=True):
     target_bytes_max: Annotated[
         int, Meta(ge=64, le=U32_MAX, description="Request target, bytes: 414 above.")
     ] = 8192
-    connections_max: Annotated[_Count, Meta(description="Open client connections.")] = 16384
+    connections_max: Annotated[
+        _Count,
+        Meta(description="Open client connections; fewer where the descriptors do not suffice."),
+    ] = 16384
+    connections_per_client_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=U32_MAX,
+            description="Open connections of one address (IPv6: /64). 0: three quarters of all.",
+        ),
+    ] = 0
     head_ms: Annotated[_Span, Meta(description="From first byte to the head's end.")] = 10000
     body_progress_ms: Annotated[_Span, Meta(description="Without a byte of the body.")] = 30000
+    body_bytes_per_s_min: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=U32_MAX,
+            description="Average speed of a body after `body_progress_ms`: 408 below. 0: any.",
+        ),
+    ] = 1024
     idle_ms: Annotated[_Span, Meta(description="Kept-alive connection without request.")] = 120000
     write_stall_ms: Annotated[_Span, Meta(description="Client that reads nothing.")] = 60000
     upstream_idle_max: Annotated[

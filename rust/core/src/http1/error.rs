@@ -64,6 +64,9 @@ pub enum Http1Error {
     CodingInHttp10,
     /// `Expect` is not `100-continue`.
     Expectation,
+    /// `Upgrade: websocket`, which is not offered. Other protocols are ignored, as RFC 9110 §7.8 allows:
+    /// clients offer `h2c` and `TLS/1.2` without meaning to insist.
+    WebSocket,
     /// `Connection` names more fields than anybody needs.
     ConnectionOptions,
     /// A chunk size that is not 1 to 16 hexadecimal digits followed by `;` or the end of the line.
@@ -82,7 +85,7 @@ pub enum Http1Error {
 
 impl Http1Error {
     /// Every error, for tables and tests.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::BareLf,
         Self::BareCr,
         Self::ControlByte,
@@ -111,6 +114,7 @@ impl Http1Error {
         Self::CodingRepeated,
         Self::CodingInHttp10,
         Self::Expectation,
+        Self::WebSocket,
         Self::ConnectionOptions,
         Self::ChunkSize,
         Self::ChunkTooLarge,
@@ -138,6 +142,7 @@ impl Http1Error {
             | Self::TargetHost
             | Self::StatusLine
             | Self::Switched
+            | Self::WebSocket
             | Self::InterimBody
             | Self::Folded
             | Self::SpaceBeforeColon
@@ -203,6 +208,7 @@ impl Http1Error {
                 "`Transfer-Encoding` in an HTTP/1.0 message. hint: send HTTP/1.1 or `Content-Length`"
             }
             Self::Expectation => "`Expect` is not `100-continue`. hint: leave it out",
+            Self::WebSocket => "WebSockets are not offered here. hint: call the API over plain HTTP",
             Self::ConnectionOptions => "`Connection` names too many fields. hint: send at most 16",
             Self::ChunkSize => "malformed chunk size in the body. hint: send 1 to 16 hexadecimal digits",
             Self::ChunkTooLarge => "chunk too large in the body. hint: send smaller chunks",

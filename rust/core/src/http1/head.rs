@@ -225,7 +225,7 @@ fn bit(known: Known) -> u64 {
 }
 
 /// The elements of a comma-separated list, trimmed; empty ones too.
-fn options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 

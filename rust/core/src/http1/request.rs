@@ -5,7 +5,7 @@
 
 use super::bytes::{self, span};
 use super::field::is;
-use super::head::{Facts, cut};
+use super::head::{Facts, cut, options};
 use super::{Field, HeadLimits, Http1Error, Known, Progress, Version};
 use crate::span::Span;
 
@@ -113,6 +113,10 @@ impl RequestHead {
                         return Err(Http1Error::Expectation);
                     }
                     *expect = true;
+                }
+                // Its client means to go on in another protocol, and would take a reply for that.
+                Known::HopByHop if asks_for_websocket(field.name.of(buf), field.value.of(buf)) => {
+                    return Err(Http1Error::WebSocket);
                 }
                 _ => {}
             }
@@ -251,6 +255,11 @@ impl RequestHead {
         self.len = facts.lines.start;
         Ok(())
     }
+}
+
+#[cold]
+fn asks_for_websocket(name: &[u8], value: &[u8]) -> bool {
+    is(name, b"upgrade") && options(value).any(|protocol| is(protocol, b"websocket"))
 }
 
 /// The length of the method at the beginning of `rest`, which a space must follow.

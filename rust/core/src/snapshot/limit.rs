@@ -20,10 +20,15 @@ pub struct Limits {
     pub target_bytes_max: u32,
     /// Open client connections of the whole process; more are closed at once.
     pub connections_max: u32,
+    /// Of these, open ones from one client address (IPv6: one /64); 0 stands for three quarters of them.
+    pub connections_per_client_max: u32,
     /// From the first byte of a request to the end of its head, in milliseconds.
     pub head_ms: u32,
     /// Without a byte of an announced request body, in milliseconds.
     pub body_progress_ms: u32,
+    /// Once `body_progress_ms` have passed, how fast a request body must have come on average, in bytes per
+    /// second; 0 stands for no such bound.
+    pub body_bytes_per_s_min: u32,
     /// A kept-alive connection without a request, in milliseconds.
     pub idle_ms: u32,
     /// A client that reads nothing of its reply, in milliseconds.

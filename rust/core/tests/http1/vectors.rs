@@ -74,6 +74,11 @@ fn refused() -> Vec<(&'static str, String, E)> {
             format!("GET http://evil/ HTTP/1.1\r\nHost: edge\r\n\r\n{SECOND}"),
             E::TargetHost,
         ),
+        (
+            "WebSocket and a request behind it",
+            post("Content-Length: 3\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", "abc"),
+            E::WebSocket,
+        ),
         ("other expectation", post("Content-Length: 3\r\nExpect: 200-ok\r\n", "abc"), E::Expectation),
     ]
 }
@@ -81,7 +86,7 @@ fn refused() -> Vec<(&'static str, String, E)> {
 #[test]
 fn vectors_with_two_meanings_are_refused_and_nothing_behind_them_is_read() {
     let vectors = refused();
-    assert_eq!(vectors.len(), 32, "with the four accepted ones below: 36");
+    assert_eq!(vectors.len(), 33, "with the three accepted ones below: 36");
     for (what, bytes, error) in vectors {
         let expected = Outcome { error: Some(error), ..Outcome::default() };
         assert_eq!(outcome_however_cut(bytes.as_bytes()), expected, "{what}");
@@ -98,7 +103,7 @@ fn refusals_are_a_400_but_for_the_expectation() {
 
 #[test]
 fn an_upgrade_is_ignored_and_what_follows_is_not_taken_for_a_request() {
-    for upgrade in ["websocket", "h2c"] {
+    for upgrade in ["h2c", "TLS/1.2, HTTP/2.0"] {
         let bytes = get(&format!(
             "Host: edge\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
         ));

@@ -20,6 +20,7 @@ use llm_edge_core::rejection::{Code, Rejection};
 use super::Client;
 use crate::deadlines::Lapse;
 use crate::exchange::{Exchange, serve as serve_exchange};
+use crate::fail_points::fail_point;
 use crate::panics::{Panic, caught};
 use crate::socket::Socket;
 use crate::stations::head::refused;
@@ -109,6 +110,7 @@ async fn read_head(
     input: &mut Vec<u8>,
     head: &mut RequestHead,
 ) -> Result<(), HeadFailure> {
+    fail_point!("http1.head");
     let loaded = worker.loaded();
     let head_ms = loaded.snapshot.limits.head_ms;
     wire.timer.arm(head_ms);
@@ -151,11 +153,20 @@ pub(super) fn explained(error: Http1Error, worker: &Worker) -> Rejection {
 
 /// Drives `future` to its end, unless the client leaves before.
 async fn unless_gone<F: Future>(wire: &Wire, mut future: Pin<&mut F>) -> Option<F::Output> {
+    let mut gone_unread = None;
     poll_fn(|cx| {
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(Some(output));
         }
-        wire.poll_gone(cx).map(|()| None)
+        if wire.poll_gone(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        if !wire.has_stopped_reading() {
+            return Poll::Pending;
+        }
+        // Boxed: it is as good as never needed.
+        let gone = gone_unread.get_or_insert_with(|| Box::pin(wire.gone_unread()));
+        gone.as_mut().poll(cx).map(|()| None)
     })
     .await
 }

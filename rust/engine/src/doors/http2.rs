@@ -5,6 +5,7 @@
 //! difference. When a client resets a stream, hyper drops its future, which drops the exchange.
 
 mod outgoing;
+mod watched;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -22,23 +23,28 @@ use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::snapshot::Limits;
 use llm_edge_core::span::Span;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::AbortHandle;
 
 use super::Client;
 use super::http1::explained;
 use crate::deadlines::{Lapse, Timer};
 use crate::exchange::{Exchange, serve as serve_exchange};
+use crate::fail_points::fail_point;
 use crate::panics::{Panic, caught};
 use crate::stations::authenticate::Remembered;
-use crate::stations::body::BodyError;
+use crate::stations::body::{BodyError, Pace};
 use crate::stations::stream;
 use crate::worker::Worker;
 use outgoing::Outgoing;
+use watched::Watched;
 
 /// Streams one connection may have open.
 const STREAMS_MAX: u32 = 256;
 /// What a stream may send before it must be told that it may send more: most requests fit.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// What of a reply waits for the client beyond what its window lets out.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
 
 /// What an exchange needs of its stream.
 pub(crate) struct Stream {
@@ -48,16 +54,21 @@ pub(crate) struct Stream {
     pub(crate) remembered: RefCell<Option<Remembered>>,
 }
 
+/// Runs a connection's streams on its thread, and keeps hold of their tasks.
 #[derive(Clone)]
-struct OnThisThread;
+struct Streams(Rc<Connection>);
 
-impl<F> hyper::rt::Executor<F> for OnThisThread
+impl<F> hyper::rt::Executor<F> for Streams
 where
     F: Future + 'static,
     F::Output: 'static,
 {
     fn execute(&self, future: F) {
-        drop(tokio::task::spawn_local(future));
+        let task = tokio::task::spawn_local(future);
+        // hyper calls the service, which opens the stream, and hands its future over right after.
+        if let Some(stream) = self.0.opened_last.borrow_mut().take() {
+            stream.task.replace(Some(task.abort_handle()));
+        }
     }
 }
 
@@ -69,8 +80,16 @@ pub(super) struct Connection {
     quiet_since_ms: Cell<u64>,
     begun: Cell<bool>,
     next_stream: Cell<u64>,
-    /// Since when each stream's client has not come back for more.
-    handed_out: RefCell<HashMap<u64, u64>>,
+    streams: RefCell<HashMap<u64, Rc<Handle>>>,
+    opened_last: RefCell<Option<Rc<Handle>>>,
+}
+
+/// An open stream as its connection sees it.
+#[derive(Default)]
+struct Handle {
+    /// Since when its client has not come back for more, having been handed something.
+    handed_out_ms: Cell<Option<u64>>,
+    task: RefCell<Option<AbortHandle>>,
 }
 
 /// How often a connection's deadlines are looked at.
@@ -91,21 +110,25 @@ where
         quiet_since_ms: Cell::new(worker.deadlines.now_ms()),
         begun: Cell::new(false),
         next_stream: Cell::new(0),
-        handed_out: RefCell::default(),
+        streams: RefCell::default(),
+        opened_last: RefCell::default(),
         worker: Rc::clone(&worker),
     });
     let service = {
         let state = Rc::clone(&state);
-        hyper::service::service_fn(move |request| answer(Rc::clone(&state), request))
+        hyper::service::service_fn(move |request| answer(state.open(), request))
     };
-    let connection = hyper::server::conn::http2::Builder::new(OnThisThread)
+    let connection = hyper::server::conn::http2::Builder::new(Streams(Rc::clone(&state)))
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_EVERY)
         .max_concurrent_streams(STREAMS_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_header_list_size(limits.head_bytes_max)
-        .serve_connection(TokioIo::new(socket), service);
+        // h2 answers a list beyond its bound with a bare 431. Up to twice ours it is let through to the codec,
+        // whose answer names the limit.
+        .max_header_list_size(limits.head_bytes_max.saturating_mul(2))
+        .max_send_buf_size(SEND_BUFFER_BYTES)
+        .serve_connection(TokioIo::new(Watched::new(socket, &worker.deadlines)), service);
     tokio::pin!(connection);
     let drain = worker.drain.notified();
     tokio::pin!(drain);
@@ -140,7 +163,7 @@ where
                     leaving = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                Overdue::Quiet | Overdue::Stalled => return,
+                Overdue::Quiet => return,
             },
             Err(Lapse::Closing) => {
                 connection.as_mut().graceful_shutdown();
@@ -160,17 +183,22 @@ enum Overdue {
     No,
     /// No stream for too long.
     Quiet,
-    /// A client that does not take its reply.
-    Stalled,
 }
 
 impl Connection {
     fn overdue(&self, limits: &Limits) -> Overdue {
         let now_ms = self.worker.deadlines.now_ms();
         let since = |then: u64| now_ms.saturating_sub(then);
-        let stalled = |then: &u64| since(*then) > u64::from(limits.write_stall_ms);
-        if self.handed_out.borrow().values().any(stalled) {
-            return Overdue::Stalled;
+        for stream in self.streams.borrow().values() {
+            if stream.handed_out_ms.get().is_some_and(|then| since(then) > u64::from(limits.write_stall_ms)) {
+                stream.handed_out_ms.set(None);
+                self.worker.bank.worker.stalled_streams.add(1);
+                // Dropping its future resets the stream, and with it the exchange. Others of this client
+                // are not at fault.
+                if let Some(task) = &*stream.task.borrow() {
+                    task.abort();
+                }
+            }
         }
         let quiet_ms = if self.begun.get() { limits.idle_ms } else { limits.head_ms };
         if self.open.get() == 0 && since(self.quiet_since_ms.get()) > u64::from(quiet_ms) {
@@ -185,7 +213,10 @@ impl Connection {
         self.open.set(self.open.get() + 1);
         let id = self.next_stream.get();
         self.next_stream.set(id + 1);
-        Open { connection: Rc::clone(self), id }
+        let stream = Rc::new(Handle::default());
+        self.streams.borrow_mut().insert(id, Rc::clone(&stream));
+        self.opened_last.replace(Some(Rc::clone(&stream)));
+        Open { connection: Rc::clone(self), id, stream }
     }
 }
 
@@ -193,36 +224,39 @@ impl Connection {
 pub(super) struct Open {
     connection: Rc<Connection>,
     id: u64,
+    stream: Rc<Handle>,
 }
 
 impl Open {
     /// A frame was handed out: from now on its client owes us a step.
     fn handed_out(&self) {
-        let now_ms = self.connection.worker.deadlines.now_ms();
-        self.connection.handed_out.borrow_mut().insert(self.id, now_ms);
+        self.stream.handed_out_ms.set(Some(self.connection.worker.deadlines.now_ms()));
     }
 
     /// The client takes more.
     fn taken(&self) {
-        self.connection.handed_out.borrow_mut().remove(&self.id);
+        self.stream.handed_out_ms.set(None);
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.taken();
         let connection = &self.connection;
+        if std::thread::panicking() {
+            connection.worker.bank.worker.panics.add(1);
+        }
+        connection.streams.borrow_mut().remove(&self.id);
         connection.open.set(connection.open.get().saturating_sub(1));
         connection.quiet_since_ms.set(connection.worker.deadlines.now_ms());
     }
 }
 
 async fn answer(
-    connection: Rc<Connection>,
+    open: Open,
     request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Outgoing>, Infallible> {
-    let worker = Rc::clone(&connection.worker);
-    let open = connection.open();
+    fail_point!("http2.stream");
+    let worker = Rc::clone(&open.connection.worker);
     let (parts, incoming) = request.into_parts();
     let stream = Rc::new(Stream {
         read: Cell::new(incoming.is_end_stream()),
@@ -230,7 +264,9 @@ async fn answer(
         timer: worker.deadlines.timer(),
         remembered: RefCell::new(None),
     });
-    let mut input = worker.buffers.take();
+    // As large as the head, since a stream costs its client a few bytes: a buffer of the worker's for each of
+    // thousands that wait would be a hundred times what they sent.
+    let mut input = Vec::with_capacity(head_bytes(&parts));
     let mut head = worker.take_head();
     let checked = write_out(&parts, &mut input, &mut head, &worker);
     let again = Rc::clone(&stream);
@@ -243,6 +279,14 @@ async fn answer(
         Err(rejection) => stream::reject(x, &rejection),
     };
     Ok(outgoing::respond(reply, open).await)
+}
+
+/// About what the head takes when it is written out.
+fn head_bytes(parts: &hyper::http::request::Parts) -> usize {
+    let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let target = parts.uri.path_and_query().map_or(1, |target| target.as_str().len());
+    let authority = parts.uri.authority().map_or(0, |authority| authority.as_str().len());
+    fields.sum::<usize>() + target + authority + 64
 }
 
 /// Writes the head into `input` as HTTP/1.1 has it and lets the codec read it: one set of rules for both.
@@ -294,17 +338,22 @@ impl Stream {
         if let Some(length) = incoming.size_hint().exact() {
             x.hold(length)?;
         }
+        let pace = Pace::begin(x.worker.deadlines.now_ms());
         loop {
-            self.timer.arm(x.loaded.snapshot.limits.body_progress_ms);
+            let received = x.input.len() - start;
+            pace.arm(&self.timer, &x.loaded.snapshot.limits, received);
             let frame = match self.timer.limit(incoming.frame()).await {
                 Ok(Some(Ok(frame))) => frame,
                 Ok(None) if incoming.is_end_stream() => break,
                 // A reset without an error code ends the body as if it were whole.
                 Ok(None | Some(Err(_))) => return Err(BodyError::Gone),
-                Err(_) => return Err(BodyError::Stalled),
+                Err(_) => {
+                    let now_ms = x.worker.deadlines.now_ms();
+                    return Err(pace.lapsed(now_ms, &x.loaded.snapshot.limits, received));
+                }
             };
             if let Ok(data) = frame.into_data() {
-                x.hold((x.input.len() - start + data.len()) as u64)?;
+                x.hold((received + data.len()) as u64)?;
                 x.input.extend_from_slice(&data);
             }
         }

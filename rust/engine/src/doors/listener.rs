@@ -2,8 +2,9 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener, ToSocketAddrs};
 use std::os::unix::net::UnixListener as StdUnixListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,6 +22,8 @@ use super::rewind::Rewind;
 use super::unix::{self, SocketFile};
 use super::{http1, http2};
 use crate::deadlines::Lapse;
+use crate::descriptors;
+use crate::fail_points::fail_point;
 use crate::options::Options;
 use crate::shared::Seat;
 use crate::socket::Socket;
@@ -107,8 +110,8 @@ fn socket(address: SocketAddr, share: bool) -> io::Result<StdListener> {
     Ok(socket.into())
 }
 
-/// Accepts until the worker drains; then takes what the kernel had already queued, and closes, so that no
-/// client sees a reset.
+/// Accepts until the worker drains. Then nobody new may knock, whoever had knocked before is let in, and the
+/// listener closes with an empty queue: what a listener has queued when it closes, the kernel resets.
 pub(crate) async fn accept(
     worker: Rc<Worker>,
     listening: Listening,
@@ -126,10 +129,25 @@ pub(crate) async fn accept(
             () = &mut drain => break,
         };
         match accepted {
-            Ok(accepted) => admit(&worker, &peers, accepted, tls.as_ref()),
+            Ok((accepted, peer)) => admit_caught(&worker, &peers, accepted, peer, tls.as_ref()),
             // Out of descriptors: trying again at once would only burn the processor.
-            Err(e) if !is_of_peer(&e) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(e) if !is_of_peer(&e) => {
+                worker.bank.worker.accept_pauses.add(1);
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                descriptors::look();
+            }
             Err(_) => {}
+        }
+    }
+    // Where this cannot be had, a client that knocks between the last look and the close is reset.
+    if listener.refuse_newcomers().is_ok() {
+        let until = tokio::time::Instant::now() + HANDSHAKE_GRACE;
+        while let Ok(accepted) = tokio::time::timeout_at(until, listener.accept()).await {
+            match accepted {
+                Ok((accepted, peer)) => admit_caught(&worker, &peers, accepted, peer, tls.as_ref()),
+                Err(e) if !is_of_peer(&e) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(_) => {}
+            }
         }
     }
     // Without tokio's budget, which would end the loop before the queue is empty.
@@ -139,8 +157,8 @@ pub(crate) async fn accept(
     }));
     tokio::pin!(queued);
     while let Some(accepted) = std::future::poll_fn(|cx| queued.as_mut().poll(cx)).await {
-        if let Ok(accepted) = accepted {
-            admit(&worker, &peers, accepted, tls.as_ref());
+        if let Ok((accepted, peer)) = accepted {
+            admit_caught(&worker, &peers, accepted, peer, tls.as_ref());
         }
     }
     Ok(())
@@ -174,18 +192,55 @@ impl Acceptor {
         })
     }
 
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+    /// A connection and its client's address. Whoever reaches a Unix socket is on this machine and has none.
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Accepted, Option<IpAddr>)>> {
         match self {
-            Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(tcp, _)| Accepted::Tcp(tcp)),
-            // Whoever reaches a Unix socket is on this machine and has no address.
-            Self::Unix(listener) => listener.poll_accept(cx).map_ok(|(unix, _)| Accepted::Unix(unix)),
+            Self::Tcp(listener) => {
+                listener.poll_accept(cx).map_ok(|(tcp, peer)| (Accepted::Tcp(tcp), Some(peer.ip())))
+            }
+            Self::Unix(listener) => listener.poll_accept(cx).map_ok(|(unix, _)| (Accepted::Unix(unix), None)),
         }
     }
 
-    async fn accept(&self) -> io::Result<Accepted> {
+    async fn accept(&self) -> io::Result<(Accepted, Option<IpAddr>)> {
         std::future::poll_fn(|cx| self.poll_accept(cx)).await
     }
+
+    /// Drops the first packet of every new handshake with this listener. Its sender repeats it a second later,
+    /// and then meets a closed port or, behind a shared one, the process that takes over.
+    #[cfg(target_os = "linux")]
+    fn refuse_newcomers(&self) -> io::Result<()> {
+        use socket2::SockFilter;
+        /// Where the flags are in a TCP header (RFC 9293 §3.1), and two of them.
+        const FLAGS_AT: u32 = 13;
+        const SYN: u32 = 0x02;
+        const SYN_ACK: u32 = 0x12;
+        /// Classic BPF: load a byte, mask it, compare it, return how much of the packet is kept.
+        const LOAD_BYTE: u16 = 0x30;
+        const AND: u16 = 0x54;
+        const IF_EQUAL: u16 = 0x15;
+        const KEEP: u16 = 0x06;
+        let Self::Tcp(listener) = self else { return Err(io::ErrorKind::Unsupported.into()) };
+        socket2::SockRef::from(listener).attach_filter(&[
+            SockFilter::new(LOAD_BYTE, 0, 0, FLAGS_AT),
+            SockFilter::new(AND, 0, 0, SYN_ACK),
+            SockFilter::new(IF_EQUAL, 0, 1, SYN),
+            SockFilter::new(KEEP, 0, 0, 0),
+            SockFilter::new(KEEP, 0, 0, u32::MAX),
+        ])
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn refuse_newcomers(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
+
+/// What a handshake that had begun before the drain gets to come to its end: a round trip.
+const HANDSHAKE_GRACE: Duration = Duration::from_millis(50);
+
+/// How long no connection is accepted after the process had no descriptor for one.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Errors of one connection that was gone before it was accepted.
 fn is_of_peer(e: &io::Error) -> bool {
@@ -195,15 +250,35 @@ fn is_of_peer(e: &io::Error) -> bool {
     )
 }
 
+/// A panic costs the connection it happened on, not the listener.
+fn admit_caught(
+    worker: &Rc<Worker>,
+    peers: &Peers,
+    accepted: Accepted,
+    peer: Option<IpAddr>,
+    tls: Option<&TlsAcceptor>,
+) {
+    if catch_unwind(AssertUnwindSafe(|| admit(worker, peers, accepted, peer, tls))).is_err() {
+        worker.bank.worker.panics.add(1);
+    }
+}
+
 /// Serves an accepted connection, or hands it to a worker that has clearly fewer.
-fn admit(worker: &Rc<Worker>, peers: &Peers, accepted: Accepted, tls: Option<&TlsAcceptor>) {
+fn admit(
+    worker: &Rc<Worker>,
+    peers: &Peers,
+    accepted: Accepted,
+    peer: Option<IpAddr>,
+    tls: Option<&TlsAcceptor>,
+) {
+    fail_point!("listener.open");
     let lighter = if worker.shared.draining() { None } else { peers.lighter() };
     let Some(own) = peers.own_load() else { return };
-    let Some(mut seat) = worker.admit_connection(own) else { return };
-    let Some(peer) = lighter else { return open(worker, accepted, seat, tls) };
-    seat.move_to(&peer.load);
+    let Some(mut seat) = worker.admit_connection(own, peer) else { return };
+    let Some(lighter) = lighter else { return open(worker, accepted, seat, tls) };
+    seat.move_to(&lighter.load);
     if let Ok(handed) = accepted.hand(seat)
-        && peer.handed.send(handed).is_ok()
+        && lighter.handed.send(handed).is_ok()
     {
         worker.bank.worker.connections_handed_over.add(1);
     }
@@ -241,7 +316,7 @@ fn open(worker: &Rc<Worker>, accepted: Accepted, seat: Seat, tls: Option<&TlsAcc
 }
 
 /// The client connection preface of HTTP/2 (RFC 9113 §3.4) begins so; no HTTP/1.1 request does.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// How long a connection that was just opened may take to send its first byte once a drain has begun.
 const DRAIN_GRACE: Duration = Duration::from_millis(100);

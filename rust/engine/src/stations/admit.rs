@@ -6,6 +6,7 @@ use llm_edge_core::rejection::Rejection;
 
 use super::body::Envelope;
 use crate::exchange::Exchange;
+use crate::fail_points::fail_point;
 use crate::loaded::LoadedRoute;
 
 /// Proof that limits were looked at. Only this station makes one.
@@ -26,5 +27,6 @@ pub(crate) fn reserve(
     _route: &LoadedRoute,
     _envelope: &Envelope,
 ) -> Result<Admission, Rejection> {
+    fail_point!("admit");
     Ok(Admission(()))
 }

@@ -13,6 +13,7 @@ use llm_edge_core::principal::virtual_key::equal;
 use llm_edge_core::rejection::{Code, Rejection};
 
 use crate::exchange::Exchange;
+use crate::fail_points::fail_point;
 
 /// A key that was good on this connection.
 pub(crate) struct Remembered {
@@ -29,6 +30,7 @@ const FIELDS: [Known; 4] = [Known::Authorization, Known::XApiKey, Known::ApiKey,
 /// # Errors
 /// 401 when keys are required and none that is known was sent.
 pub(crate) fn run(x: &mut Exchange) -> Result<Arc<Principal>, Rejection> {
+    fail_point!("authenticate");
     if !x.loaded.snapshot.keys_required {
         let anonymous = Arc::clone(&x.worker.anonymous);
         x.facts.principal = Some(Arc::clone(&anonymous));

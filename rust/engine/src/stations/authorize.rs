@@ -12,6 +12,7 @@ use llm_edge_core::surface::{Operation, Surface};
 use super::body::Envelope;
 use super::head::Head;
 use crate::exchange::Exchange;
+use crate::fail_points::fail_point;
 use crate::loaded::LoadedRoute;
 
 /// What the caller may have.
@@ -55,6 +56,7 @@ pub(crate) fn run(
     caller: &Principal,
     envelope: &Envelope,
 ) -> Result<Authorized, Rejection> {
+    fail_point!("authorize");
     let Some(dialect) = head.operation.dialect() else {
         return list(x, head, caller).map(Authorized::Listing);
     };

@@ -8,11 +8,14 @@ use std::time::Instant;
 use llm_edge_core::http1::Known;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::scan::{self, Scan};
+use llm_edge_core::snapshot::Limits;
 use llm_edge_core::span::Span;
 
 use super::head::Head;
 use crate::buffers::BUFFER_BYTES;
+use crate::deadlines::Timer;
 use crate::exchange::Exchange;
+use crate::fail_points::fail_point;
 
 /// A request body that is all there, with the fields that policy acts on.
 pub(crate) struct Envelope {
@@ -28,6 +31,8 @@ pub(crate) enum BodyError {
     Gone,
     /// Bytes stopped coming.
     Stalled,
+    /// They come slower than `limits.body_bytes_per_s_min`.
+    TooSlow,
     /// More than `limits.body_bytes_max`.
     TooLarge,
     /// More than `limits.buffered_bytes_max` together with all others.
@@ -36,11 +41,44 @@ pub(crate) enum BodyError {
     Invalid(llm_edge_core::http1::Http1Error),
 }
 
+/// By when the next bytes of a body must be there: a wait for single bytes ends by `limits.body_progress_ms`,
+/// the whole by `limits.body_bytes_per_s_min`, which a client that sends a byte now and then does not keep.
+pub(crate) struct Pace {
+    begun_ms: u64,
+}
+
+impl Pace {
+    /// The body begins now, `now_ms` on the worker's coarse clock.
+    pub(crate) fn begin(now_ms: u64) -> Self {
+        Self { begun_ms: now_ms }
+    }
+
+    /// Arms the timer for the next read, `received` bytes being there.
+    pub(crate) fn arm(&self, timer: &Timer, limits: &Limits, received: usize) {
+        timer.arm_before(limits.body_progress_ms, self.latest_ms(limits, received));
+    }
+
+    /// How a wait that lapsed is called.
+    pub(crate) fn lapsed(&self, now_ms: u64, limits: &Limits, received: usize) -> BodyError {
+        if now_ms >= self.latest_ms(limits, received) { BodyError::TooSlow } else { BodyError::Stalled }
+    }
+
+    fn latest_ms(&self, limits: &Limits, received: usize) -> u64 {
+        let rate = u64::from(limits.body_bytes_per_s_min);
+        let earned_ms = (received as u64).saturating_mul(1000).checked_div(rate);
+        earned_ms.map_or(u64::MAX, |earned_ms| {
+            // Never before a body that stopped at once would be called stalled.
+            (self.begun_ms + u64::from(limits.body_progress_ms) + 50).saturating_add(earned_ms)
+        })
+    }
+}
+
 /// Reads the body and scans it.
 ///
 /// # Errors
 /// 408, 413, 415, 503 or 400 with the byte at fault.
 pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Rejection> {
+    fail_point!("body");
     let Some(dialect) = head.operation.dialect() else {
         // A GET's body means nothing, but the next request begins behind it.
         let body = x.read_body().await.map_err(|e| refuse(x, &e))?;
@@ -49,6 +87,7 @@ pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Reje
     check_type(x)?;
     let there = x.input.len();
     let body = x.read_body().await.map_err(|e| refuse(x, &e))?;
+    fail_point!("body.complete");
     // A body that came with its head was there when the head was.
     let came_along = x.input.len() == there;
     x.facts.read = Some(if came_along { x.facts.started } else { Instant::now() });
@@ -91,6 +130,13 @@ fn refuse(x: &Exchange, error: &BodyError) -> Rejection {
             format!(
                 "no byte of the announced body came for {} ms (`limits.body_progress_ms`)",
                 limits.body_progress_ms
+            ),
+        ),
+        BodyError::TooSlow => Rejection::new(
+            Code::RequestTimeout,
+            format!(
+                "the body came slower than {} bytes per second (`limits.body_bytes_per_s_min`)",
+                limits.body_bytes_per_s_min
             ),
         ),
         BodyError::TooLarge => Rejection::new(

@@ -15,6 +15,7 @@ use super::guard::Screened;
 use super::head::Head;
 use crate::backends::cache::memory::Stored;
 use crate::exchange::{CacheResult, Exchange};
+use crate::fail_points::fail_point;
 use crate::loaded::LoadedRoute;
 
 /// What the look-up gave.
@@ -45,6 +46,7 @@ pub(crate) fn look_up(
     route: &LoadedRoute,
     screened: &Screened,
 ) -> Lookup {
+    fail_point!("cache");
     let loaded = std::rc::Rc::clone(&x.loaded);
     let Some(config) = loaded.snapshot.routes.get(route.index).and_then(|r| r.cache.as_ref()) else {
         return Lookup::Miss(Flight { keep: None });

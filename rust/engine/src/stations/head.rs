@@ -9,6 +9,7 @@ use llm_edge_core::surface::{Endpoint, Operation, Surface, endpoint};
 
 use super::authorize::OwnReply;
 use crate::exchange::{Exchange, State};
+use crate::fail_points::fail_point;
 
 /// A request to an endpoint we serve.
 pub(crate) struct Head {
@@ -33,6 +34,7 @@ pub(crate) enum Checked {
 /// # Errors
 /// 404 for an unknown path, 405 for another method.
 pub(crate) fn check(x: &mut Exchange) -> Result<Checked, Rejection> {
+    fail_point!("head");
     let target = x.request.target;
     let bytes = target.of(&x.input);
     let cut = memchr::memchr(b'?', bytes).unwrap_or(bytes.len());

@@ -7,6 +7,7 @@ use llm_edge_core::snapshot::{Route, Target};
 
 use super::head::Head;
 use crate::exchange::Exchange;
+use crate::fail_points::fail_point;
 use crate::loaded::{LoadedRoute, Place};
 
 /// Where to go: a target of the route, its other ones, then those of its fallbacks.
@@ -53,6 +54,7 @@ impl Places {
 /// # Errors
 /// 400 when the route's targets speak another dialect than the endpoint.
 pub(crate) fn plan(x: &Exchange, head: &Head, route: &Rc<LoadedRoute>) -> Result<Plan, Rejection> {
+    fail_point!("route");
     let snapshot = &x.loaded.snapshot;
     let Some(config) = snapshot.routes.get(route.index) else {
         return Err(Rejection::new(Code::Internal, "the route is not in the snapshot"));

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use llm_edge_core::rejection::Code;
 use llm_edge_core::surface::Operation;
 
+use crate::clients::REFUSED;
+
 /// A counter with one writer: load and store instead of a locked add.
 #[derive(Default, Debug)]
 pub(crate) struct Cell64(AtomicU64);
@@ -120,8 +122,10 @@ pub(crate) struct WorkerCells {
     pub(crate) open_streams: Cell64,
     pub(crate) connections: Cell64,
     pub(crate) connections_opened: Cell64,
-    pub(crate) connections_refused: Cell64,
+    pub(crate) connections_refused: [Cell64; REFUSED.len()],
     pub(crate) connections_handed_over: Cell64,
+    pub(crate) accept_pauses: Cell64,
+    pub(crate) stalled_streams: Cell64,
     pub(crate) upstream_connections_opened: Cell64,
     pub(crate) cache_stored: Cell64,
     pub(crate) log_dropped: Cell64,

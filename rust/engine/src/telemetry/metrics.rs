@@ -8,6 +8,8 @@ use llm_edge_core::breaker::State;
 use llm_edge_core::rejection::Code;
 use llm_edge_core::surface::Operation;
 
+use crate::clients::REFUSED;
+
 use super::bank::{
     ATTEMPT_RESULTS, Bank, CACHE_RESULTS, Cell64, DURATION_US, HEDGE_RESULTS, Histogram, OVERHEAD_US,
     RETRY_DENIALS, RETRY_REASONS, STATUS_CLASSES, TOKEN_TYPES, TargetLabels, WorkerCells,
@@ -148,8 +150,20 @@ const CONNECTIONS_OPENED: Metric =
 const CONNECTIONS_REFUSED: Metric = metric(
     "llm_edge_connections_refused_total",
     "counter",
+    &["reason"],
+    "Client connections closed at once, by the bound that was reached: `connections_max`, `connections_per_client_max`, or the process's `descriptors`.",
+);
+const ACCEPT_PAUSES: Metric = metric(
+    "llm_edge_accept_pauses_total",
+    "counter",
     &[],
-    "Client connections closed at once because `limits.connections_max` were open.",
+    "Pauses of 100 ms in accepting connections because the process had no descriptor left.",
+);
+const STALLED_STREAMS: Metric = metric(
+    "llm_edge_stalled_streams_total",
+    "counter",
+    &[],
+    "HTTP/2 streams reset because their client took nothing for `limits.write_stall_ms`.",
 );
 const CONNECTIONS_HANDED_OVER: Metric = metric(
     "llm_edge_connections_handed_over_total",
@@ -216,6 +230,8 @@ pub const METRICS: &[Metric] = &[
     CONNECTIONS_OPENED,
     CONNECTIONS_REFUSED,
     CONNECTIONS_HANDED_OVER,
+    ACCEPT_PAUSES,
+    STALLED_STREAMS,
     UPSTREAM_OPENED,
     CACHE_STORED,
     LOG_DROPPED,
@@ -420,6 +436,11 @@ fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {
         let count = banks.iter().filter_map(|b| b.worker.rejections.get(at)).map(Cell64::get).sum();
         sample(out, REJECTIONS.name, &format!("code=\"{}\"", code.row().code), count);
     }
+    header(out, &CONNECTIONS_REFUSED);
+    for (at, reason) in REFUSED.into_iter().enumerate() {
+        let count = banks.iter().filter_map(|b| b.worker.connections_refused.get(at)).map(Cell64::get).sum();
+        sample(out, CONNECTIONS_REFUSED.name, &format!("reason=\"{reason}\""), count);
+    }
     let mut overhead = Sum::default();
     for bank in banks {
         overhead.add(&bank.worker.overhead);
@@ -431,8 +452,9 @@ fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {
         (&OPEN_STREAMS, |w| &w.open_streams),
         (&CONNECTIONS, |w| &w.connections),
         (&CONNECTIONS_OPENED, |w| &w.connections_opened),
-        (&CONNECTIONS_REFUSED, |w| &w.connections_refused),
         (&CONNECTIONS_HANDED_OVER, |w| &w.connections_handed_over),
+        (&ACCEPT_PAUSES, |w| &w.accept_pauses),
+        (&STALLED_STREAMS, |w| &w.stalled_streams),
         (&UPSTREAM_OPENED, |w| &w.upstream_connections_opened),
         (&CACHE_STORED, |w| &w.cache_stored),
         (&LOG_DROPPED, |w| &w.log_dropped),

@@ -26,6 +26,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::deadlines::Deadlines;
+use crate::descriptors;
 use crate::socket::Socket;
 use http2::{Link, LinkOptions};
 use resolve::Name;
@@ -323,6 +324,9 @@ impl Origin {
                     .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             };
             match connected {
+                Ok(tcp) if descriptors::is_reserved(&tcp) => {
+                    return Err(ConnectError::Tcp(io::Error::from_raw_os_error(libc::EMFILE)));
+                }
                 Ok(tcp) => return Ok((tcp, *address)),
                 Err(e) => last = e,
             }

@@ -7,7 +7,30 @@ use llm_edge_core::span::Span;
 
 use super::wire::Wire;
 use crate::exchange::Exchange;
-use crate::stations::body::BodyError;
+use crate::stations::body::{BodyError, Pace};
+
+/// What is set aside for a body at once: its announcement alone must not take what it promises.
+const STEP_BYTES: usize = 256 * 1024;
+
+/// Makes room for more of a body that ends at `end`.
+fn make_room(x: &mut Exchange, end: usize) {
+    let input = &mut x.input;
+    // Room to spare makes the last read a short one, which tells the event queue that the socket is drained and
+    // spares another system call.
+    let missing = (end - input.len()).saturating_add(64);
+    let room = input.capacity() - input.len();
+    if room >= missing || room >= STEP_BYTES / 16 {
+        return;
+    }
+    if input.len() >= STEP_BYTES / 4 {
+        return input.reserve_exact(missing.min(input.len().max(STEP_BYTES)));
+    }
+    // Not by growing it, which would move all that it has room for, used or not, and touch as many pages.
+    let mut larger = Vec::with_capacity(input.len() + missing.min(STEP_BYTES));
+    larger.extend_from_slice(input);
+    let small = std::mem::replace(input, larger);
+    x.worker.buffers.give(small);
+}
 
 impl Wire {
     /// Reads the request to its end and tells where its body is.
@@ -41,15 +64,11 @@ impl Wire {
         let end = start + usize::try_from(length).map_err(|_| BodyError::TooLarge)?;
         if x.input.len() < end {
             self.say_continue(x, start).await?;
-            // Room to spare makes the last read a short one, which tells the event queue that the socket is
-            // drained and spares another system call.
-            let missing = end - x.input.len() + 64;
-            if x.input.capacity() - x.input.len() < missing {
-                x.input.reserve_exact(missing);
-            }
         }
+        let pace = self.pace(x);
         while x.input.len() < end {
-            self.read_more(x).await?;
+            make_room(x, end);
+            self.read_more(x, &pace, x.input.len() - start).await?;
             // Counted as it arrives: an announcement alone takes no room from others.
             x.hold((x.input.len().min(end) - start) as u64)?;
         }
@@ -60,6 +79,7 @@ impl Wire {
         let mut decoder = Chunked::new();
         // Payload moves down over the framing: `filled` is where it ends, `at` what was looked at.
         let (mut filled, mut at) = (start, start);
+        let pace = self.pace(x);
         loop {
             match decoder.step(&x.input, at).map_err(BodyError::Invalid)? {
                 Step::Size { next, .. } | Step::ChunkEnd { next, .. } | Step::Trailer { next } => at = next,
@@ -78,7 +98,7 @@ impl Wire {
                     x.input.truncate(filled);
                     at = filled;
                     self.say_continue(x, start).await?;
-                    self.read_more(x).await?;
+                    self.read_more(x, &pace, filled - start).await?;
                 }
             }
         }
@@ -93,14 +113,18 @@ impl Wire {
         Ok(())
     }
 
-    async fn read_more(&self, x: &mut Exchange) -> Result<(), BodyError> {
-        self.timer.arm(x.loaded.snapshot.limits.body_progress_ms);
+    fn pace(&self, x: &Exchange) -> Pace {
+        Pace::begin(x.worker.deadlines.now_ms())
+    }
+
+    async fn read_more(&self, x: &mut Exchange, pace: &Pace, received: usize) -> Result<(), BodyError> {
+        pace.arm(&self.timer, &x.loaded.snapshot.limits, received);
         match self.timer.limit(self.read(&mut x.input)).await {
             Ok(Ok(0)) => Err(BodyError::Gone),
             Ok(Ok(_)) => Ok(()),
             Ok(Err(e)) if e.kind() == io::ErrorKind::Interrupted => Ok(()),
             Ok(Err(_)) => Err(BodyError::Gone),
-            Err(_) => Err(BodyError::Stalled),
+            Err(_) => Err(pace.lapsed(x.worker.deadlines.now_ms(), &x.loaded.snapshot.limits, received)),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::wire::Wire;
 use super::{After, unless_gone};
 use crate::buffers::JOIN_BYTES_MAX;
 use crate::exchange::{Body, Ending, Reply};
+use crate::fail_points::fail_point;
 use crate::panics::{Panic, caught};
 use crate::stations::stream::{self, Framing, Progress, Relay, RunKind};
 
@@ -17,6 +18,7 @@ const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// Writes a reply and settles it.
 pub(super) async fn write(wire: &Wire, reply: Reply, keep_alive: bool, takes_chunks: bool) -> After {
+    fail_point!("http1.write");
     let keep_alive = keep_alive && !reply.unread && !reply.exchange.worker.shared.draining();
     match reply.body {
         Body::Relay(_) => relay(wire, reply, keep_alive, takes_chunks).await,
@@ -133,7 +135,10 @@ async fn pump(
     }
     loop {
         let advanced = {
-            let advance = pin!(relay.advance(&mut reply.exchange));
+            let advance = pin!(async {
+                fail_point!("stream.advance");
+                relay.advance(&mut reply.exchange).await
+            });
             unless_gone(wire, pin!(caught(advance))).await.ok_or_else(gone)?
         };
         let progress =

@@ -105,6 +105,20 @@ impl Wire {
         }
     }
 
+    /// Whether the client has sent so much ahead of its turn that its end cannot be found by reading on.
+    pub(super) fn has_stopped_reading(&self) -> bool {
+        self.request_read.get() && self.pending.borrow().len() >= PENDING_BYTES_MAX
+    }
+
+    /// Returns when the client has left, without reading.
+    #[expect(
+        clippy::await_holding_refcell_ref,
+        reason = "polled only once `has_stopped_reading`: the request is read, so its exchange touches the socket no more, and the reply is written after this was dropped"
+    )]
+    pub(super) async fn gone_unread(&self) {
+        self.socket.borrow().read_closed().await;
+    }
+
     /// Writes all of `slices`.
     ///
     /// # Errors

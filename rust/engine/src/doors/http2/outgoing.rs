@@ -10,12 +10,14 @@ use hyper::header::{HeaderName, HeaderValue};
 use llm_edge_core::rejection::Rejection;
 
 use super::Open;
-use crate::exchange::{Body, Ending, Reply};
+use crate::exchange::{Body, Ending, Exchange, Reply};
+use crate::fail_points::fail_point;
 use crate::panics::{Panic, caught};
-use crate::stations::stream::{self, Progress};
+use crate::stations::stream::{self, Progress, Relay};
 
 /// The response for a reply; the body settles it.
 pub(super) async fn respond(mut reply: Reply, open: Open) -> hyper::Response<Outgoing> {
+    fail_point!("http2.respond");
     reply.begin();
     // A reply that breaks off before its first byte becomes an error of its own, as on HTTP/1.1.
     let mut first = None;
@@ -26,7 +28,7 @@ pub(super) async fn respond(mut reply: Reply, open: Open) -> hyper::Response<Out
         let mut relay = std::mem::replace(&mut reply.body, Body::Whole(Vec::new()));
         if let Body::Relay(relay) = &mut relay {
             length = relay.framing(false).length();
-            first = Some(relay.advance(&mut reply.exchange).await);
+            first = Some(advance(relay, &mut reply.exchange).await);
         }
         reply.body = relay;
         if let Some(Progress::Broken(rejection)) = &first {
@@ -145,6 +147,16 @@ impl HyperBody for Outgoing {
     }
 }
 
+/// The next step of a relayed body; a panic is one that breaks it off.
+async fn advance(relay: &mut Relay, exchange: &mut Exchange) -> Progress {
+    let advanced = caught(pin!(async {
+        fail_point!("stream.advance");
+        relay.advance(exchange).await
+    }))
+    .await;
+    advanced.unwrap_or_else(|Panic| relay.failed(&Panic::rejection(&exchange.worker)))
+}
+
 async fn next(mut reply: Box<Reply>, progress: Option<Box<Progress>>) -> (Box<Reply>, Bytes, Option<Ended>) {
     let mut body = std::mem::replace(&mut reply.body, Body::Whole(Vec::new()));
     let (bytes, ended) = match &mut body {
@@ -152,11 +164,9 @@ async fn next(mut reply: Box<Reply>, progress: Option<Box<Progress>>) -> (Box<Re
         Body::Whole(bytes) => (Bytes::from(std::mem::take(bytes)), Some(Ended::Whole)),
         Body::Stored(stored) => (Bytes::copy_from_slice(&stored.body), Some(Ended::Whole)),
         Body::Relay(relay) => {
-            let progress = if let Some(made) = progress {
-                *made
-            } else {
-                let advanced = caught(pin!(relay.advance(&mut reply.exchange))).await;
-                advanced.unwrap_or_else(|Panic| relay.failed(&Panic::rejection(&reply.exchange.worker)))
+            let progress = match progress {
+                Some(made) => *made,
+                None => advance(relay, &mut reply.exchange).await,
             };
             let (buffer, runs) = relay.runs();
             let mut bytes = Vec::with_capacity(runs.iter().map(|run| run.end - run.start).sum());

@@ -26,6 +26,7 @@ use crate::backends::upstream::{Connection, Origin};
 use crate::breaking::Permit;
 use crate::deadlines::Timer;
 use crate::exchange::Exchange;
+use crate::fail_points::fail_point;
 use crate::loaded::Place;
 use attempt::{Attempt, Failed, Replied};
 use request::Request;
@@ -92,6 +93,7 @@ pub(crate) async fn first_byte(
     plan: &Plan,
     screened: &Screened,
 ) -> Result<Box<Begun>, Rejection> {
+    fail_point!("send");
     let loaded = Rc::clone(&x.loaded);
     let Some(asked) = loaded.snapshot.routes.get(plan.route.index) else {
         return Err(Rejection::new(Code::Internal, "the route is not in the snapshot"));

@@ -1,0 +1,208 @@
+//! A panic anywhere on the way of a request costs that request: it is answered with an error, counted once,
+//! and everything beside it goes on (B35). The engine, its sockets and the mock provider are the real ones.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use llm_edge_engine::{Engine, FAIL_POINTS, arm_fail_point};
+use llm_edge_mock::Mock;
+
+const OPTIONS: &str = r#"{"listen":{"host":"127.0.0.1","port":0},"workers":1,"reuse_port":false,"tls":null,
+    "pepper":"00000000000000000000000000000000","log_fd":2}"#;
+const SNAPSHOT: &str = include_str!("../../../tests/golden/snapshots/mock.json");
+const BODY: &str =
+    r#"{"model":"mock/echo","messages":[{"role":"user","content":"still here"}],"stream":true}"#;
+
+/// Points that only one of the doors passes.
+fn is_of_http1(point: &str) -> bool {
+    point.starts_with("http1.") || point == "listener.open"
+}
+
+/// Outside of a request nobody is there to be answered: the connection ends.
+fn ends_unanswered(point: &str) -> bool {
+    is_of_http1(point) || point.starts_with("http2.")
+}
+
+/// What is armed is armed for the process.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+struct Gateway {
+    engine: Engine,
+    address: SocketAddr,
+    _mock: llm_edge_mock::MockHandle,
+}
+
+impl Gateway {
+    fn start() -> Self {
+        let mock = Mock::start("127.0.0.1:0".parse().unwrap()).unwrap();
+        let engine = Engine::new(OPTIONS.as_bytes()).unwrap();
+        let snapshot = SNAPSHOT.replace("18080", &mock.address().port().to_string());
+        engine.apply(snapshot.as_bytes()).unwrap();
+        let address = engine.start().unwrap();
+        Self { engine, address, _mock: mock }
+    }
+
+    fn panics(&self) -> u64 {
+        self.metric("llm_edge_panics_total")
+    }
+
+    fn metric(&self, name: &str) -> u64 {
+        let text = self.engine.metrics();
+        let line = text.lines().find(|line| line.split(' ').next() == Some(name)).unwrap();
+        line.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    /// The next moment shows it at the latest: counts are added after the client has its answer.
+    fn becomes(&self, name: &str, value: u64) {
+        let end = Instant::now() + Duration::from_secs(5);
+        while self.metric(name) != value {
+            assert!(Instant::now() < end, "{name} is {} and not {value}", self.metric(name));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+struct Client(TcpStream);
+
+impl Client {
+    fn connect(gateway: &Gateway) -> Self {
+        let socket = TcpStream::connect(gateway.address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        Self(socket)
+    }
+
+    fn send(&mut self, fields: &str) {
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: edge\r\n{fields}Content-Length: {}\r\n\r\n{BODY}",
+            BODY.len()
+        );
+        // A connection that was ended already cannot take it, and then there is nothing to read either.
+        drop(self.0.write_all(head.as_bytes()));
+    }
+
+    fn read_until(&mut self, mark: &str) -> String {
+        let mut said = Vec::new();
+        let mut piece = [0; 4096];
+        while !String::from_utf8_lossy(&said).contains(mark) {
+            match self.0.read(&mut piece) {
+                Ok(0) => panic!("ended before {mark:?}: {}", String::from_utf8_lossy(&said)),
+                Ok(n) => said.extend_from_slice(&piece[..n]),
+                Err(e) => panic!("{e} before {mark:?}: {}", String::from_utf8_lossy(&said)),
+            }
+        }
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
+    fn read_to_end(&mut self) -> String {
+        let mut said = Vec::new();
+        // A reset ends it as well.
+        drop(self.0.read_to_end(&mut said));
+        String::from_utf8_lossy(&said).into_owned()
+    }
+
+    fn is_served(&mut self) {
+        self.send("");
+        let said = self.read_until("0\r\n\r\n");
+        assert!(
+            said.starts_with("HTTP/1.1 200") && said.contains("still") && said.contains("[DONE]"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_panic_costs_one_request_and_no_other_connection() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let gateway = Gateway::start();
+    let mut beside = Client::connect(&gateway);
+    beside.is_served();
+    for (before, point) in FAIL_POINTS.into_iter().filter(|point| !point.starts_with("http2.")).enumerate() {
+        let before = before as u64;
+        assert_eq!(gateway.panics(), before);
+        arm_fail_point(point);
+        let mut victim = Client::connect(&gateway);
+        victim.send("Connection: close\r\n");
+        let said = victim.read_to_end();
+        if ends_unanswered(point) {
+            assert_eq!(said, "", "{point}");
+        } else if said.starts_with("HTTP/1.1 200") {
+            assert_eq!(point, "stream.advance");
+            assert!(said.contains("internal_error") && !said.contains("[DONE]"), "{point}: {said}");
+            assert!(!said.ends_with("0\r\n\r\n"), "{point}: {said}");
+        } else {
+            assert!(said.starts_with("HTTP/1.1 500") && said.contains("internal_error"), "{point}: {said}");
+        }
+        gateway.becomes("llm_edge_panics_total", before + 1);
+        beside.is_served();
+        Client::connect(&gateway).is_served();
+        gateway.becomes("llm_edge_inflight_requests", 0);
+        gateway.becomes("llm_edge_connections", 1);
+    }
+    drop(beside);
+    gateway.becomes("llm_edge_connections", 0);
+    assert!(gateway.engine.drain(Duration::from_secs(5)));
+}
+
+type Sender = h2::client::SendRequest<bytes::Bytes>;
+
+async fn open(sender: &mut Sender) -> (h2::client::ResponseFuture, h2::SendStream<bytes::Bytes>) {
+    let request = http::Request::post("http://edge/v1/chat/completions").body(()).unwrap();
+    std::future::poll_fn(|cx| sender.poll_ready(cx)).await.unwrap();
+    sender.send_request(request, false).unwrap()
+}
+
+/// Status and body; the body's end is an error where the stream was reset.
+async fn answer(response: h2::client::ResponseFuture) -> (u16, String, bool) {
+    let Ok(response) = response.await else { return (0, String::new(), false) };
+    let status = response.status().as_u16();
+    let mut body = response.into_body();
+    let mut said = Vec::new();
+    while let Some(piece) = body.data().await {
+        let Ok(piece) = piece else { return (status, String::from_utf8(said).unwrap(), false) };
+        body.flow_control().release_capacity(piece.len()).unwrap();
+        said.extend_from_slice(&piece);
+    }
+    (status, String::from_utf8(said).unwrap(), true)
+}
+
+#[test]
+fn a_panic_costs_one_stream_and_not_those_beside_it() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let gateway = Gateway::start();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let socket = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
+        let (mut sender, connection) = h2::client::handshake(socket).await.unwrap();
+        let driver = tokio::spawn(connection);
+        for (before, point) in FAIL_POINTS.into_iter().filter(|point| !is_of_http1(point)).enumerate() {
+            let before = before as u64;
+            // One that has begun and waits for the rest of its body while the other fails.
+            let (beside, mut rest) = open(&mut sender).await;
+            rest.send_data(bytes::Bytes::from_static(&BODY.as_bytes()[..20]), false).unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            arm_fail_point(point);
+            let (victim, mut whole) = open(&mut sender).await;
+            whole.send_data(bytes::Bytes::from_static(BODY.as_bytes()), true).unwrap();
+            let (status, said, ended) = answer(victim).await;
+            if ends_unanswered(point) {
+                assert_eq!((status, ended), (0, false), "{point}");
+            } else if status == 200 {
+                assert_eq!(point, "stream.advance");
+                assert!(said.contains("internal_error") && !said.contains("[DONE]") && !ended, "{said}");
+            } else {
+                assert!(status == 500 && said.contains("internal_error"), "{point}: {status} {said}");
+            }
+            gateway.becomes("llm_edge_panics_total", before + 1);
+            rest.send_data(bytes::Bytes::from_static(&BODY.as_bytes()[20..]), true).unwrap();
+            let (status, said, ended) = answer(beside).await;
+            assert!(status == 200 && ended && said.contains("[DONE]"), "{point}: {status} {said}");
+        }
+        gateway.becomes("llm_edge_inflight_requests", 0);
+        drop(sender);
+        driver.await.unwrap().unwrap();
+    });
+    gateway.becomes("llm_edge_connections", 0);
+    assert!(gateway.engine.drain(Duration::from_secs(5)));
+}
