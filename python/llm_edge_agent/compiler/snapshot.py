@@ -41,6 +41,9 @@ class LimitsDoc(_Doc, frozen=True, kw_only=True):
     headers_max: int
     target_bytes_max: int
     connections_max: int
+    in_flight_max: int
+    queue_ms_max: int
+    memory_bytes_max: int
     head_ms: int
     body_progress_ms: int
     idle_ms: int

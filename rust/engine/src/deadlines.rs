@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use llm_edge_core::rejection::{Code, Rejection};
 use tokio::sync::Notify;
 
+use crate::worker::Worker;
+
 /// Time between two sweeps.
 const TICK: Duration = Duration::from_millis(25);
 
@@ -89,12 +91,13 @@ impl Deadlines {
     }
 
     /// Runs for as long as the worker: the one timer of the thread.
-    pub(crate) async fn sweep(&self) {
+    pub(crate) async fn sweep(&self, worker: &Worker) {
         loop {
             if self.slots.borrow().is_empty() {
+                worker.pressure.rest(worker);
                 self.wake_sweep.notified().await;
             }
-            tokio::time::sleep(TICK).await;
+            worker.pressure.pace(worker, TICK).await;
             self.look_at_clock();
             let now = self.now_ms.get();
             for slot in self.slots.borrow().iter() {

@@ -12,12 +12,13 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use llm_edge_core::directory::Directory;
 use llm_edge_core::principal::virtual_key::Pepper;
 use llm_edge_core::snapshot::Snapshot;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::backends::cache::memory::ExactCache;
 use crate::backends::upstream::Origin;
 use crate::doors::{listener, server_config};
-use crate::memory::Trim;
+use crate::memory::{self, Trim};
 use crate::options::{Options, cores};
 use crate::shared::{Credentials, Published, Shared};
 use crate::telemetry::bank::Bank;
@@ -56,6 +57,7 @@ struct Running {
     address: SocketAddr,
     workers: Vec<(UnboundedSender<Order>, JoinHandle<()>)>,
     banks: Vec<Arc<Bank>>,
+    runtimes: Vec<Handle>,
     log_stop: mpsc::Sender<()>,
     log: JoinHandle<()>,
 }
@@ -82,6 +84,8 @@ impl Engine {
             ready: AtomicBool::new(true),
             connections: AtomicU64::new(0),
             buffered_bytes: AtomicU64::new(0),
+            in_flight: AtomicU64::new(0),
+            resident_bytes: AtomicU64::new(0),
         });
         Ok(Self { options, shared, running: Mutex::new(None), pid: std::process::id() })
     }
@@ -142,6 +146,7 @@ impl Engine {
         let (address, listeners) = listener::bind(&self.options, count)?;
         let mut workers = Vec::new();
         let mut banks = Vec::new();
+        let mut runtimes = Vec::new();
         let mut queues = Vec::new();
         for (at, socket) in listeners.into_iter().enumerate() {
             let bank = Arc::new(Bank::default());
@@ -168,11 +173,11 @@ impl Engine {
                         Ok(worker) => worker,
                         Err(e) => return drop(started.send(Err(e))),
                     };
-                    drop(started.send(Ok(())));
+                    drop(started.send(Ok(runtime.handle().clone())));
                     runtime.block_on(async {
                         let spawn = tokio::task::spawn_local::<std::pin::Pin<Box<dyn Future<Output = ()>>>>;
-                        let sweeper = std::rc::Rc::clone(&worker.deadlines);
-                        drop(spawn(Box::pin(async move { sweeper.sweep().await })));
+                        let sweeper = std::rc::Rc::clone(&worker);
+                        drop(spawn(Box::pin(async move { sweeper.deadlines.sweep(&sweeper).await })));
                         let retirer = std::rc::Rc::clone(&worker);
                         drop(spawn(Box::pin(async move { retirer.retire_idle().await })));
                         let acceptor = std::rc::Rc::clone(&worker);
@@ -198,13 +203,16 @@ impl Engine {
                 })
                 .map_err(|e| format!("a worker thread could not be started: {e}"))?;
             match outcome.recv() {
-                Ok(Ok(())) => workers.push((orders, thread)),
+                Ok(Ok(runtime)) => {
+                    workers.push((orders, thread));
+                    runtimes.push(runtime);
+                }
                 Ok(Err(e)) => return Err(EngineError(e)),
                 Err(_) => return Err(EngineError("a worker thread ended at its start".to_owned())),
             }
         }
         let (log_stop, log) = start_log(self.options.log_fd, queues, Arc::clone(&self.shared))?;
-        *running = Some(Running { address, workers, banks, log_stop, log });
+        *running = Some(Running { address, workers, banks, runtimes, log_stop, log });
         Ok(address)
     }
 
@@ -257,6 +265,11 @@ impl Engine {
         let process = ProcessGauges {
             cache_bytes: self.shared.cache.bytes(),
             buffered_bytes: self.shared.buffered_bytes.load(Ordering::Relaxed),
+            tasks: running
+                .iter()
+                .flat_map(|r| &r.runtimes)
+                .fold(0, |sum, runtime| sum + runtime.metrics().num_alive_tasks() as u64),
+            heap_live_bytes: memory::heap_live_bytes(),
         };
         render(banks, &process)
     }
@@ -356,6 +369,11 @@ fn start_log(
             while stopped.recv_timeout(Duration::from_millis(100)) == Err(mpsc::RecvTimeoutError::Timeout) {
                 writer.flush();
                 trim.look(shared.connections.load(Ordering::Relaxed));
+                let published = shared.published.load();
+                let max = published.as_ref().map_or(0, |p| p.snapshot.limits.memory_bytes_max);
+                if max > 0 {
+                    shared.resident_bytes.store(trim.make_room(max), Ordering::Relaxed);
+                }
             }
             writer.flush();
         })

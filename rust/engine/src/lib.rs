@@ -12,6 +12,7 @@ mod exchange;
 mod loaded;
 mod memory;
 mod panics;
+mod pressure;
 mod socket;
 mod stations;
 mod telemetry;

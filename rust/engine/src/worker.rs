@@ -18,6 +18,7 @@ use crate::backends::upstream::Origin;
 use crate::buffers::Buffers;
 use crate::deadlines::Deadlines;
 use crate::loaded::Loaded;
+use crate::pressure::Pressure;
 use crate::shared::Shared;
 use crate::telemetry::bank::Bank;
 use crate::telemetry::request_log::LogQueue;
@@ -43,6 +44,7 @@ pub(crate) struct Worker {
     pub(crate) log: LogQueue,
     pub(crate) buffers: Buffers,
     pub(crate) deadlines: Rc<Deadlines>,
+    pub(crate) pressure: Pressure,
     pub(crate) anonymous: Arc<Principal>,
     heads: RefCell<Vec<RequestHead>>,
     loaded: RefCell<Rc<Loaded>>,
@@ -72,6 +74,7 @@ impl Worker {
             log,
             buffers: Buffers::default(),
             deadlines: Deadlines::new(),
+            pressure: Pressure::default(),
             anonymous: Principal::anonymous(),
             heads: RefCell::default(),
             loaded: RefCell::new(Rc::new(nothing)),
@@ -158,6 +161,8 @@ impl Worker {
             cells.connections_refused.add(1);
             return None;
         }
+        // Without clients nobody looks at what presses.
+        self.pressure.look(self);
         cells.connections.add(1);
         cells.connections_opened.add(1);
         Some(ConnectionCount(Rc::clone(self)))

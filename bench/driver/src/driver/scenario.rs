@@ -81,7 +81,8 @@ pub(crate) fn snapshot(port: u16) -> Value {
         "version": 1, "fingerprint": "bench", "keys_required": true,
         "limits": {
             "body_bytes_max": 33_554_432, "buffered_bytes_max": 1 << 30, "head_bytes_max": 65536,
-            "headers_max": 128, "target_bytes_max": 8192, "connections_max": 16384, "head_ms": 600_000,
+            "headers_max": 128, "target_bytes_max": 8192, "connections_max": 16384,
+            "in_flight_max": 16384, "queue_ms_max": 10, "memory_bytes_max": 0, "head_ms": 600_000,
             "body_progress_ms": 600_000, "idle_ms": 600_000, "write_stall_ms": 600_000,
             "upstream_idle_max": 256, "upstream_idle_ms": 600_000, "upstream_head_bytes_max": 65536,
         },

@@ -30,6 +30,32 @@ class Limits(Area, frozen=True, kw_only=True):
         int, Meta(ge=64, le=U32_MAX, description="Request target, bytes: 414 above.")
     ] = 8192
     connections_max: Annotated[_Count, Meta(description="Open client connections.")] = 16384
+    in_flight_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=U32_MAX,
+            description="Requests in hand; a growing share gets 503 from 7/8 of it on; 0: any number.",
+        ),
+    ] = 16384
+    queue_ms_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=60000,
+            description="Standing wait for a worker's turn; beyond it a growing share of new requests gets"
+            " 503; 0: no limit.",
+        ),
+    ] = 10
+    memory_bytes_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**63 - 1,
+            description="Resident memory; a growing share of new requests gets 503 from 7/8 of it on;"
+            " 0: any amount.",
+        ),
+    ] = 0
     head_ms: Annotated[_Span, Meta(description="From first byte to the head's end.")] = 10000
     body_progress_ms: Annotated[_Span, Meta(description="Without a byte of the body.")] = 30000
     idle_ms: Annotated[_Span, Meta(description="Kept-alive connection without request.")] = 120000

@@ -20,6 +20,15 @@ pub struct Limits {
     pub target_bytes_max: u32,
     /// Open client connections of the whole process; more are closed at once.
     pub connections_max: u32,
+    /// Requests in hand in the whole process; from seven eighths of it on a growing share gets a 503. 0: any
+    /// number.
+    pub in_flight_max: u32,
+    /// How long what is ready may wait for its turn on a worker, in milliseconds, before a growing share of
+    /// new requests gets a 503. 0: as long as it takes.
+    pub queue_ms_max: u32,
+    /// Resident memory of the process, in bytes; from seven eighths of it on a growing share of new requests
+    /// gets a 503. 0: any amount.
+    pub memory_bytes_max: u64,
     /// From the first byte of a request to the end of its head, in milliseconds.
     pub head_ms: u32,
     /// Without a byte of an announced request body, in milliseconds.

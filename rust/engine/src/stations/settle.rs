@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use llm_edge_core::date;
 use llm_edge_core::http1::write;
+use llm_edge_core::rejection::Code;
 use llm_edge_core::scan::escape_json;
 use llm_edge_core::snapshot::RequestLogMode;
 
@@ -111,7 +112,10 @@ fn log(x: &Exchange, duration: Duration) {
         }
         RequestLogMode::Off => false,
     };
-    if wanted {
+    // Under overload their number says more than each of them.
+    let flood =
+        facts.rejection == Some(Code::Overloaded) && !x.worker.pressure.may_log(x.worker.deadlines.now_ms());
+    if wanted && !flood {
         let mut line = x.worker.buffers.take();
         write_line(&mut line, x, duration);
         x.worker.log.push(&line, &x.worker.bank.worker.log_dropped);

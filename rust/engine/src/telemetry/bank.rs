@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use llm_edge_core::rejection::Code;
 use llm_edge_core::surface::Operation;
 
+use crate::pressure::Shed;
+
 /// A counter with one writer: load and store instead of a locked add.
 #[derive(Default, Debug)]
 pub(crate) struct Cell64(AtomicU64);
@@ -97,7 +99,9 @@ pub(crate) struct RouteCells {
 pub(crate) struct WorkerCells {
     pub(crate) operations: [Cell64; Operation::ALL.len()],
     pub(crate) rejections: [Cell64; Code::ALL.len()],
+    pub(crate) sheds: [Cell64; Shed::ALL.len()],
     pub(crate) overhead: Histogram,
+    pub(crate) loop_lag: Histogram,
     pub(crate) in_flight: Cell64,
     pub(crate) open_streams: Cell64,
     pub(crate) connections: Cell64,

@@ -11,6 +11,7 @@ use super::bank::{
     ATTEMPT_RESULTS, Bank, CACHE_RESULTS, Cell64, DURATION_US, Histogram, OVERHEAD_US, STATUS_CLASSES,
     TOKEN_TYPES, WorkerCells,
 };
+use crate::pressure::Shed;
 
 /// One row of the table.
 #[derive(Debug)]
@@ -86,11 +87,23 @@ const OPERATIONS: Metric = metric(
 );
 const REJECTIONS: Metric =
     metric("llm_edge_rejections_total", "counter", &["code"], "Requests answered with an error of ours.");
+const SHEDS: Metric = metric(
+    "llm_edge_sheds_total",
+    "counter",
+    &["reason"],
+    "Requests refused early because of overload, by the limit that was pressed.",
+);
 const OVERHEAD: Metric = metric(
     "llm_edge_overhead_seconds",
     "histogram",
     &[],
     "Time spent in the gateway: request read to upstream write, plus first reply byte to its write.",
+);
+const LOOP_LAG: Metric = metric(
+    "llm_edge_loop_lag_seconds",
+    "histogram",
+    &[],
+    "How long a task of a worker that was ready waited for its turn: the longest in every 25 ms, while clients are connected.",
 );
 const IN_FLIGHT: Metric =
     metric("llm_edge_inflight_requests", "gauge", &[], "Requests in hand at this moment.");
@@ -120,6 +133,13 @@ const PANICS: Metric =
     metric("llm_edge_panics_total", "counter", &[], "Requests that ended because the gateway failed inside.");
 const CACHE_BYTES: Metric =
     metric("llm_edge_cache_bytes", "gauge", &[], "Bytes held by the exact cache, keys included.");
+const TASKS: Metric = metric("llm_edge_tasks", "gauge", &[], "Tasks alive in the workers' runtimes.");
+const HEAP_LIVE: Metric = metric(
+    "llm_edge_heap_live_bytes",
+    "gauge",
+    &[],
+    "Bytes of the heap in use, as the C library's allocator counts them; 0 where it does not tell.",
+);
 const BUFFERED: Metric = metric(
     "llm_edge_buffered_request_bytes",
     "gauge",
@@ -138,7 +158,9 @@ pub const METRICS: &[Metric] = &[
     CACHE,
     OPERATIONS,
     REJECTIONS,
+    SHEDS,
     OVERHEAD,
+    LOOP_LAG,
     IN_FLIGHT,
     OPEN_STREAMS,
     CONNECTIONS,
@@ -150,12 +172,17 @@ pub const METRICS: &[Metric] = &[
     PANICS,
     CACHE_BYTES,
     BUFFERED,
+    TASKS,
+    HEAP_LIVE,
 ];
 
 /// Gauges that belong to no worker.
+#[derive(Default)]
 pub(crate) struct ProcessGauges {
     pub(crate) cache_bytes: u64,
     pub(crate) buffered_bytes: u64,
+    pub(crate) tasks: u64,
+    pub(crate) heap_live_bytes: u64,
 }
 
 /// Sums a histogram's cells over workers.
@@ -196,7 +223,12 @@ pub(crate) fn render(banks: &[Arc<Bank>], process: &ProcessGauges) -> String {
     render_targets(&mut out, banks);
     render_routes(&mut out, banks);
     render_workers(&mut out, banks);
-    for (metric, value) in [(&CACHE_BYTES, process.cache_bytes), (&BUFFERED, process.buffered_bytes)] {
+    for (metric, value) in [
+        (&CACHE_BYTES, process.cache_bytes),
+        (&BUFFERED, process.buffered_bytes),
+        (&TASKS, process.tasks),
+        (&HEAP_LIVE, process.heap_live_bytes),
+    ] {
         header(&mut out, metric);
         sample(&mut out, metric.name, "", value);
     }
@@ -282,12 +314,21 @@ fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {
         let count = banks.iter().filter_map(|b| b.worker.rejections.get(at)).map(Cell64::get).sum();
         sample(out, REJECTIONS.name, &format!("code=\"{}\"", code.row().code), count);
     }
-    let mut overhead = Sum::default();
-    for bank in banks {
-        overhead.add(&bank.worker.overhead);
+    header(out, &SHEDS);
+    for (at, reason) in Shed::ALL.into_iter().enumerate() {
+        let count = banks.iter().filter_map(|b| b.worker.sheds.get(at)).map(Cell64::get).sum();
+        sample(out, SHEDS.name, &format!("reason=\"{}\"", reason.name()), count);
     }
-    header(out, &OVERHEAD);
-    histogram(out, OVERHEAD.name, "", &OVERHEAD_US, &overhead);
+    for (metric, of) in
+        [(&OVERHEAD, (|w| &w.overhead) as fn(&WorkerCells) -> &Histogram), (&LOOP_LAG, |w| &w.loop_lag)]
+    {
+        let mut sum = Sum::default();
+        for bank in banks {
+            sum.add(of(&bank.worker));
+        }
+        header(out, metric);
+        histogram(out, metric.name, "", &OVERHEAD_US, &sum);
+    }
     for (metric, of) in [
         (&IN_FLIGHT, (|w| &w.in_flight) as fn(&WorkerCells) -> &Cell64),
         (&OPEN_STREAMS, |w| &w.open_streams),
@@ -354,7 +395,7 @@ mod tests {
             cells.requests[0].add(2);
             cells.duration.observe(&DURATION_US, 2_000);
         }
-        let text = render(&banks, &ProcessGauges { cache_bytes: 0, buffered_bytes: 0 });
+        let text = render(&banks, &ProcessGauges::default());
         assert!(text.contains(
             "llm_edge_requests_total{route=\"r\",provider=\"p\\\"\",model=\"m\",status=\"2xx\"} 4\n"
         ));
@@ -366,7 +407,7 @@ mod tests {
 
     #[test]
     fn every_metric_of_the_table_has_its_header_in_a_scrape() {
-        let text = render(&[Arc::new(Bank::default())], &ProcessGauges { cache_bytes: 1, buffered_bytes: 2 });
+        let text = render(&[Arc::new(Bank::default())], &ProcessGauges::default());
         for metric in METRICS {
             assert!(text.contains(&format!("# TYPE {} {}\n", metric.name, metric.kind)), "{}", metric.name);
         }
