@@ -145,11 +145,16 @@ def gateway_config(upstream_port: int) -> str:
 
 @contextlib.contextmanager
 def gateway(
-    upstream_port: int, *, workers: int = 1, core: str = GATEWAY_CORE, name: str = "gateway"
+    upstream_port: int,
+    *,
+    workers: int = 1,
+    core: str = GATEWAY_CORE,
+    name: str = "gateway",
+    within: Sequence[str] = (),
 ) -> Iterator[Running]:
-    """The installed release build, as its users start it."""
+    """The installed release build, as its users start it; `within` is put before its command."""
     command = gateway_command(upstream_port, 0, workers=workers, name=name)
-    with _program(name, pinned(core, *command), WORK / name) as running:
+    with _program(name, [*within, *pinned(core, *command)], WORK / name) as running:
         running.said = json.loads(_first_line(running))
         running.port = int(running.said["api"].split(":")[2].split("/")[0])
         yield running

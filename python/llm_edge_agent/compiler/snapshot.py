@@ -51,6 +51,7 @@ class LimitsDoc(_Doc, frozen=True, kw_only=True):
     upstream_idle_max: int
     upstream_idle_ms: int
     upstream_head_bytes_max: int
+    event_bytes_max: int
 
 
 class RequestLogDoc(_Doc, frozen=True, kw_only=True):

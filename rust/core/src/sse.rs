@@ -51,6 +51,8 @@ pub struct SseScanner {
     begun: bool,
     /// A line has come since the last empty one.
     inside_event: bool,
+    /// Bytes since the last empty line.
+    event_bytes: usize,
 }
 
 /// What the event under way has in the slice being pushed. `data` is set only while it is the only one.
@@ -94,8 +96,14 @@ impl SseScanner {
         !self.inside_event && !self.line_pending()
     }
 
+    /// Bytes of the event under way so far, whether they were kept or not.
+    pub fn event_bytes(&self) -> usize {
+        self.event_bytes
+    }
+
     /// Takes the next bytes of the stream and hands out every event that ends in them.
     pub fn push(&mut self, bytes: &[u8], mut on_event: impl FnMut(Event<'_>)) {
+        self.event_bytes = self.event_bytes.saturating_add(bytes.len());
         let mut rest = bytes;
         if self.after_cr && !rest.is_empty() {
             self.after_cr = false;
@@ -121,6 +129,7 @@ impl SseScanner {
             rest = self.behind_terminator(after);
             if line.is_empty() {
                 self.begun = true;
+                self.event_bytes = rest.len();
                 self.dispatch(&mut here, &mut on_event);
             } else {
                 self.line(line, &mut here);

@@ -238,6 +238,11 @@ impl Tap {
         self.scanner.between_events()
     }
 
+    /// Bytes of the event under way so far; 0 where the reply is no event stream.
+    pub fn event_bytes(&self) -> usize {
+        self.scanner.event_bytes()
+    }
+
     fn push_sse(&mut self, bytes: &[u8]) {
         // One search over all the events of this read; only if it finds something are they looked at singly.
         let suspect = self.first_suspect(bytes) < bytes.len();

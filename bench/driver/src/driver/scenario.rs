@@ -85,6 +85,7 @@ pub(crate) fn snapshot(port: u16) -> Value {
             "in_flight_max": 16384, "queue_ms_max": 10, "memory_bytes_max": 0, "head_ms": 600_000,
             "body_progress_ms": 600_000, "idle_ms": 600_000, "write_stall_ms": 600_000,
             "upstream_idle_max": 256, "upstream_idle_ms": 600_000, "upstream_head_bytes_max": 65536,
+            "event_bytes_max": 16_777_216,
         },
         "request_log": {"mode": "sampled", "sample_every": 100},
         "cache_bytes_max": 1 << 28,

@@ -67,3 +67,6 @@ class Limits(Area, frozen=True, kw_only=True):
     upstream_head_bytes_max: Annotated[
         _Size, Meta(description="Head of an upstream's reply, bytes: 502 above.")
     ] = 65536
+    event_bytes_max: Annotated[
+        _Size, Meta(description="One event of a stream, bytes: the stream is broken off above.")
+    ] = 16777216

@@ -43,6 +43,8 @@ pub struct Limits {
     pub upstream_idle_ms: u32,
     /// Head of an upstream's reply, in bytes: 502 above.
     pub upstream_head_bytes_max: u32,
+    /// One event of an upstream's stream, decoded, in bytes: the stream is broken off above.
+    pub event_bytes_max: u32,
 }
 
 impl Limits {
@@ -60,6 +62,7 @@ impl Limits {
             ("write_stall_ms", self.write_stall_ms),
             ("connections_max", self.connections_max),
             ("head_bytes_max", self.head_bytes_max),
+            ("event_bytes_max", self.event_bytes_max),
         ] {
             if value == 0 {
                 return Err(SnapshotError::at(format!("limits.{name}"), "must be above 0"));

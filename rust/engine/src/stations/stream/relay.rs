@@ -247,9 +247,21 @@ impl Relay {
         x.facts.usage = self.tap.usage();
         // Asked before the tap's finish, which takes what is left for an event.
         let inside_event = !self.tap.between_events();
-        let progress = if self.complete { self.finish(x) } else { Progress::More };
+        let progress = if self.complete { self.finish(x) } else { self.within_bounds(x) };
         self.hold_back(matches!(progress, Progress::Whole), inside_event);
         progress
+    }
+
+    /// An event without an end in sight is an error: every client would have to hold all of it.
+    fn within_bounds(&mut self, x: &mut Exchange) -> Progress {
+        let max = x.loaded.snapshot.limits.event_bytes_max;
+        if self.tap.event_bytes() <= max as usize {
+            return Progress::More;
+        }
+        let message = format!(
+            "an event of the upstream's stream is larger than {max} bytes (`limits.event_bytes_max`)"
+        );
+        self.broken(x, Rejection::new(Code::UpstreamInvalid, message))
     }
 
     fn look_length(&mut self) {
