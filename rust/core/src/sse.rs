@@ -103,12 +103,13 @@ impl SseScanner {
 
     /// Takes the next bytes of the stream and hands out every event that ends in them.
     pub fn push(&mut self, bytes: &[u8], mut on_event: impl FnMut(Event<'_>)) {
-        self.event_bytes = self.event_bytes.saturating_add(bytes.len());
         let mut rest = bytes;
         if self.after_cr && !rest.is_empty() {
             self.after_cr = false;
             rest = rest.strip_prefix(b"\n").unwrap_or(rest);
         }
+        let mut event_bytes = self.event_bytes.saturating_add(rest.len());
+        self.event_bytes = event_bytes;
         let mut here = InPlace::default();
         if self.line_pending() {
             let Some(end) = memchr::memchr2(b'\n', b'\r', rest) else { return self.keep(rest) };
@@ -129,12 +130,13 @@ impl SseScanner {
             rest = self.behind_terminator(after);
             if line.is_empty() {
                 self.begun = true;
-                self.event_bytes = rest.len();
+                event_bytes = rest.len();
                 self.dispatch(&mut here, &mut on_event);
             } else {
                 self.line(line, &mut here);
             }
         }
+        self.event_bytes = event_bytes;
         self.keep(rest);
         if let Some(name) = here.name {
             replace(&mut self.name, name);

@@ -50,7 +50,8 @@ struct Slot {
     index: Cell<usize>,
     due_ms: Cell<u64>,
     lapse: Cell<Option<Lapse>>,
-    idle: Cell<bool>,
+    /// Since when its connection has no request in hand.
+    idle_since_ms: Cell<Option<u64>>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -83,7 +84,7 @@ impl Deadlines {
             index: Cell::new(slots.len()),
             due_ms: Cell::new(NEVER),
             lapse: Cell::new(None),
-            idle: Cell::new(false),
+            idle_since_ms: Cell::new(None),
             waker: RefCell::new(None),
         });
         slots.push(Rc::clone(&slot));
@@ -114,9 +115,12 @@ impl Deadlines {
         self.now_ms.set(u64::try_from(elapsed).unwrap_or(NEVER));
     }
 
-    /// Ends the wait of every connection that has no request in hand.
-    pub(crate) fn close_idle(&self) {
-        self.slots.borrow().iter().filter(|slot| slot.idle.get()).for_each(|slot| slot.fire(Lapse::Closing));
+    /// Ends the wait of every connection that has had no request in hand for `idle_ms`.
+    pub(crate) fn close_idle(&self, idle_ms: u64) {
+        let now = self.now_ms.get();
+        let idle =
+            |slot: &Slot| slot.idle_since_ms.get().is_some_and(|since| now.saturating_sub(since) >= idle_ms);
+        self.slots.borrow().iter().filter(|slot| idle(slot)).for_each(|slot| slot.fire(Lapse::Closing));
     }
 
     /// Ends every wait.
@@ -159,7 +163,7 @@ impl Timer {
 
     /// Says that the connection waits for a request, so that a drain may end it.
     pub(crate) fn set_idle(&self, idle: bool) {
-        self.slot.idle.set(idle);
+        self.slot.idle_since_ms.set(idle.then_some(self.deadlines.now_ms()));
     }
 
     /// Waits for `future`, but not past the deadline.

@@ -83,6 +83,7 @@ impl Engine {
             draining: AtomicBool::new(false),
             ready: AtomicBool::new(true),
             connections: AtomicU64::new(0),
+            listeners: AtomicU64::new(0),
             buffered_bytes: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
             resident_bytes: AtomicU64::new(0),
@@ -184,15 +185,17 @@ impl Engine {
                         drop(spawn(Box::pin(async move {
                             // The socket was listening already: registering it with the event queue is all
                             // that could fail here.
+                            let shared = Arc::clone(&acceptor.shared);
+                            shared.listeners.fetch_add(1, Ordering::Relaxed);
                             drop(listener::accept(acceptor, socket, tls).await);
+                            shared.listeners.fetch_sub(1, Ordering::Release);
                         })));
                         while let Some(order) = received.recv().await {
                             match order {
                                 Order::Drain => {
                                     worker.drain.notify_waiters();
-                                    // What had arrived before the drain gets to its connection first.
-                                    tokio::time::sleep(Duration::from_millis(50)).await;
-                                    worker.deadlines.close_idle();
+                                    let worker = std::rc::Rc::clone(&worker);
+                                    drop(spawn(Box::pin(async move { worker.close_idle().await })));
                                 }
                                 Order::Cut => worker.deadlines.close_all(),
                                 Order::Stop => break,
@@ -294,7 +297,12 @@ impl Engine {
 
     fn wait_until_gone(&self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
-        while self.shared.connections.load(Ordering::Relaxed) > 0 {
+        // A listener may still let somebody in.
+        let open = || {
+            let Shared { listeners, connections, .. } = &*self.shared;
+            listeners.load(Ordering::Acquire) + connections.load(Ordering::Relaxed)
+        };
+        while open() > 0 {
             if Instant::now() >= until {
                 return false;
             }

@@ -28,6 +28,8 @@ const STANDING_MS: u64 = 100;
 const CALM_MS: u64 = 2_000;
 /// What a timer may be late by itself: it counts whole milliseconds.
 const TIMER_STEP: Duration = Duration::from_millis(1);
+/// With no more than this in hand on a worker, a long wait is the length of its tasks, not their number.
+const QUEUED_MIN: u64 = 8;
 /// Refused requests that get a line in the request log, per worker and second; all of them are counted.
 const LOG_LINES_MAX: u32 = 10;
 /// All of them; shares are counted in parts of this.
@@ -115,7 +117,7 @@ impl Pressure {
         let (most, reason) = [
             (in_flight_share, Shed::InFlight),
             (self.memory_share.get(), Shed::Memory),
-            (self.queue_share.get(), Shed::Queue),
+            (if in_flight > QUEUED_MIN { self.queue_share.get() } else { 0 }, Shed::Queue),
         ]
         .into_iter()
         .max_by_key(|(share, _)| *share)?;
@@ -274,13 +276,14 @@ mod tests {
         }
         pressure.measured(Duration::ZERO, at(99), max);
         pressure.measured(Duration::from_millis(60), at(110), max);
-        assert_eq!(refused_of_a_thousand(&pressure, 1), 0);
+        assert_eq!(refused_of_a_thousand(&pressure, 9), 0);
         pressure.measured(Duration::from_millis(10), at(211), max);
         pressure.measured(Duration::from_micros(6250), at(220), max);
-        assert_eq!(refused_of_a_thousand(&pressure, 1), 500);
-        assert_eq!(pressure.sheds(1).or(pressure.sheds(1)), Some(Shed::Queue));
+        assert_eq!(refused_of_a_thousand(&pressure, 9), 500);
+        assert_eq!(pressure.sheds(9).or(pressure.sheds(9)), Some(Shed::Queue));
         pressure.measured(Duration::from_millis(10), at(221), max);
-        assert_eq!(refused_of_a_thousand(&pressure, 1), 1000);
+        assert_eq!(refused_of_a_thousand(&pressure, 9), 1000);
+        assert_eq!(refused_of_a_thousand(&pressure, 8), 0, "few requests that are long");
     }
 
     #[test]
@@ -293,7 +296,7 @@ mod tests {
         }
         pressure.measured(Duration::ZERO, at(2100), max);
         assert!(pressure.alert_until.get().is_some());
-        assert_eq!(refused_of_a_thousand(&pressure, 1), 0);
+        assert_eq!(refused_of_a_thousand(&pressure, 9), 0);
         pressure.measured(Duration::ZERO, at(2121), max);
         assert!(pressure.alert_until.get().is_none());
     }

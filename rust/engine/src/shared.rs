@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     /// What `/readyz` says.
     pub(crate) ready: AtomicBool,
     pub(crate) connections: AtomicU64,
+    /// Listening sockets that are open.
+    pub(crate) listeners: AtomicU64,
     pub(crate) buffered_bytes: AtomicU64,
     /// Requests in hand, as the workers last told.
     pub(crate) in_flight: AtomicU64,

@@ -168,6 +168,18 @@ impl Worker {
         Some(ConnectionCount(Rc::clone(self)))
     }
 
+    /// Ends the connections that have no request in hand, once a drain has begun. One that was used a moment
+    /// ago will be used again, and a request that crosses its end on the way is lost to its client: such a
+    /// connection gets the time for another one, whose reply says that it was the last.
+    pub(crate) async fn close_idle(&self) {
+        const LATELY_MS: u64 = 1_000;
+        // What had arrived before the drain gets to its connection first.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        self.deadlines.close_idle(LATELY_MS);
+        tokio::time::sleep(Duration::from_millis(LATELY_MS)).await;
+        self.deadlines.close_idle(0);
+    }
+
     /// Retires idle upstream connections, once a second for as long as the worker lives.
     pub(crate) async fn retire_idle(&self) {
         loop {

@@ -77,8 +77,8 @@ fn socket(address: SocketAddr, share: bool) -> io::Result<StdListener> {
     Ok(socket.into())
 }
 
-/// Accepts until the worker drains; then takes what the kernel had already queued, and closes, so that no
-/// client sees a reset.
+/// Accepts until the worker drains. Then nobody new may knock, whoever had knocked before is let in, and the
+/// listener closes with an empty queue: what a listener has queued when it closes, the kernel resets.
 pub(crate) async fn accept(
     worker: Rc<Worker>,
     listener: StdListener,
@@ -101,6 +101,17 @@ pub(crate) async fn accept(
             Err(_) => {}
         }
     }
+    // Where this cannot be had, a client that knocks between the last look and the close is reset.
+    if refuse_newcomers(&listener).is_ok() {
+        let until = tokio::time::Instant::now() + HANDSHAKE_GRACE;
+        while let Ok(accepted) = tokio::time::timeout_at(until, listener.accept()).await {
+            match accepted {
+                Ok((tcp, _)) => open(&worker, tcp, tls.as_ref()),
+                Err(e) if !is_of_peer(&e) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(_) => {}
+            }
+        }
+    }
     // Without tokio's budget, which would end the loop before the queue is empty.
     let queued = tokio::task::unconstrained(std::future::poll_fn(|cx| match listener.poll_accept(cx) {
         Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
@@ -113,6 +124,37 @@ pub(crate) async fn accept(
         }
     }
     Ok(())
+}
+
+/// What a handshake that had begun before the drain gets to come to its end: a round trip.
+const HANDSHAKE_GRACE: Duration = Duration::from_millis(50);
+
+/// Drops the first packet of every new handshake with this listener. Its sender repeats it a second later, and
+/// then meets a closed port or, behind a shared one, the process that takes over.
+#[cfg(target_os = "linux")]
+fn refuse_newcomers(listener: &TcpListener) -> io::Result<()> {
+    use socket2::SockFilter;
+    /// Where the flags are in a TCP header (RFC 9293 §3.1), and two of them.
+    const FLAGS_AT: u32 = 13;
+    const SYN: u32 = 0x02;
+    const SYN_ACK: u32 = 0x12;
+    /// Classic BPF: load a byte, mask it, compare it, return how much of the packet is kept.
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const IF_EQUAL: u16 = 0x15;
+    const KEEP: u16 = 0x06;
+    socket2::SockRef::from(listener).attach_filter(&[
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS_AT),
+        SockFilter::new(AND, 0, 0, SYN_ACK),
+        SockFilter::new(IF_EQUAL, 0, 1, SYN),
+        SockFilter::new(KEEP, 0, 0, 0),
+        SockFilter::new(KEEP, 0, 0, u32::MAX),
+    ])
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_newcomers(_: &TcpListener) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Errors of one connection that was gone before it was accepted.

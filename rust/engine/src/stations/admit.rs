@@ -25,19 +25,15 @@ impl Admission {
     }
 }
 
-/// Refuses the request where the gateway has more in hand than it serves well. Comes before the body is read:
-/// a no must cost as little as it can. Probes have been answered by then.
-///
-/// # Errors
-/// 503 with the limit that is pressed and when to come back.
-pub(crate) async fn room(x: &mut Exchange) -> Result<(), Rejection> {
-    match x.worker.pressure.sheds(x.worker.bank.worker.in_flight.get()) {
-        None => Ok(()),
-        Some(reason) => Err(Box::pin(shed(x, reason)).await),
-    }
+/// Whether the gateway has more in hand than it serves well, and what of. Asked before the body is read: a no
+/// must cost as little as it can. Probes have been answered by then.
+#[inline]
+pub(crate) fn pressed(x: &Exchange) -> Option<Shed> {
+    x.worker.pressure.sheds(x.worker.bank.worker.in_flight.get())
 }
 
-async fn shed(x: &mut Exchange, reason: Shed) -> Rejection {
+/// The no: 503 with the limit that is pressed and when to come back.
+pub(crate) async fn shed(x: &mut Exchange, reason: Shed) -> Rejection {
     if let Some(cell) = x.worker.bank.worker.sheds.get(reason as usize) {
         cell.add(1);
     }
