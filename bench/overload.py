@@ -2,8 +2,8 @@
 
 usage: python -m bench.overload [quick|full]
 
-The gateway gets half a processor by a quota of 2,500 µs in every 5,000 µs. The load is an open loop
-of chat streams of 1,024 events in bursts of eight, one burst every 10 ms. Capacity is the highest
+The gateway gets half a processor by a quota of 2,500 µs in every 5,000 µs. The load is an open
+loop of chat streams of 1,024 events in bursts of eight, one burst every 10 ms. Capacity is the highest
 rate without an error at which the 99th percentile of the whole reply is at most 10 ms above the
 upstream's own. Then twice, five and ten times that rate, each followed by half of it.
 
@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from bench import loads, machine, programs, quota
@@ -83,14 +84,16 @@ def main(arguments: list[str]) -> int:
     return int(not all(level["passed"] for level in result["levels"]))
 
 
-def measure(spans: Spans) -> dict:
+def measure(spans: Spans) -> dict[str, Any]:
     """Find the capacity, go beyond it, and say what happened."""
     programs.WORK.mkdir(parents=True, exist_ok=True)
     data = body(MODEL, REQUEST_BYTES)
     with contextlib.ExitStack() as stack:
         upstream = stack.enter_context(programs.upstream())
         within = stack.enter_context(quota.limited(QUOTA_US, PERIOD_US))
-        gateway = stack.enter_context(programs.gateway(upstream.port, name="overload", within=within))
+        gateway = stack.enter_context(
+            programs.gateway(upstream.port, name="overload", within=within)
+        )
         load = Load(upstream, gateway, data, spans)
         load.measure_direct()
         capacity, at_capacity = load.capacity()
@@ -135,7 +138,9 @@ class Load:
                 raise BenchError("the gateway is faster than the load")
         while bad > max(good, 1) * 1.06:
             middle = (good + bad) / 2
-            good, bad = (middle, bad) if self._serves(middle, self.spans.search)[0] else (good, middle)
+            good, bad = (
+                (middle, bad) if self._serves(middle, self.spans.search)[0] else (good, middle)
+            )
         for _ in range(8):
             served, seen = self._serves(good, self.spans.confirm)
             if served:
@@ -152,7 +157,9 @@ class Load:
             time.sleep(CALM_S)
         return served, seen
 
-    def level(self, factor: int, capacity: float, at_capacity: Storm, rss_mib: float) -> dict:
+    def level(
+        self, factor: int, capacity: float, at_capacity: Storm, rss_mib: float
+    ) -> dict[str, Any]:
         """So many times the capacity, then half of it."""
         with watched(self.gateway) as watch:
             over = loads.storm(
@@ -175,7 +182,7 @@ class Load:
         }
         gated = GATED[factor]
         passed = all(MUST[name].reaches(values[name], MUST[name].must or 0) for name in gated)
-        say(f"{factor} × capacity: {'holds' if passed else 'FAILS'}")
+        say(f"{factor} times capacity: {'holds' if passed else 'FAILS'}")
         return {
             "factor": factor,
             "values": values,
@@ -201,7 +208,7 @@ def watched(gateway: Running) -> Iterator[Watch]:
     """Ask the API port's probe, the metrics and the admin API all the while."""
     watch, ended = Watch(), threading.Event()
     token = {"authorization": f"Bearer {gateway.said['admin_token']}"}
-    places = {
+    places: dict[str, tuple[int, str, dict[str, str]]] = {
         "livez": (gateway.port, "/livez", {}),
         "metrics": (urlsplit(gateway.said["metrics"]).port or 0, "/metrics", {}),
         "admin": (urlsplit(gateway.said["admin"]).port or 0, "/api/v1/status", token),
@@ -230,11 +237,11 @@ def _answers(port: int, path: str, fields: dict[str, str]) -> bool:
         connection.request("GET", path, headers=fields)
         reply = connection.getresponse()
         reply.read()
-        return reply.status == 200
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
+    return reply.status == 200
 
 
 def _p99(percentiles: dict[str, float | None]) -> float:
@@ -245,15 +252,15 @@ def _quantile(values: list[float]) -> float:
     return statistics.quantiles(values, n=100)[98] if len(values) > 1 else 0.0
 
 
-def table(levels: list[dict]) -> list[str]:
+def table(levels: list[dict[str, Any]]) -> list[str]:
     """One row for each demand, one column for each level."""
-    head = "".join(f"{level['factor']:>9} ×" for level in levels)
+    head = "".join(f"{level['factor']:>10}\N{MULTIPLICATION SIGN}" for level in levels)
     rows = [f"{'':48}{head}   must"]
     for name, figure in MUST.items():
-        cells = (
-            f"{level['values'][name]:>10.2f}{' ' if name in level['gated'] else '·'}" for level in levels
-        )
-        rows.append(f"{figure.what:48}{''.join(cells)}   {figure.shown(figure.must)}")
+        cells = ""
+        for level in levels:
+            cells += f"{level['values'][name]:>10.2f}{' ' if name in level['gated'] else '·'}"
+        rows.append(f"{figure.what:48}{cells}   {figure.shown(figure.must)}")
     return [*rows, "· not demanded at this level"]
 
 

@@ -153,6 +153,7 @@ class SnapshotDoc(_Doc, frozen=True, kw_only=True):
     keys_required: bool
     limits: LimitsDoc
     request_log: RequestLogDoc
+    debug_headers: bool
     cache_bytes_max: int
     providers: list[ProviderDoc]
     routes: list[RouteDoc]

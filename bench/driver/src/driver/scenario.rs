@@ -88,6 +88,7 @@ pub(crate) fn snapshot(port: u16) -> Value {
             "event_bytes_max": 16_777_216,
         },
         "request_log": {"mode": "sampled", "sample_every": 100},
+        "debug_headers": false,
         "cache_bytes_max": 1 << 28,
         "providers": [{
             "name": "up",

@@ -51,6 +51,26 @@ pub(super) fn write_date(out: &mut Vec<u8>) {
 pub(super) fn write_ids(out: &mut Vec<u8>, x: &Exchange) {
     write::field(out, b"x-request-id", x.request_id.as_bytes());
     write::field(out, b"request-id", x.request_id.as_bytes());
+    if x.loaded.snapshot.debug_headers {
+        write_debug(out, x);
+    }
+}
+
+/// How the request was served, for whoever asks: under which configuration, and with how many attempts on
+/// upstreams.
+fn write_debug(out: &mut Vec<u8>, x: &Exchange) {
+    let asked = x.request.fields.iter().any(|field| {
+        field.known == Known::Edge
+            && field.name.of(&x.input).eq_ignore_ascii_case(b"x-llm-edge-debug")
+            && field.value.of(&x.input) == b"1"
+    });
+    if asked {
+        out.extend_from_slice(b"x-llm-edge-epoch: ");
+        write::decimal(out, x.loaded.epoch);
+        out.extend_from_slice(b"\r\nx-llm-edge-attempts: ");
+        write::decimal(out, x.facts.attempts.into());
+        out.extend_from_slice(b"\r\n");
+    }
 }
 
 /// What the cache did, where the route has one (RFC 9211).
