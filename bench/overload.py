@@ -2,10 +2,10 @@
 
 usage: python -m bench.overload [quick|full]
 
-The gateway gets half a processor by a quota of 2,500 µs in every 5,000 µs. The load is an open
-loop of chat streams of 1,024 events in bursts of eight, one burst every 10 ms. Capacity is the highest
-rate without an error at which the 99th percentile of the whole reply is at most 10 ms above the
-upstream's own. Then twice, five and ten times that rate, each followed by half of it.
+The gateway gets half a processor by a quota of 2,500 microseconds in every 5,000. The load is an
+open loop of chat streams of 1,024 events in bursts of eight, one burst every 10 ms. Capacity is the
+highest rate without an error at which the 99th percentile of the whole reply is at most 10 ms
+above the upstream's own. Then twice, five and ten times that rate, each followed by half of it.
 
 Prints a table and, last, one line of JSON; RESULT names a file to write that to as well. Needs root.
 """

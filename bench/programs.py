@@ -120,7 +120,7 @@ def upstream(core: str = LOAD_CORE) -> Iterator[Running]:
 
 
 def gateway_config(upstream_port: int, more: Mapping[str, object]) -> str:
-    """What the gateway runs with: a key, the default log, one provider, a cached route, and more."""
+    """What the gateway runs with: a key, one provider, a cached route, and more."""
     tree: dict[str, object] = {
         "version": 1,
         "state_dir": str(WORK / "state"),

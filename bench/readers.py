@@ -19,9 +19,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import h2.config
 import h2.connection
@@ -36,6 +36,8 @@ STALL_MS = 8_000
 ENDLESS = "up/sse-100000x1000"
 OTHERS = "up/unary-1024"
 OTHERS_PER_S = 200
+Stall = Callable[[int, int], AbstractContextManager[None]]
+"""Opens so many streams at a port and reads none of them."""
 HTTP2_STREAMS = 125
 """Streams of one HTTP/2 connection."""
 
@@ -82,7 +84,7 @@ def main(arguments: list[str]) -> int:
     return int(not all(passed.values()))
 
 
-def measure(upstream: Running, streams: int, name: str, stall: Any) -> dict[str, float]:  # noqa: ANN401 -- one of the two below
+def measure(upstream: Running, streams: int, name: str, stall: Stall) -> dict[str, float]:
     """One gateway, so many streams, nobody reads."""
     more = {"limits": {"write_stall_ms": STALL_MS}}
     with programs.gateway(upstream.port, name="readers", more=more) as gateway:
@@ -183,7 +185,7 @@ def _stall_http2(port: int, streams: int) -> Iterator[None]:
             http = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
             http.initiate_connection()
             client.sendall(http.data_to_send())
-            # The server's windows; nothing is ever given back, so each stream has one window's worth.
+            # The server's windows; nothing is given back, so each stream has one window's worth.
             http.receive_data(client.recv(65536))
             for _ in range(min(HTTP2_STREAMS, streams - first)):
                 number = http.get_next_available_stream_id()

@@ -51,8 +51,6 @@ pub struct SseScanner {
     begun: bool,
     /// A line has come since the last empty one.
     inside_event: bool,
-    /// Bytes since the last empty line.
-    event_bytes: usize,
 }
 
 /// What the event under way has in the slice being pushed. `data` is set only while it is the only one.
@@ -96,11 +94,6 @@ impl SseScanner {
         !self.inside_event && !self.line_pending()
     }
 
-    /// Bytes of the event under way so far, whether they were kept or not.
-    pub fn event_bytes(&self) -> usize {
-        self.event_bytes
-    }
-
     /// Takes the next bytes of the stream and hands out every event that ends in them.
     pub fn push(&mut self, bytes: &[u8], mut on_event: impl FnMut(Event<'_>)) {
         let mut rest = bytes;
@@ -108,8 +101,6 @@ impl SseScanner {
             self.after_cr = false;
             rest = rest.strip_prefix(b"\n").unwrap_or(rest);
         }
-        let mut event_bytes = self.event_bytes.saturating_add(rest.len());
-        self.event_bytes = event_bytes;
         let mut here = InPlace::default();
         if self.line_pending() {
             let Some(end) = memchr::memchr2(b'\n', b'\r', rest) else { return self.keep(rest) };
@@ -130,13 +121,11 @@ impl SseScanner {
             rest = self.behind_terminator(after);
             if line.is_empty() {
                 self.begun = true;
-                event_bytes = rest.len();
                 self.dispatch(&mut here, &mut on_event);
             } else {
                 self.line(line, &mut here);
             }
         }
-        self.event_bytes = event_bytes;
         self.keep(rest);
         if let Some(name) = here.name {
             replace(&mut self.name, name);

@@ -233,14 +233,14 @@ impl Tap {
         self.seen.content
     }
 
+    /// Events with data so far.
+    pub fn events(&self) -> u64 {
+        self.seen.events
+    }
+
     /// Whether a stream stands between two events, so that another one could be put in here.
     pub fn between_events(&self) -> bool {
         self.scanner.between_events()
-    }
-
-    /// Bytes of the event under way so far; 0 where the reply is no event stream.
-    pub fn event_bytes(&self) -> usize {
-        self.scanner.event_bytes()
     }
 
     fn push_sse(&mut self, bytes: &[u8]) {

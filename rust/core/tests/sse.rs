@@ -202,22 +202,3 @@ fn an_event_without_its_empty_line_comes_out_at_the_end() {
         assert_eq!(last, b"[DONE]", "{stream:?}");
     }
 }
-
-#[test]
-fn the_size_of_the_event_under_way_does_not_depend_on_how_it_is_cut() {
-    let stream = b"data: 1\n\n: ping\r\n\r\nevent: x\ndata: 12345\n";
-    for size in 1..stream.len() {
-        let mut scanner = SseScanner::new();
-        for piece in stream.chunks(size) {
-            scanner.push(piece, |_| {});
-        }
-        assert_eq!(scanner.event_bytes(), b"event: x\ndata: 12345\n".len(), "pieces of {size}");
-        scanner.push(b"\n", |_| {});
-        assert_eq!(scanner.event_bytes(), 0);
-    }
-    let mut scanner = SseScanner::new();
-    for _ in 0..10 {
-        scanner.push(&[b'x'; LINE_BYTES_MAX], |_| {});
-    }
-    assert_eq!(scanner.event_bytes(), 10 * LINE_BYTES_MAX, "also beyond what is kept");
-}

@@ -43,7 +43,7 @@ pub struct Limits {
     pub upstream_idle_ms: u32,
     /// Head of an upstream's reply, in bytes: 502 above.
     pub upstream_head_bytes_max: u32,
-    /// One event of an upstream's stream, decoded, in bytes: the stream is broken off above.
+    /// One event of an upstream's stream as it comes, in bytes: the stream is broken off above.
     pub event_bytes_max: u32,
 }
 

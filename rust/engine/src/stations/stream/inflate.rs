@@ -153,12 +153,12 @@ impl Watch {
         }
     }
 
-    /// Bytes of the event under way so far, as the client will read it.
-    pub(super) fn event_bytes(&self) -> usize {
+    /// Events with data so far; `None` where nothing can be seen.
+    pub(super) fn events(&self) -> Option<u64> {
         match self {
-            Self::Plain(tap) => tap.event_bytes(),
-            Self::Coded(decoder) => decoder.sink().tap.event_bytes(),
-            Self::Blind => 0,
+            Self::Plain(tap) => Some(tap.events()),
+            Self::Coded(decoder) => Some(decoder.sink().tap.events()),
+            Self::Blind => None,
         }
     }
 
