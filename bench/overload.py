@@ -7,7 +7,8 @@ open loop of chat streams of 1,024 events in bursts of eight, one burst every 10
 highest rate without an error at which the 99th percentile of the whole reply is at most 10 ms
 above the upstream's own. Then twice, five and ten times that rate, each followed by half of it.
 
-Prints a table and, last, one line of JSON; RESULT names a file to write that to as well. Needs root.
+Prints a table and, last, one line of JSON; RESULT names a file to write that to as well. It takes
+root to set the quota.
 """
 
 import contextlib
