@@ -130,6 +130,29 @@ bench: $(STAMPS)/venv $(STAMPS)/system-bench ## measure against nginx (BENCH=qui
 bench-gate: $(STAMPS)/system-test ## instructions per request against the committed baseline (+3 % fails)
 	@scripts/bench.sh gate
 
+# --- under load: each prints a table and, last, one line of JSON; RESULT=file keeps it ---------------------
+
+OVERLOAD ?= full
+SOAK ?= short
+STREAMS ?= 500
+LIFECYCLE ?= full
+
+.PHONY: overload
+overload: $(STAMPS)/venv $(STAMPS)/system-bench ## two, five and ten times the capacity of half a core (needs root)
+	@scripts/bench.sh overload $(OVERLOAD)
+
+.PHONY: soak
+soak: $(STAMPS)/venv ## mixed traffic for 15 minutes: nothing grows (SOAK=long: two hours; SOAK=smoke: one minute)
+	@scripts/bench.sh soak $(SOAK)
+
+.PHONY: readers
+readers: $(STAMPS)/venv $(STAMPS)/system-bench ## 500 clients that stop reading: what they hold, whom they hold up
+	@scripts/bench.sh readers $(STREAMS)
+
+.PHONY: lifecycle
+lifecycle: $(STAMPS)/venv ## drain, 50 restarts and 1,000 reloads under load: nobody notices (LIFECYCLE=smoke: one minute)
+	@scripts/bench.sh lifecycle $(LIFECYCLE)
+
 # --- lint -------------------------------------------------------------------------------------------------
 
 .PHONY: lint

@@ -100,6 +100,44 @@ def paced(
     return Paced(**json.loads(done.stdout))
 
 
+@dataclass(frozen=True)
+class Storm:
+    """What an open loop without bounds saw: counts, and percentiles in microseconds."""
+
+    sent: int
+    seconds: float
+    accepted: int
+    refused: int
+    refused_without_retry_after: int
+    failed: dict[str, int]
+    accepted_us: dict[str, float | None]
+    first_byte_us: dict[str, float | None]
+    refused_us: dict[str, float | None]
+    late_us: dict[str, float | None]
+    last_not_accepted_s: float
+
+    @property
+    def goodput(self) -> float:
+        """Whole replies for each second of sending."""
+        return self.accepted / self.seconds
+
+    @property
+    def failures(self) -> int:
+        """Requests that got neither a whole reply nor a refusal."""
+        return self.sent - self.accepted - self.refused
+
+
+def storm(port: int, data: bytes, *, rate: float, seconds: float, core: str = LOAD_CORE) -> Storm:
+    """The same request at a constant rate, whatever comes back."""
+    command = [str(built("bench-storm")), str(port), str(round(rate)), str(round(seconds * 1000))]
+    done = subprocess.run(
+        pinned(core, *command), input=messages.request(data), capture_output=True, check=False
+    )
+    if done.returncode:
+        raise BenchError(f"bench-storm failed: {done.stderr.decode()}")
+    return Storm(**json.loads(done.stdout))
+
+
 def k6(script: str, port: int, **env: str) -> dict[str, dict[str, float]]:
     """Run a script of `bench/k6`; returns the metrics of its summary."""
     summary = WORK / "k6-summary.json"

@@ -12,9 +12,10 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "bench" / ".work"
@@ -118,9 +119,9 @@ def upstream(core: str = LOAD_CORE) -> Iterator[Running]:
         yield running
 
 
-def gateway_config(upstream_port: int) -> str:
-    """What the gateway runs with: a key, the default log, one provider, a cached route."""
-    tree = {
+def gateway_config(upstream_port: int, more: Mapping[str, object]) -> str:
+    """What the gateway runs with: a key, one provider, a cached route, and more."""
+    tree: dict[str, object] = {
         "version": 1,
         "state_dir": str(WORK / "state"),
         "keys": [{"name": "bench", "key": KEY}],
@@ -140,26 +141,48 @@ def gateway_config(upstream_port: int) -> str:
         },
     }
     # JSON is YAML.
-    return json.dumps(tree, indent=1)
+    return json.dumps({**tree, **more}, indent=1)
 
 
 @contextlib.contextmanager
 def gateway(
-    upstream_port: int, *, workers: int = 1, core: str = GATEWAY_CORE, name: str = "gateway"
+    upstream_port: int,
+    *,
+    workers: int = 1,
+    core: str = GATEWAY_CORE,
+    name: str = "gateway",
+    within: Sequence[str] = (),
+    more: Mapping[str, object] = MappingProxyType({}),
 ) -> Iterator[Running]:
-    """The installed release build, as its users start it."""
-    command = gateway_command(upstream_port, 0, workers=workers, name=name)
-    with _program(name, pinned(core, *command), WORK / name) as running:
+    """The installed release build, as its users start it.
+
+    Args:
+        upstream_port: Where its provider is.
+        workers: Its threads.
+        core: The processors it may run on.
+        name: Of its folder.
+        within: Put before its command.
+        more: Further areas of its configuration.
+    """
+    command = gateway_command(upstream_port, 0, workers=workers, name=name, more=more)
+    with _program(name, [*within, *pinned(core, *command)], WORK / name) as running:
         running.said = json.loads(_first_line(running))
         running.port = int(running.said["api"].split(":")[2].split("/")[0])
         yield running
 
 
-def gateway_command(upstream_port: int, port: int, *, workers: int, name: str) -> list[str]:
+def gateway_command(
+    upstream_port: int,
+    port: int,
+    *,
+    workers: int,
+    name: str,
+    more: Mapping[str, object] = MappingProxyType({}),
+) -> list[str]:
     """The command line of a gateway in a folder of its own."""
     config = WORK / name / "config.json"
     config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text(gateway_config(upstream_port))
+    config.write_text(gateway_config(upstream_port, more))
     ports = ["--port", str(port), "--admin-port", "0", "--metrics-port", "0"]
     at = ["--config", str(config), "--workers", str(workers), "--json"]
     return [installed("llm-edge-agent"), "serve", *at, *ports]

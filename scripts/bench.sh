@@ -2,6 +2,7 @@
 # Entry of the benchmarks: builds what is measured, installs it beside the load generators, runs.
 #
 # usage: scripts/bench.sh gate|quick|full [SCENARIO…]
+#        scripts/bench.sh overload|soak|readers|lifecycle|compare [ARGUMENT…]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,4 +26,7 @@ echo "· release wheel, into $venv"
 VIRTUAL_ENV="$PWD/.venv" .venv/bin/maturin build --release --quiet "${locked[@]}" --out bench/.work/dist
 "$venv/bin/pip" install --quiet -r bench/requirements.txt bench/.work/dist/*.whl
 "$venv/bin/pip" install --quiet --no-deps --force-reinstall bench/.work/dist/*.whl
-exec "$python" -m bench "$@"
+case "$what" in
+  overload | soak | readers | lifecycle | compare) exec "$python" -m "bench.$what" "${@:2}" ;;
+  *) exec "$python" -m bench "$@" ;;
+esac

@@ -9,7 +9,7 @@ set -euo pipefail
 case "${1:?build, test, bench, origins or image}" in
   build) wanted=$'cc gcc\nmake make\npython3.11 python3.11\nvenv python3.11-venv' ;;
   test) wanted=$'c++ g++\nnode nodejs\nnpm npm\ncurl curl\nvalgrind valgrind\nslowhttptest slowhttptest' ;;
-  bench) wanted=$'nginx nginx-light\nwrk wrk\nh2load nghttp2-client\nvalgrind valgrind\nstrace strace' ;;
+  bench) wanted=$'nginx nginx-light\nwrk wrk\nh2load nghttp2-client\nvalgrind valgrind\nstrace strace\nss iproute2' ;;
   origins)
     wanted=$'nginx nginx-light\nhaproxy haproxy\napache2 apache2-bin\nlighttpd lighttpd\nvarnishd varnish'
     wanted+=$'\nnode nodejs'

@@ -33,11 +33,14 @@ _LISTEN_OPTIONS = (
     click.option("--metrics-port", type=_PORT, help="Port of metrics and probes."),
     click.option("--workers", type=click.IntRange(0, 1024), help="Data threads; 0: one per core."),
     click.option("--insecure", is_flag=True, help="Allow other machines in without keys."),
+    click.option(
+        "--reuse-port", is_flag=True, help="Share the API port with an instance that is going away."
+    ),
 )
 
 
 def listen_options(function: F) -> F:
-    """Add the options that override `listen`, `workers` and `insecure`."""
+    """Add the options that override `listen`, `workers`, `insecure` and `reuse_port`."""
     for option in reversed(_LISTEN_OPTIONS):
         function = option(function)
     return function
@@ -53,6 +56,7 @@ class Overrides:
     metrics_port: int | None
     workers: int | None
     insecure: bool
+    reuse_port: bool
 
     def flags(self, load: Callable[[dict[str, object]], Loaded]) -> dict[str, object]:
         """Return the options they set, by dotted path.
@@ -61,7 +65,11 @@ class Overrides:
             load: Reads the configuration with some options set; asked only where a flag gives one
                 half of an address and the configuration the other.
         """
-        flags: dict[str, object] = {"workers": self.workers, "insecure": self.insecure or None}
+        flags: dict[str, object] = {
+            "workers": self.workers,
+            "insecure": self.insecure or None,
+            "reuse_port": self.reuse_port or None,
+        }
         halves = {
             "api": (self.host, self.port),
             "admin": (None, self.admin_port),

@@ -70,6 +70,7 @@ def compile_config(
         keys_required=bool(config.keys),
         limits=compile_limits(config.limits),
         request_log=compile_request_log(config.request_log),
+        debug_headers=config.debug_headers,
         cache_bytes_max=config.cache.bytes_max,
         providers=providers,
         routes=routes,

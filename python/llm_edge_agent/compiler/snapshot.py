@@ -46,6 +46,9 @@ class LimitsDoc(_Doc, frozen=True, kw_only=True):
     target_bytes_max: int
     connections_max: int
     connections_per_client_max: int
+    in_flight_max: int
+    queue_ms_max: int
+    memory_bytes_max: int
     head_ms: int
     body_progress_ms: int
     body_bytes_per_s_min: int
@@ -58,6 +61,7 @@ class LimitsDoc(_Doc, frozen=True, kw_only=True):
     upstream_http2_connections_max: int
     upstream_ping_ms: int
     dns_ttl_ms: int
+    event_bytes_max: int
 
 
 class RequestLogDoc(_Doc, frozen=True, kw_only=True):
@@ -204,6 +208,7 @@ class SnapshotDoc(_Doc, frozen=True, kw_only=True):
     keys_required: bool
     limits: LimitsDoc
     request_log: RequestLogDoc
+    debug_headers: bool
     cache_bytes_max: int
     providers: list[ProviderDoc]
     routes: list[RouteDoc]

@@ -233,6 +233,11 @@ impl Tap {
         self.seen.content
     }
 
+    /// Events with data so far.
+    pub fn events(&self) -> u64 {
+        self.seen.events
+    }
+
     /// Whether a stream stands between two events, so that another one could be put in here.
     pub fn between_events(&self) -> bool {
         self.scanner.between_events()

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use llm_edge_core::rejection::{Code, Rejection};
 use tokio::sync::Notify;
 
+use crate::worker::Worker;
+
 /// Time between two sweeps.
 const TICK: Duration = Duration::from_millis(25);
 
@@ -48,7 +50,8 @@ struct Slot {
     index: Cell<usize>,
     due_ms: Cell<u64>,
     lapse: Cell<Option<Lapse>>,
-    idle: Cell<bool>,
+    /// Since when its connection has no request in hand.
+    idle_since_ms: Cell<Option<u64>>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -82,7 +85,7 @@ impl Deadlines {
             index: Cell::new(slots.len()),
             due_ms: Cell::new(NEVER),
             lapse: Cell::new(None),
-            idle: Cell::new(false),
+            idle_since_ms: Cell::new(None),
             waker: RefCell::new(None),
         });
         slots.push(Rc::clone(&slot));
@@ -90,12 +93,13 @@ impl Deadlines {
     }
 
     /// Runs for as long as the worker: the one timer of the thread.
-    pub(crate) async fn sweep(&self) {
+    pub(crate) async fn sweep(&self, worker: &Worker) {
         loop {
             if self.slots.borrow().is_empty() {
+                worker.pressure.rest(worker);
                 self.wake_sweep.notified().await;
             }
-            tokio::time::sleep(TICK).await;
+            worker.pressure.pace(worker, TICK).await;
             self.look_at_clock();
             let now = self.now_ms.get();
             for slot in self.slots.borrow().iter() {
@@ -112,9 +116,12 @@ impl Deadlines {
         self.now_ms.set(u64::try_from(elapsed).unwrap_or(NEVER));
     }
 
-    /// Ends the wait of every connection that has no request in hand.
-    pub(crate) fn close_idle(&self) {
-        self.slots.borrow().iter().filter(|slot| slot.idle.get()).for_each(|slot| slot.fire(Lapse::Closing));
+    /// Ends the wait of every connection that has had no request in hand for `idle_ms`.
+    pub(crate) fn close_idle(&self, idle_ms: u64) {
+        let now = self.now_ms.get();
+        let idle =
+            |slot: &Slot| slot.idle_since_ms.get().is_some_and(|since| now.saturating_sub(since) >= idle_ms);
+        self.slots.borrow().iter().filter(|slot| idle(slot)).for_each(|slot| slot.fire(Lapse::Closing));
     }
 
     /// Ends every wait.
@@ -157,7 +164,7 @@ impl Timer {
 
     /// Says that the connection waits for a request, so that a drain may end it.
     pub(crate) fn set_idle(&self, idle: bool) {
-        self.slot.idle.set(idle);
+        self.slot.idle_since_ms.set(idle.then_some(self.deadlines.now_ms()));
     }
 
     /// Waits for `future`, but not past the deadline.

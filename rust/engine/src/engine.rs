@@ -13,6 +13,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use llm_edge_core::directory::Directory;
 use llm_edge_core::principal::virtual_key::Pepper;
 use llm_edge_core::snapshot::Snapshot;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::backends::cache::memory::ExactCache;
@@ -22,7 +23,7 @@ use crate::descriptors;
 use crate::doors::balance::{Peer, Peers};
 use crate::doors::listener::{self, Place};
 use crate::doors::{Certificate, server_config};
-use crate::memory::Trim;
+use crate::memory::{self, Trim};
 use crate::options::{Options, TlsFiles, cores};
 use crate::shared::{Breakers, Credentials, Healths, Published, Shared};
 use crate::telemetry::bank::Bank;
@@ -90,6 +91,7 @@ struct Running {
     peers: Arc<[Peer]>,
     workers: Vec<(UnboundedSender<Order>, JoinHandle<()>)>,
     banks: Vec<Arc<Bank>>,
+    runtimes: Vec<Handle>,
     log_stop: mpsc::Sender<()>,
     log: JoinHandle<()>,
 }
@@ -120,7 +122,10 @@ impl Engine {
             ready: AtomicBool::new(true),
             connections: AtomicU64::new(0),
             clients: Arc::default(),
+            listeners: AtomicU64::new(0),
             buffered_bytes: AtomicU64::new(0),
+            in_flight: AtomicU64::new(0),
+            resident_bytes: AtomicU64::new(0),
         });
         Ok(Self { options, shared, running: Mutex::new(None), pid: std::process::id() })
     }
@@ -205,6 +210,7 @@ impl Engine {
         let peers: Arc<[Peer]> = peers.into();
         let mut workers = Vec::new();
         let mut banks = Vec::new();
+        let mut runtimes = Vec::new();
         let mut queues = Vec::new();
         for (at, (socket, handed)) in listeners.into_iter().zip(handed).enumerate() {
             let bank = Arc::new(Bank::default());
@@ -232,11 +238,11 @@ impl Engine {
                         Ok(worker) => worker,
                         Err(e) => return drop(started.send(Err(e))),
                     };
-                    drop(started.send(Ok(())));
+                    drop(started.send(Ok(runtime.handle().clone())));
                     runtime.block_on(async {
                         let spawn = tokio::task::spawn_local::<std::pin::Pin<Box<dyn Future<Output = ()>>>>;
-                        let sweeper = std::rc::Rc::clone(&worker.deadlines);
-                        drop(spawn(Box::pin(async move { sweeper.sweep().await })));
+                        let sweeper = std::rc::Rc::clone(&worker);
+                        drop(spawn(Box::pin(async move { sweeper.deadlines.sweep(&sweeper).await })));
                         let retirer = std::rc::Rc::clone(&worker);
                         drop(spawn(Box::pin(async move { retirer.retire_idle().await })));
                         // One worker asks for all.
@@ -253,15 +259,17 @@ impl Engine {
                         drop(spawn(Box::pin(async move {
                             // The socket was listening already: registering it with the event queue is all
                             // that could fail here.
+                            let shared = Arc::clone(&acceptor.shared);
+                            shared.listeners.fetch_add(1, Ordering::Relaxed);
                             drop(listener::accept(acceptor, socket, tls, others).await);
+                            shared.listeners.fetch_sub(1, Ordering::Release);
                         })));
                         while let Some(order) = received.recv().await {
                             match order {
                                 Order::Drain => {
                                     worker.drain.notify_waiters();
-                                    // What had arrived before the drain gets to its connection first.
-                                    tokio::time::sleep(Duration::from_millis(50)).await;
-                                    worker.deadlines.close_idle();
+                                    let worker = std::rc::Rc::clone(&worker);
+                                    drop(spawn(Box::pin(async move { worker.close_idle().await })));
                                 }
                                 Order::Cut => worker.deadlines.close_all(),
                                 Order::Stop => break,
@@ -272,7 +280,10 @@ impl Engine {
                 })
                 .map_err(|e| format!("a worker thread could not be started: {e}"))?;
             match outcome.recv() {
-                Ok(Ok(())) => workers.push((orders, thread)),
+                Ok(Ok(runtime)) => {
+                    workers.push((orders, thread));
+                    runtimes.push(runtime);
+                }
                 Ok(Err(e)) => return Err(EngineError(e)),
                 Err(_) => return Err(EngineError("a worker thread ended at its start".to_owned())),
             }
@@ -280,7 +291,7 @@ impl Engine {
         descriptors::count_own();
         let (log_stop, log) = start_log(self.options.log_fd, queues, Arc::clone(&self.shared))?;
         let address = Address::of(&place);
-        *running = Some(Running { certificate, place, peers, workers, banks, log_stop, log });
+        *running = Some(Running { certificate, place, peers, workers, banks, runtimes, log_stop, log });
         Ok(address)
     }
 
@@ -340,6 +351,11 @@ impl Engine {
             buffered_bytes: self.shared.buffered_bytes.load(Ordering::Relaxed),
             dns_failures: self.shared.resolver.failures(),
             dns_age_ms: self.shared.resolver.oldest_ms(),
+            tasks: running
+                .iter()
+                .flat_map(|r| &r.runtimes)
+                .fold(0, |sum, runtime| sum + runtime.metrics().num_alive_tasks() as u64),
+            heap_live_bytes: memory::heap_live_bytes(),
         };
         render(banks, &process)
     }
@@ -368,7 +384,12 @@ impl Engine {
 
     fn wait_until_gone(&self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
-        while self.shared.connections.load(Ordering::Relaxed) > 0 {
+        // A listener may still let somebody in.
+        let open = || {
+            let Shared { listeners, connections, .. } = &*self.shared;
+            listeners.load(Ordering::Acquire) + connections.load(Ordering::Relaxed)
+        };
+        while open() > 0 {
             if Instant::now() >= until {
                 return false;
             }
@@ -443,6 +464,11 @@ fn start_log(
             while stopped.recv_timeout(Duration::from_millis(100)) == Err(mpsc::RecvTimeoutError::Timeout) {
                 writer.flush();
                 trim.look(shared.connections.load(Ordering::Relaxed));
+                let published = shared.published.load();
+                let max = published.as_ref().map_or(0, |p| p.snapshot.limits.memory_bytes_max);
+                if max > 0 {
+                    shared.resident_bytes.store(trim.make_room(max), Ordering::Relaxed);
+                }
             }
             writer.flush();
         })

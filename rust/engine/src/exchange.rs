@@ -169,6 +169,9 @@ async fn journey(x: &mut Exchange) -> Result<(Admission, Source), Rejection> {
         Checked::Probe(reply) => return Ok((Admission::exempt(), Source::Own(reply))),
     };
     let caller = authenticate::run(x)?;
+    if let Some(reason) = admit::pressed(x) {
+        return Err(Box::pin(admit::shed(x, reason)).await);
+    }
     let envelope = body::read(x, &head).await?;
     let route = match authorize::run(x, &head, &caller, &envelope)? {
         authorize::Authorized::Route(route) => route,

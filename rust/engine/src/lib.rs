@@ -17,6 +17,7 @@ mod fail_points;
 mod loaded;
 mod memory;
 mod panics;
+mod pressure;
 mod socket;
 mod stations;
 mod telemetry;

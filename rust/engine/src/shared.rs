@@ -41,7 +41,13 @@ pub(crate) struct Shared {
     pub(crate) ready: AtomicBool,
     pub(crate) connections: AtomicU64,
     pub(crate) clients: Arc<Clients>,
+    /// Listening sockets that are open.
+    pub(crate) listeners: AtomicU64,
     pub(crate) buffered_bytes: AtomicU64,
+    /// Requests in hand, as the workers last told.
+    pub(crate) in_flight: AtomicU64,
+    /// Resident memory, while a limit asks for it.
+    pub(crate) resident_bytes: AtomicU64,
 }
 
 /// A snapshot and its number.

@@ -21,6 +21,7 @@ use crate::clients::{RefusalLog, Refused};
 use crate::deadlines::Deadlines;
 use crate::descriptors;
 use crate::loaded::Loaded;
+use crate::pressure::Pressure;
 use crate::shared::{Seat, Shared};
 use crate::telemetry::bank::Bank;
 use crate::telemetry::request_log::LogQueue;
@@ -46,6 +47,7 @@ pub(crate) struct Worker {
     pub(crate) log: LogQueue,
     pub(crate) buffers: Buffers,
     pub(crate) deadlines: Rc<Deadlines>,
+    pub(crate) pressure: Pressure,
     pub(crate) anonymous: Arc<Principal>,
     heads: RefCell<Vec<RequestHead>>,
     loaded: RefCell<Rc<Loaded>>,
@@ -76,6 +78,7 @@ impl Worker {
             log,
             buffers: Buffers::default(),
             deadlines: Deadlines::new(started),
+            pressure: Pressure::default(),
             anonymous: Principal::anonymous(),
             heads: RefCell::default(),
             loaded: RefCell::new(Rc::new(nothing)),
@@ -183,10 +186,24 @@ impl Worker {
 
     /// Counts a client connection that this worker will serve.
     pub(crate) fn count_connection(self: &Rc<Self>, seat: Seat) -> ConnectionCount {
+        // Without clients nobody looks at what presses.
+        self.pressure.look(self);
         let cells = &self.bank.worker;
         cells.connections.add(1);
         cells.connections_opened.add(1);
         ConnectionCount { worker: Rc::clone(self), _seat: seat }
+    }
+
+    /// Ends the connections that have no request in hand, once a drain has begun. One that was used a moment
+    /// ago will be used again, and a request that crosses its end on the way is lost to its client: such a
+    /// connection gets the time for another one, whose reply says that it was the last.
+    pub(crate) async fn close_idle(&self) {
+        const LATELY_MS: u64 = 1_000;
+        // What had arrived before the drain gets to its connection first.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        self.deadlines.close_idle(LATELY_MS);
+        tokio::time::sleep(Duration::from_millis(LATELY_MS)).await;
+        self.deadlines.close_idle(0);
     }
 
     /// Retires idle upstream connections and says what was refused, once a second for as long as the worker

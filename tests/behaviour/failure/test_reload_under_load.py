@@ -1,5 +1,6 @@
 """A reload is nobody's failed request, and every request sees one configuration."""
 
+import itertools
 import threading
 from collections import Counter
 from pathlib import Path
@@ -8,14 +9,17 @@ import httpx2
 import msgspec
 import pytest
 
-from tests.support.hop import KEY, Hop, body, config, post, start_hop
+from tests.support.hop import CHAT, KEY, Hop, body, config, post, start_hop
 from tests.support.streams import EVENTS, whole
 from tests.support.upstream import Read, Send, Upstream, Wait, chunk, stream_head
 
 pytestmark = pytest.mark.behaviour("B29")
 
 RELOADS = 50
-ROUTE = "routes: {{moving: {{models: [moving], targets: [{{provider: {}, model: {}}}]}}}}"
+ROUTE = """\
+debug_headers: true
+routes: {{moving: {{models: [moving], targets: [{{provider: {}, model: {}}}]}}}}
+"""
 
 
 def rewrite(hop: Hop, more: str) -> None:
@@ -39,16 +43,23 @@ def test_no_request_fails_and_none_is_mixed(
     )
     outcomes: Counter[str] = Counter()
     stop = threading.Event()
-    data = post(data=body().replace(b"up/m", b"moving"))
+    data = post(
+        CHAT, body().replace(b"up/m", b"moving"), "X-LLM-Edge-Debug: 1", "X-Request-Id: req-id"
+    )
+    told: dict[str, str] = {}
 
-    def ask_on() -> None:
+    def ask_on(client: int) -> None:
         with hop.connect() as wire:
-            while not stop.is_set():
-                wire.send(data)
+            for at in itertools.count():
+                if stop.is_set():
+                    return
+                number = f"{client}-{at}"
+                wire.send(data.replace(b"req-id", number.encode()))
                 answer = wire.answer()
                 outcomes[f"{answer.status} {answer.complete}"] += 1
+                told[number] = answer.headers["x-llm-edge-epoch"]
 
-    clients = [threading.Thread(target=ask_on) for _ in range(3)]
+    clients = [threading.Thread(target=ask_on, args=(at,)) for at in range(3)]
     for client in clients:
         client.start()
     for number in range(1, RELOADS + 1):
@@ -64,6 +75,11 @@ def test_no_request_fails_and_none_is_mixed(
     assert sum(outcomes.values()) > RELOADS
     seen = [int(msgspec.json.decode(got.body)["model"][1:]) for got in upstream.requests]
     assert set(seen) <= set(range(RELOADS + 1))
+    # What a request was told it was served with is what it was served with.
+    for got in upstream.requests:
+        if (number := got.headers.get("x-request-id", "")) in told:
+            model = msgspec.json.decode(got.body)["model"]
+            assert told[number] == str(int(model[1:]) + 1)
     hop.running.stop()
 
 

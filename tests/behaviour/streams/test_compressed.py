@@ -1,13 +1,17 @@
 """A reply that is compressed although none was asked for is passed on as it came."""
 
 import gzip
+import threading
+import time
 import zlib
 
+import httpx2
 import pytest
 
 from tests.support.hop import CHAT, Hop, body, post
+from tests.support.packed import BOMB, PARTS
 from tests.support.streams import EVENTS, whole
-from tests.support.upstream import Close, Pause, Read, Send, chunk, reply, stream_head
+from tests.support.upstream import Close, Pause, Read, Send, Wait, chunk, reply, stream_head
 
 pytestmark = pytest.mark.behaviour("B09")
 
@@ -60,4 +64,58 @@ def test_a_bomb_is_passed_on_unopened(hop: Hop) -> None:
     hop.upstream.always(Read(), Send(reply(packed, "200 OK", "Content-Encoding: gzip")))
     before = hop.running.resident_kib
     assert hop.ask(post()).body == packed
+    assert hop.running.resident_kib - before < 16 << 10
+
+
+def output_tokens(hop: Hop) -> float:
+    with httpx2.Client(trust_env=False) as client:
+        lines = client.get(f"{hop.running.metrics}/metrics").text.splitlines()
+    counts = (line for line in lines if line.startswith("llm_edge_tokens_total{"))
+    return sum(float(line.split()[-1]) for line in counts if 'type="output"' in line)
+
+
+@pytest.mark.parametrize("piece", [0, 1, 7])
+@pytest.mark.parametrize("coding", PARTS)
+def test_a_stream_in_any_coding_keeps_its_bytes_and_its_tokens_are_counted(
+    hop: Hop, coding: str, piece: int
+) -> None:
+    before = output_tokens(hop)
+    parts = PARTS[coding]
+    data = stream_head(f"Content-Encoding: {coding}") + b"".join(map(chunk, parts)) + chunk(b"")
+    hop.upstream.always(Read(), Send(data, piece))
+    answer = hop.ask(post(data=body(stream=True)))
+    assert answer.complete
+    assert answer.body == b"".join(parts)
+    assert answer.values("content-encoding") == [coding]
+    assert answer.values("content-length") == []
+    assert output_tokens(hop) == before + 7
+
+
+@pytest.mark.parametrize("coding", ["gzip", *PARTS])
+def test_what_is_flushed_after_an_event_is_passed_on_at_once(hop: Hop, coding: str) -> None:
+    first, *rest = flushed(EVENTS["chat"]) if coding == "gzip" else PARTS[coding]
+    go_on = threading.Event()
+    head = stream_head(f"Content-Encoding: {coding}")
+    end = Send(b"".join(map(chunk, rest)) + chunk(b""))
+    hop.upstream.once(Read(), Send(head + chunk(first)), Wait(go_on), end)
+    with hop.connect() as wire:
+        wire.send(post(data=body(stream=True)))
+        wire.read_until(b"\r\n\r\n")
+        assert wire.read_until(first)
+        go_on.set()
+        assert wire.read_until(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br"])
+def test_a_bomb_in_a_stream_is_passed_on_and_not_unpacked_to_its_end(hop: Hop, coding: str) -> None:
+    packed = gzip.compress(b"x" * (64 << 20)) if coding == "gzip" else BOMB
+    data = stream_head(f"Content-Encoding: {coding}") + chunk(packed) + chunk(b"")
+    hop.upstream.always(Read(), Send(data))
+    hop.ask(post(data=body(stream=True)))
+    before, began = hop.running.resident_kib, time.monotonic()
+    for _ in range(20):
+        answer = hop.ask(post(data=body(stream=True)))
+        assert answer.body == packed
+    # Unpacking 20 times 64 MiB takes longer than this even without looking at it.
+    assert time.monotonic() - began < 5
     assert hop.running.resident_kib - before < 16 << 10

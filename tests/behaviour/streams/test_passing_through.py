@@ -2,12 +2,25 @@
 
 import random
 import threading
+from collections.abc import Iterator
 
 import pytest
 
-from tests.support.hop import PATHS, Hop, body, post
+from tests.support.hop import KEY, PATHS, Hop, body, post, start_hop
+from tests.support.http2 import Http2
 from tests.support.streams import EVENTS, SURFACES, chunked, whole
-from tests.support.upstream import Action, Close, Pause, Read, Send, Wait, chunk, reply, stream_head
+from tests.support.upstream import (
+    Action,
+    Close,
+    Pause,
+    Read,
+    Send,
+    Upstream,
+    Wait,
+    chunk,
+    reply,
+    stream_head,
+)
 
 SEED = 20_260_806
 
@@ -109,6 +122,86 @@ def test_a_huge_event_comes_out_whole(hop: Hop, how: str, mebibytes: int) -> Non
             head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
             got = stream(hop, "chat", Send(head + payload), Close())
     assert got == payload
+
+
+EVENT_BYTES_MAX = 4 << 20
+
+
+@pytest.fixture(scope="module")
+def bounded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
+    """A gateway that lets events of 4 MiB through and none that are larger."""
+    more = f"limits: {{event_bytes_max: {EVENT_BYTES_MAX}}}"
+    with Upstream() as upstream:
+        hop = start_hop(tmp_path_factory.mktemp("bounded"), upstream, more, "--workers", "1")
+        yield hop
+        hop.running.stop()
+
+
+def of_size(size: int) -> bytes:
+    head, end = b'data: {"choices":[{"delta":{"content":"', b'"}}]}\n\n'
+    return head + b"x" * (size - len(head) - len(end)) + end
+
+
+@pytest.mark.behaviour("B08")
+@pytest.mark.parametrize("how", ["one chunk", "small chunks", "until close"])
+def test_an_event_beyond_the_limit_is_an_explicit_error(bounded: Hop, how: str) -> None:
+    fits = of_size(EVENT_BYTES_MAX) + b"data: [DONE]\n\n"
+    assert stream(bounded, "chat", Send(stream_head() + chunk(fits) + chunk(b""))) == fits
+    first = EVENTS["chat"][0]
+    payload = first + of_size(EVENT_BYTES_MAX * 8) + b"data: [DONE]\n\n"
+    match how:
+        case "one chunk":
+            sent = stream_head() + chunk(payload) + chunk(b"")
+        case "small chunks":
+            pieces = [payload[at : at + 9999] for at in range(0, len(payload), 9999)]
+            sent = stream_head() + b"".join(map(chunk, pieces)) + chunk(b"")
+        case _:
+            sent = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + payload
+    bounded.upstream.always(Read(), Send(sent), Close())
+    before = bounded.running.resident_kib
+    answer = bounded.ask(post(data=body(stream=True)))
+    assert bounded.running.resident_kib - before <= 2 * EVENT_BYTES_MAX >> 10
+    assert not answer.complete
+    assert answer.body.startswith(first)
+    assert len(answer.body) < EVENT_BYTES_MAX + (1 << 20)
+    assert b"limits.event_bytes_max" in answer.body
+    assert b'"code":"upstream_invalid"' in answer.body
+    assert b"[DONE]" not in answer.body
+
+
+@pytest.mark.behaviour("B08")
+def test_an_event_beyond_the_limit_resets_its_http2_stream(bounded: Hop) -> None:
+    payload = of_size(EVENT_BYTES_MAX * 4)
+    bounded.upstream.always(Read(), Send(stream_head() + chunk(payload) + chunk(b"")))
+    with Http2(bounded.running.address) as http:
+        key = ("authorization", f"Bearer {KEY}")
+        number = http.request(PATHS["chat"], body(stream=True), key)
+        got = http.answer(number)
+        assert (got.ended, got.reset_code is not None) == (False, True)
+        assert len(got.body) < EVENT_BYTES_MAX + (1 << 20)
+        # The connection and its other streams go on.
+        assert http.answer(http.request("/livez", b"", method="GET")).status == 200
+
+
+@pytest.mark.behaviour("B08")
+def test_many_events_are_not_one_large_one(bounded: Hop) -> None:
+    events = [of_size(1 << 20)] * 12 + [b"data: [DONE]\n\n"]
+    payload = b"".join(events)
+    pieces = [payload[at : at + 70_001] for at in range(0, len(payload), 70_001)]
+    assert stream(bounded, "chat", Send(chunked(pieces))) == payload
+
+
+@pytest.mark.behaviour("B12")
+def test_interim_replies_before_a_stream_stay_there_and_it_is_asked_for_once(hop: Hop) -> None:
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: </style>\r\n\r\n"
+    late = [Send(interim), Pause(0.05), Send(b"HTTP/1.1 100 Continue\r\n\r\n"), Pause(0.05)]
+    hop.upstream.always(Read(), *late, Send(chunked(EVENTS["chat"])))
+    with hop.connect() as wire:
+        for number in (1, 2):
+            wire.send(post(data=body(stream=True)))
+            answer = wire.answer()
+            assert (answer.status, answer.body) == (200, whole("chat"))
+            assert hop.seen == hop.upstream.begun == number
 
 
 @pytest.mark.behaviour("B12")

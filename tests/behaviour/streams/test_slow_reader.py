@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.hop import Hop, body, post, start_hop
+from tests.support.hop import CHAT, KEY, Hop, body, post, start_hop
+from tests.support.http2 import Http2
 from tests.support.streams import EVENTS, whole
 from tests.support.upstream import (
     AwaitClose,
@@ -105,6 +106,27 @@ def test_comments_keep_a_silent_stream_alive(short: Hop) -> None:
     answer = short.ask(post(data=body(stream=True)))
     assert answer.complete
     assert answer.body == b": ping\n\n" * 5 + whole("chat")
+
+
+@pytest.mark.behaviour("B11")
+def test_comments_come_between_the_events_they_were_sent_between(short: Hop) -> None:
+    first, second, *rest = EVENTS["chat"]
+    # The second event comes in two halves, with a comment before it and silence between them.
+    thinking = [action for _ in range(4) for action in (Send(chunk(b": wait\n\n")), Pause(0.4))]
+    halves = [Send(chunk(second[:-9])), Pause(0.4), Send(chunk(second[-9:]))]
+    end = Send(b"".join(map(chunk, rest)) + chunk(b""))
+    head = Send(stream_head() + chunk(first))
+    short.upstream.always(Read(), head, *thinking, *halves, *thinking, end)
+    comments = b": wait\n\n" * 4
+    expected = first + comments + second + comments + b"".join(rest)
+    request = body(stream=True)
+    with short.connect() as wire:
+        wire.send(post(data=request))
+        answer = wire.answer()
+        assert (answer.complete, answer.body) == (True, expected)
+    with Http2(short.running.address) as http:
+        got = http.answer(http.request(CHAT, request, ("authorization", f"Bearer {KEY}")))
+        assert (got.ended, got.body) == (True, expected)
 
 
 @pytest.mark.behaviour("B26")

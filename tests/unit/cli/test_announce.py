@@ -77,7 +77,7 @@ def test_a_token_that_nobody_knows_is_told_of_in_the_log(
 
 def overrides(**given: object) -> Overrides:
     nothing = dict.fromkeys(("host", "port", "admin_port", "metrics_port", "workers"))
-    return Overrides(**(nothing | {"insecure": False} | given))  # type: ignore[arg-type]
+    return Overrides(**(nothing | {"insecure": False, "reuse_port": False} | given))  # type: ignore[arg-type]
 
 
 def load(flags: dict[str, object]) -> Loaded:

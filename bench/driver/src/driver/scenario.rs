@@ -81,13 +81,16 @@ pub(crate) fn snapshot(port: u16) -> Value {
         "version": 1, "fingerprint": "bench", "keys_required": true,
         "limits": {
             "body_bytes_max": 33_554_432, "buffered_bytes_max": 1 << 30, "head_bytes_max": 65536,
-            "headers_max": 128, "target_bytes_max": 8192, "connections_max": 16384, "head_ms": 600_000,
+            "headers_max": 128, "target_bytes_max": 8192, "connections_max": 16384,
+            "in_flight_max": 16384, "queue_ms_max": 10, "memory_bytes_max": 0, "head_ms": 600_000,
             "body_progress_ms": 600_000, "idle_ms": 600_000, "write_stall_ms": 600_000,
             "upstream_idle_max": 256, "upstream_idle_ms": 600_000, "upstream_head_bytes_max": 65536,
             "upstream_age_max_ms": 600_000, "upstream_http2_connections_max": 32, "upstream_ping_ms": 30_000,
             "dns_ttl_ms": 5_000,
+            "event_bytes_max": 16_777_216,
         },
         "request_log": {"mode": "sampled", "sample_every": 100},
+        "debug_headers": false,
         "cache_bytes_max": 1 << 28,
         "providers": [{
             "name": "up",

@@ -41,6 +41,32 @@ class Limits(Area, frozen=True, kw_only=True):
             description="Open connections of one address (IPv6: /64). 0: three quarters of all.",
         ),
     ] = 0
+    in_flight_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=U32_MAX,
+            description="Requests in hand; a growing share gets 503 from 7/8 of it on; 0: any number.",
+        ),
+    ] = 16384
+    queue_ms_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=60000,
+            description="Standing wait for a worker's turn; beyond it a growing share of new requests gets"
+            " 503; 0: no limit.",
+        ),
+    ] = 10
+    memory_bytes_max: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**63 - 1,
+            description="Resident memory; a growing share of new requests gets 503 from 7/8 of it on;"
+            " 0: any amount.",
+        ),
+    ] = 0
     head_ms: Annotated[_Span, Meta(description="From first byte to the head's end.")] = 10000
     body_progress_ms: Annotated[_Span, Meta(description="Without a byte of the body.")] = 30000
     body_bytes_per_s_min: Annotated[
@@ -78,3 +104,6 @@ class Limits(Area, frozen=True, kw_only=True):
     dns_ttl_ms: Annotated[
         _Span, Meta(description="How long an upstream's addresses are used before a new look-up.")
     ] = 5000
+    event_bytes_max: Annotated[
+        _Size, Meta(description="One event of a stream, bytes: the stream is broken off above.")
+    ] = 16777216

@@ -38,6 +38,12 @@ class Config(Area, frozen=True, kw_only=True):
     drain_s: Annotated[
         float, Meta(ge=0, le=86400, description="How long running requests may take at the end.")
     ] = 30.0
+    debug_headers: Annotated[
+        bool,
+        Meta(
+            description="Tell a request with `x-llm-edge-debug: 1` how it was served, in header fields."
+        ),
+    ] = False
     mock: Annotated[bool, Meta(description="Have the mock provider, as `mock/echo` and so on.")] = (
         False
     )

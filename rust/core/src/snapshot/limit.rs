@@ -22,6 +22,15 @@ pub struct Limits {
     pub connections_max: u32,
     /// Of these, open ones from one client address (IPv6: one /64); 0 stands for three quarters of them.
     pub connections_per_client_max: u32,
+    /// Requests in hand in the whole process; from seven eighths of it on a growing share gets a 503. 0: any
+    /// number.
+    pub in_flight_max: u32,
+    /// How long what is ready may wait for its turn on a worker, in milliseconds, before a growing share of
+    /// new requests gets a 503. 0: as long as it takes.
+    pub queue_ms_max: u32,
+    /// Resident memory of the process, in bytes; from seven eighths of it on a growing share of new requests
+    /// gets a 503. 0: any amount.
+    pub memory_bytes_max: u64,
     /// From the first byte of a request to the end of its head, in milliseconds.
     pub head_ms: u32,
     /// Without a byte of an announced request body, in milliseconds.
@@ -49,6 +58,8 @@ pub struct Limits {
     /// How long the addresses of an upstream's name are used before they are asked for again, in
     /// milliseconds.
     pub dns_ttl_ms: u32,
+    /// One event of an upstream's stream as it comes, in bytes: the stream is broken off above.
+    pub event_bytes_max: u32,
 }
 
 impl Limits {
@@ -69,6 +80,7 @@ impl Limits {
             ("upstream_age_max_ms", self.upstream_age_max_ms),
             ("upstream_http2_connections_max", self.upstream_http2_connections_max),
             ("dns_ttl_ms", self.dns_ttl_ms),
+            ("event_bytes_max", self.event_bytes_max),
         ] {
             if value == 0 {
                 return Err(SnapshotError::at(format!("limits.{name}"), "must be above 0"));

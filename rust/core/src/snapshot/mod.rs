@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// Which requests get a log line.
     pub request_log: RequestLog,
+    /// Whether a request that asks for it (`x-llm-edge-debug: 1`) is told how it was served.
+    pub debug_headers: bool,
     /// Bytes the in-process exact cache may hold.
     pub cache_bytes_max: u64,
     /// Upstream systems.
@@ -48,6 +50,7 @@ struct SnapshotDoc {
     keys_required: bool,
     limits: Limits,
     request_log: RequestLog,
+    debug_headers: bool,
     cache_bytes_max: u64,
     providers: Vec<provider::ProviderDoc>,
     routes: Vec<route::RouteDoc>,
@@ -114,6 +117,7 @@ impl Snapshot {
             keys_required: doc.keys_required,
             limits: doc.limits,
             request_log: doc.request_log,
+            debug_headers: doc.debug_headers,
             cache_bytes_max: doc.cache_bytes_max,
             providers,
             routes,

@@ -30,6 +30,10 @@ use crate::socket::Socket;
 use crate::worker::Worker;
 
 const BACKLOG: i32 = 1024;
+/// What the kernel takes for a client that does not read, beyond what it has on the way; connections have it
+/// from their listener. Left to itself it takes megabytes of every stalled stream.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
 /// Where the API is listened on.
 #[derive(Debug)]
@@ -101,6 +105,8 @@ fn socket(address: SocketAddr, share: bool) -> io::Result<StdListener> {
     }
     socket.bind(&address.into())?;
     if share {
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
         socket.listen(BACKLOG)?;
     } else {
         // Two sockets may be bound without SO_REUSEPORT as long as neither listens.

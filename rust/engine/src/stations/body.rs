@@ -156,7 +156,7 @@ fn refuse(x: &Exchange, error: &BodyError) -> Rejection {
 }
 
 impl Exchange {
-    async fn read_body(&mut self) -> Result<Span, BodyError> {
+    pub(super) async fn read_body(&mut self) -> Result<Span, BodyError> {
         let client = self.client.clone();
         client.read_body(self).await
     }

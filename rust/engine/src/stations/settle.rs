@@ -128,7 +128,11 @@ fn log(x: &Exchange, duration: Duration) {
         }
         RequestLogMode::Off => false,
     };
-    if wanted {
+    // Under overload their number says more than each of them.
+    let flood = || {
+        facts.rejection == Some(Code::Overloaded) && !x.worker.pressure.may_log(x.worker.deadlines.now_ms())
+    };
+    if wanted && !flood() {
         let mut line = x.worker.buffers.take();
         write_line(&mut line, x, duration);
         x.worker.log.push(&line, &x.worker.bank.worker.log_dropped);

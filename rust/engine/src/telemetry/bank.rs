@@ -8,6 +8,7 @@ use llm_edge_core::rejection::Code;
 use llm_edge_core::surface::Operation;
 
 use crate::clients::REFUSED;
+use crate::pressure::Shed;
 
 /// A counter with one writer: load and store instead of a locked add.
 #[derive(Default, Debug)]
@@ -117,7 +118,9 @@ pub(crate) struct RouteCells {
 pub(crate) struct WorkerCells {
     pub(crate) operations: [Cell64; Operation::ALL.len()],
     pub(crate) rejections: [Cell64; Code::ALL.len()],
+    pub(crate) sheds: [Cell64; Shed::ALL.len()],
     pub(crate) overhead: Histogram,
+    pub(crate) loop_lag: Histogram,
     pub(crate) in_flight: Cell64,
     pub(crate) open_streams: Cell64,
     pub(crate) connections: Cell64,

@@ -14,6 +14,7 @@ use super::bank::{
     ATTEMPT_RESULTS, Bank, CACHE_RESULTS, Cell64, DURATION_US, HEDGE_RESULTS, Histogram, OVERHEAD_US,
     RETRY_DENIALS, RETRY_REASONS, STATUS_CLASSES, TOKEN_TYPES, TargetLabels, WorkerCells,
 };
+use crate::pressure::Shed;
 
 /// One row of the table.
 #[derive(Debug)]
@@ -133,11 +134,23 @@ const OPERATIONS: Metric = metric(
 );
 const REJECTIONS: Metric =
     metric("llm_edge_rejections_total", "counter", &["code"], "Requests answered with an error of ours.");
+const SHEDS: Metric = metric(
+    "llm_edge_sheds_total",
+    "counter",
+    &["reason"],
+    "Requests refused early because of overload, by the limit that was pressed.",
+);
 const OVERHEAD: Metric = metric(
     "llm_edge_overhead_seconds",
     "histogram",
     &[],
     "Time spent in the gateway: request read to upstream write, plus first reply byte to its write.",
+);
+const LOOP_LAG: Metric = metric(
+    "llm_edge_loop_lag_seconds",
+    "histogram",
+    &[],
+    "How long a task of a worker that was ready waited for its turn: the longest in every 25 ms, while clients are connected.",
 );
 const IN_FLIGHT: Metric =
     metric("llm_edge_inflight_requests", "gauge", &[], "Requests in hand at this moment.");
@@ -185,6 +198,13 @@ const PANICS: Metric =
     metric("llm_edge_panics_total", "counter", &[], "Requests that ended because the gateway failed inside.");
 const CACHE_BYTES: Metric =
     metric("llm_edge_cache_bytes", "gauge", &[], "Bytes held by the exact cache, keys included.");
+const TASKS: Metric = metric("llm_edge_tasks", "gauge", &[], "Tasks alive in the workers' runtimes.");
+const HEAP_LIVE: Metric = metric(
+    "llm_edge_heap_live_bytes",
+    "gauge",
+    &[],
+    "Bytes of the heap in use, as the C library's allocator counts them; 0 where it does not tell.",
+);
 const BUFFERED: Metric = metric(
     "llm_edge_buffered_request_bytes",
     "gauge",
@@ -223,7 +243,9 @@ pub const METRICS: &[Metric] = &[
     CACHE,
     OPERATIONS,
     REJECTIONS,
+    SHEDS,
     OVERHEAD,
+    LOOP_LAG,
     IN_FLIGHT,
     OPEN_STREAMS,
     CONNECTIONS,
@@ -240,6 +262,8 @@ pub const METRICS: &[Metric] = &[
     BUFFERED,
     DNS_FAILURES,
     DNS_AGE,
+    TASKS,
+    HEAP_LIVE,
 ];
 
 /// Gauges and counters that belong to no worker.
@@ -253,6 +277,8 @@ pub(crate) struct ProcessGauges {
     pub(crate) buffered_bytes: u64,
     pub(crate) dns_failures: u64,
     pub(crate) dns_age_ms: u64,
+    pub(crate) tasks: u64,
+    pub(crate) heap_live_bytes: u64,
 }
 
 /// Sums a histogram's cells over workers.
@@ -304,6 +330,8 @@ pub(crate) fn render(banks: &[Arc<Bank>], process: &ProcessGauges) -> String {
         (&CACHE_BYTES, process.cache_bytes),
         (&BUFFERED, process.buffered_bytes),
         (&DNS_FAILURES, process.dns_failures),
+        (&TASKS, process.tasks),
+        (&HEAP_LIVE, process.heap_live_bytes),
     ] {
         header(&mut out, metric);
         sample(&mut out, metric.name, "", value);
@@ -441,12 +469,21 @@ fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {
         let count = banks.iter().filter_map(|b| b.worker.connections_refused.get(at)).map(Cell64::get).sum();
         sample(out, CONNECTIONS_REFUSED.name, &format!("reason=\"{reason}\""), count);
     }
-    let mut overhead = Sum::default();
-    for bank in banks {
-        overhead.add(&bank.worker.overhead);
+    header(out, &SHEDS);
+    for (at, reason) in Shed::ALL.into_iter().enumerate() {
+        let count = banks.iter().filter_map(|b| b.worker.sheds.get(at)).map(Cell64::get).sum();
+        sample(out, SHEDS.name, &format!("reason=\"{}\"", reason.name()), count);
     }
-    header(out, &OVERHEAD);
-    histogram(out, OVERHEAD.name, "", &OVERHEAD_US, &overhead);
+    for (metric, of) in
+        [(&OVERHEAD, (|w| &w.overhead) as fn(&WorkerCells) -> &Histogram), (&LOOP_LAG, |w| &w.loop_lag)]
+    {
+        let mut sum = Sum::default();
+        for bank in banks {
+            sum.add(of(&bank.worker));
+        }
+        header(out, metric);
+        histogram(out, metric.name, "", &OVERHEAD_US, &sum);
+    }
     for (metric, of) in [
         (&IN_FLIGHT, (|w| &w.in_flight) as fn(&WorkerCells) -> &Cell64),
         (&OPEN_STREAMS, |w| &w.open_streams),

@@ -33,15 +33,11 @@ pub(super) fn write_upstream(out: &mut Vec<u8>, x: &Exchange, begun: &Begun) {
     }
 }
 
-/// How often an upstream was asked for this reply; and, after a refusal that we have asked about ourselves, that
-/// asking once more is of no use.
-pub(super) fn write_attempts(out: &mut Vec<u8>, x: &Exchange, begun: &Begun) {
+/// How often an upstream was asked.
+pub(super) fn write_attempts(out: &mut Vec<u8>, x: &Exchange) {
     out.extend_from_slice(b"x-llm-edge-attempts: ");
     write::decimal(out, u64::from(x.facts.attempts.get()));
     out.extend_from_slice(b"\r\n");
-    if begun.used_up {
-        write::field(out, b"x-should-retry", b"false");
-    }
 }
 
 /// The upstream's id under a name of its own, since `x-request-id` names the request here.
@@ -64,6 +60,23 @@ pub(super) fn write_date(out: &mut Vec<u8>) {
 pub(super) fn write_ids(out: &mut Vec<u8>, x: &Exchange) {
     write::field(out, b"x-request-id", x.request_id.as_bytes());
     write::field(out, b"request-id", x.request_id.as_bytes());
+    if x.loaded.snapshot.debug_headers {
+        write_debug(out, x);
+    }
+}
+
+/// For whoever asks: under which configuration the request was served.
+fn write_debug(out: &mut Vec<u8>, x: &Exchange) {
+    let asked = x.request.fields.iter().any(|field| {
+        field.known == Known::Edge
+            && field.name.of(&x.input).eq_ignore_ascii_case(b"x-llm-edge-debug")
+            && field.value.of(&x.input) == b"1"
+    });
+    if asked {
+        out.extend_from_slice(b"x-llm-edge-epoch: ");
+        write::decimal(out, x.loaded.epoch);
+        out.extend_from_slice(b"\r\n");
+    }
 }
 
 /// What the cache did, where the route has one (RFC 9211).

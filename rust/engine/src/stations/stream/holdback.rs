@@ -77,6 +77,25 @@ impl Holdback {
     }
 }
 
+/// How large the event under way has become, told read by read: up to one read less than it is.
+#[derive(Default)]
+pub(super) struct EventSize {
+    events: u64,
+    bytes: usize,
+}
+
+impl EventSize {
+    /// Takes note of a read of `bytes` after which so many events had ended; returns the size so far.
+    pub(super) fn after(&mut self, events: u64, between_events: bool, bytes: usize) -> usize {
+        if between_events || events != self.events {
+            *self = Self { events, bytes: 0 };
+        } else {
+            self.bytes += bytes;
+        }
+        self.bytes
+    }
+}
+
 /// The payload of whole chunks, which were decoded once already and are therefore sound.
 fn append_payload(out: &mut Vec<u8>, chunks: &[u8]) {
     let mut decoder = Chunked::new();
@@ -145,6 +164,18 @@ mod tests {
         ] {
             assert_eq!(last_event_end(bytes), end, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn an_event_grows_until_another_one_has_ended() {
+        let mut size = EventSize::default();
+        assert_eq!(
+            [size.after(1, true, 50), size.after(1, false, 70), size.after(1, false, 70)],
+            [0, 70, 140]
+        );
+        assert_eq!(size.after(2, false, 90), 0, "its end and the start of the next one");
+        assert_eq!(size.after(2, false, 10), 10);
+        assert_eq!(size.after(2, true, 10), 0, "a comment has ended");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Looking into a compressed reply without touching it: what passes is decoded on the side, for the tap only.
 //!
 //! Upstreams are asked for plain text, so this is the exception. It is bounded: beyond [`DECODED_BYTES_MAX`]
-//! of output, or at the first fault, the tap looks no further and the reply counts as one that cannot be
-//! looked into.
+//! of output or [`RATIO_MAX`] times what came in, or at the first fault, the tap looks no further and the
+//! reply counts as one that cannot be looked into.
 
 use std::io::{self, Write};
 
@@ -12,6 +12,11 @@ use llm_edge_core::tap::{Outcome, Tap, Usage};
 
 /// Output of one reply's decoder, at most.
 const DECODED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Output for each byte of input, at most, once [`FREE_BYTES`] are used up: a bomb would hold up the worker
+/// for as long as one read of it takes to unpack. Streams of chat events reach 30.
+const RATIO_MAX: usize = 100;
+/// Output that no input has to answer for.
+const FREE_BYTES: usize = 1024 * 1024;
 /// Output buffer of the brotli decoder.
 const BROTLI_BUFFER_BYTES: usize = 4 * 1024;
 
@@ -37,12 +42,15 @@ pub(super) enum Decoder {
 /// Hands decoded bytes to the tap, up to the bound.
 pub(super) struct Sink {
     tap: Tap,
+    /// What may still come out in all, and for what has come in so far.
     left: usize,
+    earned: usize,
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.left = self.left.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.earned = self.earned.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
         self.tap.push(bytes);
         Ok(bytes.len())
     }
@@ -63,7 +71,7 @@ impl Watch {
     pub(super) fn new(tap: Tap, coding: Option<&[u8]>) -> Self {
         let Some(coding) = coding else { return Self::Plain(tap) };
         let is = |name: &[u8]| coding.eq_ignore_ascii_case(name);
-        let sink = Sink { tap, left: DECODED_BYTES_MAX };
+        let sink = Sink { tap, left: DECODED_BYTES_MAX, earned: FREE_BYTES };
         if is(b"gzip") || is(b"x-gzip") {
             Self::Coded(Box::new(Decoder::Gzip(MultiGzDecoder::new(sink))))
         } else if is(b"deflate") {
@@ -145,6 +153,15 @@ impl Watch {
         }
     }
 
+    /// Events with data so far; `None` where nothing can be seen.
+    pub(super) fn events(&self) -> Option<u64> {
+        match self {
+            Self::Plain(tap) => Some(tap.events()),
+            Self::Coded(decoder) => Some(decoder.sink().tap.events()),
+            Self::Blind => None,
+        }
+    }
+
     /// Whether all payload so far ends where an event does, so that another event may follow.
     pub(super) fn between_events(&self) -> bool {
         match self {
@@ -156,7 +173,26 @@ impl Watch {
 }
 
 impl Decoder {
+    fn sink(&self) -> &Sink {
+        match self {
+            Self::Gzip(decoder) => decoder.get_ref(),
+            Self::Deflate(decoder) => decoder.get_ref(),
+            Self::Brotli(decoder) => decoder.get_ref(),
+            Self::Zstd(decoder) => decoder.get_ref(),
+        }
+    }
+
+    fn sink_mut(&mut self) -> &mut Sink {
+        match self {
+            Self::Gzip(decoder) => decoder.get_mut(),
+            Self::Deflate(decoder) => decoder.get_mut(),
+            Self::Brotli(decoder) => decoder.get_mut(),
+            Self::Zstd(decoder) => decoder.get_mut(),
+        }
+    }
+
     fn write(&mut self, payload: &[u8]) -> io::Result<()> {
+        self.sink_mut().earned += payload.len().saturating_mul(RATIO_MAX);
         match self {
             Self::Gzip(decoder) => decoder.write_all(payload).and_then(|()| decoder.flush()),
             Self::Deflate(decoder) => decoder.write_all(payload).and_then(|()| decoder.flush()),
@@ -166,25 +202,13 @@ impl Decoder {
     }
 
     fn finish(&mut self) -> io::Result<Outcome> {
-        let sink = match self {
-            Self::Gzip(decoder) => {
-                decoder.try_finish()?;
-                decoder.get_mut()
-            }
-            Self::Deflate(decoder) => {
-                decoder.try_finish()?;
-                decoder.get_mut()
-            }
-            Self::Brotli(decoder) => {
-                decoder.close()?;
-                decoder.get_mut()
-            }
-            Self::Zstd(decoder) => {
-                decoder.flush()?;
-                decoder.get_mut()
-            }
-        };
-        Ok(sink.tap.finish())
+        match self {
+            Self::Gzip(decoder) => decoder.try_finish()?,
+            Self::Deflate(decoder) => decoder.try_finish()?,
+            Self::Brotli(decoder) => decoder.close()?,
+            Self::Zstd(decoder) => decoder.flush()?,
+        }
+        Ok(self.sink_mut().tap.finish())
     }
 }
 

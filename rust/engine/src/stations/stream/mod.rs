@@ -60,6 +60,9 @@ pub(crate) fn reject(mut x: Exchange, rejection: &Rejection) -> Reply {
     write::field(&mut fields, b"content-type", b"application/json");
     fields::write_date(&mut fields);
     fields::write_ids(&mut fields, &x);
+    if x.facts.attempts.get() > 0 {
+        fields::write_attempts(&mut fields, &x);
+    }
     if let Some(seconds) = rejection.retry_after_s {
         write::field(&mut fields, b"retry-after", seconds.to_string().as_bytes());
     }
@@ -104,7 +107,11 @@ fn from_upstream(mut x: Exchange, begun: Begun, flight: Flight) -> Reply {
     // What is kept is what another request will get: the upstream's fields, not this request's ids.
     let kept_fields = flight.keep.is_some().then(|| fields.clone());
     fields::write_upstream_id(&mut fields, &begun);
-    fields::write_attempts(&mut fields, &x, &begun);
+    fields::write_attempts(&mut fields, &x);
+    if begun.used_up {
+        // We have asked again ourselves: once more is of no use.
+        write::field(&mut fields, b"x-should-retry", b"false");
+    }
     fields::write_ids(&mut fields, &x);
     fields::write_cache_state(&mut fields, &x);
     // What a fallback says is not what the route stands for.

@@ -13,7 +13,7 @@ use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::surface::Operation;
 use llm_edge_core::tap::{Payload, Tap};
 
-use super::holdback::Holdback;
+use super::holdback::{EventSize, Holdback};
 use super::inflate::{self, Watch};
 use crate::backends::cache::memory::Stored;
 use crate::backends::upstream::{Connection, End, Origin};
@@ -103,6 +103,7 @@ pub(crate) struct Relay {
     coded: bool,
     /// Keeps back an event that has not come whole.
     holdback: Holdback,
+    event_size: EventSize,
     /// The body as far as it has come, where the reply is to be kept.
     gathered: Option<Vec<u8>>,
     keep: Option<(Keep, Vec<u8>)>,
@@ -146,6 +147,7 @@ impl Relay {
             payload,
             coded,
             holdback: Holdback::new(payload == Payload::Sse && !coded),
+            event_size: EventSize::default(),
             status,
             progress_ms,
             latest_ms,
@@ -263,9 +265,27 @@ impl Relay {
         x.facts.usage = self.tap.usage();
         // Asked before the tap's finish, which takes what is left for an event.
         let inside_event = !self.tap.between_events();
-        let progress = if self.complete { self.finish(x) } else { Progress::More };
+        let progress = match (self.complete, self.payload) {
+            (true, _) => self.finish(x),
+            (false, Payload::Sse) => self.within_bounds(x),
+            (false, Payload::Json | Payload::Opaque) => Progress::More,
+        };
         self.hold_back(matches!(progress, Progress::Whole), inside_event);
         progress
+    }
+
+    /// An event without an end in sight is an error: every client would have to hold all of it.
+    fn within_bounds(&mut self, x: &mut Exchange) -> Progress {
+        let max = x.loaded.snapshot.limits.event_bytes_max;
+        let bytes = self.runs.iter().take(self.run_count).map(|run| run.end - run.start).sum();
+        let Some(events) = self.tap.events() else { return Progress::More };
+        if self.event_size.after(events, self.tap.between_events(), bytes) <= max as usize {
+            return Progress::More;
+        }
+        let message = format!(
+            "an event of the upstream's stream is larger than {max} bytes (`limits.event_bytes_max`)"
+        );
+        self.broken(x, Rejection::new(Code::UpstreamInvalid, message))
     }
 
     fn look_length(&mut self) {
