@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::disconnect::{self, Disconnects};
 use super::gateway::Gateway;
@@ -78,7 +79,15 @@ fn options(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
 pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     let run = options(arguments).map_err(io::Error::other).and_then(|options| {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        runtime.block_on(run(options))
+        runtime.block_on(async {
+            let mut term = signal(SignalKind::terminate())?;
+            // Whoever ends the run early ends the gateways with it: they are killed when dropped.
+            tokio::select! {
+                ended = run(options) => ended,
+                _ = term.recv() => Err(io::Error::other("terminated")),
+                _ = tokio::signal::ctrl_c() => Err(io::Error::other("interrupted")),
+            }
+        })
     });
     match run {
         Ok(true) => ExitCode::SUCCESS,
@@ -131,9 +140,19 @@ async fn run(options: Options) -> io::Result<bool> {
         faults.push(format!("{} connections were reset, {resets_owed} should have been", oracle.resets()));
     }
     for (name, gateway) in gateways {
-        let left = gateway.metric("llm_edge_requests_in_flight").await?;
-        if left != 0.0 {
-            faults.push(format!("gateway `{name}`: {left} requests are still in flight"));
+        for metric in ["llm_edge_inflight_requests", "llm_edge_open_streams"] {
+            // Clients that have just left may still be cleaned up after.
+            let mut left = gateway.metric(metric).await?;
+            for _ in 0..20 {
+                if left == 0.0 {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                left = gateway.metric(metric).await?;
+            }
+            if left != 0.0 {
+                faults.push(format!("gateway `{name}`: `{metric}` is {left} when all is over"));
+            }
         }
         if let Err(e) = gateway.stop().await {
             faults.push(e.to_string());

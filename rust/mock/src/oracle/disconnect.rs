@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::ask::{Ask, Dialect};
-use super::client::{Http1, Http2, Http2Pool, Peer};
+use super::client::{Http1, Http2, Http2Pool, Peers};
 use super::scenario::{Abort, Window};
 use super::story::Numbers;
 use super::upstream::{Oracle, Tarpit};
@@ -76,7 +76,7 @@ impl Disconnects {
 struct Lanes {
     aborts: Vec<(Abort, u64)>,
     next: Mutex<usize>,
-    peers: HashMap<String, Peer>,
+    peers: Peers,
     pools: HashMap<String, Arc<Http2Pool>>,
     oracle: Arc<Oracle>,
     turns: Vec<tokio::sync::Mutex<()>>,
@@ -90,7 +90,7 @@ struct Lanes {
 /// A disconnection names a gateway that is not there.
 pub async fn play(
     aborts: &[Abort],
-    peers: &HashMap<String, Peer>,
+    peers: &Peers,
     oracle: &Arc<Oracle>,
     seed: u64,
 ) -> io::Result<Disconnects> {
@@ -235,15 +235,14 @@ async fn seen(
     left_at: Instant,
 ) -> Result<Duration, String> {
     loop {
-        let at = match tarpit {
-            Some(tarpit) => tarpit.gone().get(before).copied(),
-            None => {
-                let attempts = lanes.oracle.log.attempts(id);
-                if attempts.len() > 1 {
-                    return Err(format!("executed {} times", attempts.len()));
-                }
-                attempts.first().and_then(|attempt| attempt.gone).map(|(at, _)| at)
+        let at = if let Some(tarpit) = tarpit {
+            tarpit.gone().get(before).copied()
+        } else {
+            let attempts = lanes.oracle.log.attempts(id);
+            if attempts.len() > 1 {
+                return Err(format!("executed {} times", attempts.len()));
             }
+            attempts.first().and_then(|attempt| attempt.gone).map(|(at, _)| at)
         };
         if let Some(at) = at {
             return Ok(at.saturating_duration_since(left_at));

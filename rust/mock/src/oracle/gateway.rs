@@ -101,7 +101,7 @@ impl Gateway {
     /// The sum of a metric's series, as the gateway exposes them.
     ///
     /// # Errors
-    /// The metrics port's.
+    /// The metrics port's, or there is no such metric.
     pub async fn metric(&self, name: &str) -> io::Result<f64> {
         let mut stream = TcpStream::connect(self.metrics).await?;
         let request = format!("GET /metrics HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.metrics);
@@ -111,7 +111,11 @@ impl Gateway {
         let series = text
             .lines()
             .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
-        Ok(series.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+        let values: Vec<f64> = series.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+        if values.is_empty() {
+            return Err(io::Error::other(format!("the gateway has no metric `{name}`")));
+        }
+        Ok(values.iter().sum())
     }
 
     /// Ends it by SIGTERM.

@@ -21,6 +21,8 @@ pub enum Gone {
 pub struct Attempt {
     /// When it had arrived.
     pub at: Instant,
+    /// [`fingerprint`] of the prompt that arrived.
+    pub prompt: u64,
     /// `false` where it was refused unprocessed.
     pub executed: bool,
     /// Everything ordered was done: the reply went out as scripted, up to where it was to break off.
@@ -32,6 +34,13 @@ pub struct Attempt {
 }
 
 const SHARDS: u64 = 16;
+
+/// FNV-1a of a prompt: what arrived can be told from what was asked.
+pub fn fingerprint(prompt: &str) -> u64 {
+    prompt.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
 
 /// The log; one for all listeners of an upstream.
 #[derive(Debug)]
@@ -54,9 +63,15 @@ impl Log {
     }
 
     /// A request of this id has arrived whole. Returns which attempt it is, counted from 0.
-    pub(super) fn begin(&self, id: u64) -> usize {
-        let attempt =
-            Attempt { at: Instant::now(), executed: true, performed: false, over: false, gone: None };
+    pub(super) fn begin(&self, id: u64, prompt: &str) -> usize {
+        let attempt = Attempt {
+            at: Instant::now(),
+            prompt: fingerprint(prompt),
+            executed: true,
+            performed: false,
+            over: false,
+            gone: None,
+        };
         self.with(id, |entries| {
             let attempts = entries.entry(id).or_default();
             attempts.push(attempt);

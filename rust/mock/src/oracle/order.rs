@@ -66,6 +66,8 @@ pub enum Order {
     MultiLine,
     /// The empty line behind the last event is missing.
     NoLastBlank,
+    /// Behind the reply, in the same write, a forged one that nobody asked for; the connection is kept.
+    Surplus,
     /// HTTP/2: the stream is refused unprocessed (`REFUSED_STREAM`), before anything was executed.
     RefusedStream,
     /// HTTP/2: the reply comes whole, and the connection says `GOAWAY`.
@@ -165,6 +167,7 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("no-space", "no space behind the colon"),
     ("multi-line", "data over several lines"),
     ("no-last-blank", "the last empty line is missing"),
+    ("surplus", "a forged reply behind the reply, the connection kept"),
     ("refused-stream", "HTTP/2: REFUSED_STREAM, unprocessed"),
     ("goaway", "HTTP/2: GOAWAY behind a whole reply"),
 ];
@@ -235,6 +238,7 @@ impl FromStr for Order {
             ["no-space"] => Self::NoSpace,
             ["multi-line"] => Self::MultiLine,
             ["no-last-blank"] => Self::NoLastBlank,
+            ["surplus"] => Self::Surplus,
             ["refused-stream"] => Self::RefusedStream,
             ["goaway"] => Self::GoAway,
             _ => return Err(unknown()),

@@ -378,7 +378,7 @@ impl Style {
 
     /// JSON may be broken at any white space; the reader puts a line feed back there.
     fn lines<'a>(&self, data: &'a str) -> Vec<&'a str> {
-        match data.split_once("{") {
+        match data.split_once('{') {
             Some(("", rest)) if self.several_lines => vec!["{", rest],
             _ => vec![data],
         }

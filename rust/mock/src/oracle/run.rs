@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::ask::Ask;
-use super::client::{Http1, Http2, Http2Pool, Outcome, Peer};
-use super::log::{Attempt, Log};
+use super::client::{Http1, Http2, Http2Pool, Outcome, Peers};
+use super::log::{Attempt, Log, fingerprint};
 use super::scenario::{Class, FIRST_ID, Protocol, Scenario};
 use super::story::Numbers;
 use super::verdict::{Verdict, judge};
@@ -17,6 +17,8 @@ use super::verdict::{Verdict, judge};
 const DECIDED_MAX: Duration = Duration::from_secs(30);
 /// How long the upstream's log may lag behind the client.
 const LOGGED_MAX: Duration = Duration::from_secs(5);
+/// How long an attempt may take to show up behind its reply; one that comes later is found at the end.
+const ARRIVED_MAX: Duration = Duration::from_millis(50);
 /// Connections of all HTTP/2 clients of one peer.
 const H2_CONNECTIONS: usize = 8;
 const FAILURES_SHOWN: usize = 40;
@@ -86,7 +88,7 @@ impl Report {
 /// A run's surroundings.
 pub struct Stage {
     /// By name of the gateway.
-    pub peers: HashMap<String, Peer>,
+    pub peers: Peers,
     /// The upstream's log.
     pub log: Arc<Log>,
     /// What everything follows from.
@@ -102,7 +104,7 @@ struct Work {
     next: AtomicUsize,
     done: AtomicU64,
     stage: Stage,
-    pools: HashMap<(String, bool), Arc<Http2Pool>>,
+    pools: HashMap<String, Arc<Http2Pool>>,
     report: Mutex<Report>,
 }
 
@@ -124,10 +126,8 @@ pub async fn play(scenarios: Vec<Scenario>, stage: Stage) -> io::Result<Report> 
     for at in (1..order.len()).rev() {
         order.swap(at, usize::try_from(numbers.below(at as u64 + 1)).unwrap_or(0));
     }
-    let pools = stage
-        .peers
-        .iter()
-        .map(|(name, peer)| ((name.clone(), true), Http2Pool::new(peer.clone(), H2_CONNECTIONS)));
+    let pools =
+        stage.peers.iter().map(|(name, peer)| (name.clone(), Http2Pool::new(peer.clone(), H2_CONNECTIONS)));
     let pools = pools.collect();
     let clients = stage.clients.max(1);
     let work = Arc::new(Work {
@@ -192,7 +192,7 @@ async fn client(work: Arc<Work>) {
                 outcome
             }
             Protocol::H2 | Protocol::H2Tls => {
-                let Some(pool) = work.pools.get(&(scenario.gateway.clone(), true)) else { return };
+                let Some(pool) = work.pools.get(&scenario.gateway) else { return };
                 let http = shared.entry(scenario.gateway.clone()).or_insert_with(|| pool.client());
                 tokio::time::timeout(DECIDED_MAX, http.call(path, anthropic, &body)).await
             }
@@ -209,7 +209,9 @@ async fn logged(log: &Log, id: u64, never: bool) -> Vec<Attempt> {
     let began = Instant::now();
     loop {
         let attempts = log.attempts(id);
-        let settled = attempts.iter().all(|attempt| attempt.over) && (never || !attempts.is_empty());
+        // What was executed is in the log before its reply is with the client.
+        let there = !attempts.is_empty() || never || began.elapsed() > ARRIVED_MAX;
+        let settled = attempts.iter().all(|attempt| attempt.over) && there;
         if settled || began.elapsed() > LOGGED_MAX {
             return log.take(id);
         }
@@ -228,8 +230,11 @@ fn file(work: &Work, scenario: &Scenario, ask: &Ask, attempts: &[Attempt], outco
         verdict = Verdict::Violation("a reply that the upstream never gave".to_owned());
     }
     let mismatch = wrong_class(scenario, &verdict, outcome);
-    let unshown = attempts.iter().any(|attempt| !attempt.performed)
-        || (attempts.is_empty() && !scenario.never_executed);
+    // Of a request that the gateway refused on its own, no fault was to be seen either.
+    let asked = fingerprint(&ask.prompt());
+    let lost = |attempt: &Attempt| scenario.losers && attempt.gone.is_some();
+    let shown = |attempt: &Attempt| (attempt.performed || lost(attempt)) && attempt.prompt == asked;
+    let unshown = !attempts.iter().all(shown) || (attempts.is_empty() && !scenario.never_executed);
     let mut report = work.report.lock().unwrap_or_else(PoisonError::into_inner);
     let tally = report.families.entry(scenario.family.clone()).or_default();
     tally.replies += 1;
@@ -246,10 +251,15 @@ fn file(work: &Work, scenario: &Scenario, ask: &Ask, attempts: &[Attempt], outco
         tally.mismatch += 1;
         told.push(why);
     }
-    // Of a request that the gateway gave up on its own, nothing was to be seen.
     if unshown {
         tally.unshown += 1;
-        told.push(format!("the upstream's log does not show the fault: {attempts:?}"));
+        let came = match outcome {
+            Outcome::Reply(reply) => {
+                format!("{} {}", reply.status, reply.cut.as_deref().unwrap_or("whole"))
+            }
+            other => format!("{other:?}"),
+        };
+        told.push(format!("the upstream's log does not show the fault ({came}): {attempts:?}"));
     }
     for why in told {
         report.fail(format!("{}: {}\n    {why}", scenario.name, ask.prompt()));

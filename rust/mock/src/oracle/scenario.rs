@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::ask::{Ask, Dialect};
 use super::order::{Order, Plan};
 use super::reply::{Reply, reply};
-use super::script::script;
+use super::script::{Script, script};
 use super::story::Numbers;
 
 /// What a reply must end in.
@@ -149,6 +149,8 @@ struct Row {
     fields: Vec<String>,
     #[serde(default)]
     translated: bool,
+    #[serde(default)]
+    losers: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -195,6 +197,7 @@ const fn one() -> usize {
 
 /// One cell of a matrix: a scenario.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says one thing that a scenario file says")]
 pub struct Scenario {
     /// `family/name/dialect/stream/client/upstream`.
     pub name: String,
@@ -224,6 +227,8 @@ pub struct Scenario {
     pub fields: Vec<String>,
     /// The gateway may write the reply anew.
     pub translated: bool,
+    /// An attempt may be left by the gateway in favour of another.
+    pub losers: bool,
     orders: String,
     along: Option<Along>,
     events: u32,
@@ -398,6 +403,7 @@ fn cells(file: &File, row: &Row, form: Form, seed: u64) -> Result<Vec<Scenario>,
                 status: row.status.clone(),
                 fields: row.fields.clone(),
                 translated: row.translated,
+                losers: row.losers,
                 orders: row.orders.clone(),
                 along: row.along,
                 events: row.events,
@@ -407,7 +413,7 @@ fn cells(file: &File, row: &Row, form: Form, seed: u64) -> Result<Vec<Scenario>,
             if form == Form::Long {
                 scenario.replies = match &row.long {
                     Long::Count(count) => *count,
-                    Long::Word(_) => scenario.offsets(scenario.ask(FIRST_ID, fixed_seed(seed), 0)),
+                    Long::Word(_) => scenario.offsets(&scenario.ask(FIRST_ID, fixed_seed(seed), 0)),
                 };
             }
             scenarios.push(scenario);
@@ -440,7 +446,7 @@ impl Scenario {
         if self.along.is_none() {
             return self.ask(id, own, 0);
         }
-        let offsets = self.offsets(self.ask(id, own, 0));
+        let offsets = self.offsets(&self.ask(id, own, 0));
         let at = if self.every {
             nth % offsets
         } else {
@@ -448,7 +454,7 @@ impl Scenario {
             let share = (offsets / self.replies.max(1)).max(1);
             (nth * offsets / self.replies.max(1) + numbers.below(share)) % offsets
         };
-        self.ask(id, own, at + self.first_offset(self.ask(id, own, 0)))
+        self.ask(id, own, at + self.first_offset(&self.ask(id, own, 0)))
     }
 
     fn ask(&self, id: u64, seed: u64, at: u64) -> Ask {
@@ -469,46 +475,46 @@ impl Scenario {
         }
     }
 
-    /// The reply without the order that moves.
-    fn still(&self, ask: &Ask) -> super::script::Script {
-        let moves = |order: &Order| {
-            matches!(
-                order,
-                Order::Rst(_)
-                    | Order::Fin(_)
-                    | Order::Stall(_)
-                    | Order::Split(_)
-                    | Order::LengthAt(_)
-                    | Order::Pause(..)
-                    | Order::ErrorEvent(..)
-                    | Order::BadChunk(_)
-            )
-        };
-        let orders: Vec<Order> = ask.plan.attempt(0).iter().copied().filter(|order| !moves(order)).collect();
-        script(ask, &orders)
-    }
-
-    fn first_offset(&self, ask: Ask) -> u64 {
+    fn first_offset(&self, ask: &Ask) -> u64 {
         match self.along {
-            Some(Along::Body) => self.still(&ask).body_at as u64,
+            Some(Along::Body) => still(ask).body_at as u64,
             _ => 0,
         }
     }
 
     /// How many places `{at}` may take; at least 1.
-    fn offsets(&self, ask: Ask) -> u64 {
-        let still = self.still(&ask);
+    fn offsets(&self, ask: &Ask) -> u64 {
+        let still = still(ask);
         let length: usize = still.pieces.iter().map(Vec::len).sum();
         let places = match self.along {
             None => 1,
             Some(Along::Wire) => still.wire.len(),
             Some(Along::Body) => still.wire.len() - still.body_at,
             Some(Along::Payload) => length.saturating_sub(2),
-            Some(Along::Events) => match reply(&ask, &[]) {
+            Some(Along::Events) => match reply(ask, &[]) {
                 Reply::Stream(_) => self.events as usize + 1,
                 Reply::Document(_) => 1,
             },
         };
         (places as u64).max(1)
     }
+}
+
+/// The reply without the order that moves.
+fn still(ask: &Ask) -> Script {
+    let moves = |order: &Order| {
+        matches!(
+            order,
+            Order::Rst(_)
+                | Order::Fin(_)
+                | Order::Stall(_)
+                | Order::Split(_)
+                | Order::LengthAt(_)
+                | Order::Pause(..)
+                | Order::ErrorEvent(..)
+                | Order::BadChunk(_)
+        )
+    };
+    let orders: Vec<Order> = ask.plan.attempt(0).iter().copied().filter(|order| !moves(order)).collect();
+    script(ask, &orders)
 }

@@ -8,7 +8,7 @@ use super::ask::Ask;
 use super::coding;
 use super::order::{Order, Retry};
 use super::reply::{Reply, error_body, reply, written};
-use super::story::Numbers;
+use super::story::{self, Numbers};
 
 /// How the reply ends when it has come as far as it is to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +186,11 @@ fn frame(script: &mut Script, orders: &[Order], streamed: bool) {
         wire.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }
     match framing {
-        Framing::Length(n) => wire.extend_from_slice(format!("content-length: {n}\r\n\r\n").as_bytes()),
+        Framing::Length(n) => {
+            // What does not fit its length must not be taken for the next reply: the end is announced.
+            let close = if n == length { "" } else { "connection: close\r\n" };
+            wire.extend_from_slice(format!("{close}content-length: {n}\r\n\r\n").as_bytes());
+        }
         Framing::Chunked => wire.extend_from_slice(b"transfer-encoding: chunked\r\n\r\n"),
         Framing::UntilClose => wire.extend_from_slice(b"connection: close\r\n\r\n"),
     }
@@ -216,6 +220,12 @@ fn frame(script: &mut Script, orders: &[Order], streamed: bool) {
     if matches!(framing, Framing::UntilClose) {
         script.end = End::Close;
     }
+    if orders.contains(&Order::Surplus) {
+        // Marked with a seed that nobody has: whoever gets it has got somebody else's.
+        let body = format!("{{\"forged\":\"{}0.0⟧\"}}", story::mark(u64::MAX));
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length";
+        script.wire.extend_from_slice(format!("{head}: {}\r\n\r\n{body}", body.len()).as_bytes());
+    }
 }
 
 /// What happens to the framed reply.
@@ -224,7 +234,9 @@ fn act(script: &mut Script, ask: &Ask, orders: &[Order]) {
     let within = |at: u64| usize::try_from(at).unwrap_or(length).min(length);
     // Writes fall apart somewhere else for every seed.
     let mut numbers = Numbers::new(ask.seed ^ 0x5eed);
-    for _ in 0..numbers.below(4) {
+    // What is forged comes with the last bytes: later, nobody could tell it from a reply.
+    let borders = if orders.contains(&Order::Surplus) { 0 } else { numbers.below(4) };
+    for _ in 0..borders {
         script.borders.push(within(numbers.below(length as u64)));
     }
     for order in orders {
@@ -243,7 +255,6 @@ fn act(script: &mut Script, ask: &Ask, orders: &[Order]) {
             Order::Fin(at) => (script.upto, script.end) = (within(*at), End::Fin),
             Order::Stall(at) => (script.upto, script.end) = (within(*at), End::Stall),
             Order::LengthLong(_) | Order::NoLastChunk | Order::BadChunk(_) => script.end = End::Fin,
-            // What does not fit its length must not be taken for the next reply.
             Order::LengthAt(_) => script.end = End::Close,
             Order::Garbage => {
                 let bytes = (0..64).map(|_| u8::try_from(numbers.below(256)).unwrap_or(0));

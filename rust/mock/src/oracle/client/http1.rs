@@ -53,12 +53,11 @@ impl Http1 {
     /// # Errors
     /// The connection's.
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let link = match self.link.take() {
-            Some(link) => link,
-            None => {
-                self.buffer.clear();
-                self.peer.connect(b"http/1.1").await?
-            }
+        let link = if let Some(link) = self.link.take() {
+            link
+        } else {
+            self.buffer.clear();
+            self.peer.connect(b"http/1.1").await?
         };
         let link = self.link.insert(link);
         link.write_all(bytes).await?;

@@ -61,6 +61,9 @@ pub struct Peer {
     pub key: Option<String>,
 }
 
+/// Peers by the name of their gateway.
+pub type Peers = std::collections::HashMap<String, Peer>;
+
 /// A connection, plain or not.
 pub enum Link {
     /// TCP.
@@ -86,8 +89,8 @@ impl Peer {
     fn field_lines(&self, anthropic: bool) -> String {
         let mut lines = String::from("content-type: application/json\r\n");
         match &self.key {
-            Some(key) if anthropic => lines.push_str(&format!("x-api-key: {key}\r\n")),
-            Some(key) => lines.push_str(&format!("authorization: Bearer {key}\r\n")),
+            Some(key) if anthropic => lines.extend(["x-api-key: ", key, "\r\n"]),
+            Some(key) => lines.extend(["authorization: Bearer ", key, "\r\n"]),
             None => {}
         }
         if anthropic {

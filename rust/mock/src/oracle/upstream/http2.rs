@@ -51,7 +51,7 @@ async fn stream(
             return stream.send_data(body.into(), true);
         }
     };
-    let index = shared.log.begin(ask.id);
+    let index = shared.log.begin(ask.id, &ask.prompt());
     let script = script(&ask, ask.plan.attempt(index));
     if script.refused {
         shared.log.note(ask.id, index, |attempt| {
@@ -153,10 +153,7 @@ async fn play(respond: &mut SendResponse<Bytes>, script: &Script, done: impl FnO
 async fn send(stream: &mut SendStream<Bytes>, mut bytes: Bytes) -> Result<(), Reset> {
     while !bytes.is_empty() {
         stream.reserve_capacity(bytes.len());
-        let room = match poll_fn(|cx| stream.poll_capacity(cx)).await {
-            Some(Ok(room)) => room,
-            Some(Err(_)) | None => return Err(Reset),
-        };
+        let Some(Ok(room)) = poll_fn(|cx| stream.poll_capacity(cx)).await else { return Err(Reset) };
         if room > 0 {
             let part = bytes.split_to(room.min(bytes.len()));
             stream.send_data(part, false).map_err(|_| Reset)?;

@@ -29,7 +29,7 @@ use request::Request;
 const BACKLOG: i32 = 4096;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// How long a stalled reply waits for its peer to leave.
-const STALL_MAX: Duration = Duration::from_secs(60);
+const STALL_MAX: Duration = Duration::from_mins(1);
 
 /// A connection whose TCP side can be reached.
 trait Wire: AsyncRead + AsyncWrite + Unpin + Send + 'static {
