@@ -267,7 +267,7 @@ class Mock:
 
 
 class Oracle:
-    """The oracle upstream on a listener of its own: replies that can be re-derived, faults on order."""
+    """The oracle on a listener of its own: replies that can be re-derived, faults on order."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Make an oracle that will listen on `host:port`; port 0 takes a free one."""

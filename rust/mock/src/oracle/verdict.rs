@@ -20,7 +20,8 @@
 //! upstream's terminal event; bytes behind the reply; nothing decided in time; one request executed twice.
 //!
 //! A stream may end right behind a whole terminal event without its empty line (B07): no client misses
-//! anything then. An error event or a cut behind the terminal event is an explicit error.
+//! anything then. An error event or a cut behind the terminal event is an explicit error too: a client that stops
+//! reading at the terminal event (`OpenAI`'s does) has everything, one that reads on (Anthropic's) raises.
 
 use serde_json::Value;
 
