@@ -23,6 +23,11 @@ DEMO_ARGS ?=
 BENCH ?= full
 SMUGGLING ?= full
 SEED ?=
+# `make chaos`: the form, features that scenarios wait for, further options. SEED plays one again.
+CHAOS ?= long
+CHAOS_WITH ?= retries,fallbacks,commit-point,hedging,h2-upstream
+CHAOS_ARGS ?=
+CHAOS_RESULT ?= bench/results/chaos.json
 
 # A build in CI may not change the lock file; at the desk it follows the manifests.
 LOCKED := $(if $(CI),--locked)
@@ -84,7 +89,7 @@ docs: gen ## reference pages, and the Rust documentation under target/doc
 # --- tests ------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: unit behaviour h2spec smuggling-quick asymmetry fuzz bench-gate ## everything that must pass, set-up included
+test: unit behaviour h2spec smuggling-quick asymmetry chaos-short fuzz bench-gate ## everything that must pass, set-up included
 
 .PHONY: unit
 unit: unit-rust unit-python ## Rust tests and doctests; Python tests that start no process
@@ -101,6 +106,16 @@ unit-python: $(STAMPS)/engine $(STAMPS)/system-test
 behaviour: $(STAMPS)/engine $(STAMPS)/system-test $(STAMPS)/node ## tests through real sockets, processes and SDKs
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS) tests \
 	  --ignore=tests/unit --ignore=tests/golden --ignore=tests/architecture
+
+.PHONY: chaos
+chaos: $(STAMPS)/engine ## faults against the real gateway, every reply judged (CHAOS=short: three minutes)
+	@cargo run --quiet $(LOCKED) -p llm-edge-mock --bin llm-edge-chaos -- --form $(CHAOS) \
+	  --gateway $(BIN)/llm-edge-agent $(if $(SEED),--seed $(SEED)) $(if $(CHAOS_WITH),--with $(CHAOS_WITH)) \
+	  $(if $(filter long,$(CHAOS)),--result $(CHAOS_RESULT)) $(CHAOS_ARGS)
+
+.PHONY: chaos-short
+chaos-short: $(STAMPS)/engine
+	@$(MAKE) --no-print-directory chaos CHAOS=short
 
 .PHONY: fuzz
 fuzz: $(STAMPS)/system-test ## a few seconds of each fuzz target (FUZZ_SECONDS=600 for a long run)

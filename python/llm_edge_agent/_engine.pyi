@@ -98,6 +98,21 @@ class Mock:
     def stop(self) -> None:
         """Stop serving. Idempotent."""
 
+@final
+class Oracle:
+    """The oracle upstream on a listener of its own: replies that can be re-derived, faults on order.
+
+    Raises:
+        EngineError: The address is taken.
+    """
+
+    def __init__(self, host: str, port: int) -> None: ...
+    def start(self) -> tuple[str, int]:
+        """Bind and serve on one background thread; returns the address."""
+
+    def stop(self) -> None:
+        """Stop serving. Idempotent."""
+
 def key_hash(pepper: bytes, key: str) -> bytes:
     """HMAC-SHA-256 of a virtual key, 32 bytes: what the directory holds instead of the key."""
 

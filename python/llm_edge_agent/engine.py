@@ -27,6 +27,7 @@ __all__ = [
     "EngineOptions",
     "ListenOptions",
     "Mock",
+    "Oracle",
     "Status",
     "StatusTarget",
     "TlsOptions",
@@ -281,6 +282,31 @@ class Mock:
         self._process = _OwnProcess()
         with _refusals():
             self._native = _native().Mock(host, port)
+
+    def start(self) -> Address:
+        """Bind and serve on one background thread; returns the address.
+
+        Raises:
+            EngineFailed: The address is taken.
+        """
+        self._process.check()
+        with _refusals():
+            return Address(*self._native.start())
+
+    def stop(self) -> None:
+        """Stop serving. Idempotent."""
+        self._process.check()
+        self._native.stop()
+
+
+class Oracle:
+    """The oracle on a listener of its own: replies that can be re-derived, faults on order."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Make an oracle that will listen on `host:port`; port 0 takes a free one."""
+        self._process = _OwnProcess()
+        with _refusals():
+            self._native = _native().Oracle(host, port)
 
     def start(self) -> Address:
         """Bind and serve on one background thread; returns the address.

@@ -14,17 +14,18 @@ STOP_S = 10.0
 
 
 @contextmanager
-def mock_alone(home: Path) -> Iterator[str]:
+def mock_alone(home: Path, *options: str) -> Iterator[str]:
     """Run `llm-edge-agent mock` on a free port and yield its address, `http://host:port`.
 
     Args:
         home: Home and working folder of the process.
+        options: Further options, `--oracle` for one.
 
     Raises:
         AssertionError: It did not start, or did not end by SIGTERM with exit code 0 in silence.
     """
     process = subprocess.Popen(
-        [*program(), "mock", "--port", "0", "--json"],
+        [*program(), "mock", "--port", "0", "--json", *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

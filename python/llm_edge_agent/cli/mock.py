@@ -21,17 +21,24 @@ _STOP = {signal.SIGTERM, signal.SIGINT}
     show_default=True,
     help="Port to listen on; 0 takes any free one.",
 )
+@click.option(
+    "--oracle",
+    is_flag=True,
+    help="Serve the oracle instead: replies that can be re-derived, faults on order.",
+)
 @json_option
-def command(host: str, port: int, *, as_json: bool) -> None:
+def command(host: str, port: int, *, oracle: bool, as_json: bool) -> None:
     """Serve the mock provider by itself, in the OpenAI and Anthropic dialects, until ^C."""
-    from llm_edge_agent.engine import Mock
+    from llm_edge_agent.engine import Mock, Oracle
 
     # Blocked before the mock makes its thread, which inherits this: the wait below gets the signal.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
-    mock = Mock(host, port)
+    mock = Oracle(host, port) if oracle else Mock(host, port)
     base = f"http://{mock.start()}"
     if as_json:
         click.echo(msgspec.json.encode({"api": f"{base}/v1", "anthropic": base}))
+    elif oracle:
+        click.echo(f"The oracle listens on {base}; a prompt is `oracle seed=7 events=12 do=clean`.")
     else:
         click.echo(f"The mock provider listens on {base}; models: echo, lorem, error and more.")
     signal.sigwait(_STOP)

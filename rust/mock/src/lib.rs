@@ -35,6 +35,7 @@ mod fixed;
 mod json;
 mod lorem;
 mod model;
+pub mod oracle;
 mod pattern;
 mod pieces;
 mod schema;

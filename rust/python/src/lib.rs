@@ -10,6 +10,7 @@ use llm_edge_core::rejection::Code;
 use llm_edge_core::snapshot::Strategy;
 use llm_edge_core::surface::Operation;
 use llm_edge_engine::{Address, METRICS};
+use llm_edge_mock::oracle::upstream::OracleHandle;
 use llm_edge_mock::{MODELS, Mock as MockProvider, MockHandle};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -123,6 +124,46 @@ impl Mock {
     }
 }
 
+/// The oracle upstream on a listener of its own.
+#[pyclass(frozen)]
+struct Oracle {
+    wanted: (String, u16),
+    running: Mutex<Option<OracleHandle>>,
+}
+
+#[pymethods]
+impl Oracle {
+    #[new]
+    fn new(host: String, port: u16) -> Self {
+        Self { wanted: (host, port), running: Mutex::new(None) }
+    }
+
+    fn start(&self, py: Python<'_>) -> PyResult<(String, u16)> {
+        py.detach(|| {
+            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(handle) = &*running {
+                return Ok(pair(handle.address()));
+            }
+            let (host, port) = &self.wanted;
+            let ip = host.parse().map_err(|_| format!("`{host}` is not an IP address"))?;
+            let handle = OracleHandle::start(SocketAddr::new(ip, *port))
+                .map_err(|e| format!("the oracle cannot listen on `{host}:{port}`: {e}"))?;
+            let address = pair(handle.address());
+            *running = Some(handle);
+            Ok(address)
+        })
+        .map_err(|e: String| refused(e))
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| {
+            if let Some(handle) = self.running.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                handle.stop();
+            }
+        });
+    }
+}
+
 fn pair(address: SocketAddr) -> (String, u16) {
     (address.ip().to_string(), address.port())
 }
@@ -173,6 +214,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("EngineError", module.py().get_type::<EngineError>())?;
     module.add_class::<Engine>()?;
     module.add_class::<Mock>()?;
+    module.add_class::<Oracle>()?;
     module.add_function(wrap_pyfunction!(key_hash, module)?)?;
     module.add_function(wrap_pyfunction!(request_fingerprint, module)?)?;
     module.add_function(wrap_pyfunction!(capabilities, module)?)?;

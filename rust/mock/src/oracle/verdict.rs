@@ -1,0 +1,224 @@
+//! The verdict on a reply.
+//!
+//! **EXACT**: everything the upstream meant, once, in order, to its terminal event, and (unless a scenario
+//! lets the gateway translate) to the byte.
+//!
+//! **EXPLICIT ERROR**: what the official SDKs raise on, or what the upstream itself said in so many words:
+//! - no reply at all: the connection failed before a final head (`APIConnectionError`);
+//! - a status from 300 on (`APIStatusError`), whatever its body;
+//! - a body whose framing breaks off: no last chunk, a short length, `RST_STREAM`, a torn compressed body
+//!   (`httpx.RemoteProtocolError`, `DecodingError`);
+//! - a document or an event that is not JSON (`JSONDecodeError`);
+//! - an error event: on the `OpenAI` surfaces an event whose JSON has a truthy `error`, on Anthropic's an
+//!   event named `error` (`openai/_streaming.py`, `anthropic/_streaming.py`);
+//! - the very error event that the upstream was ordered to send, in its place and untouched, whatever its
+//!   shape: a gateway that passes bytes on must not improve them.
+//!
+//! In each of these what came before must still be a true beginning of what the upstream meant.
+//!
+//! **VIOLATION**: all else. Lost, repeated, moved, changed or foreign content; U+FFFD; a proper end without the
+//! upstream's terminal event; bytes behind the reply; nothing decided in time; one request executed twice.
+//!
+//! A stream may end right behind a whole terminal event without its empty line (B07): no client misses
+//! anything then. An error event or a cut behind the terminal event is an explicit error too: a client that stops
+//! reading at the terminal event (`OpenAI`'s does) has everything, one that reads on (Anthropic's) raises.
+
+use serde_json::Value;
+
+use super::ask::{Ask, Dialect};
+use super::client::{Outcome, Received};
+use super::coding;
+use super::order::{Order, Shape};
+use super::reply::{Event, Reply, as_read, reply};
+use super::script::script;
+use super::sse::{self, Read};
+use super::story;
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// What the upstream meant.
+    Exact,
+    /// A failure that says so, and how.
+    ExplicitError(String),
+    /// Neither, and why.
+    Violation(String),
+}
+
+const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
+
+/// Judges what came of a question whose last attempt had these orders. `to_the_byte`: nothing may differ,
+/// not even what no reader would see.
+pub fn judge(ask: &Ask, orders: &[Order], to_the_byte: bool, outcome: &Outcome) -> Verdict {
+    let reply = match outcome {
+        Outcome::Hung => return Verdict::Violation("nothing was decided in time".to_owned()),
+        Outcome::NoReply(why) => return Verdict::ExplicitError(format!("no reply: {why}")),
+        Outcome::Reply(reply) => reply,
+    };
+    if let Some(why) = reply.cut.as_ref().and_then(|cut| cut.strip_prefix("VIOLATION: ")) {
+        return Verdict::Violation(why.to_owned());
+    }
+    if let Some(foreign) = foreign(ask, &reply.body) {
+        return Verdict::Violation(format!("content of another request: seed {foreign}"));
+    }
+    match reply.status {
+        200 => {}
+        300.. => return Verdict::ExplicitError(format!("status {}", reply.status)),
+        status => return Verdict::Violation(format!("status {status} in place of 200")),
+    }
+    let body = match decoded(reply) {
+        Ok(body) => body,
+        Err(why) => return Verdict::ExplicitError(why),
+    };
+    if holds(&body, REPLACEMENT) {
+        return Verdict::Violation("U+FFFD in the reply".to_owned());
+    }
+    if ask.stream && ask.dialect != Dialect::Embeddings {
+        judge_stream(ask, orders, to_the_byte, reply, &body)
+    } else {
+        judge_document(ask, orders, to_the_byte, reply, &body)
+    }
+}
+
+/// The seed of a mark that belongs to somebody else.
+fn foreign(ask: &Ask, body: &[u8]) -> Option<u64> {
+    let text = String::from_utf8_lossy(body);
+    story::seeds_in(&text).into_iter().find(|seed| *seed != ask.seed)
+}
+
+fn holds(body: &[u8], wanted: &[u8]) -> bool {
+    body.windows(wanted.len()).any(|window| window == wanted)
+}
+
+/// The body without its content coding; of one that broke off, nothing can be said but that it did.
+fn decoded(reply: &Received) -> Result<Vec<u8>, String> {
+    match reply.field("content-encoding") {
+        None | Some("identity") => Ok(reply.body.clone()),
+        Some(_) if reply.cut.is_some() => Err("a compressed body broke off".to_owned()),
+        Some(name) => {
+            coding::decode(name, &reply.body).map_err(|e| format!("a compressed body is torn: {e}"))
+        }
+    }
+}
+
+fn judge_document(ask: &Ask, orders: &[Order], to_the_byte: bool, reply: &Received, body: &[u8]) -> Verdict {
+    if let Some(cut) = &reply.cut {
+        return Verdict::ExplicitError(format!("the body broke off: {cut}"));
+    }
+    let expected = match self::reply(ask, orders) {
+        Reply::Document(document) => document,
+        Reply::Stream(_) => Vec::new(),
+    };
+    if expected == body {
+        return Verdict::Exact;
+    }
+    let Ok(found) = serde_json::from_slice::<Value>(body) else {
+        return Verdict::ExplicitError("the document is not JSON".to_owned());
+    };
+    if serde_json::from_slice::<Value>(&expected).ok().as_ref() != Some(&found) {
+        return Verdict::Violation(format!("another document: {}", shown(body)));
+    }
+    if to_the_byte {
+        Verdict::Violation("the document's bytes were changed".to_owned())
+    } else {
+        Verdict::Exact
+    }
+}
+
+fn judge_stream(ask: &Ask, orders: &[Order], to_the_byte: bool, reply: &Received, body: &[u8]) -> Verdict {
+    if !reply.field("content-type").unwrap_or_default().starts_with("text/event-stream") {
+        return Verdict::Violation(format!("no event stream: {}", shown(body)));
+    }
+    // What an ordered fault leaves out is part of what was meant.
+    let meant: Vec<Order> = orders.iter().copied().filter(|order| *order != Order::NoTerminal).collect();
+    let expected = match self::reply(ask, &meant) {
+        Reply::Stream(events) => as_read(&events, orders),
+        Reply::Document(_) => Vec::new(),
+    };
+    let ordered_error = orders.iter().find_map(|order| match order {
+        Order::ErrorEvent(_, shape) => Some(*shape),
+        _ => None,
+    });
+    let sse::Stream { mut events, pending } = sse::read(body);
+    let whole = reply.cut.is_none();
+    // Without its empty line, but all there: see the module.
+    let last_pending = pending.filter(|event| whole && expected.last().is_some_and(|last| same(event, last)));
+    let lacks_blank = last_pending.is_some();
+    events.extend(last_pending);
+    for (at, event) in events.iter().enumerate() {
+        match expected.get(at) {
+            Some(wanted) if same(event, wanted) => {}
+            _ => return unexpected(ask, event, at, &expected),
+        }
+    }
+    let complete = events.len() == expected.len();
+    if let Some(shape) = ordered_error
+        && events.len() + error_tail(ask, shape) >= expected.len()
+    {
+        // The error has come; whether its stream also ended as it should makes no difference to a reader.
+        return Verdict::ExplicitError("the upstream's own error event".to_owned());
+    }
+    match (&reply.cut, complete) {
+        (Some(cut), _) => Verdict::ExplicitError(format!("the stream broke off: {cut}")),
+        (None, false) => {
+            let (found, wanted) = (events.len(), expected.len());
+            Verdict::Violation(format!(
+                "a proper end after {found} of {wanted} events, without the terminal one"
+            ))
+        }
+        (None, true) if to_the_byte && !lacks_blank && script(ask, &meant).payload != body => {
+            Verdict::Violation("the stream's bytes were changed".to_owned())
+        }
+        (None, true) => Verdict::Exact,
+    }
+}
+
+/// Events behind an ordered error event that a reader need not have seen.
+fn error_tail(ask: &Ask, shape: Shape) -> usize {
+    match (shape, ask.dialect) {
+        (Shape::Vllm, _) | (Shape::Own | Shape::Failed, Dialect::Chat | Dialect::Completions) => 1,
+        (Shape::Own | Shape::Failed, _) => 0,
+    }
+}
+
+fn same(found: &Read, wanted: &Event) -> bool {
+    found.name == wanted.name.as_bytes() && found.data == wanted.data.as_bytes()
+}
+
+/// An event that does not belong where it stands: an error that the SDKs raise on, or a violation by name.
+fn unexpected(ask: &Ask, event: &Read, at: usize, expected: &[Event]) -> Verdict {
+    let data: Option<Value> = serde_json::from_slice(&event.data).ok();
+    let raises = if ask.dialect.is_anthropic() {
+        event.name == b"error"
+    } else {
+        data.as_ref().and_then(|data| data.get("error")).is_some_and(truthy)
+    };
+    if raises {
+        return Verdict::ExplicitError(format!("an error event: {}", shown(&event.data)));
+    }
+    let known = expected.iter().position(|wanted| same(event, wanted));
+    Verdict::Violation(match known {
+        Some(place) if place < at => format!("event {place} came again, or late, in place {at}"),
+        Some(place) => format!("events {at} to {place} are lost"),
+        None if data.is_none() && event.data != b"[DONE]" => {
+            return Verdict::ExplicitError(format!("an event that is not JSON: {}", shown(&event.data)));
+        }
+        None => format!("event {at} was changed: {}", shown(&event.data)),
+    })
+}
+
+fn truthy(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(said) => *said,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+    }
+}
+
+/// The head of a body, for messages.
+fn shown(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).chars().take(160).collect()
+}
