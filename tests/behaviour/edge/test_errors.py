@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from tests.support.hop import CHAT, KEY, Hop, body, post
+from tests.support.upstream import Read, Send, reply
 from tests.support.wire import Answer, request
 
 KEY_FIELDS = [
@@ -269,3 +270,18 @@ def test_a_model_of_another_dialect_is_a_400_that_names_both(
     message = check_shape(answer, "messages" if "messages" in path else "chat")["message"]
     assert all(f"`{dialect}`" in message for dialect in dialects)
     assert hop.upstream.begun == 0
+
+
+@pytest.mark.parametrize(
+    "value", [b"01", b'"a\nb"', b'"\xff"', b'"\\x"', b"nul", b"1e999999"], ids=repr
+)
+def test_a_fault_inside_a_value_that_no_rule_reads_is_the_providers_to_refuse(
+    hop: Hop, value: bytes
+) -> None:
+    # Such a value cannot move a field or hide one; to look into it would cost every request.
+    refusal = reply(b'{"error":{"message":"bad"}}', "400 Bad Request")
+    hop.upstream.once(Read(), Send(refusal))
+    data = b'{"model":"up/m","messages":[{"role":"user","content":%s}]}' % value
+    answer = hop.ask(post(CHAT, data))
+    assert (answer.status, answer.body) == (400, b'{"error":{"message":"bad"}}')
+    assert hop.upstream.requests[0].body == data.replace(b"up/m", b"m")
