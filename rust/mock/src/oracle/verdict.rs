@@ -29,8 +29,7 @@ use super::ask::{Ask, Dialect};
 use super::client::{Outcome, Received};
 use super::coding;
 use super::order::{Order, Shape};
-use super::reply::{Event, Reply, as_read, reply};
-use super::script::script;
+use super::reply::{Event, Reply, as_read, reply, written};
 use super::sse::{self, Read};
 use super::story;
 
@@ -131,10 +130,10 @@ fn judge_stream(ask: &Ask, orders: &[Order], to_the_byte: bool, reply: &Received
     }
     // What an ordered fault leaves out is part of what was meant.
     let meant: Vec<Order> = orders.iter().copied().filter(|order| *order != Order::NoTerminal).collect();
-    let expected = match self::reply(ask, &meant) {
-        Reply::Stream(events) => as_read(&events, orders),
-        Reply::Document(_) => Vec::new(),
+    let Reply::Stream(sent) = self::reply(ask, &meant) else {
+        return Verdict::Violation("the oracle has no stream to compare with".to_owned());
     };
+    let expected = as_read(&sent, orders);
     let ordered_error = orders.iter().find_map(|order| match order {
         Order::ErrorEvent(_, shape) => Some(*shape),
         _ => None,
@@ -166,7 +165,7 @@ fn judge_stream(ask: &Ask, orders: &[Order], to_the_byte: bool, reply: &Received
                 "a proper end after {found} of {wanted} events, without the terminal one"
             ))
         }
-        (None, true) if to_the_byte && !lacks_blank && script(ask, &meant).payload != body => {
+        (None, true) if to_the_byte && !lacks_blank && written(&sent, &meant).concat() != body => {
             Verdict::Violation("the stream's bytes were changed".to_owned())
         }
         (None, true) => Verdict::Exact,
