@@ -1,7 +1,7 @@
 //! Playing the scenarios: many clients at once against one peer, every reply judged, every fault asked for.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ const ARRIVED_MAX: Duration = Duration::from_millis(50);
 /// Connections of all HTTP/2 clients of one peer.
 const H2_CONNECTIONS: usize = 8;
 const FAILURES_SHOWN: usize = 40;
+const TELL_EVERY: Duration = Duration::from_secs(30);
 
 /// What came of a family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -139,10 +140,12 @@ pub async fn play(scenarios: Vec<Scenario>, stage: Stage) -> io::Result<Report> 
         pools,
         report: Mutex::new(report),
     });
+    let telling = tokio::spawn(tell(Arc::clone(&work)));
     let tasks: Vec<_> = (0..clients).map(|_| tokio::spawn(client(Arc::clone(&work)))).collect();
     for task in tasks {
         task.await.map_err(io::Error::other)?;
     }
+    telling.abort();
     // What is executed after its reply was judged is executed once too often.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let mut report = work.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -155,6 +158,19 @@ pub async fn play(scenarios: Vec<Scenario>, stage: Stage) -> io::Result<Report> 
         }
     }
     Ok(report)
+}
+
+/// Says on standard error how far a long run has come.
+async fn tell(work: Arc<Work>) {
+    let all = work.order.len();
+    loop {
+        tokio::time::sleep(TELL_EVERY).await;
+        let (done, wrong) = {
+            let total = work.report.lock().unwrap_or_else(PoisonError::into_inner).total();
+            (work.done.load(Ordering::Relaxed), total.violation + total.mismatch + total.unshown)
+        };
+        drop(writeln!(io::stderr(), "{done} of {all} replies, {wrong} wrong"));
+    }
 }
 
 fn place(work: &Work, id: u64) -> (&Scenario, u32) {

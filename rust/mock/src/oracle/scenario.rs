@@ -10,7 +10,6 @@ use serde::Deserialize;
 
 use super::ask::{Ask, Dialect};
 use super::order::{Order, Plan};
-use super::reply::{Reply, reply};
 use super::script::{Script, script};
 use super::story::Numbers;
 
@@ -413,7 +412,7 @@ fn cells(file: &File, row: &Row, form: Form, seed: u64) -> Result<Vec<Scenario>,
             if form == Form::Long {
                 scenario.replies = match &row.long {
                     Long::Count(count) => *count,
-                    Long::Word(_) => scenario.offsets(&scenario.ask(FIRST_ID, fixed_seed(seed), 0)),
+                    Long::Word(_) => scenario.offsets(&scenario.ask(FIRST_ID, fixed_seed(seed), 0)).1,
                 };
             }
             scenarios.push(scenario);
@@ -446,7 +445,7 @@ impl Scenario {
         if self.along.is_none() {
             return self.ask(id, own, 0);
         }
-        let offsets = self.offsets(&self.ask(id, own, 0));
+        let (first, offsets) = self.offsets(&self.ask(id, own, 0));
         let at = if self.every {
             nth % offsets
         } else {
@@ -454,7 +453,7 @@ impl Scenario {
             let share = (offsets / self.replies.max(1)).max(1);
             (nth * offsets / self.replies.max(1) + numbers.below(share)) % offsets
         };
-        self.ask(id, own, at + self.first_offset(&self.ask(id, own, 0)))
+        self.ask(id, own, first + at)
     }
 
     fn ask(&self, id: u64, seed: u64, at: u64) -> Ask {
@@ -475,28 +474,20 @@ impl Scenario {
         }
     }
 
-    fn first_offset(&self, ask: &Ask) -> u64 {
-        match self.along {
-            Some(Along::Body) => still(ask).body_at as u64,
-            _ => 0,
+    /// The first place that `{at}` may take, and how many there are: at least 1.
+    fn offsets(&self, ask: &Ask) -> (u64, u64) {
+        if self.along == Some(Along::Events) {
+            return (0, if self.stream { u64::from(self.events) + 1 } else { 1 });
         }
-    }
-
-    /// How many places `{at}` may take; at least 1.
-    fn offsets(&self, ask: &Ask) -> u64 {
         let still = still(ask);
         let length: usize = still.pieces.iter().map(Vec::len).sum();
-        let places = match self.along {
-            None => 1,
-            Some(Along::Wire) => still.wire.len(),
-            Some(Along::Body) => still.wire.len() - still.body_at,
-            Some(Along::Payload) => length.saturating_sub(2),
-            Some(Along::Events) => match reply(ask, &[]) {
-                Reply::Stream(_) => self.events as usize + 1,
-                Reply::Document(_) => 1,
-            },
+        let (first, places) = match self.along {
+            None | Some(Along::Events) => (0, 1),
+            Some(Along::Wire) => (0, still.wire.len()),
+            Some(Along::Body) => (still.body_at, still.wire.len() - still.body_at),
+            Some(Along::Payload) => (0, length.saturating_sub(2)),
         };
-        (places as u64).max(1)
+        (first as u64, (places as u64).max(1))
     }
 }
 

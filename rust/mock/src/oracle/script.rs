@@ -228,6 +228,10 @@ fn frame(script: &mut Script, orders: &[Order], streamed: bool) {
     }
 }
 
+/// Between rounds of tiny writes: each takes as much of the receiver's buffer as a large one, and a kernel whose
+/// buffer is full of them drops what follows, for seconds.
+const BREATH: Duration = Duration::from_millis(1);
+
 /// What happens to the framed reply.
 fn act(script: &mut Script, ask: &Ask, orders: &[Order]) {
     let length = script.wire.len();
@@ -245,11 +249,20 @@ fn act(script: &mut Script, ask: &Ask, orders: &[Order]) {
             Order::Pause(at, ms) => script.silences.push((within(*at), Duration::from_millis(*ms))),
             // Long enough for the first part to be read by itself, on a machine that is not idle too.
             Order::Split(at) => script.silences.push((within(*at), Duration::from_millis(2))),
-            Order::SplitEvery => script.borders = (0..length).collect(),
+            Order::SplitEvery => {
+                script.borders = (0..length).collect();
+                script.silences.extend((64..length).step_by(64).map(|at| (at, BREATH)));
+            }
             Order::Drip(bytes, ms) => {
                 let step = usize::try_from(*bytes).unwrap_or(length).max(1);
                 let pause = Duration::from_millis(*ms);
-                script.silences.extend((step..length).step_by(step).map(|at| (at, pause)));
+                if pause.is_zero() {
+                    script.borders = (0..length).step_by(step).collect();
+                    let round = step.saturating_mul(64);
+                    script.silences.extend((round..length).step_by(round).map(|at| (at, BREATH)));
+                } else {
+                    script.silences.extend((step..length).step_by(step).map(|at| (at, pause)));
+                }
             }
             Order::Rst(at) => (script.upto, script.end) = (within(*at), End::Rst),
             Order::Fin(at) => (script.upto, script.end) = (within(*at), End::Fin),

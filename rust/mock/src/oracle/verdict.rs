@@ -29,8 +29,7 @@ use super::ask::{Ask, Dialect};
 use super::client::{Outcome, Received};
 use super::coding;
 use super::order::{Order, Shape};
-use super::reply::{Event, Reply, as_read, reply};
-use super::script::script;
+use super::reply::{Event, Reply, as_read, reply, written};
 use super::sse::{self, Read};
 use super::story;
 
@@ -58,7 +57,9 @@ pub fn judge(ask: &Ask, orders: &[Order], to_the_byte: bool, outcome: &Outcome) 
     if let Some(why) = reply.cut.as_ref().and_then(|cut| cut.strip_prefix("VIOLATION: ")) {
         return Verdict::Violation(why.to_owned());
     }
-    if let Some(foreign) = foreign(ask, &reply.body) {
+    let body = decoded(reply);
+    // Compressed bytes may look like anything.
+    if let Some(foreign) = body.as_ref().ok().and_then(|body| foreign(ask, body)) {
         return Verdict::Violation(format!("content of another request: seed {foreign}"));
     }
     match reply.status {
@@ -66,7 +67,7 @@ pub fn judge(ask: &Ask, orders: &[Order], to_the_byte: bool, outcome: &Outcome) 
         300.. => return Verdict::ExplicitError(format!("status {}", reply.status)),
         status => return Verdict::Violation(format!("status {status} in place of 200")),
     }
-    let body = match decoded(reply) {
+    let body = match body {
         Ok(body) => body,
         Err(why) => return Verdict::ExplicitError(why),
     };
@@ -131,10 +132,10 @@ fn judge_stream(ask: &Ask, orders: &[Order], to_the_byte: bool, reply: &Received
     }
     // What an ordered fault leaves out is part of what was meant.
     let meant: Vec<Order> = orders.iter().copied().filter(|order| *order != Order::NoTerminal).collect();
-    let expected = match self::reply(ask, &meant) {
-        Reply::Stream(events) => as_read(&events, orders),
-        Reply::Document(_) => Vec::new(),
+    let Reply::Stream(sent) = self::reply(ask, &meant) else {
+        return Verdict::Violation("the oracle has no stream to compare with".to_owned());
     };
+    let expected = as_read(&sent, orders);
     let ordered_error = orders.iter().find_map(|order| match order {
         Order::ErrorEvent(_, shape) => Some(*shape),
         _ => None,
@@ -166,7 +167,7 @@ fn judge_stream(ask: &Ask, orders: &[Order], to_the_byte: bool, reply: &Received
                 "a proper end after {found} of {wanted} events, without the terminal one"
             ))
         }
-        (None, true) if to_the_byte && !lacks_blank && script(ask, &meant).payload != body => {
+        (None, true) if to_the_byte && !lacks_blank && written(&sent, &meant).concat() != body => {
             Verdict::Violation("the stream's bytes were changed".to_owned())
         }
         (None, true) => Verdict::Exact,
@@ -221,4 +222,73 @@ fn truthy(value: &Value) -> bool {
 /// The head of a body, for messages.
 fn shown(body: &[u8]) -> String {
     String::from_utf8_lossy(body).chars().take(160).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::oracle::order::Plan;
+
+    fn ask(dialect: Dialect, stream: bool) -> Ask {
+        Ask { dialect, stream, usage: false, id: 1, seed: 7, events: 3, size: 20, plan: Plan::clean() }
+    }
+
+    fn received(ask: &Ask, body: Vec<u8>) -> Received {
+        let media = if ask.stream { "text/event-stream" } else { "application/json" };
+        Received { status: 200, fields: vec![("content-type".to_owned(), media.to_owned())], body, cut: None }
+    }
+
+    fn payload(ask: &Ask) -> Vec<u8> {
+        crate::oracle::script::script(ask, &[]).payload
+    }
+
+    fn judged(ask: &Ask, reply: Received) -> Verdict {
+        judge(ask, &[], true, &Outcome::Reply(reply))
+    }
+
+    #[test]
+    fn compressed_bytes_that_look_like_a_mark_are_nobody_elses_content() {
+        let ask = ask(Dialect::Chat, true);
+        let mut gzip =
+            flate2::GzBuilder::new().comment("⟦dead.0⟧").write(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&payload(&ask)).unwrap();
+        let mut reply = received(&ask, gzip.finish().unwrap());
+        reply.fields.push(("content-encoding".to_owned(), "gzip".to_owned()));
+        assert_eq!(judged(&ask, reply), Verdict::Exact);
+    }
+
+    #[test]
+    fn a_stream_is_judged_at_every_place_where_it_may_end() {
+        for dialect in [Dialect::Chat, Dialect::Completions, Dialect::Responses, Dialect::Messages] {
+            let ask = ask(dialect, true);
+            let whole = payload(&ask);
+            for upto in 0..=whole.len() {
+                let reply = received(&ask, whole[..upto].to_vec());
+                let torn = Received { cut: Some("torn".to_owned()), ..reply.clone() };
+                assert!(matches!(judged(&ask, torn), Verdict::ExplicitError(_)), "{dialect:?} {upto}");
+                match judged(&ask, reply) {
+                    // Behind the terminal event only line ends are left.
+                    Verdict::Exact => assert!(whole.len() - upto <= 2, "{dialect:?} {upto}"),
+                    Verdict::Violation(_) => assert!(whole.len() - upto > 2, "{dialect:?} {upto}"),
+                    Verdict::ExplicitError(why) => panic!("{dialect:?} {upto}: {why}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_changed_byte_of_a_document_is_no_exact_reply() {
+        for dialect in Dialect::ALL {
+            let ask = ask(dialect, false);
+            let whole = payload(&ask);
+            assert_eq!(judged(&ask, received(&ask, whole.clone())), Verdict::Exact);
+            for at in 0..whole.len() {
+                let mut changed = whole.clone();
+                changed[at] ^= 1;
+                assert_ne!(judged(&ask, received(&ask, changed)), Verdict::Exact, "{dialect:?} {at}");
+            }
+        }
+    }
 }
