@@ -109,7 +109,9 @@ def test_a_field_of_a_connection_is_malformed_on_a_stream(hop: Hop, field: tuple
     fields = block(get(CHAT, AUTH, field, method="POST"))
     with Frames(hop.running.address) as client:
         client.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, fields))
-        kinds = [kind for kind, _, _, _ in client.frames(1) if kind in {RST_STREAM, GOAWAY, HEADERS}]
+        kinds = [
+            kind for kind, _, _, _ in client.frames(1) if kind in {RST_STREAM, GOAWAY, HEADERS}
+        ]
         assert kinds, "no answer at all"
         assert kinds[0] in {RST_STREAM, GOAWAY}
     assert hop.upstream.begun == 0
@@ -278,12 +280,15 @@ def test_another_upgrade_is_ignored_and_nothing_behind_it_is_read(hop: Hop, prot
 
 @pytest.mark.behaviour("B20")
 @pytest.mark.parametrize(
-    "line", ["CONNECT gateway.test:80 HTTP/1.1", "CONNECT /v1/models HTTP/1.1", "CONNECT * HTTP/1.1"]
+    "line",
+    ["CONNECT gateway.test:80 HTTP/1.1", "CONNECT /v1/models HTTP/1.1", "CONNECT * HTTP/1.1"],
 )
 def test_no_tunnel_is_opened(hop: Hop, line: str) -> None:
     host = "gateway.test:80" if "80" in line else "gateway.test"
     with hop.connect() as wire:
-        wire.send(f"{line}\r\nHost: {host}\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode() + post())
+        wire.send(
+            f"{line}\r\nHost: {host}\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode() + post()
+        )
         assert 400 <= wire.answer().status < 500
     assert all(b"CONNECT" not in got.head for got in hop.upstream.requests)
 
@@ -312,7 +317,18 @@ def test_no_tunnel_is_opened_on_a_stream(hop: Hop, extended: bool) -> None:
 # B22
 
 
-IDS = ["../keys", "a/../../b", "a?b", "a#b", "a%2f..%2fb", "a%00b", "a\\b", "a:cancel", "..", "%2e%2e"]
+IDS = [
+    "../keys",
+    "a/../../b",
+    "a?b",
+    "a#b",
+    "a%2f..%2fb",
+    "a%00b",
+    "a\\b",
+    "a:cancel",
+    "..",
+    "%2e%2e",
+]
 
 
 @pytest.mark.behaviour("B22")
