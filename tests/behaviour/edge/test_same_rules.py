@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from tests.support.frames import (
+    DATA,
     END_HEADERS,
     END_STREAM,
     GOAWAY,
@@ -115,6 +116,44 @@ def test_a_field_of_a_connection_is_malformed_on_a_stream(hop: Hop, field: tuple
         assert kinds, "no answer at all"
         assert kinds[0] in {RST_STREAM, GOAWAY}
     assert hop.upstream.begun == 0
+
+
+# B14: what would be a second line, or a second request, once it is written out as HTTP/1.1
+
+
+@pytest.mark.behaviour("B14")
+@pytest.mark.parametrize(
+    "field",
+    [
+        ("x-a", "b\r\nx-c: d"),
+        ("x-a", "b\nx-c: d"),
+        ("x-a", "b\rc"),
+        ("x-a", "b\0c"),
+        ("x-a", "b\r\n\r\nGET /admin HTTP/1.1"),
+        ("x-a\r\nx-c", "d"),
+        ("x-a: b\r\nx-c", "d"),
+        ("x a", "b"),
+        ("x-a:", "b"),
+        ("", "b"),
+        ("X-A", "b"),
+        ("content-length", "3, 3"),
+        ("content-length", "+3"),
+        ("content-length", "3\r\nx: y"),
+        (":method", "GET"),
+        (":x", "y"),
+        (":authority", "evil"),
+    ],
+)
+def test_a_field_that_would_be_more_than_one_line_is_never_sent_on(
+    hop: Hop, field: tuple[str, str]
+) -> None:
+    fields = block(get(CHAT, AUTH, ("content-type", "application/json"), field, method="POST"))
+    with Frames(hop.running.address) as client:
+        client.send(frame(HEADERS, END_HEADERS, 1, fields) + frame(DATA, END_STREAM, 1, body()))
+        kinds = [kind for kind, _, _, _ in client.frames(0.5)]
+        assert {RST_STREAM, GOAWAY, HEADERS} & set(kinds)
+    assert hop.upstream.begun == 0
+    hop.still_works()
 
 
 # B15

@@ -62,6 +62,8 @@ def test_a_stream_that_nobody_reads_is_not_read_either(hop: Hop, http: str) -> N
     hop.upstream.once(Read(), Send(stream_head()), pour, AwaitClose())
     with hop.connect() as wire:
         wire.send(post(data=body(stream=True)).replace(b" HTTP/1.1\r\n", f" {http}\r\n".encode()))
+        # The script is for this exchange: no other may begin before it.
+        hop.upstream.wait_for(requests=1)
         deadline = time.monotonic() + 8
         while not hop.upstream.poured:
             assert time.monotonic() < deadline
