@@ -1,7 +1,8 @@
 """Measures what an attacker's byte costs the gateway (B33), and fails above a hundred times that.
 
-Usage: `python -m scripts.asymmetry`, which `make asymmetry` calls. The last line is JSON: for each route
-the bytes held for each byte sent, and the processor time of a byte over that of a good request's.
+Usage: `python -m scripts.asymmetry`, which `make asymmetry` calls. The last line is JSON: for each
+route the bytes held for each byte sent, and the processor time of a byte over that of a good
+request's.
 """
 
 import sys

@@ -1,8 +1,8 @@
 """h2spec against the gateway: prior knowledge on a plain listener, ALPN on a TLS one.
 
 The gateway has no keys and the mock provider, and h2spec asks for a path that is called with POST,
-so that its requests are read to their end as a client's are: an early 401 or 404 would answer before
-the frames that a case is about.
+so that its requests are read to their end as a client's are: an early 401 or 404 would answer
+before the frames that a case is about.
 
 Usage: `python -m scripts.h2spec TOOL`, which `scripts/h2spec.sh` calls.
 """
@@ -26,7 +26,7 @@ TRIES = 5
 
 EXPECTED = {
     "plain": {
-        # A plain listener speaks HTTP/1.1 too: what is no preface is a bad HTTP/1.1 request, which is
+        # A plain listener speaks HTTP/1.1 too: what is no preface is a bad HTTP/1.1 request, and
         # answered as one before the connection ends. h2spec reads that answer as frames.
         "http2/3.5: Sends invalid connection preface",
     },
@@ -46,14 +46,23 @@ def main(tool: str) -> int:
             "tls": run(tool, folder / "tls", tls, "--tls", "--insecure"),
         }
     good = all(
-        one["cases"] == CASES and set(one["failed"]) == EXPECTED[name]
-        for name, one in results.items()
+        one.cases == CASES and set(one.failed) == EXPECTED[name] for name, one in results.items()
     )
     print(msgspec.json.encode({"command": "h2spec", "ok": good, **results}).decode())
     return 0 if good else 1
 
 
-def run(tool: str, folder: Path, config: str, *options: str) -> dict[str, object]:
+class Result(msgspec.Struct):
+    """How the suite ended on one listener."""
+
+    cases: int
+    passed: int
+    skipped: int
+    failed: list[str]
+    tried_again: list[str]
+
+
+def run(tool: str, folder: Path, config: str, *options: str) -> Result:
     """All cases against a gateway of their own; what fails is tried again by itself."""
     folder.mkdir()
     path = folder / "llm-edge.yaml"
@@ -72,13 +81,13 @@ def run(tool: str, folder: Path, config: str, *options: str) -> dict[str, object
     finally:
         gateway.stop()
     skipped = sum(outcome == "skipped" for outcome in outcomes.values())
-    return {
-        "cases": len(outcomes),
-        "passed": len(outcomes) - skipped - len(failed),
-        "skipped": skipped,
-        "failed": failed,
-        "tried_again": [name for name in retried if name not in failed],
-    }
+    return Result(
+        cases=len(outcomes),
+        passed=len(outcomes) - skipped - len(failed),
+        skipped=skipped,
+        failed=failed,
+        tried_again=[name for name in retried if name not in failed],
+    )
 
 
 def section(name: str) -> str:

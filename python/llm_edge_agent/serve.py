@@ -273,6 +273,7 @@ def _raise_descriptors() -> None:
     """Take as many file descriptors as the system allows; each connection needs one or two.
 
     The low soft limit that shells set is for programs that use `select`, which this one does not.
+    (granian raises it too, as a side effect of its import; that is nothing to rely on.)
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # macOS has a bound of its own below `hard`

@@ -39,8 +39,9 @@ ONE_CRYPTO_PROVIDER = {"openssl-sys", "native-tls", "ring"}
 
 @pytest.mark.parametrize("name", sorted(MAY_USE))
 def test_a_crate_uses_only_the_crates_below_it(name: str) -> None:
-    used = {d.name for d in crate(name).dependencies if d.name in OURS}
-    assert used <= MAY_USE[name]
+    # Tests may use more: the engine's run against the mock provider.
+    built_from = (d.name for d in crate(name).dependencies if d.kind != "dev")
+    assert {one for one in built_from if one in OURS} <= MAY_USE[name]
 
 
 def test_core_is_built_from_the_allowed_crates_alone() -> None:

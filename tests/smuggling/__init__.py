@@ -1,1 +1,1 @@
-"""Requests on whose end servers have been seen to disagree, sent through the gateway to real servers."""
+"""Requests on whose end servers have been seen to disagree, through the gateway to real ones."""

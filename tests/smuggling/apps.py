@@ -1,8 +1,8 @@
 """What runs behind a server under test: it records each request that the server hands it.
 
-Runs in the virtual environment of the origins, so it needs nothing but the standard library; the file
-to write to is in the environment variable RECORD. One line per request: method, path, id, and a digest
-of the body as the server understood it.
+Runs in the virtual environment of the origins, so it needs nothing but the standard library; the
+file to write to is in the environment variable RECORD. One line per request: method, path, id, and
+a digest of the body as the server understood it.
 """
 
 import hashlib

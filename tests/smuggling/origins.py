@@ -1,7 +1,7 @@
 """The servers behind the gateway: how each is started, and what it has seen.
 
-A server that is a proxy (nginx, haproxy, …) has an origin of ours behind it, which sees what its parser
-made of the bytes; one that runs applications has `apps.py` or its like.
+A server that is a proxy (nginx, haproxy, …) has an origin of ours behind it, which sees what its
+parser made of the bytes; one that runs applications has `apps.py` or its like.
 """
 
 import os
@@ -104,14 +104,30 @@ proxy.server = ("" => (("host" => "127.0.0.1", "port" => {at.behind})))
 
 def varnish(at: Place) -> list[str]:
     """Varnish, which passes everything."""
-    vcl = at.write("varnish.vcl", f"""
+    vcl = at.write(
+        "varnish.vcl",
+        f"""
 vcl 4.1;
 backend default {{ .host = "127.0.0.1"; .port = "{at.behind}"; }}
 sub vcl_recv {{ return (pass); }}
-""")
+""",
+    )
     state = str(at.folder / "varnish")
     listen = f"127.0.0.1:{at.port}"
-    return ["varnishd", "-F", "-a", listen, "-f", vcl, "-n", state, "-s", "malloc,16m", "-T", "none"]
+    return [
+        "varnishd",
+        "-F",
+        "-a",
+        listen,
+        "-f",
+        vcl,
+        "-n",
+        state,
+        "-s",
+        "malloc,16m",
+        "-T",
+        "none",
+    ]
 
 
 def envoy(at: Place) -> list[str]:
@@ -119,7 +135,9 @@ def envoy(at: Place) -> list[str]:
     listener = f"{{socket_address: {{address: 127.0.0.1, port_value: {at.port}}}}}"
     behind = f"{{socket_address: {{address: 127.0.0.1, port_value: {at.behind}}}}}"
     types = "type.googleapis.com/envoy.extensions.filters"
-    config = at.write("envoy.yaml", f"""
+    config = at.write(
+        "envoy.yaml",
+        f"""
 static_resources:
   listeners:
   - address: {listener}
@@ -144,7 +162,8 @@ static_resources:
     load_assignment:
       cluster_name: behind
       endpoints: [{{lb_endpoints: [{{endpoint: {{address: {behind}}}}}]}}]
-""")
+""",
+    )
     tool = str(Path(at.python).with_name("envoy"))
     return [tool, "-c", config, "--concurrency", "1", "--disable-hot-restart", "-l", "error"]
 
@@ -165,17 +184,21 @@ PROXIES: dict[str, Start] = {
 }
 SERVERS: dict[str, Start] = {
     "uvicorn-h11": _module(
-        "uvicorn", "tests.smuggling.apps:asgi", "--http", "h11", "--port", "{port}", "--log-level", "error",
+        "uvicorn", "tests.smuggling.apps:asgi", "--http", "h11", "--port", "{port}", "--log-level",
+        "error",
     ),
     "uvicorn-httptools": _module(
-        "uvicorn", "tests.smuggling.apps:asgi", "--http", "httptools", "--port", "{port}", "--log-level", "error",
+        "uvicorn", "tests.smuggling.apps:asgi", "--http", "httptools", "--port", "{port}",
+        "--log-level", "error",
     ),
     "hypercorn": _module("hypercorn", "tests.smuggling.apps:asgi", "--bind", "127.0.0.1:{port}"),
     "granian": _module(
-        "granian", "tests.smuggling.apps:asgi", "--interface", "asgi", "--port", "{port}", "--log-level", "error",
+        "granian", "tests.smuggling.apps:asgi", "--interface", "asgi", "--port", "{port}",
+        "--log-level", "error",
     ),
     "gunicorn": _module(
-        "gunicorn", "tests.smuggling.apps:wsgi", "--bind", "127.0.0.1:{port}", "--worker-class", "gthread",
+        "gunicorn", "tests.smuggling.apps:wsgi", "--bind", "127.0.0.1:{port}", "--worker-class",
+        "gthread",
         "--threads", "8", "--keep-alive", "20", "--log-level", "error",
     ),
     "waitress": _module("waitress", "--listen", "127.0.0.1:{port}", "tests.smuggling.apps:wsgi"),

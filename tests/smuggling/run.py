@@ -1,12 +1,12 @@
 """Vectors through the gateway to real servers: what they saw is what the gateway let through (G15).
 
-For every origin the following must agree, request by request: what the gateway's log says it sent, the
-bytes on the wire as a parser of our own reads them (nothing may be left over), the number of replies
-that the origin gave, and what the application behind the origin's parser got, bodies included. An
-origin may be stricter and refuse a request; it may not see another one.
+For every origin the following must agree, request by request: what the gateway's log says it sent,
+the bytes on the wire as a parser of our own reads them (nothing may be left over), the number of
+replies that the origin gave, and what the application behind the origin's parser got, bodies
+included. An origin may be stricter and refuse a request; it may not see another one.
 
-Usage: `python -m tests.smuggling.run quick|full|long [SEED]`, which `scripts/smuggling.sh` calls. The last
-line is JSON.
+Usage: `python -m tests.smuggling.run quick|full|long [SEED]`, which `scripts/smuggling.sh` calls.
+The last line is JSON.
 """
 
 import asyncio
@@ -123,7 +123,11 @@ async def send_all(address: tuple[str, int], data: Iterable[bytes], until: float
 def config(tees: dict[str, int]) -> str:
     """A provider for each origin, every request logged, short patience with half requests."""
     providers = {
-        name: {"type": "openai_compatible", "base_url": f"http://127.0.0.1:{port}/v1", "api_key": "sk-origin"}
+        name: {
+            "type": "openai_compatible",
+            "base_url": f"http://127.0.0.1:{port}/v1",
+            "api_key": "sk-origin",
+        }
         for name, port in tees.items()
     }
     tree = {
@@ -214,7 +218,9 @@ async def run(plan: Plan, seed: int, folder: Path) -> dict[str, object]:
         await wait_for_origins(origins)
         path = folder / "llm-edge.yaml"
         path.write_text(config(tees))
-        gateway = await asyncio.to_thread(start, ["serve", "--config", str(path), "--workers", "1"], folder)
+        gateway = await asyncio.to_thread(
+            start, ["serve", "--config", str(path), "--workers", "1"], folder
+        )
         outcomes = await send_vectors(plan, seed, gateway, records)
         (peer,) = [origin for origin in origins if origin.name == PEER]
         known = len(broken[PEER])
@@ -274,18 +280,18 @@ async def send_vectors(
     templates = all_vectors()[: plan.vectors]
     outcomes = {name: Outcome(len(templates)) for name in names}
     until = time.monotonic() + plan.seconds
-    for name in outcomes:
+    for name, outcome in outcomes.items():
         began = time.monotonic()
         data = [make(Shape(f"{name}.{n}", f"{name}/m")) for n, (_, make) in enumerate(templates)]
         sent = await send_all(gateway.address, data, until)
         if sent < len(data):
-            outcomes[name].mismatches.append(f"only {sent} of {len(data)} in time")
-        print(f"{name}: {sent} vectors in {time.monotonic() - began:.1f} s", flush=True)
+            outcome.mismatches.append(f"only {sent} of {len(data)} in time")
+        say(f"{name}: {sent} vectors in {time.monotonic() - began:.1f} s")
     began = time.monotonic()
     mutated = (data for _, data in mutations(seed, f"{RECORDER}/m", "mutation."))
     sent = await send_all(gateway.address, islice(mutated, plan.mutations), until)
     outcomes[RECORDER].vectors += sent
-    print(f"{RECORDER}: {sent} mutations in {time.monotonic() - began:.1f} s", flush=True)
+    say(f"{RECORDER}: {sent} mutations in {time.monotonic() - began:.1f} s")
     return outcomes
 
 
@@ -315,17 +321,23 @@ def summary(outcomes: dict[str, Outcome], seed: int, looser: list[str]) -> dict[
     }
 
 
+def say(line: str) -> None:
+    """Print a line at once, so that whoever waits sees how far it is."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def main(arguments: list[str]) -> int:
     """Run; the exit code is 1 when something does not agree."""
     if not arguments or arguments[0] not in PLANS:
-        print(f"usage: python -m tests.smuggling.run {'|'.join(PLANS)} [SEED]", file=sys.stderr)
+        sys.stderr.write(f"usage: python -m tests.smuggling.run {'|'.join(PLANS)} [SEED]\n")
         return 2
     seed = int(arguments[1]) if len(arguments) > 1 else secrets.randbelow(2**32)
     with tempfile.TemporaryDirectory(prefix="smuggling-") as name:
         # Servers that drop their privileges read their configuration, too.
         Path(name).chmod(0o755)
         result = asyncio.run(run(PLANS[arguments[0]], seed, Path(name)))
-    print(msgspec.json.encode(result).decode())
+    say(msgspec.json.encode(result).decode())
     return 0 if result["ok"] else 1
 
 

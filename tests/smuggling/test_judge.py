@@ -4,7 +4,7 @@ import pytest
 
 from tests.smuggling.run import LogLine, Outcome, judge
 from tests.smuggling.vectors import BASE_COUNT, all_vectors, base
-from tests.smuggling.wire import NotARequest, Record, Request, take
+from tests.smuggling.wire import NotARequestError, Record, Request, take
 
 
 def request(ident: str, body: bytes = b"{}") -> Request:
@@ -41,13 +41,19 @@ def test_an_origin_may_refuse() -> None:
 @pytest.mark.parametrize(
     ("case", "found"),
     [
-        ("seen, not sent", lambda: judged([line("a")], [request("a")], [request("a"), request("x")])),
+        (
+            "seen, not sent",
+            lambda: judged([line("a")], [request("a")], [request("a"), request("x")]),
+        ),
         ("seen twice", lambda: judged([line("a")], [request("a")], [request("a")] * 2)),
         ("other body", lambda: judged([line("a")], [request("a")], [request("a", b"!")])),
         ("sent, not logged", lambda: judged([], [request("a")], [request("a")])),
         ("logged, not sent", lambda: judged([line("a")], [], [])),
         ("not seen, but answered well", lambda: judged([line("a")], [request("a")], [])),
-        ("one reply too many", lambda: judged([line("a")], [request("a")], [request("a")], replies=2)),
+        (
+            "one reply too many",
+            lambda: judged([line("a")], [request("a")], [request("a")], replies=2),
+        ),
         ("bytes left over", lambda: judged([], [], [], leftovers=[b"GET /admin"])),
     ],
 )
@@ -69,7 +75,7 @@ def test_what_does_not_agree_is_one(case: str, found: object) -> None:
     ],
 )
 def test_the_parser_on_the_wire_takes_nothing_that_has_two_meanings(data: bytes) -> None:
-    with pytest.raises(NotARequest):
+    with pytest.raises(NotARequestError):
         take(bytearray(data))
 
 

@@ -1,9 +1,9 @@
-"""The vectors: bytes that one server may take for one request and another for two, or for another one.
+"""The vectors: bytes that one server takes for one request and another for two, or for another one.
 
-Each is a template over a request that would be served: `vectors(id, model)` gives name and bytes. What
-could be smuggled is itself a good request with the same key, so that an origin that finds it serves it.
-Sources: RFC 9112 §2.2, §5, §6, §7, §11; the request smuggling literature (CL.TE, TE.CL, TE.TE, CL.0,
-TE.0, chunk extensions, trailers, h2c); the 36 base vectors come first.
+Each is a template over a request that would be served; `all_vectors` names them. What could be
+smuggled is itself a good request with the same key, so that an origin that finds it serves it.
+Sources: RFC 9112 §2.2, §5, §6, §7, §11; the request smuggling literature (CL.TE, TE.CL, TE.TE,
+CL.0, TE.0, chunk extensions, trailers, h2c); the 36 base vectors come first.
 """
 
 import random
@@ -25,14 +25,19 @@ class Shape:
     @property
     def body(self) -> bytes:
         """The body of the good request."""
-        return b'{"model":"%s","messages":[],"user":"%s"}' % (self.model.encode(), self.ident.encode())
+        return b'{"model":"%s","messages":[],"user":"%s"}' % (
+            self.model.encode(),
+            self.ident.encode(),
+        )
 
     @property
     def other(self) -> "Shape":
         """Another request, the one that would be smuggled."""
         return Shape(f"{self.ident}.x", self.model)
 
-    def head(self, *lines: bytes, first: bytes = b"POST " + PATH.encode() + b" HTTP/1.1") -> list[bytes]:
+    def head(
+        self, *lines: bytes, first: bytes = b"POST " + PATH.encode() + b" HTTP/1.1"
+    ) -> list[bytes]:
         """Lines of a head that would be served, with `lines` added."""
         return [
             first,
@@ -86,11 +91,13 @@ def coded(*lines: bytes) -> Template:
 
 def base() -> Iterator[tuple[str, Template]]:
     """The 36 that every edge has to get right."""
-    yield "length then coding", lambda s: (
-        joined(s.head(length(s.body), TE)) + chunked(s.body) + s.other.whole
+    yield (
+        "length then coding",
+        lambda s: joined(s.head(length(s.body), TE)) + chunked(s.body) + s.other.whole,
     )
-    yield "coding then length", lambda s: (
-        joined(s.head(TE, length(s.body))) + chunked(s.body) + s.other.whole
+    yield (
+        "coding then length",
+        lambda s: joined(s.head(TE, length(s.body))) + chunked(s.body) + s.other.whole,
     )
     yield "equal lengths", lambda s: fields(length(s.body))(s)
     yield "different lengths", lambda s: fields(b"Content-Length: %d" % (len(s.body) + 1))(s)
@@ -117,22 +124,34 @@ def base() -> Iterator[tuple[str, Template]]:
     yield "NUL in a value", fields(b"X-A: b\0c")
     for name, make in BASE_CHUNKS.items():
         yield name, in_chunks(make)
-    yield "coding in HTTP/1.0", lambda s: (
-        joined(s.head(TE, first=b"POST " + PATH.encode() + b" HTTP/1.0")) + chunked(s.body)
+    yield (
+        "coding in HTTP/1.0",
+        lambda s: (
+            joined(s.head(TE, first=b"POST " + PATH.encode() + b" HTTP/1.0")) + chunked(s.body)
+        ),
     )
     yield "no host", lambda s: without(s, b"Host") + s.body
     yield "two hosts", fields(b"Host: edge")
     yield "path in host", lambda s: instead(s, b"Host", b"Host: x/admin?") + s.body
-    yield "absolute URI with other host", lambda s: (
-        joined(s.head(length(s.body), first=b"POST http://evil" + PATH.encode() + b" HTTP/1.1"))
-        + s.body
+    yield (
+        "absolute URI with other host",
+        lambda s: (
+            joined(s.head(length(s.body), first=b"POST http://evil" + PATH.encode() + b" HTTP/1.1"))
+            + s.body
+        ),
     )
     yield "upgrade and a request behind it", fields(b"Connection: Upgrade", b"Upgrade: websocket")
-    yield "h2c upgrade", fields(
-        b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk"
+    yield (
+        "h2c upgrade",
+        fields(
+            b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk"
+        ),
     )
-    yield "GET with a body", lambda s: (
-        joined(s.head(length(s.other.whole), first=b"GET /v1/models HTTP/1.1")) + s.other.whole
+    yield (
+        "GET with a body",
+        lambda s: (
+            joined(s.head(length(s.other.whole), first=b"GET /v1/models HTTP/1.1")) + s.other.whole
+        ),
     )
     yield "expectation", fields(b"Expect: 100-continue")
     yield "underscore in a name", fields(b"content_length: 0", b"transfer_encoding: chunked")
@@ -180,19 +199,26 @@ def codings() -> Iterator[tuple[str, Template]]:
         b", chunked", b"chunked, chunked", b"chunked,identity", b"identity", b"gzip, chunked",
         b"gzip", b"deflate, chunked", b"x, chunked", b"chunk", b"chunkedx", b"chu nked", b"",
         b"\x00chunked", b"chunked\x00", b"\xa0chunked", b"chunked\x0c", b"\x0cchunked",
-        b"chunked\x7f", b"ch\xc5\xabnked", b"(comment) chunked", b"chunked=1", b"none", b"chunked\x0b",
+        b"chunked\x7f", b"ch\xc5\xabnked", b"(comment) chunked", b"chunked=1", b"none",
+        b"chunked\x0b",
     ]  # fmt: skip
     for value in values:
         yield f"coding {value!r}", coded(b"Transfer-Encoding: " + value)
         yield f"length and coding {value!r}", both(b"Transfer-Encoding: " + value)
     lines = [
         b"Transfer-Encoding:chunked", b"transfer-encoding: chunked", b"TRANSFER-ENCODING: chunked",
-        b"Transfer_Encoding: chunked", b"Transfer-Encoding\t: chunked", b" Transfer-Encoding: chunked",
-        b"Transfer-Encoding\x00: chunked", b"\x00Transfer-Encoding: chunked", b"X: y\nTransfer-Encoding: chunked",
-        b"X: y\rTransfer-Encoding: chunked", b"X: y\r\n Transfer-Encoding: chunked", b"Transfer-Encoding",
-        b"Transfer-Encoding:\nchunked", b"Transfer-Encoding:\r\n\tchunked", b"Transfer-Encoding: chunked\r\n ,x",
-        b"Transfer.Encoding: chunked", b"Transfer-Encoding=chunked", b"Transfer-Encod\xc4\xb1ng: chunked",
-        b"Transfer-Encoding\xa0: chunked", b"Transfer Encoding: chunked", b"Content-Encoding: chunked",
+        b"Transfer_Encoding: chunked", b"Transfer-Encoding\t: chunked",
+        b" Transfer-Encoding: chunked",
+        b"Transfer-Encoding\x00: chunked", b"\x00Transfer-Encoding: chunked",
+        b"X: y\nTransfer-Encoding: chunked",
+        b"X: y\rTransfer-Encoding: chunked", b"X: y\r\n Transfer-Encoding: chunked",
+        b"Transfer-Encoding",
+        b"Transfer-Encoding:\nchunked", b"Transfer-Encoding:\r\n\tchunked",
+        b"Transfer-Encoding: chunked\r\n ,x",
+        b"Transfer.Encoding: chunked", b"Transfer-Encoding=chunked",
+        b"Transfer-Encod\xc4\xb1ng: chunked",
+        b"Transfer-Encoding\xa0: chunked", b"Transfer Encoding: chunked",
+        b"Content-Encoding: chunked",
         b"TE: chunked", b"Proxy-Transfer-Encoding: chunked",
     ]  # fmt: skip
     for line in lines:
@@ -290,16 +316,23 @@ def chunks() -> Iterator[tuple[str, Template]]:
         "NUL": lambda n: b"%x\0" % n,
     }
     for name, make in sizes.items():
-        yield f"chunk size: {name}", in_chunks(
-            lambda b, make=make: make(len(b)) + b"\r\n" + b + b"\r\n0\r\n\r\n"  # type: ignore[misc]
+        yield (
+            f"chunk size: {name}",
+            in_chunks(
+                lambda b, make=make: make(len(b)) + b"\r\n" + b + b"\r\n0\r\n\r\n"  # type: ignore[misc]
+            ),
         )
     ends: dict[str, bytes] = {
-        "CR": b"\r", "LF": b"\n", "LF CR": b"\n\r", "two CR": b"\r\r\n", "nothing": b"", "space": b" \r\n",
+        "CR": b"\r", "LF": b"\n", "LF CR": b"\n\r", "two CR": b"\r\r\n", "nothing": b"",
+        "space": b" \r\n",
         "more data": b"more\r\n", "one LF more": b"\r\n\n", "NUL": b"\0\r\n",
     }  # fmt: skip
     for name, end in ends.items():
-        yield f"chunk end: {name}", in_chunks(
-            lambda b, end=end: b"%x\r\n%s%s0\r\n\r\n" % (len(b), b, end)  # type: ignore[misc]
+        yield (
+            f"chunk end: {name}",
+            in_chunks(
+                lambda b, end=end: b"%x\r\n%s%s0\r\n\r\n" % (len(b), b, end)  # type: ignore[misc]
+            ),
         )
     lasts: dict[str, bytes] = {
         "zeros": b"000\r\n\r\n", "CR": b"0\r\r\n", "LF LF": b"0\n\n", "no second line": b"0\r\n",
@@ -310,8 +343,10 @@ def chunks() -> Iterator[tuple[str, Template]]:
         "trailer with host": b"0\r\nHost: evil\r\n\r\n",
         "trailer with authorization": b"0\r\nAuthorization: Bearer x\r\n\r\n",
         "trailer ended by LF": b"0\r\nX-T: 1\n\r\n", "trailer with NUL": b"0\r\nX-T: \0\r\n\r\n",
-        "trailer without colon": b"0\r\nGET / HTTP/1.1\r\n\r\n", "folded trailer": b"0\r\nX: 1\r\n y\r\n\r\n",
-        "space first": b"0\r\n X-T: 1\r\n\r\n", "many trailers": b"0\r\n" + b"X-T: 1\r\n" * 500 + b"\r\n",
+        "trailer without colon": b"0\r\nGET / HTTP/1.1\r\n\r\n",
+        "folded trailer": b"0\r\nX: 1\r\n y\r\n\r\n",
+        "space first": b"0\r\n X-T: 1\r\n\r\n",
+        "many trailers": b"0\r\n" + b"X-T: 1\r\n" * 500 + b"\r\n",
     }  # fmt: skip
     for name, last in lasts.items():
         yield f"last chunk: {name}", in_chunks(lambda b, last=last: chunk(b) + last)  # type: ignore[misc]
@@ -323,14 +358,18 @@ def lines() -> Iterator[tuple[str, Template]]:
         for at in range(6):
             yield f"line {at} ended by {name}", broken_line(at, end)
     for name, front in {
-        "CRLF": b"\r\n", "two CRLF": b"\r\n\r\n", "LF": b"\n", "CR": b"\r", "space": b" ", "tab": b"\t",
+        "CRLF": b"\r\n", "two CRLF": b"\r\n\r\n", "LF": b"\n", "CR": b"\r", "space": b" ",
+        "tab": b"\t",
         "NUL": b"\0", "BOM": b"\xef\xbb\xbf", "colon": b": x\r\n", "field": b"X: y\r\n",
     }.items():  # fmt: skip
         yield f"{name} before the request", lambda s, front=front: front + s.whole + s.other.whole  # type: ignore[misc]
     for line in [
-        b"X: y\r\n z", b"X: y\r\n\tz", b"X: y\n z", b" X: y", b"\tX: y", b": y", b"X", b"X y", b"X\x01: y",
-        b"X: \x01", b"X: \x7f", b"X: \x1f", b"X: \xff", b"X: \r", b"X\r: y", b"X\n: y", b"X(: y", b"X/: y",
-        b"X\xff: y", b"X:y:z", b"X:", b'X": y', b"X[]: y", b"X@: y", b"\x7fX: y", b"X : y", b"X\x0b: y",
+        b"X: y\r\n z", b"X: y\r\n\tz", b"X: y\n z", b" X: y", b"\tX: y", b": y", b"X", b"X y",
+        b"X\x01: y",
+        b"X: \x01", b"X: \x7f", b"X: \x1f", b"X: \xff", b"X: \r", b"X\r: y", b"X\n: y", b"X(: y",
+        b"X/: y",
+        b"X\xff: y", b"X:y:z", b"X:", b'X": y', b"X[]: y", b"X@: y", b"\x7fX: y", b"X : y",
+        b"X\x0b: y",
     ]:  # fmt: skip
         yield f"field line {line!r}", fields(line)
 
@@ -351,44 +390,63 @@ def requests() -> Iterator[tuple[str, Template]]:
     """Methods, targets, versions."""
     path = PATH.encode()
     for first in [
-        b"POST " + path + b" HTTP/1.0", b"POST " + path + b" HTTP/1.2", b"POST " + path + b" HTTP/2.0",
-        b"POST " + path + b" HTTP/0.9", b"POST " + path + b" HTTP/1", b"POST " + path, b"POST " + path + b" ",
-        b"POST " + path + b" http/1.1", b"POST " + path + b" HTTP/01.1", b"POST " + path + b" HTTP/1.01",
-        b"POST " + path + b" HTTP/1.1 ", b"POST " + path + b" HTTP/1.1\0", b"POST " + path + b"  HTTP/1.1",
-        b"POST  " + path + b" HTTP/1.1", b"POST\t" + path + b"\tHTTP/1.1", b" POST " + path + b" HTTP/1.1",
-        b"post " + path + b" HTTP/1.1", b"POST\0 " + path + b" HTTP/1.1", b"P\xd6ST " + path + b" HTTP/1.1",
-        b"GET " + path + b" HTTP/1.1", b"PUT " + path + b" HTTP/1.1", b"HEAD " + path + b" HTTP/1.1",
+        b"POST " + path + b" HTTP/1.0", b"POST " + path + b" HTTP/1.2",
+        b"POST " + path + b" HTTP/2.0",
+        b"POST " + path + b" HTTP/0.9", b"POST " + path + b" HTTP/1", b"POST " + path,
+        b"POST " + path + b" ",
+        b"POST " + path + b" http/1.1", b"POST " + path + b" HTTP/01.1",
+        b"POST " + path + b" HTTP/1.01",
+        b"POST " + path + b" HTTP/1.1 ", b"POST " + path + b" HTTP/1.1\0",
+        b"POST " + path + b"  HTTP/1.1",
+        b"POST  " + path + b" HTTP/1.1", b"POST\t" + path + b"\tHTTP/1.1",
+        b" POST " + path + b" HTTP/1.1",
+        b"post " + path + b" HTTP/1.1", b"POST\0 " + path + b" HTTP/1.1",
+        b"P\xd6ST " + path + b" HTTP/1.1",
+        b"GET " + path + b" HTTP/1.1", b"PUT " + path + b" HTTP/1.1",
+        b"HEAD " + path + b" HTTP/1.1",
         b"OPTIONS " + path + b" HTTP/1.1", b"OPTIONS * HTTP/1.1", b"CONNECT edge:80 HTTP/1.1",
         b"CONNECT " + path + b" HTTP/1.1", b"TRACE " + path + b" HTTP/1.1", b"PRI * HTTP/2.0",
         b"POST http://edge" + path + b" HTTP/1.1", b"POST HTTP://EDGE" + path + b" HTTP/1.1",
         b"POST https://edge" + path + b" HTTP/1.1", b"POST http://a@edge" + path + b" HTTP/1.1",
-        b"POST http:/" + path + b" HTTP/1.1", b"POST //edge" + path + b" HTTP/1.1", b"POST /" + path + b" HTTP/1.1",
+        b"POST http:/" + path + b" HTTP/1.1", b"POST //edge" + path + b" HTTP/1.1",
+        b"POST /" + path + b" HTTP/1.1",
         b"POST v1/chat/completions HTTP/1.1", b"POST ?x HTTP/1.1", b"POST " + path + b"? HTTP/1.1",
-        b"POST " + path + b"?a=b HTTP/1.1", b"POST " + path + b"?a b HTTP/1.1", b"POST " + path + b"#f HTTP/1.1",
-        b"POST " + path + b"/ HTTP/1.1", b"POST " + path + b";x HTTP/1.1", b"POST /v1/./chat/completions HTTP/1.1",
+        b"POST " + path + b"?a=b HTTP/1.1", b"POST " + path + b"?a b HTTP/1.1",
+        b"POST " + path + b"#f HTTP/1.1",
+        b"POST " + path + b"/ HTTP/1.1", b"POST " + path + b";x HTTP/1.1",
+        b"POST /v1/./chat/completions HTTP/1.1",
         b"POST /x/../v1/chat/completions HTTP/1.1", b"POST /v1%2fchat/completions HTTP/1.1",
         b"POST " + path + b"%0d%0aX:%20y HTTP/1.1", b"POST " + path + b"%00 HTTP/1.1",
         b"POST " + path + b"?x=\xff HTTP/1.1", b"POST " + path + b"?\x01 HTTP/1.1",
         b"POST " + path + b"?q=%20HTTP/1.1%0d%0a HTTP/1.1", b"POST " + path + b" HTTP/1.1 HTTP/1.1",
         b"POST " + path + b"\r HTTP/1.1", b"POST /V1/CHAT/COMPLETIONS HTTP/1.1",
     ]:  # fmt: skip
-        yield f"request line {first!r}", lambda s, first=first: (  # type: ignore[misc]
-            joined(s.head(length(s.body), first=first)) + s.body + s.other.whole
+        yield (
+            f"request line {first!r}",
+            lambda s, first=first: (  # type: ignore[misc]
+                joined(s.head(length(s.body), first=first)) + s.body + s.other.whole
+            ),
         )
 
 
 def hosts() -> Iterator[tuple[str, Template]]:
     """Host, and what else may name one."""
     for value in [
-        b"", b" ", b"edge:80", b"edge:", b"edge:x", b"edge:99999", b"edge, evil", b"edge evil", b"a@edge",
-        b"edge\\evil", b"edge#", b"edge?", b"[::1]", b"[::1", b"::1", b"edge.", b".edge", b"ed\0ge", b"\xff",
+        b"", b" ", b"edge:80", b"edge:", b"edge:x", b"edge:99999", b"edge, evil", b"edge evil",
+        b"a@edge",
+        b"edge\\evil", b"edge#", b"edge?", b"[::1]", b"[::1", b"::1", b"edge.", b".edge", b"ed\0ge",
+        b"\xff",
         b"http://edge", b"edge\tevil", b"%65dge", b"edge\r\n evil", b"*", b"-", b"e" * 300,
     ]:  # fmt: skip
-        yield f"host {value!r}", lambda s, value=value: (  # type: ignore[misc]
-            instead(s, b"Host", b"Host: " + value) + s.body + s.other.whole
+        yield (
+            f"host {value!r}",
+            lambda s, value=value: (  # type: ignore[misc]
+                instead(s, b"Host", b"Host: " + value) + s.body + s.other.whole
+            ),
         )
     for line in [
-        b"host: evil", b"Host : edge", b"X-Forwarded-Host: evil", b"Forwarded: host=evil", b"X-Host: evil",
+        b"host: evil", b"Host : edge", b"X-Forwarded-Host: evil", b"Forwarded: host=evil",
+        b"X-Host: evil",
         b"X-Original-URL: /admin", b"X-Rewrite-URL: /admin", b":authority: evil", b":path: /admin",
         b"X-HTTP-Method-Override: DELETE", b"\0Host: evil", b"Ho\xc5\xbft: evil",
     ]:  # fmt: skip
@@ -399,22 +457,36 @@ def hops() -> Iterator[tuple[str, Template]]:
     """Connection, Upgrade, Expect: what is meant for one hop."""
     for value in [
         b"close", b"keep-alive", b"Keep-Alive, close", b"content-length", b"Content-Length, close",
-        b"transfer-encoding", b"host", b"authorization", b"content-type", b"x-request-id", b"close, te",
+        b"transfer-encoding", b"host", b"authorization", b"content-type", b"x-request-id",
+        b"close, te",
         b"upgrade", b"", b",", b"\0", b"proxy-connection", b"connection", b"keep-alive, x y",
     ]:  # fmt: skip
         yield f"connection {value!r}", fields(b"Connection: " + value)
-    for value in [b"websocket", b"h2c", b"TLS/1.0", b"HTTP/2.0", b"h2c, websocket", b"", b"x y", b"HTTP/1.1"]:
+    for value in [
+        b"websocket",
+        b"h2c",
+        b"TLS/1.0",
+        b"HTTP/2.0",
+        b"h2c, websocket",
+        b"",
+        b"x y",
+        b"HTTP/1.1",
+    ]:
         yield f"upgrade {value!r}", fields(b"Connection: Upgrade", b"Upgrade: " + value)
         yield f"upgrade unannounced {value!r}", fields(b"Upgrade: " + value)
     for value in [
-        b"100-continue", b"100-Continue", b" 100-continue ", b"100-continue, x", b"x", b"", b"100", b"y 100-continue",
+        b"100-continue", b"100-Continue", b" 100-continue ", b"100-continue, x", b"x", b"", b"100",
+        b"y 100-continue",
     ]:  # fmt: skip
         yield f"expect {value!r}", fields(b"Expect: " + value)
         yield f"expect and coding {value!r}", coded(TE, b"Expect: " + value)
     for line in [
-        b"Keep-Alive: timeout=5", b"Proxy-Connection: keep-alive", b"TE: trailers", b"TE: gzip", b"Trailer: X-T",
-        b"Proxy-Authorization: Basic eDp5", b"Content-Encoding: gzip", b"Max-Forwards: 0", b"Via: 1.1 x",
-        b"Early-Data: 1", b"Range: bytes=0-1", b"If-Match: *", b"Content-Range: bytes 0-1/2", b"X-Request-Id: two",
+        b"Keep-Alive: timeout=5", b"Proxy-Connection: keep-alive", b"TE: trailers", b"TE: gzip",
+        b"Trailer: X-T",
+        b"Proxy-Authorization: Basic eDp5", b"Content-Encoding: gzip", b"Max-Forwards: 0",
+        b"Via: 1.1 x",
+        b"Early-Data: 1", b"Range: bytes=0-1", b"If-Match: *", b"Content-Range: bytes 0-1/2",
+        b"X-Request-Id: two",
     ]:  # fmt: skip
         yield f"field {line!r}", fields(line)
 
@@ -422,25 +494,32 @@ def hops() -> Iterator[tuple[str, Template]]:
 def pipelines() -> Iterator[tuple[str, Template]]:
     """Several requests in one go, and what may stand between them."""
     yield "two requests", lambda s: s.whole + s.other.whole
-    yield "ten requests", lambda s: b"".join(
-        Shape(f"{s.ident}.{n}", s.model).whole for n in range(10)
+    yield (
+        "ten requests",
+        lambda s: b"".join(Shape(f"{s.ident}.{n}", s.model).whole for n in range(10)),
     )
     for name, between in {
-        "CRLF": b"\r\n", "LF": b"\n", "NUL": b"\0", "junk": b"junk\r\n", "space": b" ", "five CRLF": b"\r\n" * 5,
+        "CRLF": b"\r\n", "LF": b"\n", "NUL": b"\0", "junk": b"junk\r\n", "space": b" ",
+        "five CRLF": b"\r\n" * 5,
     }.items():  # fmt: skip
-        yield f"{name} between two requests", lambda s, between=between: (  # type: ignore[misc]
-            s.whole + between + s.other.whole
+        yield (
+            f"{name} between two requests",
+            lambda s, between=between: (  # type: ignore[misc]
+                s.whole + between + s.other.whole
+            ),
         )
     yield "chunked, then a length", lambda s: joined(s.head(TE)) + chunked(s.body) + s.other.whole
-    yield "a request in a body", lambda s: (
-        joined(s.head(length(s.body + s.other.whole))) + s.body + s.other.whole
+    yield (
+        "a request in a body",
+        lambda s: joined(s.head(length(s.body + s.other.whole))) + s.body + s.other.whole,
     )
     yield "a body cut short", lambda s: joined(s.head(length(s.body))) + s.body[:-3]
     yield "a chunked body cut short", lambda s: joined(s.head(TE)) + chunked(s.body)[:-4]
     yield "no body", lambda s: joined(s.head()) + s.other.whole
     yield "a head cut short", lambda s: joined(s.head(length(s.body)))[:-3]
-    yield "one byte chunks", in_chunks(
-        lambda b: b"".join(chunk(b[at : at + 1]) for at in range(len(b))) + b"0\r\n\r\n"
+    yield (
+        "one byte chunks",
+        in_chunks(lambda b: b"".join(chunk(b[at : at + 1]) for at in range(len(b))) + b"0\r\n\r\n"),
     )
     yield "bytes behind Connection: close", fields(b"Connection: close")
 
@@ -458,8 +537,10 @@ def mutations(seed: int, model: str, prefix: str) -> Iterator[tuple[str, bytes]]
     dice = random.Random(seed)
     templates = [template for _, template in all_vectors()]
     tokens = [
-        b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b",", b";", b"0", b"1", b"f", b"0\r\n\r\n", b"chunked",
-        b"Transfer-Encoding: chunked\r\n", b"Content-Length: 5\r\n", b"Content-Length: 0\r\n", b"\x0b", b"\xff",
+        b"\r\n", b"\n", b"\r", b"\0", b" ", b"\t", b":", b",", b";", b"0", b"1", b"f", b"0\r\n\r\n",
+        b"chunked",
+        b"Transfer-Encoding: chunked\r\n", b"Content-Length: 5\r\n", b"Content-Length: 0\r\n",
+        b"\x0b", b"\xff",
         b"Connection: close\r\n", b"Host: edge\r\n", b"HTTP/1.1", b"-", b"+", b"_",
     ]  # fmt: skip
     number = 0

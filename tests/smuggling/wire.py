@@ -1,7 +1,7 @@
-"""The bytes between the gateway and its origins: relayed, kept, and taken apart by a parser of our own.
+"""The bytes between the gateway and its origins: relayed, kept, and read by a parser of our own.
 
-It is stricter than any server and shares no code with the gateway: what it does not understand counts
-as bytes left over, which is a mismatch.
+It is stricter than any server and shares no code with the gateway: what it does not understand
+counts as bytes left over, which is a mismatch.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class Request:
         return cls(method, path, ident or "-", hashlib.sha256(body).hexdigest())
 
 
-class NotARequest(ValueError):
+class NotARequestError(ValueError):
     """The bytes at the front are no request this parser would take."""
 
 
@@ -45,7 +45,7 @@ def take(data: bytearray) -> Request | None:
     asked = _FIRST.fullmatch(first)
     matched = [_LINE.fullmatch(line) for line in lines]
     if asked is None or None in matched:
-        raise NotARequest(bytes(data[:200]))
+        raise NotARequestError(bytes(data[:200]))
     found = [(m[1].lower(), m[2].strip()) for m in matched if m]
     framing = [one for one in found if one[0] in {b"content-length", b"transfer-encoding"}]
     ident = next((value for name, value in found if name == b"x-request-id"), b"").decode("latin-1")
@@ -56,10 +56,9 @@ def take(data: bytearray) -> Request | None:
             at = end + 4 + int(digits)
             body = bytes(data[end + 4 : at])
         case [(b"transfer-encoding", b"chunked")]:
-            whole = re.match(rb"((?:[0-9a-f]+\r\n.*?\r\n)*?)0\r\n\r\n", data[end + 4 :], re.DOTALL | re.I)
-            return None if whole is None else _unchunk(data, end + 4, asked, ident)
+            return _unchunk(data, end + 4, asked, ident)
         case _:
-            raise NotARequest(bytes(data[:200]))
+            raise NotARequestError(bytes(data[:200]))
     if len(data) < at:
         return None
     del data[:at]
@@ -77,7 +76,7 @@ def _unchunk(data: bytearray, at: int, asked: re.Match[bytes], ident: str) -> Re
         if len(data) < at + size + 2:
             return None
         if data[at + size : at + size + 2] != b"\r\n":
-            raise NotARequest(bytes(data[:200]))
+            raise NotARequestError(bytes(data[:200]))
         body += data[at : at + size]
         at += size + 2
         if size == 0:
@@ -123,7 +122,7 @@ class Tee:
         try:
             while (request := take(data)) is not None:
                 record.sent.append(request)
-        except NotARequest:
+        except NotARequestError:
             pass
         if data:
             record.leftovers.append(bytes(data))
@@ -148,7 +147,7 @@ class Recorder:
                     while (request := take(data)) is not None:
                         self._seen.append(request)
                         writer.write(head % len(REPLY) + REPLY)
-                except NotARequest:
+                except NotARequestError:
                     break
                 await writer.drain()
         if data:
@@ -156,7 +155,9 @@ class Recorder:
         writer.close()
 
 
-async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray) -> None:
+async def _relay(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray
+) -> None:
     while piece := await reader.read(1 << 16):
         kept += piece
         writer.write(piece)

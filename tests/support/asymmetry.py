@@ -1,9 +1,9 @@
 """What an attacker's byte costs the gateway, in memory and in processor time, route by route (B33).
 
-Memory: growth of the resident set while the attack is held, over the bytes sent; each TCP connection
-counts as 180 bytes more, the headers of its handshake. Processor: time per byte sent, over that of good
-requests in the same run, which is what anybody with a key may spend. Envoy calls a ratio above 100 a
-vulnerability; so do we.
+Memory: growth of the resident set while the attack is held, over the bytes sent; each TCP
+connection counts as 180 bytes more, the headers of its handshake. Processor: time per byte sent,
+over that of good requests in the same run, which is what anybody with a key may spend. Envoy calls
+a ratio above 100 a vulnerability; so do we.
 """
 
 import contextlib
@@ -15,7 +15,6 @@ import hpack
 
 from tests.support.frames import (
     CONTINUATION,
-    DATA,
     END_HEADERS,
     END_STREAM,
     HEADERS,
@@ -159,7 +158,7 @@ def h2_idle(hop: Hop, held: contextlib.ExitStack) -> int:
 
 
 def h2_waiting_streams(hop: Hop, held: contextlib.ExitStack) -> int:
-    """Streams that wait for a body, with a key; all heads after the first are taken from the table."""
+    """Streams that wait for a body, with a key; later heads repeat the first one's."""
     fields = get(CHAT, ("authorization", f"Bearer {KEY}"), method="POST")
     sent = 0
     for _ in range(20):
@@ -181,7 +180,8 @@ def h2_resets(hop: Hop, held: contextlib.ExitStack) -> int:
         hop,
         held,
         (
-            frame(HEADERS, END_HEADERS | END_STREAM, n, fields) + frame(RST_STREAM, 0, n, b"\0\0\0\x08")
+            frame(HEADERS, END_HEADERS | END_STREAM, n, fields)
+            + frame(RST_STREAM, 0, n, b"\0\0\0\x08")
             for n in range(1, 20_000, 2)
         ),
     )
@@ -231,9 +231,9 @@ ATTACKS: list[Attack] = [
 
 
 BOUNDS = {
-    # Open only to callers with a key, and only for `limits.body_progress_ms`: a stream whose head repeats the
-    # one before costs its client 15 bytes. What an HTTP/2 stream is to hyper alone is more than a hundred
-    # times that; streams in a connection, and requests in flight, are bounded by number instead.
+    # Open only to callers with a key, and only for `limits.body_progress_ms`: a stream whose head
+    # repeats the one before costs its client 15 bytes, and us a task and an exchange, some 5 KiB.
+    # Streams in a connection and connections of an address are bounded by number instead.
     "h2_waiting_streams": 500.0,
 }
 """Bounds of their own; `RATIO_MAX` for all others."""

@@ -90,7 +90,7 @@ class Frames:
                 return
 
     def flood(self, pieces: Iterator[bytes], seconds: float = READ_S) -> int:
-        """Write the pieces, reading what comes beside, until the peer closes; how many were taken."""
+        """Write the pieces, reading beside, until the peer closes; how many were taken."""
         until = time.monotonic() + seconds
         sent = 0
         for piece in pieces:

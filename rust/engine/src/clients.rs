@@ -56,8 +56,8 @@ impl Clients {
     }
 
     fn shard(&self, address: IpAddr) -> MutexGuard<'_, HashMap<IpAddr, u32>> {
-        let at = self.hasher.hash_one(address) as usize % SHARDS;
-        let shard = self.shards.get(at).unwrap_or(&self.shards[0]);
+        let at = usize::try_from(self.hasher.hash_one(address) % SHARDS as u64);
+        let shard = self.shards.get(at.unwrap_or_default()).unwrap_or(&self.shards[0]);
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

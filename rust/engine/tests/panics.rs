@@ -1,5 +1,13 @@
 //! A panic anywhere on the way of a request costs that request: it is answered with an error, counted once,
 //! and everything beside it goes on (B35). The engine, its sockets and the mock provider are the real ones.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::disallowed_methods,
+    reason = "in a test a panic is the finding, and what is shown of the wire may be lossy"
+)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

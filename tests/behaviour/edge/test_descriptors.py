@@ -37,7 +37,7 @@ def starting_with(
 ) -> Hop:
     """A gateway started by a shell that set `ulimit`."""
     wrapper = folder / "limited"
-    wrapper.write_text(f"#!/bin/bash\n{limits}\nexec {program()[0]} \"$@\"\n")
+    wrapper.write_text(f'#!/bin/bash\n{limits}\nexec {program()[0]} "$@"\n')
     wrapper.chmod(wrapper.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("LLM_EDGE_AGENT", str(wrapper))
     return start_hop(folder / "hop", upstream, "", "--workers", "1")
@@ -136,6 +136,7 @@ def test_accepting_pauses_without_a_descriptor_and_goes_on_with_one(
         finally:
             for wire in waiting:
                 wire.reset()
-    assert running.scrape()["llm_edge_accept_pauses_total"] >= 5
+    # Ten tries a second, and not as many as the processor could make.
+    assert 5 <= running.scrape()["llm_edge_accept_pauses_total"] <= 60
     hop.still_works()
     running.stop()

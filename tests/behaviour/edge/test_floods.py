@@ -178,7 +178,7 @@ def test_a_flood_ends_its_connection_and_disturbs_nobody(
         taken = attacker.flood(pieces) * at_once
         busy_s = flooded.running.cpu_s - busy_s
         assert attacker.ended, f"{taken} frames were taken and the connection is open"
-        # What socket buffers hold goes down with the connection; the gateway read only the beginning.
+        # What socket buffers hold goes down with the connection; only the beginning was read.
         assert taken < FRAMES / 2
         time.sleep(0.3)
     assert len(healthy.took) >= 20
@@ -237,7 +237,9 @@ def test_windows_that_stay_shut_cost_their_streams_and_not_the_connection(floode
         assert flooded.running.resident_kib - before_kib < len(numbers) * 256 + 8 * 1024
         # The connection is as good as before.
         attacker.send(frame(PING, 0, 0, b"alive? ?"))
-        assert any(kind == PING and payload == b"alive? ?" for kind, _, _, payload in attacker.frames(2))
+        assert any(
+            kind == PING and payload == b"alive? ?" for kind, _, _, payload in attacker.frames(2)
+        )
     flooded.upstream.wait_for(cancelled=len(numbers))
 
 
@@ -277,7 +279,9 @@ def test_streams_beyond_the_bound_are_refused(flooded: Hop) -> None:
     flooded.still_works()
 
 
-def test_the_ordinary_cancels_of_a_busy_client_are_no_flood(tmp_path: Path, upstream: Upstream) -> None:
+def test_the_ordinary_cancels_of_a_busy_client_are_no_flood(
+    tmp_path: Path, upstream: Upstream
+) -> None:
     hop = start_hop(tmp_path / "busy", upstream, "", "--workers", "1")
     auth = ("authorization", f"Bearer {KEY}")
     with Http2(hop.running.address) as client:

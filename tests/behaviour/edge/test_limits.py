@@ -24,6 +24,7 @@ limits:
   body_progress_ms: 700
   idle_ms: 700
   connections_max: 40
+  connections_per_client_max: 40
 """
 
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from tests.support.frames import (
+    DATA,
     END_HEADERS,
     END_STREAM,
     GOAWAY,
@@ -109,10 +110,50 @@ def test_a_field_of_a_connection_is_malformed_on_a_stream(hop: Hop, field: tuple
     fields = block(get(CHAT, AUTH, field, method="POST"))
     with Frames(hop.running.address) as client:
         client.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, fields))
-        kinds = [kind for kind, _, _, _ in client.frames(1) if kind in {RST_STREAM, GOAWAY, HEADERS}]
+        kinds = [
+            kind for kind, _, _, _ in client.frames(1) if kind in {RST_STREAM, GOAWAY, HEADERS}
+        ]
         assert kinds, "no answer at all"
         assert kinds[0] in {RST_STREAM, GOAWAY}
     assert hop.upstream.begun == 0
+
+
+# B14: what would be a second line, or a second request, once it is written out as HTTP/1.1
+
+
+@pytest.mark.behaviour("B14")
+@pytest.mark.parametrize(
+    "field",
+    [
+        ("x-a", "b\r\nx-c: d"),
+        ("x-a", "b\nx-c: d"),
+        ("x-a", "b\rc"),
+        ("x-a", "b\0c"),
+        ("x-a", "b\r\n\r\nGET /admin HTTP/1.1"),
+        ("x-a\r\nx-c", "d"),
+        ("x-a: b\r\nx-c", "d"),
+        ("x a", "b"),
+        ("x-a:", "b"),
+        ("", "b"),
+        ("X-A", "b"),
+        ("content-length", "3, 3"),
+        ("content-length", "+3"),
+        ("content-length", "3\r\nx: y"),
+        (":method", "GET"),
+        (":x", "y"),
+        (":authority", "evil"),
+    ],
+)
+def test_a_field_that_would_be_more_than_one_line_is_never_sent_on(
+    hop: Hop, field: tuple[str, str]
+) -> None:
+    fields = block(get(CHAT, AUTH, ("content-type", "application/json"), field, method="POST"))
+    with Frames(hop.running.address) as client:
+        client.send(frame(HEADERS, END_HEADERS, 1, fields) + frame(DATA, END_STREAM, 1, body()))
+        kinds = [kind for kind, _, _, _ in client.frames(0.5)]
+        assert {RST_STREAM, GOAWAY, HEADERS} & set(kinds)
+    assert hop.upstream.begun == 0
+    hop.still_works()
 
 
 # B15
@@ -278,12 +319,15 @@ def test_another_upgrade_is_ignored_and_nothing_behind_it_is_read(hop: Hop, prot
 
 @pytest.mark.behaviour("B20")
 @pytest.mark.parametrize(
-    "line", ["CONNECT gateway.test:80 HTTP/1.1", "CONNECT /v1/models HTTP/1.1", "CONNECT * HTTP/1.1"]
+    "line",
+    ["CONNECT gateway.test:80 HTTP/1.1", "CONNECT /v1/models HTTP/1.1", "CONNECT * HTTP/1.1"],
 )
 def test_no_tunnel_is_opened(hop: Hop, line: str) -> None:
     host = "gateway.test:80" if "80" in line else "gateway.test"
     with hop.connect() as wire:
-        wire.send(f"{line}\r\nHost: {host}\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode() + post())
+        wire.send(
+            f"{line}\r\nHost: {host}\r\nAuthorization: Bearer {KEY}\r\n\r\n".encode() + post()
+        )
         assert 400 <= wire.answer().status < 500
     assert all(b"CONNECT" not in got.head for got in hop.upstream.requests)
 
@@ -312,7 +356,18 @@ def test_no_tunnel_is_opened_on_a_stream(hop: Hop, extended: bool) -> None:
 # B22
 
 
-IDS = ["../keys", "a/../../b", "a?b", "a#b", "a%2f..%2fb", "a%00b", "a\\b", "a:cancel", "..", "%2e%2e"]
+IDS = [
+    "../keys",
+    "a/../../b",
+    "a?b",
+    "a#b",
+    "a%2f..%2fb",
+    "a%00b",
+    "a\\b",
+    "a:cancel",
+    "..",
+    "%2e%2e",
+]
 
 
 @pytest.mark.behaviour("B22")

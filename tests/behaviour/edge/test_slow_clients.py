@@ -1,4 +1,4 @@
-"""Clients that take their time: heads and bodies that drip, and one address that holds many places."""
+"""Clients that take their time: bodies that drip, and one address that holds many places."""
 
 import contextlib
 import time
@@ -84,7 +84,9 @@ def test_a_body_that_drips_on_a_stream_is_refused_and_the_others_go_on(slow: Hop
 
 
 @pytest.mark.parametrize("pause_s", [0.0, 0.3])
-def test_a_body_that_is_fast_enough_may_take_longer_than_one_wait(slow: Hop, pause_s: float) -> None:
+def test_a_body_that_is_fast_enough_may_take_longer_than_one_wait(
+    slow: Hop, pause_s: float
+) -> None:
     data = body(text="x" * 4000)
     request = post(CHAT, data)
     with slow.connect() as wire:

@@ -1,4 +1,4 @@
-"""slowhttptest, the tool of others for slow clients: the service stays available throughout (B18)."""
+"""slowhttptest, a tool of others for slow clients: the service stays available (B18)."""
 
 import re
 import shutil

@@ -32,6 +32,10 @@ fn make_room(x: &mut Exchange, end: usize) {
     x.worker.buffers.give(small);
 }
 
+fn pace_of(x: &Exchange) -> Pace {
+    Pace::begin(x.worker.deadlines.now_ms())
+}
+
 impl Wire {
     /// Reads the request to its end and tells where its body is.
     ///
@@ -65,7 +69,7 @@ impl Wire {
         if x.input.len() < end {
             self.say_continue(x, start).await?;
         }
-        let pace = self.pace(x);
+        let pace = pace_of(x);
         while x.input.len() < end {
             make_room(x, end);
             self.read_more(x, &pace, x.input.len() - start).await?;
@@ -79,7 +83,7 @@ impl Wire {
         let mut decoder = Chunked::new();
         // Payload moves down over the framing: `filled` is where it ends, `at` what was looked at.
         let (mut filled, mut at) = (start, start);
-        let pace = self.pace(x);
+        let pace = pace_of(x);
         loop {
             match decoder.step(&x.input, at).map_err(BodyError::Invalid)? {
                 Step::Size { next, .. } | Step::ChunkEnd { next, .. } | Step::Trailer { next } => at = next,
@@ -111,10 +115,6 @@ impl Wire {
             self.write(&mut slices).await.map_err(|_| BodyError::Gone)?;
         }
         Ok(())
-    }
-
-    fn pace(&self, x: &Exchange) -> Pace {
-        Pace::begin(x.worker.deadlines.now_ms())
     }
 
     async fn read_more(&self, x: &mut Exchange, pace: &Pace, received: usize) -> Result<(), BodyError> {

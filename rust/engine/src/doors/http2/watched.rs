@@ -2,7 +2,7 @@
 //!
 //! h2 bounds streams, header lists, CONTINUATION frames and resets that were not yet taken up; it does not
 //! bound frames that ask for an answer or a look and carry nothing: PING, SETTINGS, PRIORITY, empty DATA,
-//! RST_STREAM of a stream that has just begun (CVE-2019-9512, -9513, -9515, -9518, CVE-2023-44487). A client
+//! `RST_STREAM` of a stream that has just begun (CVE-2019-9512, -9513, -9515, -9518, CVE-2023-44487). A client
 //! has a purse of them which fills with time; with an empty one its connection ends.
 //! Invariant: the bytes go on untouched; of a frame only its header (RFC 9113 §4.1) is looked at.
 
