@@ -8,8 +8,9 @@
 //! The queue is measured by a task that asks for its turn and looks at the clock when it has it. A stall (a
 //! processor taken away, one huge request) fills the queue too, but it runs empty again at once; only a queue
 //! that stands at the limit for [`STANDING_MS`] means that more comes than goes (the rule of `CoDel`, RFC 8289
-//! §3.2). From then on the queue is measured at every turn, and requests are refused in proportion to it from
-//! a quarter of the limit on, until for [`CALM_MS`] none had to be.
+//! §3.2). From then on the queue is measured at every turn, and requests are refused in proportion to it, none at
+//! a quarter of the limit and all at three quarters, until for [`CALM_MS`] none had to be. So the queue stands
+//! at about half of the limit, however large the load is; a limit alone would let it swing around itself.
 //!
 //! Invariant: while nothing presses, a request pays for one comparison.
 
@@ -199,7 +200,7 @@ impl Pressure {
             return;
         };
         let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
-        let refused = share(micros(waited), micros(max) / 4, micros(max));
+        let refused = share(micros(waited), micros(max) / 4, micros(max) / 4 * 3);
         self.queue_share.set(refused);
         self.set_look_above();
         if refused > 0 {
@@ -278,10 +279,10 @@ mod tests {
         pressure.measured(Duration::from_millis(60), at(110), max);
         assert_eq!(refused_of_a_thousand(&pressure, 9), 0);
         pressure.measured(Duration::from_millis(10), at(211), max);
-        pressure.measured(Duration::from_micros(6250), at(220), max);
+        pressure.measured(Duration::from_millis(5), at(220), max);
         assert_eq!(refused_of_a_thousand(&pressure, 9), 500);
         assert_eq!(pressure.sheds(9).or(pressure.sheds(9)), Some(Shed::Queue));
-        pressure.measured(Duration::from_millis(10), at(221), max);
+        pressure.measured(Duration::from_micros(7500), at(221), max);
         assert_eq!(refused_of_a_thousand(&pressure, 9), 1000);
         assert_eq!(refused_of_a_thousand(&pressure, 8), 0, "few requests that are long");
     }

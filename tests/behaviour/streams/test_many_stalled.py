@@ -68,7 +68,7 @@ def nobody_held_up(hop: Hop) -> Iterator[None]:
         yield
         time.sleep(0.5)
         starved = (kept_waiting_s(hop) - waited) / (time.monotonic() - began)
-        # Where others use the processors the longest waits are theirs; ours would be the usual ones.
+        # Where others use the processors the longest waits are theirs; ours would be the median.
         assert lag(before, lags(hop), 0.99 if starved < 0.05 else 0.5) <= LAG_S_MAX
 
 

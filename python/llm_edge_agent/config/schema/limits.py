@@ -46,7 +46,7 @@ class Limits(Area, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=U32_MAX,
-            description="Requests in hand; a growing share gets 503 from 7/8 of it on; 0: any number.",
+            description="Requests in hand; from 7/8 on a growing share gets 503; 0: any number.",
         ),
     ] = 16384
     queue_ms_max: Annotated[
@@ -54,8 +54,8 @@ class Limits(Area, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=60000,
-            description="Standing wait for a worker's turn; beyond it a growing share of new requests gets"
-            " 503; 0: no limit.",
+            description="Standing wait for a worker's turn: beyond it, a growing share gets 503;"
+            " 0: no limit.",
         ),
     ] = 10
     memory_bytes_max: Annotated[
@@ -63,8 +63,7 @@ class Limits(Area, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=2**63 - 1,
-            description="Resident memory; a growing share of new requests gets 503 from 7/8 of it on;"
-            " 0: any amount.",
+            description="Resident memory, bytes; from 7/8 on a growing share gets 503; 0: any.",
         ),
     ] = 0
     head_ms: Annotated[_Span, Meta(description="From first byte to the head's end.")] = 10000

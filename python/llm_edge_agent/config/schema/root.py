@@ -40,9 +40,7 @@ class Config(Area, frozen=True, kw_only=True):
     ] = 30.0
     debug_headers: Annotated[
         bool,
-        Meta(
-            description="Tell a request with `x-llm-edge-debug: 1` how it was served, in header fields."
-        ),
+        Meta(description="Tell a request with `x-llm-edge-debug: 1` how it was served."),
     ] = False
     mock: Annotated[bool, Meta(description="Have the mock provider, as `mock/echo` and so on.")] = (
         False
