@@ -18,7 +18,6 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::backends::cache::memory::ExactCache;
 use crate::backends::upstream::{Origin, Resolver};
-use crate::background::probes;
 use crate::descriptors;
 use crate::doors::balance::{Peer, Peers};
 use crate::doors::listener::{self, Place};
@@ -29,7 +28,8 @@ use crate::shared::{Breakers, Credentials, Healths, Published, Shared};
 use crate::telemetry::bank::Bank;
 use crate::telemetry::metrics::{ProcessGauges, render};
 use crate::telemetry::request_log::{LogQueue, LogWriter};
-use crate::worker::{Order, Worker};
+use crate::thread::Thread;
+use crate::worker::Order;
 
 /// Why the engine refused; the message says what, where and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -219,65 +219,22 @@ impl Engine {
             queues.push(queue.clone());
             let mut seed = [0; 8];
             fill_random(&mut seed)?;
-            let shared = Arc::clone(&self.shared);
-            let tls = tls.clone();
-            let others = Peers { all: Arc::clone(&peers), own: at };
-            let (orders, mut received) = unbounded_channel();
+            let (orders, received) = unbounded_channel();
             let (started, outcome) = mpsc::channel();
+            let thread = Thread {
+                seed: u64::from_le_bytes(seed),
+                shared: Arc::clone(&self.shared),
+                bank,
+                log: queue,
+                socket,
+                tls: tls.clone(),
+                peers: Peers { all: Arc::clone(&peers), own: at },
+                handed,
+                orders: received,
+            };
             let thread = std::thread::Builder::new()
                 .name(format!("edge-worker-{at}"))
-                .spawn(move || {
-                    let runtime = tokio::runtime::Builder::new_current_thread()
-                        .enable_all()
-                        .build_local(tokio::runtime::LocalOptions::default());
-                    let runtime = match runtime {
-                        Ok(runtime) => runtime,
-                        Err(e) => return drop(started.send(Err(e.to_string()))),
-                    };
-                    let worker = match Worker::new(shared, bank, queue, u64::from_le_bytes(seed)) {
-                        Ok(worker) => worker,
-                        Err(e) => return drop(started.send(Err(e))),
-                    };
-                    drop(started.send(Ok(runtime.handle().clone())));
-                    runtime.block_on(async {
-                        let spawn = tokio::task::spawn_local::<std::pin::Pin<Box<dyn Future<Output = ()>>>>;
-                        let sweeper = std::rc::Rc::clone(&worker);
-                        drop(spawn(Box::pin(async move { sweeper.deadlines.sweep(&sweeper).await })));
-                        let retirer = std::rc::Rc::clone(&worker);
-                        drop(spawn(Box::pin(async move { retirer.retire_idle().await })));
-                        // One worker asks for all.
-                        if at == 0 {
-                            let prober = std::rc::Rc::clone(&worker);
-                            drop(spawn(Box::pin(async move { probes::run(&prober).await })));
-                        }
-                        let taker = std::rc::Rc::clone(&worker);
-                        let taker_tls = tls.clone();
-                        drop(spawn(Box::pin(
-                            async move { listener::take_over(taker, handed, taker_tls).await },
-                        )));
-                        let acceptor = std::rc::Rc::clone(&worker);
-                        drop(spawn(Box::pin(async move {
-                            // The socket was listening already: registering it with the event queue is all
-                            // that could fail here.
-                            let shared = Arc::clone(&acceptor.shared);
-                            shared.listeners.fetch_add(1, Ordering::Relaxed);
-                            drop(listener::accept(acceptor, socket, tls, others).await);
-                            shared.listeners.fetch_sub(1, Ordering::Release);
-                        })));
-                        while let Some(order) = received.recv().await {
-                            match order {
-                                Order::Drain => {
-                                    worker.drain.notify_waiters();
-                                    let worker = std::rc::Rc::clone(&worker);
-                                    drop(spawn(Box::pin(async move { worker.close_idle().await })));
-                                }
-                                Order::Cut => worker.deadlines.close_all(),
-                                Order::Stop => break,
-                            }
-                        }
-                    });
-                    runtime.shutdown_background();
-                })
+                .spawn(move || thread.run(&started))
                 .map_err(|e| format!("a worker thread could not be started: {e}"))?;
             match outcome.recv() {
                 Ok(Ok(runtime)) => {

@@ -21,6 +21,7 @@ mod pressure;
 mod socket;
 mod stations;
 mod telemetry;
+mod thread;
 mod worker;
 
 mod engine;

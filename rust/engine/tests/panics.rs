@@ -14,7 +14,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use llm_edge_engine::{Engine, FAIL_POINTS, arm_fail_point};
+use llm_edge_engine::{Address, Engine, FAIL_POINTS, arm_fail_point};
 use llm_edge_mock::Mock;
 
 const OPTIONS: &str = r#"{"listen":{"host":"127.0.0.1","port":0},"workers":1,"reuse_port":false,"tls":null,
@@ -48,7 +48,7 @@ impl Gateway {
         let engine = Engine::new(OPTIONS.as_bytes()).unwrap();
         let snapshot = SNAPSHOT.replace("18080", &mock.address().port().to_string());
         engine.apply(snapshot.as_bytes()).unwrap();
-        let address = engine.start().unwrap();
+        let Address::Tcp(address) = engine.start().unwrap() else { panic!("not a TCP port") };
         Self { engine, address, _mock: mock }
     }
 

@@ -532,7 +532,7 @@ BROKEN = [
     Broken(
         "retry_pauses",
         route(CHAT + "    retry: {backoff_ms: 500, backoff_max_ms: 100}\n"),
-        "@:6: routes.chat.retry.backoff_max_ms: the first pause (500 ms) is longer than the longest",
+        "@:6: routes.chat.retry.backoff_max_ms: the first pause (500 ms) is longer than the",
     ),
     Broken(
         "retry_long_first_pause",

@@ -107,7 +107,7 @@ fn look(connection: &Connection, dialect: Dialect) -> Seen {
             tap.push(body);
         }
         End::Framed(ResponseFraming::UntilClose) => {
-            tap.push(buffer.get(connection.head.len..).unwrap_or_default())
+            tap.push(buffer.get(connection.head.len..).unwrap_or_default());
         }
     }
     if tap.content_seen() {

@@ -1,0 +1,85 @@
+//! One worker's thread: its runtime, the loops that run on it, and the orders it takes.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
+
+use rustls::ServerConfig;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::background::probes;
+use crate::doors::balance::{Handed, Peers};
+use crate::doors::listener::{self, Listening};
+use crate::shared::Shared;
+use crate::telemetry::bank::Bank;
+use crate::telemetry::request_log::LogQueue;
+use crate::worker::{Order, Worker};
+
+/// What a worker's thread is made of.
+pub(crate) struct Thread {
+    pub(crate) seed: u64,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) bank: Arc<Bank>,
+    pub(crate) log: LogQueue,
+    pub(crate) socket: Listening,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) peers: Peers,
+    /// Connections that other workers give to this one.
+    pub(crate) handed: UnboundedReceiver<Handed>,
+    pub(crate) orders: UnboundedReceiver<Order>,
+}
+
+impl Thread {
+    /// Runs until it is told to stop; tells first whether it could begin.
+    pub(crate) fn run(self, started: &mpsc::Sender<Result<Handle, String>>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build_local(tokio::runtime::LocalOptions::default());
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(e) => return drop(started.send(Err(e.to_string()))),
+        };
+        let Self { seed, shared, bank, log, socket, tls, peers, handed, mut orders } = self;
+        let worker = match Worker::new(shared, bank, log, seed) {
+            Ok(worker) => worker,
+            Err(e) => return drop(started.send(Err(e))),
+        };
+        drop(started.send(Ok(runtime.handle().clone())));
+        runtime.block_on(async {
+            spawn(&worker, |worker| async move { worker.deadlines.sweep(&worker).await });
+            spawn(&worker, |worker| async move { worker.retire_idle().await });
+            // One worker asks for all.
+            if peers.own == 0 {
+                spawn(&worker, |worker| async move { probes::run(&worker).await });
+            }
+            let tls_of_handed = tls.clone();
+            spawn(&worker, |worker| listener::take_over(worker, handed, tls_of_handed));
+            spawn(&worker, |worker| async move {
+                let shared = Arc::clone(&worker.shared);
+                shared.listeners.fetch_add(1, Ordering::Relaxed);
+                // The socket was listening already: registering it with the event queue is all that could
+                // fail here.
+                drop(listener::accept(worker, socket, tls, peers).await);
+                shared.listeners.fetch_sub(1, Ordering::Release);
+            });
+            while let Some(order) = orders.recv().await {
+                match order {
+                    Order::Drain => {
+                        worker.drain.notify_waiters();
+                        spawn(&worker, |worker| async move { worker.close_idle().await });
+                    }
+                    Order::Cut => worker.deadlines.close_all(),
+                    Order::Stop => break,
+                }
+            }
+        });
+        runtime.shutdown_background();
+    }
+}
+
+fn spawn<F: Future<Output = ()> + 'static>(worker: &Rc<Worker>, make: impl FnOnce(Rc<Worker>) -> F) {
+    let boxed: Pin<Box<dyn Future<Output = ()>>> = Box::pin(make(Rc::clone(worker)));
+    drop(tokio::task::spawn_local(boxed));
+}
