@@ -303,10 +303,21 @@ pub fn load(folder: &Path, form: Form, with: &[String], seed: u64) -> Result<Pla
     files.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
     files.sort();
     let mut plays = Plays::default();
+    let mut features: Vec<String> = Vec::new();
     for path in files {
         let text = std::fs::read_to_string(&path).map_err(|e| fault(&path, &e))?;
         let file: File = toml::from_str(&text).map_err(|e| fault(&path, &e))?;
         add(&mut plays, &file, form, with, seed).map_err(|why| fault(&path, &why))?;
+        features.extend(file.requires);
+    }
+    if let Some(unknown) = with.iter().find(|feature| !features.contains(feature)) {
+        features.sort();
+        features.dedup();
+        let known = features.join("`, `");
+        return Err(fault(
+            folder,
+            &format!("no family waits for `{unknown}`. hint: they wait for `{known}`"),
+        ));
     }
     if plays.scenarios.is_empty() {
         return Err(fault(folder, &"no scenario to play"));

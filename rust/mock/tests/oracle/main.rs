@@ -183,5 +183,9 @@ fn a_scenario_file_that_says_something_unknown_is_refused() {
         let refused = load(&folder, Form::Short, &[], 1).unwrap_err().to_string();
         assert!(refused.contains("x.toml") && refused.contains(told), "{refused}");
     }
+    std::fs::write(folder.join("x.toml"), row("do = \"clean\"\ndialects = [\"chat\"]")).unwrap();
+    assert!(load(&folder, Form::Short, &[], 1).is_ok());
+    let refused = load(&folder, Form::Short, &["retrys".to_owned()], 1).unwrap_err().to_string();
+    assert!(refused.contains("no family waits for `retrys`"), "{refused}");
     std::fs::remove_dir_all(&folder).unwrap();
 }
