@@ -70,6 +70,7 @@ pub(crate) struct Facts {
     pub(crate) status: u16,
     pub(crate) rejection: Option<Code>,
     pub(crate) cache: CacheResult,
+    /// The reply is an event stream that is being relayed, and counted as open.
     pub(crate) streaming: bool,
     pub(crate) usage: Option<Usage>,
     /// The upstream said inside a good status that it failed.

@@ -93,7 +93,6 @@ pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Reje
     x.facts.read = Some(if came_along { x.facts.started } else { Instant::now() });
     let bytes = body.of(&x.input);
     let scan = scan::scan(bytes, dialect).map_err(|e| e.rejection(bytes))?;
-    x.facts.streaming = scan.stream == Some(true);
     Ok(Envelope { body, scan })
 }
 

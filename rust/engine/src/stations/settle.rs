@@ -19,7 +19,7 @@ pub(crate) fn run(x: &mut Exchange) {
     let cells = &x.worker.bank.worker;
     cells.in_flight.sub(1);
     let facts = &x.facts;
-    if facts.streaming && facts.first_byte.is_some() {
+    if facts.streaming {
         cells.open_streams.sub(1);
     }
     if let Some(cell) = facts.operation.and_then(|o| cells.operations.get(o as usize)) {

@@ -89,14 +89,13 @@ fn from_own(x: Exchange, own: OwnReply) -> Reply {
     Reply { status: own.status, fields, body: Body::Whole(own.body), unread, exchange: x }
 }
 
-fn from_stored(mut x: Exchange, stored: Arc<Stored>) -> Reply {
+fn from_stored(x: Exchange, stored: Arc<Stored>) -> Reply {
     let mut fields = x.worker.buffers.take();
     fields.extend_from_slice(&stored.fields);
     fields::write_ids(&mut fields, &x);
     let left = stored.left(x.facts.started).unwrap_or_default();
     let age = stored.ttl.saturating_sub(left);
     fields::write_hit(&mut fields, age.as_secs(), left.as_secs());
-    x.facts.streaming = false;
     Reply { status: stored.status, fields, body: Body::Stored(stored), unread: false, exchange: x }
 }
 
