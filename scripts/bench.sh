@@ -2,7 +2,7 @@
 # Entry of the benchmarks: builds what is measured, installs it beside the load generators, runs.
 #
 # usage: scripts/bench.sh gate|quick|full [SCENARIO…]
-#        scripts/bench.sh overload|soak|readers|lifecycle|compare [ARGUMENT…]
+#        scripts/bench.sh overload|soak|readers|lifecycle [ARGUMENT…]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,6 +27,6 @@ VIRTUAL_ENV="$PWD/.venv" .venv/bin/maturin build --release --quiet "${locked[@]}
 "$venv/bin/pip" install --quiet -r bench/requirements.txt bench/.work/dist/*.whl
 "$venv/bin/pip" install --quiet --no-deps --force-reinstall bench/.work/dist/*.whl
 case "$what" in
-  overload | soak | readers | lifecycle | compare) exec "$python" -m "bench.$what" "${@:2}" ;;
+  overload | soak | readers | lifecycle) exec "$python" -m "bench.$what" "${@:2}" ;;
   *) exec "$python" -m bench "$@" ;;
 esac

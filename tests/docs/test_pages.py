@@ -25,6 +25,17 @@ def test_every_block_says_its_language(page: Path) -> None:
     assert "" not in {language for language, _ in FENCE.findall(page.read_text())}
 
 
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    named = re.findall(r"`([\w/]+\.(?:py|rs))`", (ROOT / "THREAT_MODEL.md").read_text())
+    assert named, "the threat model names no test"
+    missing = [
+        name
+        for name in named
+        if not (ROOT / name).exists() and not (ROOT / "tests/behaviour" / name).exists()
+    ]
+    assert missing == []
+
+
 def test_every_make_target_that_is_named_exists() -> None:
     there = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {word for page in pages() for word in re.findall(r"\bmake ([a-z-]+)\b", code(page))}
