@@ -62,6 +62,8 @@ def test_a_provider_that_fails_its_probes_is_asked_last(
         upstream.always(Read(), fails)
         _await(running, 0)
         assert {served_by(running.address) for _ in range(5)} == {"b"}
+        # The log is written ten times a second.
+        upstream.pause(0.3)
         assert '"event":"health","provider":"a","state":"down"' in running.log()
 
         upstream.always(Read(), Send(good("a")))

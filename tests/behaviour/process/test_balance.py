@@ -76,13 +76,13 @@ def test_a_drain_loses_no_connection_that_was_handed_over(serve: Serve, upstream
 
 
 def test_the_bound_on_connections_holds_over_all_workers(serve: Serve, upstream: Upstream) -> None:
-    more = "limits: {connections_max: 10}"
+    more = "limits: {connections_max: 10, connections_per_client_max: 10}"
     running = serve(config(upstream.url, more), "--workers", "2")
     with contextlib.ExitStack() as stack:
         wires = [stack.enter_context(Wire(running.address)) for _ in range(14)]
         wait_until(
             lambda: (
-                metric(running, "llm_edge_connections_refused_total") == 4
+                metric(running, 'llm_edge_connections_refused_total{reason="connections_max"}') == 4
                 and sum(shares(running)) == 10
             )
         )

@@ -35,6 +35,7 @@ def test_demo_once_keeps_standard_output_for_its_first_line(tmp_path: Path) -> N
         "anthropic",
         "admin",
         "admin_token",
+        "socket",
         "metrics",
         "key",
     }

@@ -85,11 +85,13 @@ impl<'a> Tries<'a> {
         sender: &Sender<'_>,
     ) -> Result<Option<(Place, Permit)>, Rejection> {
         if let Some((place, permit)) = self.unasked(x, sender) {
-            return Ok(self.may_send(x).then_some((place, permit)));
+            return Ok(self.may_send().then_some((place, permit)));
         }
         if self.reason.is_none() {
             return Ok(None);
         }
+        // The first round was free where nothing was sent; what follows is not.
+        self.counted = self.counted.max(1);
         Box::pin(self.again(x, sender.latest_ms)).await
     }
 
@@ -154,13 +156,13 @@ impl<'a> Tries<'a> {
                 }
             }
             if let Ok(permit) = breaking::admit(x, &place) {
-                return Ok(self.may_send(x).then_some((place, permit)));
+                return Ok(self.may_send().then_some((place, permit)));
             }
         }
     }
 
     /// Whether another request may be sent: the first always, one after others that were not sent too.
-    fn may_send(&mut self, x: &Exchange) -> bool {
+    fn may_send(&mut self) -> bool {
         let Some(reason) = self.reason else { return true };
         if self.counted > 0 {
             if self.counted >= self.asked.retry.attempts_max {
@@ -172,7 +174,6 @@ impl<'a> Tries<'a> {
                 return false;
             }
         }
-        debug_assert!(x.facts.first_byte.is_none() || self.held.is_some() || self.last.is_some());
         if let Some(cell) = self.plan.route.cells.retries.get(reason) {
             cell.add(1);
         }
@@ -191,13 +192,14 @@ impl<'a> Tries<'a> {
     /// The place was not reached, or has not begun: asking it or another is safe.
     pub(super) fn was_unsent(&mut self, x: &Exchange, rejection: Rejection) {
         self.reason = Some(UNSENT);
+        // Whoever let a whole deadline pass is not worth another one.
+        let wait_ms = if rejection.code == Code::UpstreamTimeout { NEVER } else { 0 };
         self.last = Some(rejection.should_retry(true));
         let Some(place) = x.facts.place.clone() else { return };
-        // The first round of places is free: nothing was sent.
         if self.times(&place) > 0 {
             self.counted += 1;
         }
-        self.remember(x, place, Some(0));
+        self.remember(x, place, Some(wait_ms));
     }
 
     /// The place says that it did not do it.
