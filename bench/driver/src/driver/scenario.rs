@@ -70,11 +70,14 @@ pub(crate) fn options(pepper: &[u8]) -> Value {
 pub(crate) fn snapshot(port: u16) -> Value {
     let deadlines =
         json!({"connect_ms": 5000, "first_byte_ms": 600_000, "progress_ms": 300_000, "total_ms": 0});
+    let retry = json!({"attempts_max": 3, "backoff_ms": 250, "backoff_max_ms": 4000,
+        "retry_after_max_ms": 5000, "budget_percent": 10, "cooldown_ms": 30_000});
     let targets = json!([{"provider": 0, "model": "rest", "weight": 1}]);
     let route = |name: &str, cache: Value| {
         json!({
             "name": name, "strategy": "round_robin", "targets": targets, "cache": cache,
-            "deadlines": deadlines, "policy_hash": name,
+            "deadlines": deadlines, "fallbacks": [], "retry": retry, "breaker": null,
+            "commit_point": false, "hedge": null, "policy_hash": name,
         })
     };
     json!({
@@ -82,6 +85,7 @@ pub(crate) fn snapshot(port: u16) -> Value {
         "limits": {
             "body_bytes_max": 33_554_432, "buffered_bytes_max": 1 << 30, "head_bytes_max": 65536,
             "headers_max": 128, "target_bytes_max": 8192, "connections_max": 16384,
+            "connections_per_client_max": 0, "body_bytes_per_s_min": 1024,
             "in_flight_max": 16384, "queue_ms_max": 10, "memory_bytes_max": 0, "head_ms": 600_000,
             "body_progress_ms": 600_000, "idle_ms": 600_000, "write_stall_ms": 600_000,
             "upstream_idle_max": 256, "upstream_idle_ms": 600_000, "upstream_head_bytes_max": 65536,
@@ -100,6 +104,7 @@ pub(crate) fn snapshot(port: u16) -> Value {
             "operations": {"chat_completions": "/v1/chat/completions"},
             "auth": {"header": "authorization", "prefix": "Bearer "},
             "headers": [], "default_headers": [], "credentials": ["up"],
+            "health": null,
         }],
         "routes": [
             route("up", Value::Null),

@@ -22,7 +22,8 @@ fn make_room(x: &mut Exchange, end: usize) {
     if room >= missing || room >= STEP_BYTES / 16 {
         return;
     }
-    if input.len() >= STEP_BYTES / 4 {
+    // A buffer that is mostly used is grown, often in place.
+    if input.len() >= input.capacity() / 2 {
         return input.reserve_exact(missing.min(input.len().max(STEP_BYTES)));
     }
     // Not by growing it, which would move all that it has room for, used or not, and touch as many pages.

@@ -63,6 +63,7 @@ pub(super) async fn race(
             if !second_won {
                 lost?;
             }
+            x.facts.place = Some(second.place.clone());
             Ok((second, ended))
         }
         (second, of_second, Some(ended)) => {
@@ -71,6 +72,7 @@ pub(super) async fn race(
                 if !first_won {
                     lost?;
                 }
+                x.facts.place = Some(first.place.clone());
             }
             Ok((first, ended))
         }

@@ -174,7 +174,6 @@ impl Sender<'_> {
             used_up: false,
             place: place.clone(),
         });
-        x.facts.place = Some(place.clone());
         if status < 400 {
             if self.asked.commit_point
                 && let Some(answer) = Box::pin(commit::wait(self, x, &mut begun)).await
