@@ -18,7 +18,7 @@ use crate::exchange::Exchange;
 const INTERIM_MAX: u32 = 16;
 
 /// Times an attempt is made anew at once because the upstream did nothing for it on a shared connection.
-const AGAIN_MAX: u32 = 1;
+const AGAIN_MAX: u32 = 2;
 
 /// How an attempt failed.
 pub(super) enum Failed {
