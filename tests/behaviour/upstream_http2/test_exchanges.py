@@ -74,7 +74,7 @@ def test_a_stream_in_pieces_of_one_byte_and_with_padding_passes(
 
 def test_a_large_body_waits_for_the_upstreams_window(make_hop: MakeHop) -> None:
     hop = make_hop(Http2Upstream(settings=SMALL_WINDOW))
-    # The window holds once it is known: the library loses count of one that shrinks below what has come.
+    # The window holds once it is known: the library loses count of one that shrinks late.
     assert hop.ask(post()).status == 200
     data = body(text="x" * 60_000)
     assert hop.ask(post(data=data)).status == 200
