@@ -116,8 +116,11 @@ fn digits(text: &[u8]) -> Option<u64> {
     })
 }
 
-/// Whole tries that a full budget holds: what a quiet route may spend at once.
+/// Whole tries that a budget begins with: what a quiet route may spend at once.
 const BURST: u32 = 10;
+
+/// Requests whose earnings a budget keeps on top: what a busy route may spend at once.
+const KEPT: u32 = 100;
 
 /// How many more tries the traffic has earned: each request earns a share of one, each extra try spends one.
 /// So extra tries stay below a share of the traffic, however long an upstream is down.
@@ -129,14 +132,15 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A full budget that earns `percent` of a try with each request; 0 never allows any.
+    /// A budget that earns `percent` of a try with each request; 0 never allows any.
     pub fn new(percent: u32) -> Self {
         Self { balance: if percent == 0 { 0 } else { BURST * 100 }, percent }
     }
 
     /// A request came.
     pub fn earn(&mut self) {
-        self.balance = self.balance.saturating_add(self.percent).min(BURST * 100);
+        let full = (BURST * 100).saturating_add(self.percent.saturating_mul(KEPT));
+        self.balance = self.balance.saturating_add(self.percent).min(full);
     }
 
     /// Takes an extra try, if there is one.
@@ -205,6 +209,13 @@ mod tests {
             .count();
         assert!((1_000..=1_010).contains(&granted), "{granted}");
         assert!(!Budget::new(0).spend());
+    }
+
+    #[test]
+    fn what_came_before_a_failure_is_kept_up_to_a_bound() {
+        let mut budget = Budget::new(10);
+        (0..10_000).for_each(|_| budget.earn());
+        assert_eq!((0..100).filter(|_| budget.spend()).count(), 20);
     }
 
     #[test]
