@@ -153,7 +153,7 @@ pub(crate) enum Source {
     /// The cache has it.
     Stored(Arc<crate::backends::cache::memory::Stored>),
     /// An upstream has begun to send it.
-    Upstream(Box<send::Begun>, Flight),
+    Upstream(send::Begun, Flight),
 }
 
 /// Takes a request through all stations. The reply owns the exchange; dropping it settles.

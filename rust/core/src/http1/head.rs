@@ -6,6 +6,7 @@
 
 use super::bytes::{self, span};
 use super::field::is;
+use super::mask::{BLOCK, Hit, hits_in_two};
 use super::{Field, HeadLimits, Http1Error, Known, Progress, Version};
 use crate::span::Span;
 
@@ -87,24 +88,30 @@ impl Facts {
         let mut lines = self.lines;
         let mut rest = view.get(lines.start..).unwrap_or_default();
         loop {
-            let Some(length) = lines.length(rest)? else {
-                self.lines = lines;
-                let full = view.len() >= limits.head_bytes_max;
-                return if full { Err(Http1Error::HeadTooLarge) } else { Ok(Progress::Partial) };
-            };
-            if length == 0 {
-                lines.advance(length);
-                self.lines = lines;
-                if self.nominates {
-                    nominate(view, fields)?;
+            let (field, length) = if let Some(usual) = usual(rest, lines.start) {
+                usual
+            } else {
+                let Some(length) = lines.length(rest)? else {
+                    self.lines = lines;
+                    let full = view.len() >= limits.head_bytes_max;
+                    return if full { Err(Http1Error::HeadTooLarge) } else { Ok(Progress::Partial) };
+                };
+                if length == 0 {
+                    lines.advance(length);
+                    self.lines = lines;
+                    if self.nominates {
+                        nominate(view, fields)?;
+                    }
+                    return Ok(Progress::Complete);
                 }
-                return Ok(Progress::Complete);
-            }
+                if fields.len() >= limits.headers_max {
+                    return Err(Http1Error::TooManyFields);
+                }
+                (field(rest, rest.get(..length).unwrap_or_default(), lines.start)?, length)
+            };
             if fields.len() >= limits.headers_max {
                 return Err(Http1Error::TooManyFields);
             }
-            let (line, behind) = rest.split_at_checked(length).unwrap_or_default();
-            let field = field(rest, line, lines.start)?;
             match field.known {
                 Known::ContentLength => self.content_length(field.value.of(view))?,
                 Known::TransferEncoding => self.transfer_encoding(field.value.of(view), version)?,
@@ -115,7 +122,7 @@ impl Facts {
             self.seen |= bit(field.known);
             fields.push(field);
             lines.advance(length);
-            rest = behind.get(2..).unwrap_or_default();
+            rest = rest.get(length.wrapping_add(2)..).unwrap_or_default();
         }
     }
 
@@ -235,8 +242,43 @@ pub(super) fn cut(buf: &[u8], max: usize) -> &[u8] {
     buf.get(..max.min(u32::MAX as usize)).unwrap_or(buf)
 }
 
-/// The field in `line`, which is not empty and begins at `start`; `rest` is the buffer from there on.
+/// The field at the beginning of `rest`, which is at `start`, and the length of its line, if it is written as
+/// nearly all are: a name of up to 31 plain bytes, a colon, one space, a value of two or more bytes, CRLF, and
+/// something behind it. `None` says nothing: the line is then read step by step.
 #[inline]
+fn usual(rest: &[u8], start: usize) -> Option<(Field, usize)> {
+    let near = rest.first_chunk()?;
+    let colons = hits_in_two(Hit::Colon, near);
+    let colon = colons.trailing_zeros();
+    let controls = hits_in_two(Hit::Control, near);
+    let length = match controls {
+        0 => bytes::find_control(rest, 2 * BLOCK),
+        _ => controls.trailing_zeros() as usize,
+    };
+    let (name, behind) = rest.split_at_checked(colon as usize)?;
+    let [b':', b' ', first, .., last, b'\r', b'\n'] =
+        behind.get(..length.wrapping_add(2).wrapping_sub(name.len()))?
+    else {
+        return None;
+    };
+    if *first <= b' ' || *last <= b' ' {
+        return None;
+    }
+    let mut known = Known::named(name);
+    if known == Known::Other {
+        let name_bits = 1_u32.checked_shl(colon)?.wrapping_sub(1);
+        if name_bits == 0 || hits_in_two(Hit::NotPlain, near) & name_bits != 0 {
+            return None;
+        }
+        known = Known::beginning(name);
+    }
+    let colon = start.wrapping_add(name.len());
+    let value = span(colon.wrapping_add(2), start.wrapping_add(length));
+    Some((Field { name: span(start, colon), value, known }, length))
+}
+
+/// The field in `line`, which is not empty and begins at `start`; `rest` is the buffer from there on.
+#[inline(never)]
 fn field(rest: &[u8], line: &[u8], start: usize) -> Result<Field, Http1Error> {
     let Some((name, [b':', value @ ..])) = line.split_at_checked(bytes::find_colon(rest, line)) else {
         return Err(no_colon(line));

@@ -34,6 +34,15 @@ pub(super) fn hits(hit: Hit, block: &[u8; BLOCK]) -> u32 {
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) use portable::hits;
 
+/// The same for two blocks.
+#[inline]
+pub(super) fn hits_in_two(hit: Hit, blocks: &[u8; 2 * BLOCK]) -> u32 {
+    match blocks.as_chunks() {
+        ([first, second], _) => hits(hit, first) | (hits(hit, second) << BLOCK),
+        _ => 0,
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod sse2 {
     use super::{BLOCK, Hit};

@@ -90,8 +90,12 @@ async fn one_request(worker: &Rc<Worker>, wire: &Rc<Wire>) -> After {
     let keep_alive = head.keep_alive && !head.upgrade;
     let takes_chunks = head.version == llm_edge_core::http1::Version::Http11;
     let x = Exchange::new(worker, Client::Http1(Rc::clone(wire)), input, head);
-    let exchange = pin!(serve_exchange(x));
-    let Some(reply) = unless_gone(wire, pin!(caught(exchange))).await else { return After::Close };
+    // A block of its own: what it holds and what writing holds are never there together.
+    let reply = {
+        let exchange = pin!(serve_exchange(x));
+        unless_gone(wire, pin!(caught(exchange))).await
+    };
+    let Some(reply) = reply else { return After::Close };
     if let Ok(reply) = reply {
         return output::write(wire, reply, keep_alive, takes_chunks).await;
     }

@@ -75,13 +75,13 @@ pub(crate) struct WriteError {
 }
 
 impl Connection {
-    pub(super) fn http1(socket: Socket) -> Self {
-        Self::new(Wire::Http1(socket))
+    pub(super) fn http1(socket: Socket) -> Box<Self> {
+        Box::new(Self::new(Wire::Http1(socket)))
     }
 
-    pub(super) fn http2(stream: Stream) -> Self {
+    pub(super) fn http2(stream: Stream) -> Box<Self> {
         let reused = stream.is_reused();
-        Self { reused, ..Self::new(Wire::Http2(Box::new(stream))) }
+        Box::new(Self { reused, ..Self::new(Wire::Http2(Box::new(stream))) })
     }
 
     fn new(wire: Wire) -> Self {

@@ -45,7 +45,8 @@ pub(crate) struct Origin {
     clock: Rc<Deadlines>,
     limits: Cell<PoolLimits>,
     opened: Cell<u32>,
-    idle: RefCell<Vec<Connection>>,
+    #[expect(clippy::vec_box, reason = "they go in and out for every request, and are large")]
+    idle: RefCell<Vec<Box<Connection>>>,
     links: RefCell<Vec<Rc<Link>>>,
     /// What ALPN chose last.
     speaks_http1: Cell<bool>,
@@ -180,7 +181,7 @@ impl Origin {
 
     /// An idle connection that still looks alive (asks the event queue's memory, not the kernel), or a place
     /// on a shared one.
-    pub(crate) fn take_idle(&self) -> Option<Connection> {
+    pub(crate) fn take_idle(&self) -> Option<Box<Connection>> {
         // Those who wait for a place go first.
         if self.http2 != Http2::Never
             && self.waiting.get() == 0
@@ -191,7 +192,7 @@ impl Origin {
         self.take_pooled()
     }
 
-    fn take_pooled(&self) -> Option<Connection> {
+    fn take_pooled(&self) -> Option<Box<Connection>> {
         loop {
             let connection = self.idle.borrow_mut().pop()?;
             if connection.looks_alive() {
@@ -201,7 +202,7 @@ impl Origin {
     }
 
     /// A place on the least loaded of the connections that have one.
-    fn take_place(&self) -> Option<Connection> {
+    fn take_place(&self) -> Option<Box<Connection>> {
         let links = self.links.borrow();
         let free = links.iter().filter(|link| link.open_streams() < link.streams_max() && !link.is_ended());
         free.min_by_key(|link| link.open_streams()).map(|link| Connection::http2(link.take_place()))
@@ -212,10 +213,10 @@ impl Origin {
     ///
     /// # Errors
     /// [`ConnectError`]: no request byte was written, so another attempt is safe.
-    pub(crate) async fn connect(&self, connect_ms: u32) -> Result<Connection, ConnectError> {
+    pub(crate) async fn connect(&self, connect_ms: u32) -> Result<Box<Connection>, ConnectError> {
         if self.http2 == Http2::Never {
             return match self.open(connect_ms).await? {
-                Opened::Http1(connection) => Ok(*connection),
+                Opened::Http1(connection) => Ok(connection),
                 Opened::Http2(link) => Ok(Connection::http2(link.take_place())),
             };
         }
@@ -234,7 +235,7 @@ impl Origin {
                 };
                 self.speaks_http1.set(matches!(opened, Opened::Http1(_)));
                 match opened {
-                    Opened::Http1(connection) => return Ok(*connection),
+                    Opened::Http1(connection) => return Ok(connection),
                     Opened::Http2(link) => {
                         self.links.borrow_mut().push(Rc::clone(&link));
                         // Whoever opens it goes first.
@@ -349,7 +350,7 @@ impl Origin {
     }
 
     /// Takes back a connection whose reply was read to its end.
-    pub(crate) fn put_idle(&self, mut connection: Connection, now_ms: u64) {
+    pub(crate) fn put_idle(&self, mut connection: Box<Connection>, now_ms: u64) {
         if connection.is_shared() || connection.expires_ms <= now_ms {
             return;
         }
@@ -398,7 +399,7 @@ fn http1(socket: Socket, address: Option<IpAddr>, expires_ms: u64) -> Opened {
     let mut connection = Connection::http1(socket);
     connection.address = address;
     connection.expires_ms = expires_ms;
-    Opened::Http1(Box::new(connection))
+    Opened::Http1(connection)
 }
 
 /// How long the `count`th connection may live: somewhere in the last tenth of the allowed age, so that those

@@ -39,7 +39,7 @@ impl Failed {
 
 /// A reply whose head is there.
 pub(super) struct Replied {
-    pub(super) connection: Connection,
+    pub(super) connection: Box<Connection>,
     pub(super) sent: Instant,
     pub(super) first_byte: Instant,
 }
@@ -94,7 +94,7 @@ impl Attempt<'_> {
         }
     }
 
-    async fn connect(&self) -> Result<Connection, Failed> {
+    async fn connect(&self) -> Result<Box<Connection>, Failed> {
         let Self { request, .. } = *self;
         let connect_ms = self.deadlines.connect_ms;
         self.timer.arm_before(connect_ms, self.latest_ms);

@@ -34,7 +34,7 @@ use tries::Tries;
 
 /// An upstream's reply whose head is there.
 pub(crate) struct Begun {
-    pub(crate) connection: Connection,
+    pub(crate) connection: Box<Connection>,
     pub(crate) origin: Rc<Origin>,
     pub(crate) place: Place,
     pub(crate) progress_ms: u32,
@@ -63,9 +63,9 @@ struct Asked {
 /// How a place answered.
 enum Answer {
     /// With a reply that is to be passed on.
-    Reply(Box<Begun>),
+    Reply(Begun),
     /// That it did not do it.
-    Refused(Box<Begun>, Refused),
+    Refused(Begun, Refused),
     /// It was not reached, or says that it has not begun.
     Unsent(Rejection),
     /// Not, and nobody knows what it did.
@@ -92,7 +92,7 @@ pub(crate) async fn first_byte(
     _: &Admission,
     plan: &Plan,
     screened: &Screened,
-) -> Result<Box<Begun>, Rejection> {
+) -> Result<Begun, Rejection> {
     fail_point!("send");
     let loaded = Rc::clone(&x.loaded);
     let Some(asked) = loaded.snapshot.routes.get(plan.route.index) else {
@@ -166,14 +166,14 @@ impl Sender<'_> {
         x.facts.sent = Some(sent);
         x.facts.first_byte = Some(first_byte);
         let status = connection.head.status;
-        let mut begun = Box::new(Begun {
+        let mut begun = Begun {
             connection,
             origin: request.origin,
             progress_ms: self.deadlines(x, &place).progress_ms,
             latest_ms: self.latest_ms,
             used_up: false,
             place: place.clone(),
-        });
+        };
         if status < 400 {
             if self.asked.commit_point
                 && let Some(answer) = Box::pin(commit::wait(self, x, &mut begun)).await
@@ -199,7 +199,7 @@ impl Sender<'_> {
 }
 
 /// A stream that failed before it said anything.
-fn failed_first(begun: Box<Begun>, failure: commit::Failure) -> Answer {
+fn failed_first(begun: Begun, failure: commit::Failure) -> Answer {
     match failure {
         commit::Failure::Told => {
             count(&begun.place, ERROR_EVENT);
@@ -215,7 +215,7 @@ fn failed_first(begun: Box<Begun>, failure: commit::Failure) -> Answer {
 
 impl Begun {
     /// Another reply is passed on instead; the connection may serve another request if this one has come whole.
-    fn discard(mut self: Box<Self>, x: &Exchange) {
+    fn discard(mut self, x: &Exchange) {
         let whole = refusal::is_whole(&self.connection);
         x.worker.buffers.give(std::mem::take(&mut self.connection.buffer));
         if whole && self.connection.head.keep_alive && !self.connection.spoiled {

@@ -33,7 +33,7 @@ pub(super) struct Tries<'a> {
     /// Why the next attempt is made; index into [`crate::telemetry::bank::RETRY_REASONS`].
     reason: Option<usize>,
     /// The latest refusal: what the client gets if nobody does better.
-    held: Option<Box<Begun>>,
+    held: Option<Begun>,
     last: Option<Rejection>,
     /// Until a place that is left alone may be asked.
     opens_in_ms: Option<u64>,
@@ -203,7 +203,7 @@ impl<'a> Tries<'a> {
     }
 
     /// The place says that it did not do it.
-    pub(super) fn was_refused(&mut self, x: &Exchange, begun: Box<Begun>, refused: Refused) {
+    pub(super) fn was_refused(&mut self, x: &Exchange, begun: Begun, refused: Refused) {
         self.reason = Some(if refused.is_event { ERROR_EVENT } else { REFUSED });
         self.counted += 1;
         let place = begun.place.clone();
@@ -254,7 +254,7 @@ impl<'a> Tries<'a> {
     ///
     /// # Errors
     /// 502, 503 or 504.
-    pub(super) fn give_up(self, x: &mut Exchange) -> Result<Box<Begun>, Rejection> {
+    pub(super) fn give_up(self, x: &mut Exchange) -> Result<Begun, Rejection> {
         if let Some(mut begun) = self.held {
             begun.used_up = x.facts.attempts.get() > 1;
             x.facts.place = Some(begun.place.clone());

@@ -49,7 +49,7 @@ pub(crate) fn relay(x: Exchange, _: Admission, source: Source) -> Reply {
     match source {
         Source::Own(own) => from_own(x, own),
         Source::Stored(stored) => from_stored(x, stored),
-        Source::Upstream(begun, flight) => from_upstream(x, *begun, flight),
+        Source::Upstream(begun, flight) => from_upstream(x, begun, flight),
     }
 }
 

@@ -88,7 +88,7 @@ enum Decoder {
 
 /// See the module.
 pub(crate) struct Relay {
-    connection: Connection,
+    connection: Box<Connection>,
     origin: Rc<Origin>,
     decoder: Decoder,
     /// First byte of the buffer that was not looked at.
