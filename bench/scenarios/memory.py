@@ -110,6 +110,7 @@ def _ask(connection: socket.socket, request: bytes) -> None:
 def _drain(connections: list[socket.socket], gateway: Running) -> float:
     """Reads every stream to its end; returns the most memory seen while all of them were open."""
     seen = dict.fromkeys(range(len(connections)), b"")
+    begun = set[int]()
     most, next_look, ended = 0.0, time.monotonic(), 0
     with selectors.DefaultSelector() as selector:
         for at, connection in enumerate(connections):
@@ -120,6 +121,9 @@ def _drain(connections: list[socket.socket], gateway: Running) -> float:
                 raise BenchError("the streams stand still")
             for key, _ in ready:
                 read = connections[key.data].recv(65536)
+                if key.data not in begun and not read.startswith(b"HTTP/1.1 200 "):
+                    raise BenchError(f"a stream did not begin: {read[:400]!r}")
+                begun.add(key.data)
                 seen[key.data] = (seen[key.data] + read)[-5:]
                 if seen[key.data] == b"0\r\n\r\n":
                     ended += 1

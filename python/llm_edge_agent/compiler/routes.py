@@ -52,6 +52,7 @@ def compile_route(
             route.breaker, has_alternative=len(route.targets) > 1 or bool(route.fallbacks)
         ),
         commit_point=route.commit_point,
+        ask_usage=route.ask_usage,
         hedge=compile_hedge(route.hedge),
     )
 
@@ -81,6 +82,7 @@ def _route(
         retry=compile_retry(retry),
         breaker=None,
         commit_point=False,
+        ask_usage=False,
         hedge=None,
         policy_hash=_policy_hash(targets, providers),
     )

@@ -180,6 +180,7 @@ class RouteDoc(_Doc, frozen=True, kw_only=True):
     retry: RetryDoc
     breaker: BreakerDoc | None
     commit_point: bool
+    ask_usage: bool
     hedge: HedgeDoc | None
     policy_hash: str
 

@@ -18,6 +18,7 @@ pub mod http1;
 pub mod dialect;
 pub mod scan;
 pub mod sse;
+pub mod stream_usage;
 pub mod surface;
 pub mod tap;
 

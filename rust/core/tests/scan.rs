@@ -7,7 +7,8 @@
 )]
 
 use llm_edge_core::rejection::Code;
-use llm_edge_core::scan::{Scan, ScanErrorKind, escape_json, scan, splice_model};
+use llm_edge_core::scan::{Edit, Scan, ScanErrorKind, escape_json, scan, splice};
+use llm_edge_core::span::Span;
 use llm_edge_core::surface::Dialect;
 
 fn chat(body: &str) -> Result<Scan, ScanErrorKind> {
@@ -213,9 +214,12 @@ fn members_that_cannot_change_the_reply_are_named_whole() {
 fn splicing_the_model_changes_the_model_and_no_other_byte() {
     let body = br#"{"a":1,"model":"team\/x","z":[ ]}"#;
     let found = scan(body, Dialect::OpenaiChat).unwrap();
-    let (before, after) = splice_model(body, &found.model.unwrap());
-    let mut spliced = before.to_vec();
-    escape_json(&mut spliced, "new\"model");
-    spliced.extend_from_slice(after);
-    assert_eq!(spliced, br#"{"a":1,"model":"new\"model","z":[ ]}"#);
+    let mut text = Vec::new();
+    escape_json(&mut text, "new\"model");
+    let edit = Edit { span: found.model.unwrap().raw, text: &text };
+    assert_eq!(splice(body, Some(edit), None).concat(), br#"{"a":1,"model":"new\"model","z":[ ]}"#);
+    let second = Edit { span: Span::new(1, 6), text: b"\"b\":2" };
+    let both = br#"{"b":2,"model":"new\"model","z":[ ]}"#;
+    assert_eq!(splice(body, Some(edit), Some(second)).concat(), both.as_slice());
+    assert_eq!(splice(body, None, None).concat(), body.as_slice());
 }

@@ -23,8 +23,9 @@ use llm_edge_core::snapshot::Limits;
 use crate::telemetry::bank::OVERHEAD_US;
 use crate::worker::Worker;
 
-/// How long the queue must stand at its limit before requests are refused for it.
-const STANDING_MS: u64 = 100;
+/// How long the queue must stand at its limit before requests are refused for it: a thousand streams
+/// that begin at the same moment need a tenth to a quarter of a second of a worker.
+const STANDING_MS: u64 = 500;
 /// How long nothing must have been refused for the queue until it is no longer measured at every turn.
 const CALM_MS: u64 = 2_000;
 /// What a timer may be late by itself: it counts whole milliseconds.
@@ -272,17 +273,17 @@ mod tests {
         let pressure = Pressure::default();
         let (max, start) = (Duration::from_millis(10), Instant::now());
         let at = |ms| start + Duration::from_millis(ms);
-        for ms in [0, 50, 90] {
+        for ms in [0, 250, 450] {
             pressure.measured(Duration::from_millis(60), at(ms), max);
         }
-        pressure.measured(Duration::ZERO, at(99), max);
-        pressure.measured(Duration::from_millis(60), at(110), max);
+        pressure.measured(Duration::ZERO, at(499), max);
+        pressure.measured(Duration::from_millis(60), at(510), max);
         assert_eq!(refused_of_a_thousand(&pressure, 9), 0);
-        pressure.measured(Duration::from_millis(10), at(211), max);
-        pressure.measured(Duration::from_millis(5), at(220), max);
+        pressure.measured(Duration::from_millis(10), at(1011), max);
+        pressure.measured(Duration::from_millis(5), at(1020), max);
         assert_eq!(refused_of_a_thousand(&pressure, 9), 500);
         assert_eq!(pressure.sheds(9).or(pressure.sheds(9)), Some(Shed::Queue));
-        pressure.measured(Duration::from_micros(7500), at(221), max);
+        pressure.measured(Duration::from_micros(7500), at(1021), max);
         assert_eq!(refused_of_a_thousand(&pressure, 9), 1000);
         assert_eq!(refused_of_a_thousand(&pressure, 8), 0, "few requests that are long");
     }
@@ -292,13 +293,13 @@ mod tests {
         let pressure = Pressure::default();
         let (max, start) = (Duration::from_millis(10), Instant::now());
         let at = |ms| start + Duration::from_millis(ms);
-        for ms in [0, 100, 120] {
+        for ms in [0, 500, 520] {
             pressure.measured(max, at(ms), max);
         }
-        pressure.measured(Duration::ZERO, at(2100), max);
+        pressure.measured(Duration::ZERO, at(2500), max);
         assert!(pressure.alert_until.get().is_some());
         assert_eq!(refused_of_a_thousand(&pressure, 9), 0);
-        pressure.measured(Duration::ZERO, at(2121), max);
+        pressure.measured(Duration::ZERO, at(2521), max);
         assert!(pressure.alert_until.get().is_none());
     }
 

@@ -3,7 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use llm_edge_core::scan::{Scan, escape_json, scan, splice_model};
+use llm_edge_core::scan::{Edit, Scan, escape_json, scan, splice};
+use llm_edge_core::stream_usage;
 use llm_edge_core::surface::Dialect;
 use serde_json::{Map, Value};
 
@@ -38,16 +39,17 @@ fuzz_target!(|input: (u8, &[u8])| {
         }
     }
     if let Some(text) = found.model {
-        let (before, after) = splice_model(body, &text);
-        let mut spliced = before.to_vec();
-        escape_json(&mut spliced, "a\"b\\\u{1}ü");
-        spliced.extend_from_slice(after);
+        let mut name = Vec::new();
+        escape_json(&mut name, "a\"b\\\u{1}ü");
+        let usage = stream_usage::ask(body, dialect, &found);
+        let spliced = splice(body, Some(Edit { span: text.raw, text: &name }), usage).concat();
         let again = scan(&spliced, dialect).expect("a spliced body is as good as the old one");
         assert_eq!(model(&again, &spliced).as_deref(), Some("a\"b\\\u{1}ü"));
         assert_eq!(
             (again.stream, again.max_tokens, again.tools),
             (found.stream, found.max_tokens, found.tools)
         );
+        assert_eq!(again.include_usage, if usage.is_some() { Some(true) } else { found.include_usage });
     }
 });
 

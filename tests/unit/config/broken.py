@@ -560,6 +560,11 @@ BROKEN = [
         "@:6: routes.chat.hedge.spend_percent: `200` is above 100",
     ),
     Broken(
+        "ask_usage_type",
+        route(CHAT + "    ask_usage: always\n"),
+        "@:6: routes.chat.ask_usage: expected",
+    ),
+    Broken(
         "commit_point_type",
         route(CHAT + "    commit_point: 1\n"),
         "@:6: routes.chat.commit_point: expected",

@@ -77,7 +77,7 @@ pub(crate) fn snapshot(port: u16) -> Value {
         json!({
             "name": name, "strategy": "round_robin", "targets": targets, "cache": cache,
             "deadlines": deadlines, "fallbacks": [], "retry": retry, "breaker": null,
-            "commit_point": false, "hedge": null, "policy_hash": name,
+            "commit_point": false, "ask_usage": false, "hedge": null, "policy_hash": name,
         })
     };
     json!({

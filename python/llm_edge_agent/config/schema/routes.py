@@ -83,6 +83,15 @@ class Route(Area, frozen=True, kw_only=True):
         bool,
         Meta(description="Hold a stream until it says something; an error before fails over."),
     ] = False
+    ask_usage: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Ask upstreams for the usage of streams whose client did not, "
+                "and take it out of the client's stream."
+            )
+        ),
+    ] = False
     hedge: Annotated[
         Hedge | None, Meta(description="A second attempt beside a slow first one; off when absent.")
     ] = None

@@ -38,4 +38,5 @@ pub(super) const FACTS: Facts = Facts {
         cache_write: &["cache_creation_input_tokens"],
         reasoning: &[],
     },
+    usage_on_request: false,
 };

@@ -95,6 +95,8 @@ pub struct Facts {
     pub usage_at: &'static [Path],
     /// Where the usage object keeps its numbers.
     pub usage: UsagePaths,
+    /// Whether a stream tells its usage only where `stream_options.include_usage` asks for it.
+    pub usage_on_request: bool,
 }
 
 const fn refusal(status: u16, disposition: Disposition) -> Refusal {

@@ -37,4 +37,5 @@ pub(super) const FACTS: Facts = Facts {
     content: Content::Choice("delta"),
     usage_at: &[&["usage"], &["x_groq", "usage"]],
     usage: USAGE,
+    usage_on_request: true,
 };

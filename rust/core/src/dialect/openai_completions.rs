@@ -21,4 +21,5 @@ pub(super) const FACTS: Facts = Facts {
     content: Content::Choice("text"),
     usage_at: &[&["usage"]],
     usage: openai_chat::USAGE,
+    usage_on_request: true,
 };

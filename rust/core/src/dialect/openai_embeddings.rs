@@ -11,4 +11,5 @@ pub(super) const FACTS: Facts = Facts {
     content: Content::None,
     usage_at: &[&["usage"]],
     usage: openai_chat::USAGE,
+    usage_on_request: false,
 };

@@ -34,4 +34,5 @@ pub(super) const FACTS: Facts = Facts {
         cache_write: &[],
         reasoning: &["output_tokens_details", "reasoning_tokens"],
     },
+    usage_on_request: false,
 };

@@ -21,10 +21,11 @@ mod skip;
 mod text;
 
 pub(crate) use members::{Members, whole_number};
+pub(crate) use skip::white_space;
 
 pub use error::{ScanError, ScanErrorKind};
 pub use skip::DEPTH_MAX;
-pub use text::{Text, escape_json, splice_model};
+pub use text::{Edit, Text, escape_json, splice};
 
 use crate::dialect::{Dialect, Field, facts};
 use crate::span::Span;
@@ -45,6 +46,8 @@ pub struct Scan {
     pub max_tokens: Option<u64>,
     /// `stream_options.include_usage`; `None` when absent or null.
     pub include_usage: Option<bool>,
+    /// The value of `stream_options`, null included.
+    pub stream_options: Option<Span>,
     /// Whether `tools` is an array with something in it.
     pub tools: bool,
     /// Members that cannot change the reply.
@@ -108,7 +111,10 @@ pub fn scan(body: &[u8], dialect: Dialect) -> Result<Scan, ScanError> {
                     (found.max_tokens, rank_taken) = (limit, Some(rank));
                 }
             }
-            Field::StreamOptions => found.include_usage = include_usage(body, &member, name)?,
+            Field::StreamOptions => {
+                found.include_usage = include_usage(body, &member, name)?;
+                found.stream_options = Some(Span::new(member.value_start, member.value_end));
+            }
             Field::Tools => found.tools = member.filled_array(body, name)?,
             Field::Irrelevant => found.irrelevant.push(Span::new(member.start, member.value_end)),
             Field::Content => {}
@@ -118,10 +124,18 @@ pub fn scan(body: &[u8], dialect: Dialect) -> Result<Scan, ScanError> {
     Ok(found)
 }
 
+/// The member of `stream_options` that is acted on.
+const OPTIONS: &[(&str, Field)] = &[("include_usage", Field::Content)];
+
+/// The place of the value if `member`, of `stream_options`, is `include_usage`.
+pub(crate) fn included_usage(body: &[u8], member: &Member) -> Option<Span> {
+    let is_it = matches!(member.field(body, OPTIONS), Ok(Some(_)));
+    is_it.then(|| Span::new(member.value_start, member.value_end))
+}
+
 /// Reads `include_usage` out of the value of `stream_options`.
 fn include_usage(body: &[u8], options: &Member, name: &'static str) -> Result<Option<bool>, ScanError> {
     const INCLUDE_USAGE: &str = "stream_options.include_usage";
-    const FIELDS: &[(&str, Field)] = &[("include_usage", Field::Content)];
     if options.is_null(body) {
         return Ok(None);
     }
@@ -131,7 +145,7 @@ fn include_usage(body: &[u8], options: &Member, name: &'static str) -> Result<Op
     let mut found = None;
     let mut seen = false;
     while let Some(member) = members.next()? {
-        if member.field(body, FIELDS)?.is_none() {
+        if member.field(body, OPTIONS)?.is_none() {
             continue;
         }
         if seen {

@@ -13,7 +13,7 @@ const SHORT_STRING_BYTES: usize = 24;
 
 /// The first byte at or behind `at` that is not JSON white space.
 #[inline]
-pub(super) fn white_space(body: &[u8], mut at: usize) -> usize {
+pub(crate) fn white_space(body: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = body.get(at) {
         at += 1;
     }

@@ -94,12 +94,30 @@ pub(super) fn fold_case(ch: char) -> char {
     }
 }
 
-/// The two slices of `body` around the text of `model`: what is written between them becomes the model.
-/// Escape it with [`escape_json`]; the quotes stay.
-pub fn splice_model<'a>(body: &'a [u8], model: &Text) -> (&'a [u8], &'a [u8]) {
-    let before = body.get(..model.raw.start as usize).unwrap_or(body);
-    let after = body.get(model.raw.end as usize..).unwrap_or_default();
-    (before, after)
+/// A change of a body: `text` stands where `span` was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edit<'a> {
+    /// What goes; empty where something is only put in.
+    pub span: Span,
+    /// What comes, as it must stand in the body: the text of a string escaped by [`escape_json`].
+    pub text: &'a [u8],
+}
+
+/// The pieces of `body` with up to two changes, which do not overlap, made to it; nothing is copied.
+pub fn splice<'a>(body: &'a [u8], one: Option<Edit<'a>>, other: Option<Edit<'a>>) -> [&'a [u8]; 5] {
+    let (first, second) = match (one, other) {
+        (Some(one), Some(other)) if other.span.start < one.span.start => (Some(other), Some(one)),
+        (None, other) => (other, None),
+        in_order => in_order,
+    };
+    let Some(first) = first else { return [body, &[], &[], &[], &[]] };
+    let piece = |from: u32, to: usize| body.get(from as usize..to).unwrap_or_default();
+    let before = piece(0, first.span.start as usize);
+    let Some(second) = second else {
+        return [before, first.text, piece(first.span.end, body.len()), &[], &[]];
+    };
+    let between = piece(first.span.end, second.span.start as usize);
+    [before, first.text, between, second.text, piece(second.span.end, body.len())]
 }
 
 /// Appends `text` as it must stand between the quotes of a JSON string (RFC 8259 §7).

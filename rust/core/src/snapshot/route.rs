@@ -28,6 +28,8 @@ pub struct Route {
     /// Whether a stream goes to the client only once it has said something, so that an error told before
     /// that can still be answered by another target.
     pub commit_point: bool,
+    /// Whether streams are asked for their usage although their client did not ask.
+    pub ask_usage: bool,
     /// When a second attempt is started beside the first; `None`: never.
     pub hedge: Option<hedge::Policy>,
     /// Hash of everything in the route that shapes a reply; part of the cache key.
@@ -115,6 +117,7 @@ pub(super) struct RouteDoc {
     retry: retry::Policy,
     breaker: Option<breaker::Policy>,
     commit_point: bool,
+    ask_usage: bool,
     hedge: Option<hedge::Policy>,
     policy_hash: String,
 }
@@ -166,6 +169,7 @@ impl RouteDoc {
             retry: self.retry,
             breaker: self.breaker,
             commit_point: self.commit_point,
+            ask_usage: self.ask_usage,
             hedge: self.hedge,
             policy_hash: self.policy_hash,
         })

@@ -9,7 +9,7 @@ use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::snapshot::Deadlines;
 
 use super::super::guard::Screened;
-use super::request::Request;
+use super::request::{PIECES, Request};
 use crate::backends::upstream::{Connection, ReadError};
 use crate::deadlines::Timer;
 use crate::exchange::Exchange;
@@ -118,14 +118,18 @@ impl Attempt<'_> {
 
     async fn write(&self, connection: &mut Connection) -> Result<(), Failed> {
         let Self { x, request, .. } = *self;
-        let mut slices =
-            [IoSlice::new(&request.head), IoSlice::new(&[]), IoSlice::new(&[]), IoSlice::new(&[])];
+        let mut slices = [IoSlice::new(&[]); 1 + PIECES];
         let mut count = 1;
+        if let Some(first) = slices.first_mut() {
+            *first = IoSlice::new(&request.head);
+        }
         if !request.joined {
-            let [before, name, after] = request.pieces(x, self.screened);
-            slices =
-                [IoSlice::new(&request.head), IoSlice::new(before), IoSlice::new(name), IoSlice::new(after)];
-            count = slices.len();
+            let pieces = request.pieces(x, self.screened);
+            for (slice, piece) in slices.iter_mut().skip(1).zip(pieces.into_iter().filter(|p| !p.is_empty()))
+            {
+                *slice = IoSlice::new(piece);
+                count += 1;
+            }
         }
         let slices = slices.get_mut(..count).unwrap_or_default();
         match self.timer.limit(connection.send(slices, &x.loaded.upstream_head_limits)).await {

@@ -132,7 +132,7 @@ fn beside(x: &Exchange, sender: &Sender<'_>, tries: &mut Tries<'_>, first: &Aske
         tell(route, CAPPED);
         return None;
     }
-    let request = Request::write(x, sender.head, &place, sender.screened)?;
+    let request = Request::write(x, sender.head, &place, sender.screened, sender.asked)?;
     Some(Asked { place, permit, request })
 }
 

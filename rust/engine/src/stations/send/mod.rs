@@ -42,6 +42,8 @@ pub(crate) struct Begun {
     pub(crate) latest_ms: u64,
     /// It is a refusal after which we have asked again in vain.
     pub(crate) used_up: bool,
+    /// We have asked for the stream's usage, not the client.
+    pub(crate) usage_asked: bool,
 }
 
 /// What is the same for all attempts of one request.
@@ -129,7 +131,7 @@ impl Sender<'_> {
     /// Writes the request for a place; `None` where that has lost its credential.
     fn prepare(&self, x: &mut Exchange, place: Place, permit: Permit) -> Result<Option<Asked>, Rejection> {
         request::check_segment(x, self.head, &place, self.screened)?;
-        let request = Request::write(x, self.head, &place, self.screened);
+        let request = Request::write(x, self.head, &place, self.screened, self.asked);
         x.facts.place = Some(place.clone());
         Ok(request.map(|request| Asked { place, permit, request }))
     }
@@ -148,6 +150,7 @@ impl Sender<'_> {
     /// Understands how an attempt ended; its breaker, its credential and the counters hear of it.
     async fn judge(&self, x: &mut Exchange, asked: Asked, result: Result<Replied, Failed>) -> Answer {
         let Asked { place, permit, request } = asked;
+        let usage_asked = request.asks_usage();
         x.worker.buffers.give(request.head);
         let Replied { connection, sent, first_byte } = match result {
             Ok(replied) => replied,
@@ -167,6 +170,7 @@ impl Sender<'_> {
         x.facts.first_byte = Some(first_byte);
         let status = connection.head.status;
         let mut begun = Begun {
+            usage_asked,
             connection,
             origin: request.origin,
             progress_ms: self.deadlines(x, &place).progress_ms,

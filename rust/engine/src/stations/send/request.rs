@@ -4,9 +4,10 @@ use std::rc::Rc;
 
 use llm_edge_core::http1::{Known, write};
 use llm_edge_core::rejection::{Code, Rejection};
-use llm_edge_core::scan::{Text, escape_json, splice_model};
-use llm_edge_core::snapshot::{ModelName, PathTemplate};
+use llm_edge_core::scan::{Edit, Text, escape_json, splice};
+use llm_edge_core::snapshot::{ModelName, PathTemplate, Route};
 use llm_edge_core::span::Span;
+use llm_edge_core::stream_usage;
 
 use super::super::guard::Screened;
 use super::super::head::Head;
@@ -14,6 +15,9 @@ use crate::backends::upstream::Origin;
 use crate::buffers::JOIN_BYTES_MAX;
 use crate::exchange::Exchange;
 use crate::loaded::{LoadedProvider, Place};
+
+/// Most pieces that a body is sent in.
+pub(super) const PIECES: usize = 5;
 
 /// A request as it goes to one target.
 pub(super) struct Request {
@@ -25,13 +29,22 @@ pub(super) struct Request {
     /// Request line and fields, ended by the empty line.
     pub(super) head: Vec<u8>,
     model: Name,
+    /// The client's stream is asked for its usage, and the client did not ask.
+    usage: Option<Edit<'static>>,
     /// The body is in `head` too.
     pub(super) joined: bool,
 }
 
 impl Request {
-    /// `None` when the target's provider does not serve the operation, or has lost its credential.
-    pub(super) fn write(x: &Exchange, head: &Head, place: &Place, screened: &Screened) -> Option<Self> {
+    /// `None` when the target's provider does not serve the operation, or has lost its credential. `asked` is
+    /// the route whose rules hold.
+    pub(super) fn write(
+        x: &Exchange,
+        head: &Head,
+        place: &Place,
+        screened: &Screened,
+        asked: &Route,
+    ) -> Option<Self> {
         let snapshot = &x.loaded.snapshot;
         let target = place.target(snapshot)?;
         let template = snapshot.providers.get(target.provider)?.path(head.operation)?;
@@ -51,8 +64,13 @@ impl Request {
             }
             ModelName::Rest => Name::Own(escaped(name_for(&target.model, &written.decode(body).ok()?))),
         };
-        let (before, name, after) = model.pieces(body, &written);
-        let sent_len = before.len() + name.len() + after.len();
+        let usage = if asked.ask_usage {
+            head.operation.dialect().and_then(|dialect| stream_usage::ask(body, dialect, &envelope.scan))
+        } else {
+            None
+        };
+        let pieces = splice(body, model.edit(body, &written), usage);
+        let sent_len: usize = pieces.iter().map(|piece| piece.len()).sum();
         let mut out = x.worker.buffers.take();
         write_line(&mut out, x, head, template, &target.model, &envelope.scan.model?, body);
         out.extend_from_slice(&provider.fixed_fields);
@@ -76,9 +94,9 @@ impl Request {
         out.extend_from_slice(b"\r\n\r\n");
         let joined = out.len() + sent_len <= JOIN_BYTES_MAX;
         if joined {
-            out.extend_from_slice(before);
-            out.extend_from_slice(name);
-            out.extend_from_slice(after);
+            for piece in pieces {
+                out.extend_from_slice(piece);
+            }
         }
         Some(Self {
             provider: Rc::clone(&provider.name),
@@ -86,6 +104,7 @@ impl Request {
             credential: used,
             head: out,
             model,
+            usage,
             joined,
         })
     }
@@ -93,11 +112,16 @@ impl Request {
 
 impl Request {
     /// The body as it is sent, in pieces.
-    pub(super) fn pieces<'a>(&'a self, x: &'a Exchange, screened: &Screened) -> [&'a [u8]; 3] {
+    pub(super) fn pieces<'a>(&'a self, x: &'a Exchange, screened: &Screened) -> [&'a [u8]; PIECES] {
         let envelope = screened.envelope();
-        let Some(written) = &envelope.scan.model else { return [&[]; 3] };
-        let (before, name, after) = self.model.pieces(envelope.body.of(&x.input), written);
-        [before, name, after]
+        let body = envelope.body.of(&x.input);
+        let name = envelope.scan.model.as_ref().and_then(|written| self.model.edit(body, written));
+        splice(body, name, self.usage)
+    }
+
+    /// Whether the stream tells its usage although its client did not ask for it.
+    pub(super) fn asks_usage(&self) -> bool {
+        self.usage.is_some()
     }
 }
 
@@ -112,15 +136,14 @@ enum Name {
 }
 
 impl Name {
-    /// The body as it is sent: what is before the name, the name, what is after it.
-    fn pieces<'a>(&'a self, body: &'a [u8], written: &Text) -> (&'a [u8], &'a [u8], &'a [u8]) {
-        let name = match self {
-            Self::Written => return (body, &[], &[]),
+    /// What has to be changed in the body, if anything has.
+    fn edit<'a>(&'a self, body: &'a [u8], written: &Text) -> Option<Edit<'a>> {
+        let text = match self {
+            Self::Written => return None,
             Self::Part(part) => part.of(body),
             Self::Own(name) => name,
         };
-        let (before, after) = splice_model(body, written);
-        (before, name, after)
+        Some(Edit { span: written.raw, text })
     }
 }
 

@@ -4,8 +4,12 @@
 //! and cost one question to the tap. Where one does not, payload is copied here, everything up to the last
 //! event's end is released, and the rest waits. Bounded: an event larger than [`HELD_BYTES_MAX`] passes as it
 //! comes, and from then on the stream does.
+//!
+//! Where the gateway has asked for usage and the client has not, every event is held until it is whole, and
+//! goes without what came only because of that ([`stream_usage`]); there `limits.event_bytes_max` is the bound.
 
 use llm_edge_core::http1::{Chunked, Step};
+use llm_edge_core::stream_usage::{self, Kept};
 
 use super::relay::{Run, RunKind};
 
@@ -15,14 +19,63 @@ const HELD_BYTES_MAX: usize = 256 * 1024;
 /// See the module.
 pub(super) struct Holdback {
     on: bool,
+    takes_out_usage: bool,
     held: Vec<u8>,
+    /// So many bytes of what is held are known to end no event.
+    looked: usize,
     released: Vec<u8>,
     has_released: bool,
 }
 
 impl Holdback {
-    pub(super) fn new(on: bool) -> Self {
-        Self { on, held: Vec::new(), released: Vec::new(), has_released: false }
+    /// `takes_out_usage` where the gateway has asked for the usage of this stream, and the client has not.
+    pub(super) fn new(on: bool, takes_out_usage: bool) -> Self {
+        Self {
+            on,
+            takes_out_usage: on && takes_out_usage,
+            held: Vec::new(),
+            looked: 0,
+            released: Vec::new(),
+            has_released: false,
+        }
+    }
+
+    /// See the module.
+    pub(super) fn takes_out_usage(&self) -> bool {
+        self.takes_out_usage
+    }
+
+    /// Takes the payload of the runs, and releases what is the client's of the whole events there are.
+    pub(super) fn take_out_usage(&mut self, buffer: &[u8], runs: &[Run]) {
+        self.append(buffer, runs);
+        let Self { held, released, looked, .. } = self;
+        let mut start = 0;
+        while let Some(end) = first_event_end(held, start + *looked) {
+            let event = held.get(start..end).unwrap_or_default();
+            match stream_usage::kept(event) {
+                Kept::Whole => released.extend_from_slice(event),
+                Kept::Without(out) => {
+                    released.extend_from_slice(event.get(..out.start).unwrap_or_default());
+                    released.extend_from_slice(event.get(out.end..).unwrap_or_default());
+                }
+                Kept::Nothing => {}
+            }
+            start = end;
+            *looked = 0;
+        }
+        held.drain(..start);
+        *looked = held.len();
+        self.has_released = true;
+    }
+
+    /// What is held.
+    pub(super) fn held(&self) -> &[u8] {
+        &self.held
+    }
+
+    /// Releases what is held besides what was.
+    pub(super) fn release_held(&mut self) {
+        self.released.append(&mut self.held);
     }
 
     /// Whether something is kept back.
@@ -112,16 +165,31 @@ fn append_payload(out: &mut Vec<u8>, chunks: &[u8]) {
     }
 }
 
+/// One past the first empty line that ends at or behind `from`.
+fn first_event_end(bytes: &[u8], mut from: usize) -> Option<usize> {
+    loop {
+        let at = from + memchr::memchr2(b'\n', b'\r', bytes.get(from..)?)?;
+        if closes_event(bytes, at) {
+            return Some(at + 1);
+        }
+        from = at + 1;
+    }
+}
+
+/// Whether the line end at `at` makes an empty line.
+fn closes_event(bytes: &[u8], at: usize) -> bool {
+    let before = bytes.get(..at).unwrap_or_default();
+    match bytes.get(at) {
+        Some(b'\n') => before.ends_with(b"\n") || before.ends_with(b"\r\n\r"),
+        _ => before.ends_with(b"\r"),
+    }
+}
+
 /// One past the last empty line; 0 when there is none. Looks from the end, where it is not far.
 fn last_event_end(bytes: &[u8]) -> usize {
     let mut end = bytes.len();
     while let Some(at) = bytes.get(..end).and_then(|head| memchr::memrchr2(b'\n', b'\r', head)) {
-        let before = bytes.get(..at).unwrap_or_default();
-        let closes = match bytes.get(at) {
-            Some(b'\n') => before.ends_with(b"\n") || before.ends_with(b"\r\n\r"),
-            _ => before.ends_with(b"\r"),
-        };
-        if closes {
+        if closes_event(bytes, at) {
             return at + 1;
         }
         end = at;
@@ -139,7 +207,7 @@ mod tests {
 
     #[test]
     fn whole_events_go_and_the_start_of_another_waits() {
-        let mut holdback = Holdback::new(true);
+        let mut holdback = Holdback::new(true, false);
         let first = b"data: 1\n\ndata: 2\r\n\r\ndat";
         assert!(holdback.take(first, &payload(first)));
         assert_eq!(holdback.released(), Some(&b"data: 1\n\ndata: 2\r\n\r\n"[..]));
@@ -167,6 +235,25 @@ mod tests {
     }
 
     #[test]
+    fn usage_goes_out_of_events_however_they_come() {
+        let stream = b"data: {\"choices\":[{}],\"usage\":null}\r\n\r\n: wait\n\n\
+            data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\ndata: [DONE]\n";
+        let without = b"data: {\"choices\":[{}]}\r\n\r\n: wait\n\ndata: [DONE]\n";
+        for size in 1..stream.len() {
+            let mut holdback = Holdback::new(true, true);
+            let mut got = Vec::new();
+            for piece in stream.chunks(size) {
+                holdback.take_out_usage(piece, &payload(piece));
+                got.extend_from_slice(holdback.released().unwrap());
+                holdback.clear_released();
+            }
+            holdback.release_held();
+            got.extend_from_slice(holdback.released.as_slice());
+            assert_eq!(got, without, "pieces of {size}");
+        }
+    }
+
+    #[test]
     fn an_event_grows_until_another_one_has_ended() {
         let mut size = EventSize::default();
         assert_eq!(
@@ -180,7 +267,7 @@ mod tests {
 
     #[test]
     fn an_event_beyond_the_bound_passes_and_so_does_all_after_it() {
-        let mut holdback = Holdback::new(true);
+        let mut holdback = Holdback::new(true, false);
         let big = vec![b'x'; HELD_BYTES_MAX + 1];
         assert!(holdback.take(&big, &payload(&big)));
         assert_eq!(holdback.released().map(<[u8]>::len), Some(big.len()));

@@ -115,7 +115,7 @@ pub(crate) struct Relay {
 
 impl Relay {
     pub(super) fn new(x: &Exchange, begun: Begun, keep: Option<(Keep, Vec<u8>)>) -> Self {
-        let Begun { connection, origin, progress_ms, latest_ms, .. } = begun;
+        let Begun { connection, origin, progress_ms, latest_ms, usage_asked, .. } = begun;
         let head = &connection.head;
         let decoder = match connection.end() {
             End::Declared(length) => Decoder::UntilEnd(length),
@@ -146,7 +146,7 @@ impl Relay {
             tap,
             payload,
             coded,
-            holdback: Holdback::new(payload == Payload::Sse && !coded),
+            holdback: Holdback::new(payload == Payload::Sse && !coded, usage_asked),
             event_size: EventSize::default(),
             status,
             progress_ms,
@@ -263,6 +263,9 @@ impl Relay {
         self.tap_runs();
         // A client that leaves now is still billed for what the upstream has reported.
         x.facts.usage = self.tap.usage();
+        if self.holdback.takes_out_usage() {
+            return self.advance_without_usage(x);
+        }
         // Asked before the tap's finish, which takes what is left for an event.
         let inside_event = !self.tap.between_events();
         let progress = match (self.complete, self.payload) {
@@ -271,6 +274,24 @@ impl Relay {
             (false, Payload::Json | Payload::Opaque) => Progress::More,
         };
         self.hold_back(matches!(progress, Progress::Whole), inside_event);
+        progress
+    }
+
+    /// The rest of an advance where the client did not ask for the usage that comes: events pass one by one.
+    fn advance_without_usage(&mut self, x: &mut Exchange) -> Progress {
+        let runs = self.runs.get(..self.run_count).unwrap_or_default();
+        self.holdback.take_out_usage(&self.connection.buffer, runs);
+        gather(&mut self.gathered, self.keep.as_ref(), self.holdback.released().unwrap_or_default());
+        let progress = if self.complete {
+            gather(&mut self.gathered, self.keep.as_ref(), self.holdback.held());
+            self.finish(x)
+        } else {
+            self.within_bounds(x)
+        };
+        if matches!(progress, Progress::Whole) {
+            self.holdback.release_held();
+        }
+        self.hand_out_released();
         progress
     }
 
@@ -316,7 +337,9 @@ impl Relay {
                 Step::Data { start, end } => {
                     let payload = buffer.get(start..end).unwrap_or_default();
                     self.tap.push_piece(payload, end > suspect);
-                    gather(&mut self.gathered, self.keep.as_ref(), payload);
+                    if !self.holdback.takes_out_usage() {
+                        gather(&mut self.gathered, self.keep.as_ref(), payload);
+                    }
                     if self.keep_chunks {
                         data = Some((start, end));
                     } else {
@@ -392,7 +415,9 @@ impl Relay {
             } else {
                 self.tap.push(payload);
             }
-            gather(&mut self.gathered, self.keep.as_ref(), payload);
+            if !self.holdback.takes_out_usage() {
+                gather(&mut self.gathered, self.keep.as_ref(), payload);
+            }
         }
     }
 
