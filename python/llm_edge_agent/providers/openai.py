@@ -5,7 +5,7 @@ Source: platform.openai.com API reference. Organisation and project headers pass
 
 from __future__ import annotations
 
-from llm_edge_agent.providers.spec import AuthSpec, ProviderSpec
+from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
 
 __all__ = ["OPENAI"]
 
@@ -14,11 +14,6 @@ OPENAI = ProviderSpec(
     title="OpenAI",
     base_url="https://api.openai.com/v1",
     key_env="OPENAI_API_KEY",
-    auth=AuthSpec(header="authorization", prefix="Bearer "),
-    operations={
-        "chat_completions": "/chat/completions",
-        "completions": "/completions",
-        "responses": "/responses",
-        "embeddings": "/embeddings",
-    },
+    auth=BEARER,
+    operations=openai_paths("chat_completions", "completions", "responses", "embeddings"),
 )

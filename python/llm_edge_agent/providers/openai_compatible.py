@@ -5,17 +5,14 @@ Which of the operations a server has is its own affair; its 404 comes back as it
 
 from __future__ import annotations
 
-import msgspec
-
-from llm_edge_agent.providers.openai import OPENAI
+from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
 
 __all__ = ["OPENAI_COMPATIBLE"]
 
-OPENAI_COMPATIBLE = msgspec.structs.replace(
-    OPENAI,
+OPENAI_COMPATIBLE = ProviderSpec(
     type="openai_compatible",
     title="OpenAI-compatible server",
-    base_url=None,
-    key_env=None,
     key_required=False,
+    operations=openai_paths("chat_completions", "completions", "responses", "embeddings"),
+    auth=BEARER,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["OPERATIONS", "AuthSpec", "ProviderSpec"]
+__all__ = ["BEARER", "OPERATIONS", "AuthSpec", "ProviderSpec", "openai_paths"]
 
 OPERATIONS = (
     "chat_completions",
@@ -27,6 +27,22 @@ class AuthSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     header: str
     prefix: str = ""
+
+
+BEARER = AuthSpec(header="authorization", prefix="Bearer ")
+
+_OPENAI_PATHS = {
+    "chat_completions": "/chat/completions",
+    "completions": "/completions",
+    "responses": "/responses",
+    "embeddings": "/embeddings",
+    "messages": "/messages",
+}
+
+
+def openai_paths(*operations: str) -> dict[str, str]:
+    """Operations at the paths where OpenAI has them below `/v1`, and Anthropic its messages."""
+    return {operation: _OPENAI_PATHS[operation] for operation in operations}
 
 
 class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):

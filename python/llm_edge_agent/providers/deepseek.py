@@ -1,0 +1,22 @@
+"""DeepSeek.
+
+Source: api-docs.deepseek.com. Its Anthropic API is below `/anthropic`. Blank lines before a
+document and comments in a stream keep the connection alive, and pass.
+"""
+
+from __future__ import annotations
+
+from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
+
+__all__ = ["DEEPSEEK"]
+
+DEEPSEEK = ProviderSpec(
+    type="deepseek",
+    title="DeepSeek",
+    base_url="https://api.deepseek.com",
+    base_url_endings=("/v1",),
+    key_env="DEEPSEEK_API_KEY",
+    operations=openai_paths("chat_completions")
+    | {"completions": "/beta/completions", "messages": "/anthropic/v1/messages"},
+    auth=BEARER,
+)

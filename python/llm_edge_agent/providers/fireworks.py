@@ -1,0 +1,19 @@
+"""Fireworks AI.
+
+Source: docs.fireworks.ai API reference. Models are called `accounts/…/models/…`.
+"""
+
+from __future__ import annotations
+
+from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
+
+__all__ = ["FIREWORKS"]
+
+FIREWORKS = ProviderSpec(
+    type="fireworks",
+    title="Fireworks AI",
+    base_url="https://api.fireworks.ai/inference/v1",
+    key_env="FIREWORKS_API_KEY",
+    operations=openai_paths("chat_completions", "completions", "responses", "embeddings"),
+    auth=BEARER,
+)

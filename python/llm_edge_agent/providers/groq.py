@@ -1,0 +1,20 @@
+"""Groq.
+
+Source: console.groq.com/docs, OpenAI compatibility. Usage and the error that stopped a stream come
+in `x_groq`, which the engine reads; `n` above 1, `logprobs` and `logit_bias` are refused there.
+"""
+
+from __future__ import annotations
+
+from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
+
+__all__ = ["GROQ"]
+
+GROQ = ProviderSpec(
+    type="groq",
+    title="Groq",
+    base_url="https://api.groq.com/openai/v1",
+    key_env="GROQ_API_KEY",
+    operations=openai_paths("chat_completions", "responses"),
+    auth=BEARER,
+)

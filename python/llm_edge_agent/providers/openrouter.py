@@ -1,0 +1,20 @@
+"""OpenRouter.
+
+Source: openrouter.ai/docs API reference. Serves Anthropic's messages too, with the same key. While
+a model is being found its streams hold comments, which pass.
+"""
+
+from __future__ import annotations
+
+from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
+
+__all__ = ["OPENROUTER"]
+
+OPENROUTER = ProviderSpec(
+    type="openrouter",
+    title="OpenRouter",
+    base_url="https://openrouter.ai/api/v1",
+    key_env="OPENROUTER_API_KEY",
+    operations=openai_paths("chat_completions", "completions", "responses", "messages"),
+    auth=BEARER,
+)

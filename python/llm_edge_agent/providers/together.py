@@ -1,0 +1,19 @@
+"""Together AI.
+
+Source: docs.together.ai, rate limits: 429 above the account's dynamic rate, 503 below it.
+"""
+
+from __future__ import annotations
+
+from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
+
+__all__ = ["TOGETHER"]
+
+TOGETHER = ProviderSpec(
+    type="together",
+    title="Together AI",
+    base_url="https://api.together.xyz/v1",
+    key_env="TOGETHER_API_KEY",
+    operations=openai_paths("chat_completions", "completions", "embeddings"),
+    auth=BEARER,
+)

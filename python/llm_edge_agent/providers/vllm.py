@@ -1,0 +1,21 @@
+"""vLLM.
+
+Source: docs.vllm.ai, online serving. Serves Anthropic's messages too; needs a key only where it was
+started with one.
+"""
+
+from __future__ import annotations
+
+from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
+
+__all__ = ["VLLM"]
+
+VLLM = ProviderSpec(
+    type="vllm",
+    title="vLLM",
+    key_required=False,
+    operations=openai_paths(
+        "chat_completions", "completions", "responses", "embeddings", "messages"
+    ),
+    auth=BEARER,
+)

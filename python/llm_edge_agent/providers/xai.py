@@ -1,0 +1,20 @@
+"""xAI.
+
+Source: docs.x.ai API reference. The limit is in requests per second, so a burst gets 429 though the
+minute's quota is not used up.
+"""
+
+from __future__ import annotations
+
+from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
+
+__all__ = ["XAI"]
+
+XAI = ProviderSpec(
+    type="xai",
+    title="xAI",
+    base_url="https://api.x.ai/v1",
+    key_env="XAI_API_KEY",
+    operations=openai_paths("chat_completions", "responses"),
+    auth=BEARER,
+)

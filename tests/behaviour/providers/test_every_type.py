@@ -1,0 +1,183 @@
+"""Each type of provider is asked where it listens, with its key where it looks for it."""
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from llm_edge_agent.providers import SPECS
+from tests.support.gateway import start
+from tests.support.hop import KEY, UPSTREAM_KEY, Hop, post
+from tests.support.upstream import Read, Send, Upstream, reply
+
+SURFACES = {
+    "chat_completions": ("/v1/chat/completions", {"messages": []}),
+    "completions": ("/v1/completions", {"prompt": "hello"}),
+    "responses": ("/v1/responses", {"input": "hello"}),
+    "embeddings": ("/v1/embeddings", {"input": "hello"}),
+    "messages": ("/v1/messages", {"messages": [], "max_tokens": 16}),
+    "count_tokens": ("/v1/messages/count_tokens", {"messages": []}),
+}
+# What follows the host in the provider's own base URL, and then the operation's whole path.
+WHERE = {
+    "openai": (
+        "/v1",
+        {
+            "chat_completions": "/v1/chat/completions",
+            "completions": "/v1/completions",
+            "responses": "/v1/responses",
+            "embeddings": "/v1/embeddings",
+        },
+    ),
+    "anthropic": (
+        "",
+        {"messages": "/v1/messages", "count_tokens": "/v1/messages/count_tokens"},
+    ),
+    "azure_openai": (
+        "",
+        {
+            "chat_completions": "/openai/v1/chat/completions",
+            "completions": "/openai/v1/completions",
+            "responses": "/openai/v1/responses",
+            "embeddings": "/openai/v1/embeddings",
+        },
+    ),
+    "gemini": (
+        "/v1beta",
+        {
+            "chat_completions": "/v1beta/openai/chat/completions",
+            "embeddings": "/v1beta/openai/embeddings",
+        },
+    ),
+    "mistral": (
+        "/v1",
+        {"chat_completions": "/v1/chat/completions", "embeddings": "/v1/embeddings"},
+    ),
+    "groq": (
+        "/openai/v1",
+        {
+            "chat_completions": "/openai/v1/chat/completions",
+            "responses": "/openai/v1/responses",
+        },
+    ),
+    "deepseek": (
+        "",
+        {
+            "chat_completions": "/chat/completions",
+            "completions": "/beta/completions",
+            "messages": "/anthropic/v1/messages",
+        },
+    ),
+    "xai": (
+        "/v1",
+        {"chat_completions": "/v1/chat/completions", "responses": "/v1/responses"},
+    ),
+    "together": (
+        "/v1",
+        {
+            "chat_completions": "/v1/chat/completions",
+            "completions": "/v1/completions",
+            "embeddings": "/v1/embeddings",
+        },
+    ),
+    "fireworks": (
+        "/inference/v1",
+        {
+            "chat_completions": "/inference/v1/chat/completions",
+            "completions": "/inference/v1/completions",
+            "responses": "/inference/v1/responses",
+            "embeddings": "/inference/v1/embeddings",
+        },
+    ),
+    "openrouter": (
+        "/api/v1",
+        {
+            "chat_completions": "/api/v1/chat/completions",
+            "completions": "/api/v1/completions",
+            "responses": "/api/v1/responses",
+            "messages": "/api/v1/messages",
+        },
+    ),
+    "perplexity": ("/v1", {"responses": "/v1/responses"}),
+    "ollama": (
+        "/v1",
+        {
+            "chat_completions": "/v1/chat/completions",
+            "completions": "/v1/completions",
+            "embeddings": "/v1/embeddings",
+        },
+    ),
+    "vllm": (
+        "/v1",
+        {
+            "chat_completions": "/v1/chat/completions",
+            "completions": "/v1/completions",
+            "responses": "/v1/responses",
+            "embeddings": "/v1/embeddings",
+            "messages": "/v1/messages",
+        },
+    ),
+    "openai_compatible": (
+        "/v1",
+        {
+            "chat_completions": "/v1/chat/completions",
+            "completions": "/v1/completions",
+            "responses": "/v1/responses",
+            "embeddings": "/v1/embeddings",
+        },
+    ),
+}
+HEADERS = {"anthropic": ("x-api-key", ""), "azure_openai": ("api-key", "")}
+BEARER = ("authorization", "Bearer ")
+
+
+@pytest.fixture(scope="module")
+def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
+    """A gateway with a provider of each type, all at one upstream."""
+    folder = tmp_path_factory.mktemp("types")
+    with Upstream() as upstream:
+        tree = {
+            "version": 1,
+            "keys": [{"name": "app", "key": KEY}],
+            "providers": {
+                name: {
+                    "type": name,
+                    "base_url": upstream.url + prefix,
+                    "api_key": UPSTREAM_KEY,
+                }
+                for name, (prefix, _) in WHERE.items()
+            },
+        }
+        path = folder / "llm-edge.json"
+        path.write_bytes(msgspec.json.encode(tree))
+        running = start(["serve", "--config", str(path), "--workers", "1"], folder)
+        try:
+            yield Hop(running, upstream)
+        finally:
+            running.stop()
+
+
+def test_no_type_is_forgotten() -> None:
+    assert set(WHERE) | {"mock"} == set(SPECS)
+
+
+@pytest.mark.parametrize("name", WHERE)
+def test_it_is_asked_where_it_listens(hop: Hop, name: str) -> None:
+    hop.upstream.always(Read(), Send(reply(b"{}")))
+    prefix, paths = WHERE[name]
+    official = SPECS[name].base_url
+    assert official is None or official.split("/", 3)[3:] == [prefix[1:]] * bool(prefix)
+    for operation, (path, fields) in SURFACES.items():
+        before = len(hop.upstream.requests)
+        answer = hop.ask(post(path, msgspec.json.encode({"model": f"{name}/m", **fields})))
+        seen = hop.upstream.requests[before:]
+        if operation not in paths:
+            assert (answer.status, seen) == (400, []), operation
+            continue
+        assert answer.status == 200, (operation, answer.body)
+        [got] = seen
+        assert got.request_line == f"POST {paths[operation]} HTTP/1.1"
+        header, before_key = HEADERS.get(name, BEARER)
+        assert got.headers[header] == before_key + UPSTREAM_KEY
+        assert KEY not in str(got.headers)
+        assert msgspec.json.decode(got.body)["model"] == "m"
