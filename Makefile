@@ -36,7 +36,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 RUST_SOURCES := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -name Cargo.toml -o -name build.rs \) -print)
 ENGINE_INPUTS := $(RUST_SOURCES) Cargo.toml $(wildcard Cargo.lock) pyproject.toml
-SHELL_SCRIPTS := .ci/run $(shell find scripts deployments -name '*.sh' 2>/dev/null)
+SHELL_SCRIPTS := .ci/run $(shell find scripts deployments bench/peers -name '*.sh' 2>/dev/null)
 YAML_FILES := .yamllint .hadolint.yaml $(shell find deployments -name '*.yaml' 2>/dev/null)
 
 .PHONY: help
@@ -117,6 +117,10 @@ chaos: $(STAMPS)/engine ## faults against the real gateway, every reply judged (
 chaos-short: $(STAMPS)/engine
 	@$(MAKE) --no-print-directory chaos CHAOS=short
 
+.PHONY: compare
+compare: $(STAMPS)/engine ## the oracle's faults against LiteLLM too; writes docs/operate/comparison.md
+	@scripts/compare.sh $(SEED)
+
 .PHONY: fuzz
 fuzz: $(STAMPS)/system-test ## a few seconds of each fuzz target (FUZZ_SECONDS=600 for a long run)
 	@scripts/fuzz.sh $(FUZZ_SECONDS)
@@ -192,6 +196,8 @@ lint-files: $(STAMPS)/engine
 	$(BIN)/yamllint --strict $(YAML_FILES)
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/python scripts/gen.py --check
+	$(BIN)/python -m bench.report --check
+	$(BIN)/python -m bench.peers.page --check
 
 .PHONY: lint-deps
 lint-deps: $(STAMPS)/venv

@@ -1,4 +1,4 @@
-"""Where the gateway asks for the usage of a stream, the client sees the stream it would have got."""
+"""Where the gateway asks for a stream's usage, its client sees the stream it would have got."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.support.upstream import Read, Send, chunk, stream_head
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
 PLAIN = [
-    b'data: {"id":"c","choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":null}]}\n\n',
+    b'data: {"id":"c","choices":[{"index":0,"delta":{"role":"assistant"}}]}\n\n',
     b": keep-alive\n\n",
     'data: {"id":"c","choices":[{"index":0,"delta":{"content":"你好"}}]}\n\n'.encode(),
 ]

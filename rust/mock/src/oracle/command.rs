@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::disconnect::{self, Disconnects};
-use super::gateway::Gateway;
+use super::gateway::{Gateway, Other};
 use super::run::{Report, Stage, play};
-use super::scenario::{Form, Plays, load};
+use super::scenario::{Form, Plays, Protocol, Window, load};
 use super::tls::Identity;
 use super::upstream::Oracle;
 
@@ -30,10 +30,17 @@ struct Options {
     clients: usize,
     work: PathBuf,
     result: Option<PathBuf>,
+    other: Option<PathBuf>,
+    dialects: Vec<String>,
+    share: u64,
 }
 
 const USAGE: &str = "llm-edge-chaos [--form short|long] [--seed N] [--gateway PROGRAM] [--folder tests/chaos] \
-    [--with FEATURE,FEATURE] [--only NAME] [--clients N] [--work FOLDER] [--result FILE]";
+    [--with FEATURE,FEATURE] [--only NAME] [--clients N] [--work FOLDER] [--result FILE] \
+    [--other PROGRAM] [--dialects DIALECT,DIALECT] [--share N]
+--other plays against another gateway: PROGRAM is started with the oracle's addresses as ours is and with PORT, where it \
+    must listen. Only scenarios of the gateway `base` over HTTP/1.1 are played, and replies judged by what they say.
+--share plays one in N replies of each scenario, at least one.";
 
 fn options(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_micros());
@@ -47,6 +54,9 @@ fn options(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
         clients: 96,
         work: PathBuf::from("target/chaos"),
         result: None,
+        other: None,
+        dialects: Vec::new(),
+        share: 1,
     };
     let mut arguments = arguments;
     while let Some(name) = arguments.next() {
@@ -68,6 +78,9 @@ fn options(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
             "--with" => options.with.extend(value()?.split(',').filter(|f| !f.is_empty()).map(str::to_owned)),
             "--only" => options.only = value()?,
             "--work" => options.work = value()?.into(),
+            "--other" => options.other = Some(value()?.into()),
+            "--share" => options.share = number(value()?)?.max(1),
+            "--dialects" => options.dialects.extend(value()?.split(',').map(str::to_owned)),
             "--result" => options.result = Some(value()?.into()),
             _ => return Err(format!("unknown option `{name}`. usage: {USAGE}")),
         }
@@ -105,6 +118,21 @@ async fn run(options: Options) -> io::Result<bool> {
         .map_err(io::Error::other)?;
     plays.scenarios.retain(|scenario| scenario.name.starts_with(&options.only));
     plays.aborts.retain(|abort| abort.name.starts_with(&options.only));
+    if options.other.is_some() {
+        keep_what_others_can(&mut plays);
+    }
+    if !options.dialects.is_empty() {
+        let wanted =
+            |dialect: super::ask::Dialect| options.dialects.iter().any(|name| name == dialect.name());
+        plays.scenarios.retain(|scenario| wanted(scenario.dialect));
+        plays.aborts.retain(|abort| wanted(abort.dialect));
+    }
+    for scenario in &mut plays.scenarios {
+        scenario.replies = scenario.replies.div_ceil(options.share);
+    }
+    for abort in &mut plays.aborts {
+        abort.count = abort.count.div_ceil(options.share);
+    }
     announce(&options, &plays)?;
     std::fs::create_dir_all(&options.work)?;
     let work = options.work.canonicalize()?;
@@ -112,6 +140,9 @@ async fn run(options: Options) -> io::Result<bool> {
     let oracle = Arc::new(Oracle::start(&identity, TARPITS)?);
     if tokio::net::TcpStream::connect(oracle.refused).await.is_ok() {
         return Err(io::Error::other("a connection that must be refused was accepted"));
+    }
+    if let Some(program) = options.other.clone() {
+        return against(&options, plays, &program, &oracle, &work, began).await;
     }
     let program = options.program.canonicalize().unwrap_or_else(|_| options.program.clone());
     let mut gateways = HashMap::new();
@@ -132,7 +163,13 @@ async fn run(options: Options) -> io::Result<bool> {
     let disconnects = disconnect::play(&plays.aborts, &peers, &oracle, options.seed).await?;
     let resets_owed: u64 =
         plays.scenarios.iter().filter(|s| s.model.starts_with("reset-")).map(|s| s.replies).sum();
-    let stage = Stage { peers, log: Arc::clone(&oracle.log), seed: options.seed, clients: options.clients };
+    let stage = Stage {
+        peers,
+        log: Arc::clone(&oracle.log),
+        seed: options.seed,
+        clients: options.clients,
+        by_meaning: false,
+    };
     let scenarios = plays.scenarios.len();
     let report = play(plays.scenarios, stage).await?;
     let mut faults = Vec::new();
@@ -159,6 +196,45 @@ async fn run(options: Options) -> io::Result<bool> {
         }
     }
     conclude(&options, &report, &disconnects, scenarios, &faults, began)
+}
+
+/// What can be asked of a gateway that is not ours.
+fn keep_what_others_can(plays: &mut Plays) {
+    plays.waiting.clear();
+    plays.scenarios.retain(|scenario| {
+        scenario.gateway == "base"
+            && scenario.client == Protocol::H1
+            && scenario.model.contains("-h1-")
+            && !scenario.model.contains("-h1-tls-")
+    });
+    plays.aborts.retain(|abort| {
+        abort.gateway == "base" && abort.client == Protocol::H1 && abort.window != Window::Queued
+    });
+}
+
+/// Plays against a gateway that is not ours. How it handles what is left over at the end is its own affair.
+async fn against(
+    options: &Options,
+    plays: Plays,
+    program: &Path,
+    oracle: &Arc<Oracle>,
+    work: &Path,
+    began: Instant,
+) -> io::Result<bool> {
+    let other = Other::start(program, oracle, work).await?;
+    let peers: HashMap<_, _> = [("base".to_owned(), other.peer.clone())].into();
+    let disconnects = disconnect::play(&plays.aborts, &peers, oracle, options.seed).await?;
+    let scenarios = plays.scenarios.len();
+    let stage = Stage {
+        peers,
+        log: Arc::clone(&oracle.log),
+        seed: options.seed,
+        clients: options.clients,
+        by_meaning: true,
+    };
+    let report = play(plays.scenarios, stage).await?;
+    other.stop().await?;
+    conclude(options, &report, &disconnects, scenarios, &[], began)
 }
 
 fn announce(options: &Options, plays: &Plays) -> io::Result<()> {
@@ -220,7 +296,7 @@ fn conclude(
         "explicit_error": total.explicit_error, "violation": total.violation, "mismatch": total.mismatch,
         "unshown": total.unshown, "by_family": by_family, "disconnect": disconnects.json(), "faults": faults.len(),
         "form": if options.form == Form::Short { "short" } else { "long" }, "seed": options.seed,
-        "with": options.with, "seconds": began.elapsed().as_secs(),
+        "with": options.with, "share": options.share, "seconds": began.elapsed().as_secs(),
     });
     if let Some(path) = &options.result {
         std::fs::write(path, format!("{result:#}\n"))?;

@@ -136,6 +136,61 @@ impl Gateway {
     }
 }
 
+/// A gateway that is not ours, started by a program of the comparison's.
+pub struct Other {
+    /// How to call it.
+    pub peer: Peer,
+    process: Child,
+}
+
+/// Some take a minute to import what they are made of.
+const OTHER_START_MAX: Duration = Duration::from_mins(3);
+
+impl Other {
+    /// Starts `program` with the oracle's addresses in the environment and `PORT`, and waits until it listens.
+    ///
+    /// # Errors
+    /// It cannot be started, ends, or does not listen: the message holds the end of its log.
+    pub async fn start(program: &Path, oracle: &Oracle, work: &Path) -> io::Result<Self> {
+        let free = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let address = free.local_addr()?;
+        drop(free);
+        let log = work.join("other.log");
+        let mut process = Command::new(program)
+            .envs(environment(oracle, work))
+            .env("PORT", address.port().to_string())
+            .stdin(Stdio::null())
+            .stdout(std::fs::File::create(&log)?)
+            .stderr(std::fs::File::options().append(true).open(&log)?)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|e| io::Error::other(format!("{}: {e}", program.display())))?;
+        let began = std::time::Instant::now();
+        while TcpStream::connect(address).await.is_err() {
+            if process.try_wait()?.is_some() || began.elapsed() > OTHER_START_MAX {
+                return Err(io::Error::other(format!("it does not listen: {}", tail(&log))));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let key = std::env::var("OTHER_KEY").ok();
+        Ok(Self { peer: Peer { address, identity: None, key }, process })
+    }
+
+    /// Ends it by SIGTERM, and by SIGKILL if it does not.
+    ///
+    /// # Errors
+    /// It cannot be told.
+    pub async fn stop(mut self) -> io::Result<()> {
+        if let Some(pid) = self.process.id() {
+            let _ = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+        }
+        if tokio::time::timeout(STOP_MAX, self.process.wait()).await.is_err() {
+            self.process.kill().await?;
+        }
+        Ok(())
+    }
+}
+
 fn tail(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();

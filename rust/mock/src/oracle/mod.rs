@@ -20,6 +20,7 @@ pub mod command;
 pub mod disconnect;
 pub mod gateway;
 pub mod log;
+pub mod meaning;
 pub mod order;
 pub mod reply;
 pub mod run;

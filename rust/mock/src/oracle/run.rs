@@ -11,7 +11,7 @@ use super::client::{Http1, Http2, Http2Pool, Outcome, Peers};
 use super::log::{Attempt, Log, fingerprint};
 use super::scenario::{Class, FIRST_ID, Protocol, Scenario};
 use super::story::Numbers;
-use super::verdict::{Verdict, judge};
+use super::verdict::{Sameness, Verdict, judge};
 
 /// After so long without an end a request counts as hung.
 const DECIDED_MAX: Duration = Duration::from_secs(30);
@@ -96,6 +96,8 @@ pub struct Stage {
     pub seed: u64,
     /// Requests at one time.
     pub clients: usize,
+    /// The gateway writes every reply anew.
+    pub by_meaning: bool,
 }
 
 struct Work {
@@ -237,7 +239,12 @@ async fn logged(log: &Log, id: u64, never: bool) -> Vec<Attempt> {
 
 fn file(work: &Work, scenario: &Scenario, ask: &Ask, attempts: &[Attempt], outcome: &Outcome) {
     let orders = ask.plan.attempt(attempts.len().saturating_sub(1));
-    let mut verdict = judge(ask, orders, !scenario.translated, outcome);
+    let sameness = match (work.stage.by_meaning, scenario.translated) {
+        (true, _) => Sameness::Meaning,
+        (false, true) => Sameness::Events,
+        (false, false) => Sameness::Bytes,
+    };
+    let mut verdict = judge(ask, orders, sameness, outcome);
     let executed = attempts.iter().filter(|attempt| attempt.executed).count();
     let allowed = if scenario.never_executed { 0 } else { scenario.executions_max };
     if executed > allowed {

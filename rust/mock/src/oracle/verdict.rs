@@ -28,6 +28,7 @@ use serde_json::Value;
 use super::ask::{Ask, Dialect};
 use super::client::{Outcome, Received};
 use super::coding;
+use super::meaning::Meaning;
 use super::order::{Order, Shape};
 use super::reply::{Event, Reply, as_read, reply, written};
 use super::sse::{self, Read};
@@ -46,9 +47,19 @@ pub enum Verdict {
 
 const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
-/// Judges what came of a question whose last attempt had these orders. `to_the_byte`: nothing may differ,
-/// not even what no reader would see.
-pub fn judge(ask: &Ask, orders: &[Order], to_the_byte: bool, outcome: &Outcome) -> Verdict {
+/// What must be as the upstream sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sameness {
+    /// Every byte, also those that no reader would see.
+    Bytes,
+    /// Every event and every member.
+    Events,
+    /// The text, and whether it ended well: for a gateway that writes replies anew.
+    Meaning,
+}
+
+/// Judges what came of a question whose last attempt had these orders.
+pub fn judge(ask: &Ask, orders: &[Order], sameness: Sameness, outcome: &Outcome) -> Verdict {
     let reply = match outcome {
         Outcome::Hung => return Verdict::Violation("nothing was decided in time".to_owned()),
         Outcome::NoReply(why) => return Verdict::ExplicitError(format!("no reply: {why}")),
@@ -74,10 +85,47 @@ pub fn judge(ask: &Ask, orders: &[Order], to_the_byte: bool, outcome: &Outcome) 
     if holds(&body, REPLACEMENT) {
         return Verdict::Violation("U+FFFD in the reply".to_owned());
     }
+    let to_the_byte = match sameness {
+        Sameness::Meaning => return judge_meaning(ask, orders, reply, &body),
+        Sameness::Bytes => true,
+        Sameness::Events => false,
+    };
     if ask.stream && ask.dialect != Dialect::Embeddings {
         judge_stream(ask, orders, to_the_byte, reply, &body)
     } else {
         judge_document(ask, orders, to_the_byte, reply, &body)
+    }
+}
+
+fn judge_meaning(ask: &Ask, orders: &[Order], reply: &Received, body: &[u8]) -> Verdict {
+    let streamed = ask.stream && ask.dialect != Dialect::Embeddings;
+    if !streamed && let Some(cut) = &reply.cut {
+        return Verdict::ExplicitError(format!("the body broke off: {cut}"));
+    }
+    // Faults take something away; the whole is what was meant.
+    let huge: Vec<Order> = orders.iter().copied().filter(|order| matches!(order, Order::Huge(_))).collect();
+    let (wanted, found) = match self::reply(ask, &huge) {
+        Reply::Document(document) => {
+            (Meaning::of_document(ask.dialect, &document), Meaning::of_document(ask.dialect, body))
+        }
+        Reply::Stream(events) => (
+            Meaning::of_stream(ask.dialect, &written(&events, &[]).concat()),
+            Meaning::of_stream(ask.dialect, body),
+        ),
+    };
+    if !wanted.text.starts_with(&found.text) {
+        return Verdict::Violation(format!("another text: {}", shown(found.text.as_bytes())));
+    }
+    match (found.error, &reply.cut) {
+        (Some(error), _) => Verdict::ExplicitError(error),
+        (None, Some(cut)) => Verdict::ExplicitError(format!("the stream broke off: {cut}")),
+        (None, None) if found.text == wanted.text && found.ended => Verdict::Exact,
+        (None, None) => Verdict::Violation(format!(
+            "a proper end after {} of {} bytes of text{}",
+            found.text.len(),
+            wanted.text.len(),
+            if found.ended { "" } else { ", without the terminal event" }
+        )),
     }
 }
 
@@ -245,7 +293,7 @@ mod tests {
     }
 
     fn judged(ask: &Ask, reply: Received) -> Verdict {
-        judge(ask, &[], true, &Outcome::Reply(reply))
+        judge(ask, &[], Sameness::Bytes, &Outcome::Reply(reply))
     }
 
     #[test]
@@ -276,6 +324,32 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_reply_that_was_written_anew_is_judged_by_what_it_says() {
+        for (dialect, stream) in Dialect::ALL.into_iter().flat_map(|d| [(d, true), (d, false)]) {
+            let ask = ask(dialect, stream);
+            let whole = payload(&ask);
+            let judged =
+                |body: Vec<u8>| judge(&ask, &[], Sameness::Meaning, &Outcome::Reply(received(&ask, body)));
+            assert_eq!(judged(whole.clone()), Verdict::Exact, "{dialect:?} {stream}");
+            let another = String::from_utf8(whole.clone()).unwrap().replace("oracle", "somebody");
+            assert_eq!(judged(another.into_bytes()), Verdict::Exact, "{dialect:?} {stream}");
+            let half = whole[..whole.len() / 2].to_vec();
+            assert_ne!(judged(half), Verdict::Exact, "{dialect:?} {stream}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_ends_early_as_if_it_were_whole_is_a_violation() {
+        let ask = ask(Dialect::Chat, true);
+        let whole = String::from_utf8(payload(&ask)).unwrap();
+        let events: Vec<&str> = whole.split_inclusive("\n\n").collect();
+        let (first, last) = (&events[..2], &events[events.len() - 2..]);
+        let body = [first, last].concat().concat().into_bytes();
+        let verdict = judge(&ask, &[], Sameness::Meaning, &Outcome::Reply(received(&ask, body)));
+        assert!(matches!(verdict, Verdict::Violation(_)), "{verdict:?}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ async fn played(bug: Bug) -> Report {
         log: Arc::clone(&oracle.log),
         seed: 7,
         clients: 8,
+        by_meaning: false,
     };
     play(plays.scenarios, stage).await.unwrap()
 }
@@ -148,7 +149,7 @@ async fn the_oracle_and_its_client_agree_with_nothing_in_between() {
     let tls = Peer { address: oracle.tls, identity: Some(identity), key: None };
     let peers = HashMap::from([("base".to_owned(), plain), ("base+tls".to_owned(), tls)]);
     // One at a time: a connection that says GOAWAY refuses what comes at the same moment.
-    let stage = Stage { peers, log: Arc::clone(&oracle.log), seed: 7, clients: 1 };
+    let stage = Stage { peers, log: Arc::clone(&oracle.log), seed: 7, clients: 1, by_meaning: false };
     let report = play(plays.scenarios, stage).await.unwrap();
     assert!(report.total().is_clean(), "{:#?}", report.failures);
 }

@@ -1,0 +1,1 @@
+"""Other gateways under the same faults: how each is started and configured."""
