@@ -10,6 +10,8 @@ use std::time::{Instant, SystemTime};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::ask::Dialect;
+use super::client::Peers;
 use super::disconnect::{self, Disconnects};
 use super::gateway::{Gateway, Other};
 use super::run::{Report, Stage, play};
@@ -122,8 +124,7 @@ async fn run(options: Options) -> io::Result<bool> {
         keep_what_others_can(&mut plays);
     }
     if !options.dialects.is_empty() {
-        let wanted =
-            |dialect: super::ask::Dialect| options.dialects.iter().any(|name| name == dialect.name());
+        let wanted = |dialect: Dialect| options.dialects.iter().any(|name| name == dialect.name());
         plays.scenarios.retain(|scenario| wanted(scenario.dialect));
         plays.aborts.retain(|abort| wanted(abort.dialect));
     }
@@ -159,19 +160,10 @@ async fn run(options: Options) -> io::Result<bool> {
     }
     let peers: HashMap<_, _> =
         gateways.iter().map(|(name, gateway)| (name.clone(), gateway.peer.clone())).collect();
-    // The disconnections first: their times are to be those of a gateway that is not starved.
-    let disconnects = disconnect::play(&plays.aborts, &peers, &oracle, options.seed).await?;
     let resets_owed: u64 =
         plays.scenarios.iter().filter(|s| s.model.starts_with("reset-")).map(|s| s.replies).sum();
-    let stage = Stage {
-        peers,
-        log: Arc::clone(&oracle.log),
-        seed: options.seed,
-        clients: options.clients,
-        by_meaning: false,
-    };
     let scenarios = plays.scenarios.len();
-    let report = play(plays.scenarios, stage).await?;
+    let (disconnects, report) = play_all(&options, plays, peers, &oracle).await?;
     let mut faults = Vec::new();
     if oracle.resets() < resets_owed {
         faults.push(format!("{} connections were reset, {resets_owed} should have been", oracle.resets()));
@@ -196,6 +188,24 @@ async fn run(options: Options) -> io::Result<bool> {
         }
     }
     conclude(&options, &report, &disconnects, scenarios, &faults, began)
+}
+
+/// The disconnections first: their times are to be those of a gateway that is not starved.
+async fn play_all(
+    options: &Options,
+    plays: Plays,
+    peers: Peers,
+    oracle: &Arc<Oracle>,
+) -> io::Result<(Disconnects, Report)> {
+    let disconnects = disconnect::play(&plays.aborts, &peers, oracle, options.seed).await?;
+    let stage = Stage {
+        peers,
+        log: Arc::clone(&oracle.log),
+        seed: options.seed,
+        clients: options.clients,
+        by_meaning: options.other.is_some(),
+    };
+    Ok((disconnects, play(plays.scenarios, stage).await?))
 }
 
 /// What can be asked of a gateway that is not ours.
@@ -223,16 +233,8 @@ async fn against(
 ) -> io::Result<bool> {
     let other = Other::start(program, oracle, work).await?;
     let peers: HashMap<_, _> = [("base".to_owned(), other.peer.clone())].into();
-    let disconnects = disconnect::play(&plays.aborts, &peers, oracle, options.seed).await?;
     let scenarios = plays.scenarios.len();
-    let stage = Stage {
-        peers,
-        log: Arc::clone(&oracle.log),
-        seed: options.seed,
-        clients: options.clients,
-        by_meaning: true,
-    };
-    let report = play(plays.scenarios, stage).await?;
+    let (disconnects, report) = play_all(options, plays, peers, oracle).await?;
     other.stop().await?;
     conclude(options, &report, &disconnects, scenarios, &[], began)
 }

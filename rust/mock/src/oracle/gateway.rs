@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,11 +123,8 @@ impl Gateway {
     /// # Errors
     /// It does not end in time, not with 0, or its log tells of a panic.
     pub async fn stop(mut self) -> io::Result<()> {
-        if let Some(pid) = self.process.id() {
-            let _ = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
-        }
-        let ended = tokio::time::timeout(STOP_MAX, self.process.wait()).await;
-        let status = ended.map_err(|_| io::Error::other("the gateway does not end after SIGTERM"))??;
+        let status = terminate(&mut self.process).await?;
+        let status = status.ok_or_else(|| io::Error::other("the gateway does not end after SIGTERM"))?;
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         if !status.success() || log.contains("panicked at") || log.contains("Traceback (most recent") {
             return Err(io::Error::other(format!("the gateway ended with {status}: {}", tail(&self.log))));
@@ -181,14 +178,19 @@ impl Other {
     /// # Errors
     /// It cannot be told.
     pub async fn stop(mut self) -> io::Result<()> {
-        if let Some(pid) = self.process.id() {
-            let _ = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
-        }
-        if tokio::time::timeout(STOP_MAX, self.process.wait()).await.is_err() {
+        if terminate(&mut self.process).await?.is_none() {
             self.process.kill().await?;
         }
         Ok(())
     }
+}
+
+/// Tells a process to end; `None` when it has not in good time.
+async fn terminate(process: &mut Child) -> io::Result<Option<ExitStatus>> {
+    if let Some(pid) = process.id() {
+        let _ = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+    }
+    tokio::time::timeout(STOP_MAX, process.wait()).await.ok().transpose()
 }
 
 fn tail(log: &Path) -> String {
