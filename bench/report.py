@@ -4,6 +4,7 @@ import json
 import sys
 from typing import Any
 
+from bench import pages
 from bench.programs import ROOT
 from bench.verdicts import cells
 
@@ -73,17 +74,5 @@ def _instructions(baseline: dict[str, dict[str, int]]) -> str:
     )
 
 
-def main() -> int:
-    """Write, or compare."""
-    text = page()
-    if "--check" in sys.argv[1:]:
-        if PAGE.read_text() == text:
-            return 0
-        print(f"{PAGE.relative_to(ROOT)} is stale: python -m bench.report", file=sys.stderr)
-        return 1
-    PAGE.write_text(text)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(pages.main(PAGE, page(), "bench.report"))

@@ -5,6 +5,7 @@ import sys
 import tomllib
 from typing import Any
 
+from bench import pages
 from bench.peers.compare import DIALECTS, PEERS, RESULTS
 from bench.programs import ROOT
 
@@ -78,17 +79,5 @@ def section(result: dict[str, Any]) -> str:
     return "\n".join([*head, *rows, total, gone])
 
 
-def main(arguments: list[str]) -> int:
-    """Write, or compare; returns the exit code."""
-    text = page()
-    if arguments == ["--check"]:
-        if PAGE.exists() and PAGE.read_text() == text:
-            return 0
-        print(f"{PAGE.relative_to(ROOT)} is stale: python -m bench.peers.page", file=sys.stderr)
-        return 1
-    PAGE.write_text(text)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(pages.main(PAGE, page(), "bench.peers.page"))
