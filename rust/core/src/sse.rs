@@ -61,7 +61,7 @@ struct InPlace<'a> {
 }
 
 /// A line, taken apart.
-enum Field<'a> {
+pub(crate) enum Field<'a> {
     Name(&'a [u8]),
     Data(&'a [u8]),
     Other,
@@ -260,7 +260,7 @@ impl SseScanner {
 
 /// Takes a line apart: the name up to the first colon, the value behind it less one space.
 #[inline]
-fn field(line: &[u8]) -> Field<'_> {
+pub(crate) fn field(line: &[u8]) -> Field<'_> {
     fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         match line.strip_prefix(name)? {
             [b':', b' ', value @ ..] | [b':', value @ ..] => Some(value),

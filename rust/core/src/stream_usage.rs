@@ -10,6 +10,7 @@ use core::ops::Range;
 use crate::dialect::{Dialect, facts};
 use crate::scan::{Edit, Members, Scan, included_usage, white_space};
 use crate::span::Span;
+use crate::sse;
 
 /// How `body`, of which `scan` was made, has to be changed to ask for usage; `None` where its dialect tells
 /// without, where it is not streamed, and where its client asks itself.
@@ -59,7 +60,7 @@ fn data(event: &[u8]) -> Option<Range<usize>> {
     while start < event.len() {
         let rest = event.get(start..)?;
         let length = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-        if let Some(value) = rest.get(..length)?.strip_prefix(b"data:") {
+        if let sse::Field::Data(value) = sse::field(rest.get(..length)?) {
             if found.is_some() {
                 return None;
             }

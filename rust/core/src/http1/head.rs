@@ -88,8 +88,9 @@ impl Facts {
         let mut lines = self.lines;
         let mut rest = view.get(lines.start..).unwrap_or_default();
         loop {
-            let (field, length) = if let Some(usual) = usual(rest, lines.start) {
-                usual
+            let usual = usual(rest, lines.start);
+            let length = if let Some((_, length)) = usual {
+                length
             } else {
                 let Some(length) = lines.length(rest)? else {
                     self.lines = lines;
@@ -104,14 +105,15 @@ impl Facts {
                     }
                     return Ok(Progress::Complete);
                 }
-                if fields.len() >= limits.headers_max {
-                    return Err(Http1Error::TooManyFields);
-                }
-                (field(rest, rest.get(..length).unwrap_or_default(), lines.start)?, length)
+                length
             };
             if fields.len() >= limits.headers_max {
                 return Err(Http1Error::TooManyFields);
             }
+            let field = match usual {
+                Some((field, _)) => field,
+                None => field(rest, rest.get(..length).unwrap_or_default(), lines.start)?,
+            };
             match field.known {
                 Known::ContentLength => self.content_length(field.value.of(view))?,
                 Known::TransferEncoding => self.transfer_encoding(field.value.of(view), version)?,

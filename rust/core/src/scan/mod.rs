@@ -25,7 +25,7 @@ pub(crate) use skip::white_space;
 
 pub use error::{ScanError, ScanErrorKind};
 pub use skip::DEPTH_MAX;
-pub use text::{Edit, Text, escape_json, splice};
+pub use text::{Edit, PIECES_MAX, Text, escape_json, splice};
 
 use crate::dialect::{Dialect, Field, facts};
 use crate::span::Span;

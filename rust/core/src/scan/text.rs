@@ -103,8 +103,11 @@ pub struct Edit<'a> {
     pub text: &'a [u8],
 }
 
+/// Most pieces that [`splice`] makes.
+pub const PIECES_MAX: usize = 5;
+
 /// The pieces of `body` with up to two changes, which do not overlap, made to it; nothing is copied.
-pub fn splice<'a>(body: &'a [u8], one: Option<Edit<'a>>, other: Option<Edit<'a>>) -> [&'a [u8]; 5] {
+pub fn splice<'a>(body: &'a [u8], one: Option<Edit<'a>>, other: Option<Edit<'a>>) -> [&'a [u8]; PIECES_MAX] {
     let (first, second) = match (one, other) {
         (Some(one), Some(other)) if other.span.start < one.span.start => (Some(other), Some(one)),
         (None, other) => (other, None),

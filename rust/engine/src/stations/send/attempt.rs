@@ -6,10 +6,11 @@ use std::io::{self, IoSlice};
 use std::time::Instant;
 
 use llm_edge_core::rejection::{Code, Rejection};
+use llm_edge_core::scan::PIECES_MAX;
 use llm_edge_core::snapshot::Deadlines;
 
 use super::super::guard::Screened;
-use super::request::{PIECES, Request};
+use super::request::Request;
 use crate::backends::upstream::{Connection, ReadError};
 use crate::deadlines::Timer;
 use crate::exchange::Exchange;
@@ -118,7 +119,7 @@ impl Attempt<'_> {
 
     async fn write(&self, connection: &mut Connection) -> Result<(), Failed> {
         let Self { x, request, .. } = *self;
-        let mut slices = [IoSlice::new(&[]); 1 + PIECES];
+        let mut slices = [IoSlice::new(&[]); 1 + PIECES_MAX];
         let mut count = 1;
         if let Some(first) = slices.first_mut() {
             *first = IoSlice::new(&request.head);

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use llm_edge_core::http1::{Known, write};
 use llm_edge_core::rejection::{Code, Rejection};
-use llm_edge_core::scan::{Edit, Text, escape_json, splice};
+use llm_edge_core::scan::{Edit, PIECES_MAX, Text, escape_json, splice};
 use llm_edge_core::snapshot::{ModelName, PathTemplate, Route};
 use llm_edge_core::span::Span;
 use llm_edge_core::stream_usage;
@@ -15,9 +15,6 @@ use crate::backends::upstream::Origin;
 use crate::buffers::JOIN_BYTES_MAX;
 use crate::exchange::Exchange;
 use crate::loaded::{LoadedProvider, Place};
-
-/// Most pieces that a body is sent in.
-pub(super) const PIECES: usize = 5;
 
 /// A request as it goes to one target.
 pub(super) struct Request {
@@ -112,7 +109,7 @@ impl Request {
 
 impl Request {
     /// The body as it is sent, in pieces.
-    pub(super) fn pieces<'a>(&'a self, x: &'a Exchange, screened: &Screened) -> [&'a [u8]; PIECES] {
+    pub(super) fn pieces<'a>(&'a self, x: &'a Exchange, screened: &Screened) -> [&'a [u8]; PIECES_MAX] {
         let envelope = screened.envelope();
         let body = envelope.body.of(&x.input);
         let name = envelope.scan.model.as_ref().and_then(|written| self.model.edit(body, written));
