@@ -16,7 +16,7 @@
 
 use serde::Deserialize;
 
-use crate::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// When a breaker opens and closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -25,10 +25,14 @@ pub mod tap;
 pub mod cache_key;
 pub mod strategy;
 
-// The models of concurrency in `tests/` compile the breaker with atomics of their own under this name.
-pub(crate) use std::sync::atomic;
+// The models of concurrency in `tests/` compile what follows with locks and atomics of their own under this
+// name.
+pub(crate) use std::sync;
 
 pub mod breaker;
+pub mod occupancy;
+pub mod versioned;
+
 pub mod hedge;
 pub mod retry;
 

@@ -7,8 +7,8 @@
 mod breaker;
 
 use breaker::{Breaker, Pass, Policy, State};
+pub(crate) use loom::sync;
 use loom::sync::Arc;
-pub(crate) use loom::sync::atomic;
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
 

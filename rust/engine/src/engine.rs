@@ -9,10 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use llm_edge_core::directory::Directory;
+use llm_edge_core::occupancy::Occupancy;
 use llm_edge_core::principal::virtual_key::Pepper;
 use llm_edge_core::snapshot::Snapshot;
+use llm_edge_core::versioned::Versioned;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -24,7 +26,7 @@ use crate::doors::listener::{self, Place};
 use crate::doors::{Certificate, server_config};
 use crate::memory::{self, Trim};
 use crate::options::{Options, TlsFiles, cores};
-use crate::shared::{Breakers, Credentials, Healths, Published, Shared};
+use crate::shared::{Breakers, Credentials, Healths, Shared};
 use crate::telemetry::bank::Bank;
 use crate::telemetry::metrics::{ProcessGauges, render};
 use crate::telemetry::request_log::{LogQueue, LogWriter};
@@ -107,8 +109,7 @@ impl Engine {
         let mut secret = [0; 32];
         fill_random(&mut secret)?;
         let shared = Arc::new(Shared {
-            published: ArcSwapOption::empty(),
-            epoch: AtomicU64::new(0),
+            published: Versioned::default(),
             directory: ArcSwap::from_pointee(Directory::default()),
             directory_version: AtomicU64::new(0),
             pepper,
@@ -120,9 +121,8 @@ impl Engine {
             resolver: Resolver::default(),
             draining: AtomicBool::new(false),
             ready: AtomicBool::new(true),
-            connections: AtomicU64::new(0),
+            occupancy: Occupancy::default(),
             clients: Arc::default(),
-            listeners: AtomicU64::new(0),
             buffered_bytes: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
             resident_bytes: AtomicU64::new(0),
@@ -139,13 +139,10 @@ impl Engine {
         for (at, provider) in snapshot.providers.iter().enumerate() {
             Origin::check(&provider.origin).map_err(|e| format!("snapshot: providers[{at}].origin: {e}"))?;
         }
-        // One writer at a time: the lock also orders epoch and pointer.
+        // One writer at a time: the cache has the size of the snapshot in force.
         let _running = self.running();
         self.shared.cache.resize(snapshot.cache_bytes_max);
-        let epoch = self.shared.epoch.load(Ordering::Relaxed) + 1;
-        self.shared.published.store(Some(Arc::new(Published { epoch, snapshot: Arc::new(snapshot) })));
-        self.shared.epoch.store(epoch, Ordering::Release);
-        Ok(epoch)
+        Ok(self.shared.published.put(Arc::new(snapshot)))
     }
 
     /// Makes the directory hold exactly these principals; returns their number.
@@ -193,7 +190,7 @@ impl Engine {
         if running.is_some() {
             return Err(EngineError("the engine is running already".to_owned()));
         }
-        if self.shared.published.load().is_none() {
+        if self.shared.published.version() == 0 {
             return Err(EngineError("there is no snapshot yet: call `apply` first".to_owned()));
         }
         self.shared.draining.store(false, Ordering::Relaxed);
@@ -255,8 +252,8 @@ impl Engine {
     /// JSON for people and probes.
     pub fn status(&self) -> String {
         let running = self.running();
-        let published = self.shared.published.load();
-        let snapshot = published.as_ref().map(|p| &p.snapshot);
+        let published = self.shared.published.get();
+        let snapshot = published.as_ref().map(|(_, snapshot)| snapshot);
         let targets: Vec<_> = snapshot
             .iter()
             .flat_map(|s| s.routes.iter().map(move |route| (s, route)))
@@ -275,14 +272,14 @@ impl Engine {
             running.iter().flat_map(|r| &r.banks).fold(0u64, |sum, bank| sum.wrapping_add(of(bank)))
         };
         serde_json::json!({
-            "epoch": published.as_ref().map_or(0, |p| p.epoch),
+            "epoch": published.as_ref().map_or(0, |(epoch, _)| *epoch),
             "fingerprint": snapshot.map(|s| s.fingerprint.as_str()),
             "address": running.as_ref().map(|r| Address::of(&r.place).to_string()),
             "workers": running.as_ref().map_or(0, |r| r.workers.len()),
             "ready": self.shared.ready.load(Ordering::Relaxed) && !self.shared.draining() && running.is_some(),
             "draining": self.shared.draining(),
             "in_flight": sum(|bank| bank.worker.in_flight.get()),
-            "connections": self.shared.connections.load(Ordering::Relaxed),
+            "connections": self.shared.occupancy.connections(),
             "worker_connections": running.iter().flat_map(|r| &*r.peers)
                 .map(|peer| peer.load.load(Ordering::Relaxed)).collect::<Vec<_>>(),
             "principals": self.shared.directory.load().len(),
@@ -341,12 +338,7 @@ impl Engine {
 
     fn wait_until_gone(&self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
-        // A listener may still let somebody in.
-        let open = || {
-            let Shared { listeners, connections, .. } = &*self.shared;
-            listeners.load(Ordering::Acquire) + connections.load(Ordering::Relaxed)
-        };
-        while open() > 0 {
+        while !self.shared.occupancy.is_deserted() {
             if Instant::now() >= until {
                 return false;
             }
@@ -420,9 +412,8 @@ fn start_log(
             let mut trim = Trim::default();
             while stopped.recv_timeout(Duration::from_millis(100)) == Err(mpsc::RecvTimeoutError::Timeout) {
                 writer.flush();
-                trim.look(shared.connections.load(Ordering::Relaxed));
-                let published = shared.published.load();
-                let max = published.as_ref().map_or(0, |p| p.snapshot.limits.memory_bytes_max);
+                trim.look(shared.occupancy.connections());
+                let max = shared.published.get().map_or(0, |(_, snapshot)| snapshot.limits.memory_bytes_max);
                 if max > 0 {
                     shared.resident_bytes.store(trim.make_room(max), Ordering::Relaxed);
                 }

@@ -14,7 +14,7 @@ use llm_edge_core::snapshot::{Limits, Provider, Snapshot, Target};
 use llm_edge_core::strategy::Picker;
 
 use crate::backends::upstream::Origin;
-use crate::shared::{Credential, Health, Published, SharedBreaker};
+use crate::shared::{Credential, Health, SharedBreaker};
 use crate::telemetry::bank::{RouteCells, TargetCells, TargetLabels};
 use crate::worker::Worker;
 
@@ -97,12 +97,11 @@ impl Loaded {
         }
     }
 
-    /// Makes `published` ready for `worker`.
+    /// Makes a snapshot ready for `worker`.
     ///
     /// # Errors
     /// When an origin's certificates cannot be used.
-    pub(crate) fn build(worker: &Worker, published: &Published) -> Result<Self, String> {
-        let snapshot = Arc::clone(&published.snapshot);
+    pub(crate) fn build(worker: &Worker, epoch: u64, snapshot: Arc<Snapshot>) -> Result<Self, String> {
         let providers = snapshot
             .providers
             .iter()
@@ -152,7 +151,7 @@ impl Loaded {
             headers_max: 1000,
             target_bytes_max: 0,
         };
-        Ok(Self { epoch: published.epoch, routes, providers, head_limits, upstream_head_limits, snapshot })
+        Ok(Self { epoch, snapshot, routes, providers, head_limits, upstream_head_limits })
     }
 }
 

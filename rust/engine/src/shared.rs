@@ -9,8 +9,10 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use llm_edge_core::breaker::Breaker;
 use llm_edge_core::directory::Directory;
+use llm_edge_core::occupancy::Occupancy;
 use llm_edge_core::principal::virtual_key::Pepper;
 use llm_edge_core::snapshot::Snapshot;
+use llm_edge_core::versioned::Versioned;
 
 use crate::backends::cache::memory::ExactCache;
 use crate::backends::upstream::Resolver;
@@ -19,10 +21,8 @@ use crate::telemetry::bank::TargetLabels;
 
 /// See the module.
 pub(crate) struct Shared {
-    /// The snapshot in force; `epoch` says when to look again.
-    pub(crate) published: ArcSwapOption<Published>,
-    /// Number of the snapshot in force, 1 for the first.
-    pub(crate) epoch: AtomicU64,
+    /// The snapshot in force; its number is its epoch.
+    pub(crate) published: Versioned<Arc<Snapshot>>,
     /// Who may call.
     pub(crate) directory: ArcSwap<Directory>,
     /// Grows with each change of the directory, so that a remembered look-up can be told to be old.
@@ -39,21 +39,14 @@ pub(crate) struct Shared {
     pub(crate) draining: AtomicBool,
     /// What `/readyz` says.
     pub(crate) ready: AtomicBool,
-    pub(crate) connections: AtomicU64,
+    /// Client connections, and listening sockets that are open.
+    pub(crate) occupancy: Occupancy,
     pub(crate) clients: Arc<Clients>,
-    /// Listening sockets that are open.
-    pub(crate) listeners: AtomicU64,
     pub(crate) buffered_bytes: AtomicU64,
     /// Requests in hand, as the workers last told.
     pub(crate) in_flight: AtomicU64,
     /// Resident memory, while a limit asks for it.
     pub(crate) resident_bytes: AtomicU64,
-}
-
-/// A snapshot and its number.
-pub(crate) struct Published {
-    pub(crate) epoch: u64,
-    pub(crate) snapshot: Arc<Snapshot>,
 }
 
 impl Shared {
@@ -89,8 +82,7 @@ impl Seat {
         peer: Option<IpAddr>,
         perclient_max: u64,
     ) -> Result<Self, Refused> {
-        if shared.connections.fetch_add(1, Ordering::Relaxed) >= max {
-            shared.connections.fetch_sub(1, Ordering::Relaxed);
+        if !shared.occupancy.enter(max) {
             return Err(Refused::Connections);
         }
         load.fetch_add(1, Ordering::Relaxed);
@@ -112,7 +104,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.load.fetch_sub(1, Ordering::Relaxed);
-        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        self.shared.occupancy.leave();
     }
 }
 

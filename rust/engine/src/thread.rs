@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 
 use rustls::ServerConfig;
@@ -58,11 +57,11 @@ impl Thread {
             spawn(&worker, |worker| listener::take_over(worker, handed, tls_of_handed));
             spawn(&worker, |worker| async move {
                 let shared = Arc::clone(&worker.shared);
-                shared.listeners.fetch_add(1, Ordering::Relaxed);
+                shared.occupancy.open_listener();
                 // The socket was listening already: registering it with the event queue is all that could
                 // fail here.
                 drop(listener::accept(worker, socket, tls, peers).await);
-                shared.listeners.fetch_sub(1, Ordering::Release);
+                shared.occupancy.close_listener();
             });
             while let Some(order) = orders.recv().await {
                 match order {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use llm_edge_core::http1::RequestHead;
@@ -69,8 +69,9 @@ impl Worker {
         log: LogQueue,
         seed: u64,
     ) -> Result<Rc<Self>, String> {
-        let published = shared.published.load_full().ok_or("there is no snapshot yet: call `apply` first")?;
-        let nothing = Loaded::unbuilt(Arc::clone(&published.snapshot));
+        let (epoch, snapshot) =
+            shared.published.get().ok_or("there is no snapshot yet: call `apply` first")?;
+        let nothing = Loaded::unbuilt(Arc::clone(&snapshot));
         let started = shared.started;
         let worker = Rc::new(Self {
             shared,
@@ -87,7 +88,7 @@ impl Worker {
             request_count: Cell::new(0),
             drain: Notify::new(),
         });
-        let loaded = Loaded::build(&worker, &published)?;
+        let loaded = Loaded::build(&worker, epoch, snapshot)?;
         worker.loaded.replace(Rc::new(loaded));
         Ok(worker)
     }
@@ -95,7 +96,7 @@ impl Worker {
     /// The snapshot in force, made ready. Costs one comparison while nothing has changed.
     pub(crate) fn loaded(&self) -> Rc<Loaded> {
         let loaded = Rc::clone(&*self.loaded.borrow());
-        if loaded.epoch == self.shared.epoch.load(Ordering::Relaxed) {
+        if loaded.epoch == self.shared.published.version() {
             return loaded;
         }
         self.reload(loaded)
@@ -103,10 +104,10 @@ impl Worker {
 
     #[cold]
     fn reload(&self, old: Rc<Loaded>) -> Rc<Loaded> {
-        let Some(published) = self.shared.published.load_full() else { return old };
+        let Some((epoch, snapshot)) = self.shared.published.get() else { return old };
         // The engine has built the same origins before it published: this cannot fail here, and if it
         // did, the old snapshot would go on serving.
-        let Ok(new) = Loaded::build(self, &published) else { return old };
+        let Ok(new) = Loaded::build(self, epoch, snapshot) else { return old };
         let new = Rc::new(new);
         self.loaded.replace(Rc::clone(&new));
         new
