@@ -128,6 +128,11 @@ impl Pressure {
         (debt >= ALL).then_some(reason)
     }
 
+    /// Whether the queue presses, or has a moment ago.
+    pub(crate) fn is_queue_alert(&self) -> bool {
+        self.alert_until.get().is_some()
+    }
+
     /// Whether a refused request gets its line in the log, `now_ms` on the coarse clock.
     pub(crate) fn may_log(&self, now_ms: u64) -> bool {
         let second = now_ms / 1000;

@@ -1,5 +1,7 @@
 //! One worker's thread: its runtime, the loops that run on it, and the orders it takes.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
@@ -15,6 +17,10 @@ use crate::shared::Shared;
 use crate::telemetry::bank::Bank;
 use crate::telemetry::request_log::LogQueue;
 use crate::worker::{Order, Worker};
+
+/// Tasks that have their turns until the worker looks for new connections and for what has arrived: what a
+/// refusal waits for while the queue is long.
+const TURNS: u32 = 31;
 
 /// What a worker's thread is made of.
 pub(crate) struct Thread {
@@ -35,6 +41,7 @@ impl Thread {
     pub(crate) fn run(self, started: &mpsc::Sender<Result<Handle, String>>) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            .event_interval(TURNS)
             .build_local(tokio::runtime::LocalOptions::default());
         let runtime = match runtime {
             Ok(runtime) => runtime,
@@ -55,26 +62,46 @@ impl Thread {
             }
             let tls_of_handed = tls.clone();
             spawn(&worker, |worker| listener::take_over(worker, handed, tls_of_handed));
-            spawn(&worker, |worker| async move {
-                let shared = Arc::clone(&worker.shared);
-                shared.occupancy.open_listener();
-                // The socket was listening already: registering it with the event queue is all that could
-                // fail here.
-                drop(listener::accept(worker, socket, tls, peers).await);
-                shared.occupancy.close_listener();
-            });
-            while let Some(order) = orders.recv().await {
-                match order {
-                    Order::Drain => {
-                        worker.drain.notify_waiters();
-                        spawn(&worker, |worker| async move { worker.close_idle().await });
-                    }
-                    Order::Cut => worker.deadlines.close_all(),
-                    Order::Stop => break,
-                }
+            // Not a task: what `block_on` polls itself has its turn before the tasks that wait for theirs, so
+            // that a new connection waits for none of them.
+            let accepting = Box::pin(accept(&worker, socket, tls, peers));
+            let obeying = Box::pin(obey(&worker, &mut orders));
+            tokio::select! {
+                biased;
+                never = worker.turns.give() => match never {},
+                never = accepting => match never {},
+                () = obeying => {}
             }
+            worker.turns.end();
         });
         runtime.shutdown_background();
+    }
+}
+
+async fn accept(
+    worker: &Rc<Worker>,
+    socket: Listening,
+    tls: Option<Arc<ServerConfig>>,
+    peers: Peers,
+) -> Infallible {
+    worker.shared.occupancy.open_listener();
+    // The socket was listening already: registering it with the event queue is all that could fail here.
+    drop(listener::accept(Rc::clone(worker), socket, tls, peers).await);
+    worker.shared.occupancy.close_listener();
+    pending().await
+}
+
+/// Takes orders until the last one.
+async fn obey(worker: &Rc<Worker>, orders: &mut UnboundedReceiver<Order>) {
+    while let Some(order) = orders.recv().await {
+        match order {
+            Order::Drain => {
+                worker.drain.notify_waiters();
+                spawn(worker, |worker| async move { worker.close_idle().await });
+            }
+            Order::Cut => worker.deadlines.close_all(),
+            Order::Stop => return,
+        }
     }
 }
 

@@ -20,6 +20,7 @@ use crate::buffers::Buffers;
 use crate::clients::{RefusalLog, Refused};
 use crate::deadlines::Deadlines;
 use crate::descriptors;
+use crate::doors::turns::Turns;
 use crate::loaded::Loaded;
 use crate::pressure::Pressure;
 use crate::shared::{Seat, Shared};
@@ -48,6 +49,7 @@ pub(crate) struct Worker {
     pub(crate) buffers: Buffers,
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) pressure: Pressure,
+    pub(crate) turns: Turns,
     pub(crate) anonymous: Arc<Principal>,
     heads: RefCell<Vec<RequestHead>>,
     loaded: RefCell<Rc<Loaded>>,
@@ -80,6 +82,7 @@ impl Worker {
             buffers: Buffers::default(),
             deadlines: Deadlines::new(started),
             pressure: Pressure::default(),
+            turns: Turns::default(),
             anonymous: Principal::anonymous(),
             heads: RefCell::default(),
             loaded: RefCell::new(Rc::new(nothing)),

@@ -2,9 +2,10 @@
 
 import contextlib
 import re
+import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
@@ -24,6 +25,11 @@ FULL = f"limits: {{in_flight_max: {IN_FLIGHT_MAX}, queue_ms_max: 0}}"
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: edge\r\n\r\n"
 READYZ = LIVEZ.replace(b"livez", b"readyz")
 WHY = "limits.in_flight_max"
+MODELS = b"GET /v1/models HTTP/1.1\r\nHost: edge\r\nAuthorization: Bearer %b\r\n\r\n"
+LIST = MODELS % KEY.encode()
+QUEUED = 10
+"""Streams in hand: with few of them no queue is looked at."""
+BUSY = 12
 
 
 def metric(hop: Hop, name: str) -> float:
@@ -173,3 +179,85 @@ def _wait_for(hop: Hop, status: int) -> None:
                 return
             assert time.monotonic() < end
             time.sleep(0.05)
+
+
+def test_a_queue_that_stands_refuses_until_it_is_gone(tmp_path: Path) -> None:
+    go_on = threading.Event()
+    with Upstream() as upstream, contextlib.ExitStack() as ends:
+        begun = Send(stream_head() + chunk(EVENTS["chat"][0]))
+        end = Send(b"".join(map(chunk, EVENTS["chat"][1:])) + chunk(b""))
+        upstream.always(Read(), begun, Wait(go_on), end)
+        hop = start_hop(tmp_path / "busy", upstream, "limits: {queue_ms_max: 1}", "--workers", "1")
+        ends.callback(hop.running.stop)
+        streams = [ends.enter_context(hop.connect()) for _ in range(QUEUED)]
+        for stream in streams:
+            stream.send(post(data=body(stream=True)))
+            assert b" 200 " in stream.read_until(b"\r\n\r\n").split(b"\r\n")[0]
+        before = ends.enter_context(hop.connect())
+        before.send(LIST)
+        assert before.answer().status == 200
+        with busy(hop), hop.connect() as late, Http2(hop.running.address) as http:
+            # On a connection from before, on one that comes now, and again on the same ones.
+            for _ in range(3):
+                _wait_until(503, lambda: _listed(before))
+                _wait_until(503, lambda: _listed(late))
+                _wait_until(503, lambda: _listed_over_http2(http))
+            assert metric(hop, 'llm_edge_sheds_total{reason="queue"}') >= 9
+        _wait_until(200, lambda: _listed(before))
+        go_on.set()
+        for stream in streams:
+            assert EVENTS["chat"][-1] in stream.read_until(b"0\r\n\r\n")
+        hop.upstream.always(Read(), Send(reply(b"{}")))
+        for _ in range(3):
+            before.send(post())
+            assert before.answer().status == 200
+        assert metric(hop, "llm_edge_panics_total") == 0
+
+
+@contextlib.contextmanager
+def busy(hop: Hop) -> Iterator[None]:
+    """More work than the worker has time for: connections that ask ahead, without a pause."""
+    over = threading.Event()
+
+    def ask(connection: socket.socket) -> None:
+        while not over.is_set():
+            connection.sendall(LIST * 200)
+        connection.shutdown(socket.SHUT_WR)
+
+    def read(connection: socket.socket) -> None:
+        while connection.recv(1 << 20):
+            pass
+
+    with contextlib.ExitStack() as stack:
+        threads = []
+        for _ in range(BUSY):
+            connection = stack.enter_context(socket.create_connection(hop.running.address, 10))
+            threads += [threading.Thread(target=task, args=(connection,)) for task in (ask, read)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            for thread in threads:
+                thread.join()
+
+
+def _listed(wire: Wire) -> int:
+    wire.send(LIST)
+    answer = wire.answer()
+    if answer.status == 503:
+        assert "limits.queue_ms_max" in answer.body.decode()
+        assert int(answer.headers["retry-after"]) >= 1
+    return answer.status
+
+
+def _listed_over_http2(http: Http2) -> int:
+    key = ("authorization", f"Bearer {KEY}")
+    return http.answer(http.request("/v1/models", b"", key, method="GET")).status
+
+
+def _wait_until(status: int, ask: Callable[[], int]) -> None:
+    end = time.monotonic() + 10
+    while ask() != status:
+        assert time.monotonic() < end

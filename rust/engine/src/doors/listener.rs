@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use super::balance::{Accepted, Handed, Peers};
 use super::rewind::Rewind;
 use super::unix::{self, SocketFile};
-use super::{http1, http2};
+use super::{http1, http2, turns};
 use crate::deadlines::Lapse;
 use crate::descriptors;
 use crate::fail_points::fail_point;
@@ -292,14 +292,14 @@ fn admit(
 
 fn open(worker: &Rc<Worker>, accepted: Accepted, seat: Seat, tls: Option<&TlsAcceptor>) {
     let count = worker.count_connection(seat);
-    let worker = Rc::clone(worker);
+    let own = Rc::clone(worker);
     let tcp = match accepted {
         Accepted::Tcp(tcp) => tcp,
         Accepted::Unix(socket) => {
-            return drop(tokio::task::spawn_local(async move {
-                Box::pin(local(worker, socket)).await;
+            return turns::begin(worker, async move {
+                Box::pin(local(own, socket)).await;
                 drop(count);
-            }));
+            });
         }
     };
     // Small writes must not wait for the acknowledgement of earlier ones.
@@ -307,16 +307,16 @@ fn open(worker: &Rc<Worker>, accepted: Accepted, seat: Seat, tls: Option<&TlsAcc
         return;
     }
     match tls {
-        None => drop(tokio::task::spawn_local(async move {
-            plain(worker, tcp).await;
+        None => turns::begin(worker, async move {
+            plain(own, tcp).await;
             drop(count);
-        })),
+        }),
         Some(acceptor) => {
             let acceptor = acceptor.clone();
-            drop(tokio::task::spawn_local(async move {
-                Box::pin(secured(worker, tcp, acceptor)).await;
+            turns::begin(worker, async move {
+                Box::pin(secured(own, tcp, acceptor)).await;
                 drop(count);
-            }));
+            });
         }
     }
 }

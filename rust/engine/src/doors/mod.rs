@@ -6,6 +6,7 @@ mod http2;
 pub(crate) mod listener;
 mod rewind;
 mod tls;
+pub(crate) mod turns;
 mod unix;
 
 use std::cell::RefCell;
