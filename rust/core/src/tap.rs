@@ -179,6 +179,11 @@ impl Tap {
         }
     }
 
+    /// Somebody has looked already: something for the reader is in what comes, and need not be looked for.
+    pub fn know_content(&mut self) {
+        self.seen.content = true;
+    }
+
     /// Looks at the next bytes of the payload (decoded from its transfer and content codings).
     pub fn push(&mut self, bytes: &[u8]) {
         match self.payload {

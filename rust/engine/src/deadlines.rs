@@ -19,6 +19,9 @@ use crate::worker::Worker;
 /// Time between two sweeps.
 const TICK: Duration = Duration::from_millis(25);
 
+/// Slots that are kept for the next who need one.
+const SPARE_MAX: usize = 64;
+
 /// Why a wait ended without what it waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lapse {
@@ -43,9 +46,12 @@ pub(crate) struct Deadlines {
     origin: Instant,
     now_ms: Cell<u64>,
     slots: RefCell<Vec<Rc<Slot>>>,
+    /// Of nobody, as they were made.
+    spare: RefCell<Vec<Rc<Slot>>>,
     wake_sweep: Notify,
 }
 
+#[derive(Default)]
 struct Slot {
     index: Cell<usize>,
     due_ms: Cell<u64>,
@@ -64,6 +70,7 @@ impl Deadlines {
             origin,
             now_ms: Cell::new(0),
             slots: RefCell::new(Vec::new()),
+            spare: RefCell::new(Vec::new()),
             wake_sweep: Notify::new(),
         })
     }
@@ -81,13 +88,9 @@ impl Deadlines {
             self.look_at_clock();
             self.wake_sweep.notify_one();
         }
-        let slot = Rc::new(Slot {
-            index: Cell::new(slots.len()),
-            due_ms: Cell::new(NEVER),
-            lapse: Cell::new(None),
-            idle_since_ms: Cell::new(None),
-            waker: RefCell::new(None),
-        });
+        let slot = self.spare.borrow_mut().pop().unwrap_or_default();
+        slot.index.set(slots.len());
+        slot.due_ms.set(NEVER);
         slots.push(Rc::clone(&slot));
         Timer { slot, deadlines: Rc::clone(self) }
     }
@@ -107,6 +110,16 @@ impl Deadlines {
                     slot.fire(Lapse::Elapsed);
                 }
             }
+        }
+    }
+
+    fn keep(&self, slot: Rc<Slot>) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_MAX {
+            slot.lapse.set(None);
+            slot.idle_since_ms.set(None);
+            slot.waker.replace(None);
+            spare.push(slot);
         }
     }
 
@@ -195,10 +208,11 @@ impl Drop for Timer {
         let mut slots = self.deadlines.slots.borrow_mut();
         let index = self.slot.index.get();
         if index < slots.len() {
-            slots.swap_remove(index);
+            let slot = slots.swap_remove(index);
             if let Some(moved) = slots.get(index) {
                 moved.index.set(index);
             }
+            self.deadlines.keep(slot);
         }
     }
 }

@@ -30,12 +30,20 @@ pub(super) async fn wait(sender: &Sender<'_>, x: &Exchange, begun: &mut Begun) -
     if !is_plain_event_stream(&begun.connection) {
         return None;
     }
-    loop {
-        match look(&begun.connection, dialect) {
-            Seen::Word => return None,
-            Seen::Error => return Some(Failure::Told),
-            Seen::Nothing => {}
+    // Most streams begin with a word, in the read that brought their head.
+    match look(&begun.connection, dialect) {
+        Seen::Word => {
+            begun.has_word = true;
+            None
         }
+        Seen::End => None,
+        Seen::Error => Some(Failure::Told),
+        Seen::Nothing => Box::pin(hold(x, begun, dialect)).await,
+    }
+}
+
+async fn hold(x: &Exchange, begun: &mut Begun, dialect: Dialect) -> Option<Failure> {
+    loop {
         if begun.connection.buffer.len() - begun.connection.head.len >= HELD_BYTES_MAX {
             return None;
         }
@@ -48,6 +56,15 @@ pub(super) async fn wait(sender: &Sender<'_>, x: &Exchange, begun: &mut Begun) -
                 let message = "the upstream stopped sending its reply (`deadlines.progress_ms`)";
                 return Some(Failure::Broke(lapse.rejection(message)));
             }
+        }
+        match look(&begun.connection, dialect) {
+            Seen::Word => {
+                begun.has_word = true;
+                return None;
+            }
+            Seen::End => return None,
+            Seen::Error => return Some(Failure::Told),
+            Seen::Nothing => {}
         }
     }
 }
@@ -62,8 +79,10 @@ fn is_plain_event_stream(connection: &Connection) -> bool {
 }
 
 enum Seen {
-    /// Something for the reader, or the end: it may go.
+    /// Something for the reader.
     Word,
+    /// The end, without a word: that is how it goes on.
+    End,
     /// An error, and nothing before it.
     Error,
     /// Formalities.
@@ -74,10 +93,11 @@ fn look(connection: &Connection, dialect: Dialect) -> Seen {
     let mut tap = Tap::sse(dialect);
     let mut ended = false;
     let buffer = &connection.buffer;
+    let body = buffer.get(connection.head.len..).unwrap_or_default();
     match connection.end() {
         End::Declared(_) => {
             ended = connection.is_ended();
-            tap.push(buffer.get(connection.head.len..).unwrap_or_default());
+            look_at(&mut tap, body);
         }
         End::Framed(ResponseFraming::Chunked) => {
             let mut decoder = Chunked::new();
@@ -88,7 +108,9 @@ fn look(connection: &Connection, dialect: Dialect) -> Seen {
                         next
                     }
                     Ok(Step::Data { start, end }) => {
-                        tap.push(buffer.get(start..end).unwrap_or_default());
+                        if look_at(&mut tap, buffer.get(start..end).unwrap_or_default()) {
+                            break;
+                        }
                         end
                     }
                     Ok(Step::NeedMore) => break,
@@ -102,12 +124,11 @@ fn look(connection: &Connection, dialect: Dialect) -> Seen {
         }
         End::Framed(ResponseFraming::None) => ended = true,
         End::Framed(ResponseFraming::Length(length)) => {
-            let body = buffer.get(connection.head.len..).unwrap_or_default();
             ended = body.len() as u64 >= length;
-            tap.push(body);
+            look_at(&mut tap, body);
         }
         End::Framed(ResponseFraming::UntilClose) => {
-            tap.push(buffer.get(connection.head.len..).unwrap_or_default());
+            look_at(&mut tap, body);
         }
     }
     if tap.content_seen() {
@@ -115,8 +136,18 @@ fn look(connection: &Connection, dialect: Dialect) -> Seen {
     } else if tap.error_seen() {
         Seen::Error
     } else if ended || tap.terminal_seen() {
-        Seen::Word
+        Seen::End
     } else {
         Seen::Nothing
     }
+}
+
+/// Shows the tap so much of `payload` that it knows whether the stream may go; true when it does.
+fn look_at(tap: &mut Tap, payload: &[u8]) -> bool {
+    /// About an event: what comes behind the first word need not be looked at twice.
+    const PIECE_BYTES: usize = 512;
+    payload.chunks(PIECE_BYTES).any(|piece| {
+        tap.push(piece);
+        tap.content_seen() || tap.error_seen()
+    })
 }

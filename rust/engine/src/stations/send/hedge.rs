@@ -3,8 +3,7 @@
 //! The other is cancelled by closing its connection; nothing of its reply is read, so nothing of it is counted.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::rc::Rc;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -16,6 +15,7 @@ use super::request::Request;
 use super::tries::Tries;
 use super::{Answer, Asked, CANCELLED, Sender, count};
 use crate::breaking;
+use crate::deadlines::Timer;
 use crate::exchange::Exchange;
 use crate::loaded::LoadedRoute;
 
@@ -26,99 +26,148 @@ const CAPPED: usize = 2;
 
 type Ended = Result<Replied, Failed>;
 
-/// Asks `first`, and another place too if the first is slow. Returns the attempt that decides; what the other
-/// one has told is in `tries`.
-///
-/// # Errors
-/// The first attempt that may have been executed and was lost, where the other did not reply either.
-pub(super) async fn race(
-    x: &mut Exchange,
+/// How a request's one or two attempts came out; `None` where one was cancelled.
+pub(super) struct Race {
+    first: Option<Ended>,
+    second: Option<(Asked, Option<Ended>)>,
+}
+
+/// Asks `first`, and another place too if the first is slow. What is paid for where it is not: a timer.
+pub(super) async fn run(
+    x: &Exchange,
     sender: &Sender<'_>,
     tries: &mut Tries<'_>,
-    first: Asked,
+    first: &Asked,
     policy: Policy,
-) -> Result<(Asked, Ended), Rejection> {
-    let route = Rc::clone(&first.place.route);
+) -> Race {
+    let mut running = pin!(sender.run(x, first, x.client.timer()));
+    let route = &first.place.route;
     route.hedge_budget.borrow_mut().earn();
     let by_percentile = policy.delay_ms == 0;
     let delay_ms = if by_percentile { route.slow.borrow().ms() } else { Some(policy.delay_ms) };
-    let started = Instant::now();
-    let mut second = None;
-    let (first_ended, second_ended) = match delay_ms {
-        None => (Some(sender.run(x, &first, x.client.timer()).await), None),
-        Some(delay_ms) => both(x, sender, tries, &first, &mut second, delay_ms).await,
+    let started = by_percentile.then(Instant::now);
+    // A slot of its own: the first attempt's deadline stays as it is.
+    let timer = x.worker.deadlines.timer();
+    timer.arm(delay_ms.unwrap_or(0));
+    let race = match timer.limit(running.as_mut()).await {
+        Ok(ended) => Race::of(ended),
+        Err(_) => Box::pin(both(x, sender, tries, first, &timer, running)).await,
     };
-    let first_won = first_ended.as_ref().is_some_and(is_good);
-    let second_won = !first_won && second_ended.as_ref().is_some_and(is_good);
-    if by_percentile && (first_won || second_won) {
+    if let Some(started) = started
+        && race.has_winner()
+    {
         let us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         route.slow.borrow_mut().observe(us);
     }
-    if second.is_some() {
-        tell(&route, if second_won { WON } else { LOST });
-    }
-    match (second, second_ended, first_ended) {
-        (Some(second), Some(ended), of_first) if !first_won => {
-            let lost = settle(x, sender, tries, first, of_first).await;
-            if !second_won {
-                lost?;
-            }
-            x.facts.place = Some(second.place.clone());
-            Ok((second, ended))
-        }
-        (second, of_second, Some(ended)) => {
-            if let Some(second) = second {
-                let lost = settle(x, sender, tries, second, of_second).await;
-                if !first_won {
-                    lost?;
-                }
-                x.facts.place = Some(first.place.clone());
-            }
-            Ok((first, ended))
-        }
-        (_, _, None) => Err(Rejection::new(Code::Internal, "an attempt ended without an outcome")),
-    }
+    race
 }
 
-/// Runs the first attempt and, after the delay, a second one, until one replies with something better than a
-/// refusal or all have ended. The second is put into `slot`.
+/// Asks a second place beside the first, until one replies with something better than a refusal or both have
+/// ended.
 async fn both(
     x: &Exchange,
     sender: &Sender<'_>,
     tries: &mut Tries<'_>,
     first: &Asked,
-    slot: &mut Option<Asked>,
-    delay_ms: u32,
-) -> (Option<Ended>, Option<Ended>) {
-    // A slot of its own: the first attempt's deadline stays as it is.
-    let timer = x.worker.deadlines.timer();
-    timer.arm(delay_ms);
-    let mut running = pin!(sender.run(x, first, x.client.timer()));
-    if let Ok(ended) = timer.limit(running.as_mut()).await {
-        return (Some(ended), None);
-    }
-    *slot = beside(x, sender, tries, first);
-    let Some(second) = slot.as_ref() else { return (Some(running.await), None) };
-    let mut beside = pin!(sender.run(x, second, &timer));
+    timer: &Timer,
+    mut running: Pin<&mut impl Future<Output = Ended>>,
+) -> Race {
+    let Some(second) = beside(x, sender, tries, first) else {
+        return Race::of(running.await);
+    };
     let (mut of_first, mut of_second) = (None, None);
-    poll_fn(|cx| {
-        if of_first.is_none()
-            && let Poll::Ready(ended) = running.as_mut().poll(cx)
-        {
-            of_first = Some(ended);
+    {
+        let mut beside = pin!(sender.run(x, &second, timer));
+        poll_fn(|cx| {
+            if of_first.is_none()
+                && let Poll::Ready(ended) = running.as_mut().poll(cx)
+            {
+                of_first = Some(ended);
+            }
+            let decided = of_first.as_ref().is_some_and(is_good);
+            if !decided
+                && of_second.is_none()
+                && let Poll::Ready(ended) = beside.as_mut().poll(cx)
+            {
+                of_second = Some(ended);
+            }
+            let decided = decided || of_second.as_ref().is_some_and(is_good);
+            if decided || (of_first.is_some() && of_second.is_some()) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+    Race { first: of_first, second: Some((second, of_second)) }
+}
+
+impl Race {
+    /// Of one that ran alone.
+    fn of(ended: Ended) -> Self {
+        Self { first: Some(ended), second: None }
+    }
+
+    fn first_won(&self) -> bool {
+        self.first.as_ref().is_some_and(is_good)
+    }
+
+    fn has_winner(&self) -> bool {
+        let second = self.second.as_ref().and_then(|(_, ended)| ended.as_ref());
+        self.first_won() || second.is_some_and(is_good)
+    }
+
+    /// The attempt that decides; what the other one has told is in `tries`.
+    ///
+    /// # Errors
+    /// The first attempt that may have been executed and was lost, where the other did not reply either.
+    pub(super) async fn decide(
+        self,
+        x: &mut Exchange,
+        sender: &Sender<'_>,
+        tries: &mut Tries<'_>,
+        first: Asked,
+    ) -> Result<(Asked, Ended), Rejection> {
+        match self {
+            Self { first: Some(ended), second: None } => Ok((first, ended)),
+            race => Box::pin(race.decide_between(x, sender, tries, first)).await,
         }
-        let decided = of_first.as_ref().is_some_and(is_good);
-        if !decided
-            && of_second.is_none()
-            && let Poll::Ready(ended) = beside.as_mut().poll(cx)
-        {
-            of_second = Some(ended);
+    }
+
+    async fn decide_between(
+        self,
+        x: &mut Exchange,
+        sender: &Sender<'_>,
+        tries: &mut Tries<'_>,
+        first: Asked,
+    ) -> Result<(Asked, Ended), Rejection> {
+        let (first_won, has_winner) = (self.first_won(), self.has_winner());
+        if self.second.is_some() {
+            tell(&first.place.route, if has_winner && !first_won { WON } else { LOST });
         }
-        let decided = decided || of_second.as_ref().is_some_and(is_good);
-        if decided || (of_first.is_some() && of_second.is_some()) { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
-    (of_first, of_second)
+        match (self.second, self.first) {
+            (Some((second, Some(ended))), of_first) if !first_won => {
+                let lost = settle(x, sender, tries, first, of_first).await;
+                if !has_winner {
+                    lost?;
+                }
+                x.facts.place = Some(second.place.clone());
+                Ok((second, ended))
+            }
+            (second, Some(ended)) => {
+                if let Some((second, of_second)) = second {
+                    let lost = settle(x, sender, tries, second, of_second).await;
+                    if !first_won {
+                        lost?;
+                    }
+                    x.facts.place = Some(first.place.clone());
+                }
+                Ok((first, ended))
+            }
+            (_, None) => Err(Rejection::new(Code::Internal, "an attempt ended without an outcome")),
+        }
+    }
 }
 
 /// The place to ask beside the first: another one, or the same where there is no other.

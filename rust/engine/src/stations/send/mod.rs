@@ -44,6 +44,8 @@ pub(crate) struct Begun {
     pub(crate) used_up: bool,
     /// We have asked for the stream's usage, not the client.
     pub(crate) usage_asked: bool,
+    /// It is known that the stream says something to its reader.
+    pub(crate) has_word: bool,
 }
 
 /// What is the same for all attempts of one request.
@@ -114,7 +116,10 @@ pub(crate) async fn first_byte(
                 let result = sender.run(x, &asked, x.client.timer()).await;
                 (asked, result)
             }
-            Some(policy) => Box::pin(hedge::race(x, &sender, &mut tries, asked, policy)).await?,
+            Some(policy) => {
+                let race = hedge::run(x, &sender, &mut tries, &asked, policy).await;
+                race.decide(x, &sender, &mut tries, asked).await?
+            }
         };
         match sender.judge(x, asked, result).await {
             Answer::Reply(begun) => return Ok(begun),
@@ -171,6 +176,7 @@ impl Sender<'_> {
         let status = connection.head.status;
         let mut begun = Begun {
             usage_asked,
+            has_word: false,
             connection,
             origin: request.origin,
             progress_ms: self.deadlines(x, &place).progress_ms,
@@ -180,7 +186,7 @@ impl Sender<'_> {
         };
         if status < 400 {
             if self.asked.commit_point
-                && let Some(answer) = Box::pin(commit::wait(self, x, &mut begun)).await
+                && let Some(answer) = commit::wait(self, x, &mut begun).await
             {
                 permit.failed(x, &place);
                 return failed_first(begun, answer);

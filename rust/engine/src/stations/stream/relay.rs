@@ -115,7 +115,7 @@ pub(crate) struct Relay {
 
 impl Relay {
     pub(super) fn new(x: &Exchange, begun: Begun, keep: Option<(Keep, Vec<u8>)>) -> Self {
-        let Begun { connection, origin, progress_ms, latest_ms, usage_asked, .. } = begun;
+        let Begun { connection, origin, progress_ms, latest_ms, usage_asked, has_word, .. } = begun;
         let head = &connection.head;
         let decoder = match connection.end() {
             End::Declared(length) => Decoder::UntilEnd(length),
@@ -127,8 +127,11 @@ impl Relay {
         let payload = payload_kind(&connection);
         let status = head.status;
         let at = head.len;
-        let tap =
+        let mut tap =
             x.facts.operation.and_then(Operation::dialect).map_or_else(Tap::none, |d| Tap::new(payload, d));
+        if has_word {
+            tap.know_content();
+        }
         let coded = coding(&connection).is_some();
         let tap = Watch::new(tap, coding(&connection));
         // Only what is complete and successful is kept, and only what we can tell to be complete.
