@@ -38,6 +38,7 @@ SCENARIOS: dict[str, Callable[[Stage], Found]] = {
     "cache_hit": cpu.cache_hit,
     "two_workers": cpu.two_workers,
     "latency": latency.added,
+    "commit_point": latency.commit_point,
     "zipf": cache.zipf,
     "syscalls": syscalls.per_request,
     "idle": memory.idle_connections,

@@ -43,6 +43,9 @@ FIGURES = {
     "added_p50": Figure("added p50, one connection", _PROXY, 1.10, 1.00),
     "added_p99": Figure("added p99, one connection", _PROXY, 1.10, 1.00),
     "added_first_byte": Figure("added time to first byte of a stream", _PROXY, 1.10, 1.00),
+    "commit_first_byte": Figure(
+        "what a commit point adds to the first byte of a stream, p99", "ms", 1.0, 0.1
+    ),
     "cpu_cache_hit": Figure("CPU per cache hit, 1 KB", _STATIC, 1.10, 0.85),
     "cpu_two_workers": Figure("CPU per request, two workers ÷ one", _TIMES, 1.10, 1.00),
     "cache_hits_zipf": Figure(

@@ -21,7 +21,7 @@ class Plan:
 
 
 QUICK = Plan("quick", rounds=5, window_s=1, k6_s=10, starts=5, idle_connections=1000, extra=False)
-FULL = Plan("full", rounds=7, window_s=3, k6_s=60, starts=10, idle_connections=5000, extra=True)
+FULL = Plan("full", rounds=11, window_s=2, k6_s=60, starts=10, idle_connections=5000, extra=True)
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 from bench.loads import Paced, paced
 from bench.messages import body
-from bench.programs import MODELS, Running
+from bench.programs import MODELS, Running, gateway
 from bench.rounds import Comparison, Window, compare
 from bench.scenarios import Found, Stage
 from bench.verdicts import Row
 
 _UNARY_RATE = 500
 _STREAM_RATE = 200
+_AT_ONCE, _COMMITTED = "at-once", "committed"
 
 
 def added(stage: Stage) -> Found:
@@ -34,6 +35,38 @@ def added(stage: Stage) -> Found:
     _record(stage, found, "added_first_byte", stream, "p50")
     found.details["added_latency"] = unary.summary()
     found.details["added_first_byte"] = stream.summary()
+    return found
+
+
+def commit_point(stage: Stage) -> Found:
+    """What a commit point adds to the first byte of healthy streams."""
+    routes = {
+        name: {
+            "models": [f"{name}/*"],
+            "targets": [{"provider": "up", "model": "*"}],
+            "commit_point": name == _COMMITTED,
+        }
+        for name in (_AT_ONCE, _COMMITTED)
+    }
+
+    def window(running: Running, route: str) -> Callable[[], Window]:
+        data = body(f"{route}/sse-64x200", 1024)
+
+        def run() -> Window:
+            seen = paced(running.port, data, rate=_STREAM_RATE, seconds=stage.plan.window_s)
+            first = seen.first_byte_us
+            return Window(first["p50"], seen.failed, {"p50": first["p50"], "p99": first["p99"]})
+
+        return run
+
+    with gateway(stage.upstream.port, name="commit", more={"routes": routes}) as running:
+        sides = {name: window(running, name) for name in routes}
+        compared = compare(sides, stage.plan.rounds, subject=_COMMITTED, control=_AT_ONCE)
+    with_it, without = (compared.median(side, "p99") for side in (_COMMITTED, _AT_ONCE))
+    note = f"p99 {with_it:.0f} µs, without {without:.0f} µs, {len(compared.ratios)} rounds"
+    found = Found()
+    found.rows.append(Row("commit_first_byte", (with_it - without) / 1000, note))
+    found.details["commit_first_byte"] = compared.summary()
     return found
 
 

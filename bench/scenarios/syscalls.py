@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.loads import wrk
 from bench.messages import body
-from bench.programs import MODELS, WORK, BenchError, tool
+from bench.programs import MODELS, WORK, BenchError, Running, gateway, tool
 from bench.scenarios import Found, Stage
 from bench.verdicts import Row
 
@@ -20,25 +20,31 @@ _SCENARIOS = (
 def per_request(stage: Stage) -> Found:
     """At 32 connections: everything the process tree calls."""
     found = Found()
-    for key, model, size in _SCENARIOS:
-        data = body(model, size)
-        wrk(stage.gateway.port, data, seconds=1)
-        calls, requests = _count(stage, data)
-        most = sorted(calls.items(), key=lambda item: -item[1])[:4]
-        note = ", ".join(f"{name} {count / requests:.2f}" for name, count in most)
-        found.rows.append(Row(key, sum(calls.values()) / requests, note))
-        found.details[key] = {"requests": requests, "calls": calls}
+    # Traced, it is so slow that the load would be too much for it.
+    limits = {"limits": {"queue_ms_max": 0}}
+    with gateway(stage.upstream.port, name="traced", more=limits) as traced:
+        for key, model, size in _SCENARIOS:
+            _record(found, key, traced, body(model, size))
     return found
 
 
-def _count(stage: Stage, data: bytes) -> tuple[dict[str, int], int]:
+def _record(found: Found, key: str, traced: Running, data: bytes) -> None:
+    wrk(traced.port, data, seconds=1)
+    calls, requests = _count(traced, data)
+    most = sorted(calls.items(), key=lambda item: -item[1])[:4]
+    note = ", ".join(f"{name} {count / requests:.2f}" for name, count in most)
+    found.rows.append(Row(key, sum(calls.values()) / requests, note))
+    found.details[key] = {"requests": requests, "calls": calls}
+
+
+def _count(traced: Running, data: bytes) -> tuple[dict[str, int], int]:
     out = WORK / "strace.txt"
     out.unlink(missing_ok=True)
-    command = [tool("strace"), "-c", "-f", "-o", str(out), "-p", str(stage.gateway.pid)]
+    command = [tool("strace"), "-c", "-f", "-o", str(out), "-p", str(traced.pid)]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as strace:
         assert strace.stderr is not None  # noqa: S101 -- it was asked for just above
         strace.stderr.readline()  # "Process … attached"
-        load = wrk(stage.gateway.port, data, seconds=2)
+        load = wrk(traced.port, data, seconds=2)
         strace.send_signal(signal.SIGINT)
         strace.communicate(timeout=20)
     if load.failed or not load.requests:

@@ -18,12 +18,14 @@ pub(crate) struct Scenario {
 }
 
 /// Every scenario, in the order of the baseline.
-pub(crate) const ALL: [Scenario; 7] = [
+pub(crate) const ALL: [Scenario; 9] = [
     Scenario::new("unary_1k", "up/unary-1024", 1024),
     Scenario::new("unary_16k", "up/unary-1024", 16 * 1024),
     Scenario::new("unary_64k", "up/unary-1024", 64 * 1024),
     Scenario::new("stream_64x200", "up/sse-64x200", 1024),
     Scenario::new("stream_1000x200", "up/sse-1000x200", 1024),
+    Scenario::new("unary_1k_resilient", "resilient/unary-1024", 1024),
+    Scenario::new("stream_64x200_resilient", "resilient/sse-64x200", 1024),
     Scenario::new("cache_hit_1k", "cached/unary-1024", 1024),
     // Without a body: one that stays unread ends the connection, and a new one each time is not what is counted.
     Scenario { key: "sk-edge-wrong", status: 401, ..Scenario::new("early_401", "up/unary-1024", 0) },
@@ -66,7 +68,8 @@ pub(crate) fn options(pepper: &[u8]) -> Value {
     })
 }
 
-/// One provider at `port`; its models as `up/…`, and as `cached/…` through the cache.
+/// One provider at `port`; its models as `up/…`, as `cached/…` through the cache, and as `resilient/…` with all
+/// that answers failures configured and nothing failing.
 pub(crate) fn snapshot(port: u16) -> Value {
     let deadlines =
         json!({"connect_ms": 5000, "first_byte_ms": 600_000, "progress_ms": 300_000, "total_ms": 0});
@@ -80,6 +83,13 @@ pub(crate) fn snapshot(port: u16) -> Value {
             "commit_point": false, "ask_usage": false, "hedge": null, "policy_hash": name,
         })
     };
+    let mut resilient = route("resilient", Value::Null);
+    resilient["fallbacks"] = json!([0]);
+    resilient["deadlines"]["total_ms"] = json!(600_000);
+    resilient["breaker"] =
+        json!({"failures": 5, "failure_percent": 50, "window_ms": 10_000, "open_ms": 5_000, "probes": 1});
+    resilient["commit_point"] = json!(true);
+    resilient["hedge"] = json!({"delay_ms": 60_000, "spend_percent": 5});
     json!({
         "version": 1, "fingerprint": "bench", "keys_required": true,
         "limits": {
@@ -109,8 +119,9 @@ pub(crate) fn snapshot(port: u16) -> Value {
         "routes": [
             route("up", Value::Null),
             route("cached", json!({"ttl_ms": 3_600_000, "reply_bytes_max": 1 << 20})),
+            resilient,
         ],
-        "names": {"exact": {}, "prefixes": [["cached/", 1], ["up/", 0]], "by_dialect": {}},
+        "names": {"exact": {}, "prefixes": [["cached/", 1], ["up/", 0], ["resilient/", 2]], "by_dialect": {}},
         "models": [],
     })
 }
