@@ -16,11 +16,13 @@ pub mod principal;
 pub mod http1;
 
 pub mod dialect;
+mod message;
 pub mod scan;
 pub mod sse;
 pub mod stream_usage;
 pub mod surface;
 pub mod tap;
+pub mod translate;
 
 pub mod cache_key;
 pub mod strategy;

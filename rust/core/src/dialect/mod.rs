@@ -1,7 +1,8 @@
-//! What differs between wire formats, as data: one file per dialect, one row each in [`facts`].
+//! What differs between wire formats: one file or folder per dialect, one row each in [`facts`] for what is data,
+//! and one in [`codec`] for what must be read and written.
 //!
 //! Invariant: code elsewhere never asks "is this Anthropic?"; it reads the [`Facts`] of the dialect it was
-//! handed. A new dialect is one file of constants and one row here.
+//! handed, or calls its [`Codec`].
 
 mod anthropic_messages;
 mod openai_chat;
@@ -9,7 +10,11 @@ mod openai_completions;
 mod openai_embeddings;
 mod openai_responses;
 
+use crate::message::{
+    Fault, Losses, Malformed, Reply, Request, StreamReader, StreamWriter, Target, Untranslatable,
+};
 use crate::retry::{Disposition, Refusal};
+use crate::translate::Context;
 
 pub use crate::surface::Dialect;
 
@@ -127,6 +132,28 @@ pub const fn facts(dialect: Dialect) -> &'static Facts {
         Dialect::OpenaiResponses => &openai_responses::FACTS,
         Dialect::OpenaiEmbeddings => &openai_embeddings::FACTS,
         Dialect::AnthropicMessages => &anthropic_messages::FACTS,
+    }
+}
+
+/// How chat-like generation is read and written in one wire format; see [`crate::message`].
+pub(crate) struct Codec {
+    pub(crate) read_request: for<'a> fn(&'a str, &mut Losses) -> Result<Request<'a>, Untranslatable>,
+    pub(crate) write_request:
+        fn(&Request<'_>, &Target<'_>, &mut Losses, &mut Vec<u8>) -> Result<(), Untranslatable>,
+    pub(crate) read_reply: for<'a> fn(&'a str, &mut Losses) -> Result<Reply<'a>, Malformed>,
+    pub(crate) write_reply: fn(&Reply<'_>, &Context, &mut Vec<u8>),
+    /// With the status, where the error is not inside a stream, and the request's id, where it is known.
+    pub(crate) write_error: fn(&Fault<'_>, Option<u16>, &str, &mut Vec<u8>),
+    pub(crate) stream_reader: fn() -> Box<dyn StreamReader + Send>,
+    pub(crate) stream_writer: fn(Context) -> Box<dyn StreamWriter + Send>,
+}
+
+/// The codec of `dialect`; `None` where it has no chat-like generation.
+pub(crate) const fn codec(dialect: Dialect) -> Option<&'static Codec> {
+    match dialect {
+        Dialect::OpenaiChat => Some(&openai_chat::CODEC),
+        Dialect::AnthropicMessages => Some(&anthropic_messages::CODEC),
+        Dialect::OpenaiCompletions | Dialect::OpenaiResponses | Dialect::OpenaiEmbeddings => None,
     }
 }
 

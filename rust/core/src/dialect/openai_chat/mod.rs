@@ -3,7 +3,13 @@
 //! `x_groq` is where Groq puts usage and the error that stopped a stream; vLLM's older streams report a
 //! failure as `{"object":"error",…}`, which the tap knows by itself.
 
-use super::{Content, Facts, Field, Terminal, UsagePaths};
+mod read;
+mod read_reply;
+mod wire;
+mod write;
+mod write_reply;
+
+use super::{Codec, Content, Facts, Field, Terminal, UsagePaths};
 
 pub(super) const USAGE: UsagePaths = UsagePaths {
     input: &["prompt_tokens"],
@@ -38,4 +44,14 @@ pub(super) const FACTS: Facts = Facts {
     usage_at: &[&["usage"], &["x_groq", "usage"]],
     usage: USAGE,
     usage_on_request: true,
+};
+
+pub(super) const CODEC: Codec = Codec {
+    read_request: read::request,
+    write_request: write::request,
+    read_reply: read_reply::reply,
+    write_reply: write_reply::reply,
+    write_error: write_reply::error,
+    stream_reader: || Box::new(read_reply::Chunks::default()),
+    stream_writer: |context| Box::new(write_reply::Chunks::new(context)),
 };

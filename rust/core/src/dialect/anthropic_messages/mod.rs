@@ -3,7 +3,14 @@
 //! Usage comes in two parts: the input in `message_start`, the cumulative output in `message_delta`.
 //! `input_tokens` does not include the tokens read from or written to the prompt cache.
 
-use super::{Content, Facts, Field, Terminal, UsagePaths, refusal, refusal_saying};
+mod input;
+mod read;
+mod read_reply;
+mod wire;
+mod write;
+mod write_reply;
+
+use super::{Codec, Content, Facts, Field, Terminal, UsagePaths, refusal, refusal_saying};
 use crate::retry::Disposition;
 
 pub(super) const FACTS: Facts = Facts {
@@ -39,4 +46,14 @@ pub(super) const FACTS: Facts = Facts {
         reasoning: &[],
     },
     usage_on_request: false,
+};
+
+pub(super) const CODEC: Codec = Codec {
+    read_request: read::request,
+    write_request: write::request,
+    read_reply: read_reply::reply,
+    write_reply: write_reply::reply,
+    write_error: write_reply::error,
+    stream_reader: || Box::new(read_reply::Events::default()),
+    stream_writer: |context| Box::new(write_reply::Events::new(context)),
 };

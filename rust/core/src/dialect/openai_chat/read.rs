@@ -1,0 +1,374 @@
+//! Requests of the dialect → the canonical form.
+
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use super::wire;
+use crate::message::read::{At, says_something};
+use crate::message::{
+    Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Sampling, Source, Text, Tier, Tool,
+    ToolChoice, Turn, Untranslatable,
+};
+
+/// Members that cannot change the reply: they steer the cache of a provider that is not asked.
+const HARMLESS: &[&str] = &["prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];
+
+/// What a reply tells of itself and clients send back; no model reads it.
+const HARMLESS_IN_MESSAGES: &[&str] = &["annotations"];
+
+/// A marker for the end of what is worth caching, in the words of Anthropic, which are those of the convention.
+const EPHEMERAL: &str = r#"{"type":"ephemeral"}"#;
+
+/// The only type of file that the API takes.
+const PDF: Text<'_> = Text::plain("application/pdf");
+
+/// Reads a request.
+pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<'a>, Untranslatable> {
+    let at = At::ROOT;
+    let body: wire::Body<'a> = at.parse(body)?;
+    losses.unknown("", &body.rest, HARMLESS);
+    if body.functions.is_some() || body.function_call.is_some() {
+        let name = if body.functions.is_some() { "functions" } else { "function_call" };
+        return Err(at.member(name).error("is the form before `tools`. hint: use `tools` and `tool_choice`"));
+    }
+    let (system, turns) = conversation(at.required("messages", body.messages)?, losses)?;
+    let stream = body.stream.unwrap_or_default();
+    let stream_options = body.stream_options.unwrap_or_default();
+    // Obfuscation is padding.
+    losses.unknown("stream_options.", &stream_options.rest, &["include_obfuscation"]);
+    Ok(Request {
+        model: body.model,
+        system,
+        turns,
+        tools: tools(body.tools.unwrap_or_default(), losses)?,
+        tool_choice: body.tool_choice.map(|choice| tool_choice(choice, losses)).transpose()?,
+        parallel_tools: body.parallel_tool_calls,
+        max_tokens: body.max_completion_tokens.or(body.max_tokens),
+        sampling: Sampling {
+            temperature: at.number("temperature", body.temperature)?,
+            top_p: at.number("top_p", body.top_p)?,
+            top_k: at.number("top_k", body.top_k)?,
+            frequency_penalty: at.number("frequency_penalty", body.frequency_penalty)?,
+            presence_penalty: at.number("presence_penalty", body.presence_penalty)?,
+            seed: at.number("seed", body.seed)?,
+            top_logprobs: at.number("top_logprobs", body.top_logprobs)?,
+            n: at.number("n", body.n)?,
+            logit_bias: body.logit_bias.filter(|bias| says_something(bias)).map(RawValue::get),
+            logprobs: body.logprobs.filter(|asked| says_something(asked)).map(RawValue::get),
+        },
+        stop: body.stop.map(stop).transpose()?.unwrap_or_default(),
+        format: body.response_format.map(|format| response_format(format, losses)).transpose()?.flatten(),
+        reasoning: body.reasoning_effort.as_ref().map(reasoning).transpose()?,
+        user: body.safety_identifier.or(body.user),
+        tier: body.service_tier.and_then(|tier| match tier.raw() {
+            "auto" => Some(Tier::Auto),
+            "default" => Some(Tier::Standard),
+            _ => {
+                losses.add("service_tier");
+                None
+            }
+        }),
+        cache: body.cache_control.map(RawValue::get),
+        stream,
+        include_usage: stream && stream_options.include_usage.unwrap_or_default(),
+    })
+}
+
+type Conversation<'a> = (Vec<Block<'a>>, Vec<Turn<'a>>);
+
+fn conversation<'a>(
+    messages: Vec<wire::Message<'a>>,
+    losses: &mut Losses,
+) -> Result<Conversation<'a>, Untranslatable> {
+    let all = At::ROOT.member("messages");
+    let (mut system, mut turns) = (Vec::new(), Vec::with_capacity(messages.len()));
+    for (index, message) in messages.into_iter().enumerate() {
+        let at = all.index(index);
+        losses.unknown("messages[].", &message.rest, HARMLESS_IN_MESSAGES);
+        losses.add_if(message.name.is_some(), "messages[].name");
+        if message.function_call.is_some() {
+            return Err(at
+                .member("function_call")
+                .error("is the form before `tool_calls`. hint: use `tool_calls`"));
+        }
+        let role = at.required("role", message.role.clone())?;
+        let cache = message.cache_control.map(RawValue::get);
+        let (role, mut blocks) = match role.raw() {
+            "system" | "developer" => (Role::System, content(&at, message.content, losses)?),
+            "user" => (Role::User, content(&at, message.content, losses)?),
+            "assistant" => (Role::Assistant, assistant(&at, message, losses)?),
+            "tool" => {
+                let id = at.required("tool_call_id", message.tool_call_id)?;
+                let content = content(&at, message.content, losses)?;
+                let part = Part::ToolResult { id, content, is_error: false };
+                (Role::User, vec![Block { part, cache: None }])
+            }
+            "function" => {
+                return Err(at
+                    .member("role")
+                    .error("`function` is the form before `tool`. hint: use `tool`"));
+            }
+            _ => return Err(at.member("role").error("is none of system, developer, user, assistant, tool")),
+        };
+        if let (Some(last), Some(_)) = (blocks.last_mut(), cache) {
+            last.cache = last.cache.or(cache);
+        }
+        if role == Role::System && turns.is_empty() {
+            system.append(&mut blocks);
+        } else {
+            turns.push(Turn { role, blocks });
+        }
+    }
+    Ok((system, turns))
+}
+
+fn assistant<'a>(
+    at: &At<'_>,
+    message: wire::Message<'a>,
+    losses: &mut Losses,
+) -> Result<Vec<Block<'a>>, Untranslatable> {
+    let mut blocks = Vec::new();
+    let mut add = |part| blocks.push(Block { part, cache: None });
+    let thinking = message.thinking_blocks.unwrap_or_default();
+    let told = message.reasoning_content.is_some_and(|text| !text.is_empty()) || message.reasoning.is_some();
+    // With the blocks it is the same text once more; without their signature no provider takes it back.
+    losses.add_if(told && thinking.is_empty(), "messages[].reasoning_content");
+    for (index, block) in thinking.into_iter().enumerate() {
+        let list = at.member("thinking_blocks");
+        let at = list.index(index);
+        add(thinking_part(&at, block)?);
+    }
+    blocks.append(&mut content(at, message.content, losses)?);
+    if let Some(refusal) = message.refusal.filter(|text| !text.is_empty()) {
+        losses.add("messages[].refusal");
+        blocks.push(Block { part: Part::Text(refusal), cache: None });
+    }
+    for (index, call) in message.tool_calls.unwrap_or_default().into_iter().enumerate() {
+        let list = at.member("tool_calls");
+        let at = list.index(index);
+        losses.unknown("messages[].tool_calls[].", &call.rest, &[]);
+        if call.kind.is_some_and(|kind| kind.raw() != "function") {
+            return Err(at
+                .member("type")
+                .error("must be `function`: other calls exist in this dialect only"));
+        }
+        let function = at.required("function", call.function)?;
+        let at_function = at.member("function");
+        losses.unknown("messages[].tool_calls[].function.", &function.rest, &[]);
+        let part = Part::ToolCall {
+            id: at.required("id", call.id)?,
+            name: at_function.required("name", function.name)?,
+            input: input(function.arguments).ok_or_else(|| {
+                at_function.member("arguments").error("must be the JSON text of an object, or empty")
+            })?,
+        };
+        blocks.push(Block { part, cache: call.cache_control.map(RawValue::get) });
+    }
+    Ok(blocks)
+}
+
+/// The JSON text of an object out of a text that holds it; `None` where it holds something else.
+pub(super) fn input(arguments: Option<Text<'_>>) -> Option<Cow<'_, str>> {
+    let text = arguments.unwrap_or_default().decode()?;
+    if text.trim_ascii().is_empty() {
+        return Some(Cow::Borrowed("{}"));
+    }
+    let object =
+        text.trim_ascii_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(&text).is_ok();
+    object.then_some(text)
+}
+
+/// A thinking block of `LiteLLM`'s convention.
+pub(super) fn thinking_part<'a>(
+    at: &At<'_>,
+    block: wire::ThinkingBlock<'a>,
+) -> Result<Part<'a>, Untranslatable> {
+    match block.kind.as_ref().map_or("", Text::raw) {
+        "thinking" => {
+            Ok(Part::Thinking { text: block.thinking.unwrap_or_default(), signature: block.signature })
+        }
+        "redacted_thinking" => Ok(Part::Redacted(at.required("data", block.data)?)),
+        _ => Err(at.member("type").error("must be `thinking` or `redacted_thinking`")),
+    }
+}
+
+/// A text, or an array of parts.
+fn content<'a>(
+    at: &At<'_>,
+    content: Option<&'a RawValue>,
+    losses: &mut Losses,
+) -> Result<Vec<Block<'a>>, Untranslatable> {
+    let Some(content) = content else { return Ok(Vec::new()) };
+    if let Some(text) = Text::of(content) {
+        return Ok(vec![Block { part: Part::Text(text), cache: None }]);
+    }
+    let at = at.member("content");
+    let parts: Vec<wire::Part<'a>> = at.parse(content.get())?;
+    let block = |(index, part)| block(&at.index(index), part, losses);
+    parts.into_iter().enumerate().map(block).collect()
+}
+
+fn block<'a>(at: &At<'_>, part: wire::Part<'a>, losses: &mut Losses) -> Result<Block<'a>, Untranslatable> {
+    losses.unknown("messages[].content[].", &part.rest, &["input_audio"]);
+    let kind = at.required("type", part.kind)?;
+    let content = match kind.raw() {
+        "text" => Part::Text(at.required("text", part.text)?),
+        "refusal" => {
+            losses.add("messages[].refusal");
+            Part::Text(at.required("refusal", part.refusal)?)
+        }
+        "image_url" => {
+            let image = at.required("image_url", part.image_url)?;
+            let detail = image.detail.is_some_and(|detail| detail.raw() != "auto");
+            losses.add_if(detail, "messages[].content[].image_url.detail");
+            losses.unknown("messages[].content[].image_url.", &image.rest, &[]);
+            let at = at.member("image_url");
+            let url = at.required("url", image.url)?;
+            Part::Image(image_source(&at.member("url"), url)?)
+        }
+        "file" => document(&at.member("file"), at.required("file", part.file)?, losses)?,
+        _ => {
+            return Err(at
+                .member("type")
+                .error("of content cannot be sent to this model. hint: use `text`, `image_url` or `file`"));
+        }
+    };
+    let marked = part.prompt_cache_breakpoint.map(|_| EPHEMERAL);
+    Ok(Block { part: content, cache: part.cache_control.map(RawValue::get).or(marked) })
+}
+
+fn image_source<'a>(at: &At<'_>, url: Text<'a>) -> Result<Source<'a>, Untranslatable> {
+    // A solidus may be written with an escape.
+    let url = if url.raw().contains("\\/") { Text::escaped(url.raw().replace("\\/", "/")) } else { url };
+    if let Some(data) = url.strip_prefix("data:") {
+        return base64(&data).ok_or_else(|| at.error("must be `data:TYPE;base64,DATA`"));
+    }
+    if url.strip_prefix("https://").or(url.strip_prefix("http://")).is_some() {
+        return Ok(Source::Url(url));
+    }
+    Err(at.error("must begin with `https://`, `http://` or `data:`"))
+}
+
+/// `TYPE;base64,DATA`, parameters allowed.
+fn base64<'a>(url: &Text<'a>) -> Option<Source<'a>> {
+    let (media_type, data) = url.split_once(";base64,")?;
+    let media_type = media_type.split_once(";").map_or(media_type, |(essence, _)| essence);
+    (!media_type.is_empty() && !data.is_empty()).then_some(Source::Base64 { media_type, data })
+}
+
+fn document<'a>(
+    at: &At<'_>,
+    file: wire::Attachment<'a>,
+    losses: &mut Losses,
+) -> Result<Part<'a>, Untranslatable> {
+    losses.unknown("messages[].content[].file.", &file.rest, &[]);
+    if file.file_id.is_some() {
+        return Err(at
+            .member("file_id")
+            .error("names a file that this model's provider does not have. hint: send `file_data`"));
+    }
+    let data = at.required("file_data", file.file_data)?;
+    let at = at.member("file_data");
+    let data = if data.raw().contains("\\/") { Text::escaped(data.raw().replace("\\/", "/")) } else { data };
+    let source = match data.strip_prefix("data:") {
+        Some(url) => base64(&url)
+            .filter(|source| matches!(source, Source::Base64 { media_type, .. } if *media_type == PDF))
+            .ok_or_else(|| at.error("must be `data:application/pdf;base64,DATA`"))?,
+        None => Source::Base64 { media_type: PDF, data },
+    };
+    Ok(Part::Document { source, title: file.filename })
+}
+
+fn tools<'a>(tools: Vec<wire::Tool<'a>>, losses: &mut Losses) -> Result<Vec<Tool<'a>>, Untranslatable> {
+    let all = At::ROOT.member("tools");
+    let mut read = Vec::with_capacity(tools.len());
+    for (index, tool) in tools.into_iter().enumerate() {
+        let at = all.index(index);
+        if tool.kind.is_some_and(|kind| kind.raw() != "function") {
+            return Err(at
+                .member("type")
+                .error("must be `function`: other tools exist in this dialect only"));
+        }
+        losses.unknown("tools[].", &tool.rest, &[]);
+        let function = at.required("function", tool.function)?;
+        let at = at.member("function");
+        losses.unknown("tools[].function.", &function.rest, &[]);
+        let schema = function.parameters.filter(|schema| says_something(schema)).map(RawValue::get);
+        if schema.is_some_and(|schema| !schema.starts_with('{')) {
+            return Err(at.member("parameters").error("must be a JSON Schema object"));
+        }
+        read.push(Tool {
+            name: at.required("name", function.name)?,
+            description: function.description,
+            schema,
+            strict: function.strict,
+            cache: tool.cache_control.or(function.cache_control).map(RawValue::get),
+        });
+    }
+    Ok(read)
+}
+
+fn tool_choice<'a>(choice: &'a RawValue, losses: &mut Losses) -> Result<ToolChoice<'a>, Untranslatable> {
+    let at = At::ROOT.member("tool_choice");
+    let mode = |mode: &Text<'_>| match mode.raw() {
+        "auto" => Some(ToolChoice::Auto),
+        "none" => Some(ToolChoice::None),
+        "required" => Some(ToolChoice::Any),
+        _ => None,
+    };
+    if let Some(word) = Text::of(choice) {
+        return mode(&word).ok_or_else(|| at.error("is none of auto, none, required"));
+    }
+    let choice: wire::ToolChoice<'a> = at.parse(choice.get())?;
+    match choice.kind.as_ref().map_or("", Text::raw) {
+        "function" => {
+            let function = at.required("function", choice.function)?;
+            Ok(ToolChoice::Named(at.member("function").required("name", function.name)?))
+        }
+        "allowed_tools" => {
+            let allowed = at.required("allowed_tools", choice.allowed_tools)?;
+            losses.add_if(allowed.tools.is_some(), "tool_choice.allowed_tools.tools");
+            let at = at.member("allowed_tools");
+            let word = at.required("mode", allowed.mode)?;
+            mode(&word).ok_or_else(|| at.member("mode").error("is none of auto, required"))
+        }
+        _ => Err(at.member("type").error("must be `function` or `allowed_tools`")),
+    }
+}
+
+fn stop(stop: &RawValue) -> Result<Vec<Text<'_>>, Untranslatable> {
+    match Text::of(stop) {
+        Some(one) => Ok(vec![one]),
+        None => At::ROOT.member("stop").parse(stop.get()),
+    }
+}
+
+fn response_format<'a>(
+    format: wire::ResponseFormat<'a>,
+    losses: &mut Losses,
+) -> Result<Option<Format<'a>>, Untranslatable> {
+    let at = At::ROOT.member("response_format");
+    match format.kind.as_ref().map_or("", Text::raw) {
+        "text" => Ok(None),
+        "json_object" => Ok(Some(Format::Json)),
+        "json_schema" => {
+            let schema = at.required("json_schema", format.json_schema)?;
+            // The name is only a label, and where the target has schemas at all, it holds the model to them.
+            losses.unknown("response_format.json_schema.", &schema.rest, &["name", "strict"]);
+            Ok(Some(schema.schema.map_or(Format::Json, |schema| Format::Schema(schema.get()))))
+        }
+        _ => Err(at.member("type").error("is none of text, json_object, json_schema")),
+    }
+}
+
+fn reasoning(effort: &Text<'_>) -> Result<Reasoning, Untranslatable> {
+    if effort.raw() == "none" {
+        return Ok(Reasoning::Off);
+    }
+    let known = Effort::of(effort.raw()).map(Reasoning::Effort);
+    known.ok_or_else(|| {
+        At::ROOT.member("reasoning_effort").error("is none of none, minimal, low, medium, high, xhigh, max")
+    })
+}

@@ -1,0 +1,318 @@
+//! Replies of the dialect, whole and streamed → the canonical form.
+//!
+//! Invariant: a stream is at its end when `[DONE]` came and a reason for stopping before it, never otherwise.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::{read, wire};
+use crate::message::read::{At, says_something};
+use crate::message::{
+    Event, Fault, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text, Untranslatable, Usage,
+};
+
+/// Members that tell of the serving, not of the reply, and the filter verdicts of Azure on what it let through.
+const HARMLESS: &[&str] = &[
+    "system_fingerprint",
+    "service_tier",
+    "obfuscation",
+    "provider",
+    "prompt_filter_results",
+    "content_filter_results",
+    "content_filter_offsets",
+];
+
+/// Most calls of one streamed reply.
+const CALLS_MAX: usize = 512;
+
+/// Reads a whole reply.
+pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>, Malformed> {
+    let at = At::ROOT;
+    let body: wire::Completion<'a> = at.parse(body)?;
+    if let Some(error) = body.error {
+        return Err(error_inside(error));
+    }
+    losses.unknown("", &body.rest, HARMLESS);
+    let mut choices = body.choices.unwrap_or_default().into_iter();
+    let choice = choices.next().ok_or_else(|| Malformed::new("the reply has no choice"))?;
+    losses.add_if(choices.next().is_some(), "choices[]");
+    name_losses(&choice, losses);
+    let message = choice.message.ok_or_else(|| Malformed::new("the reply has no message"))?;
+    message_losses(&message, losses);
+    let mut parts = Vec::new();
+    if let Some(blocks) = message.thinking_blocks.filter(|blocks| !blocks.is_empty()) {
+        let at = at.member("thinking_blocks");
+        for (index, block) in blocks.into_iter().enumerate() {
+            parts.push(read::thinking_part(&at.index(index), block)?);
+        }
+    } else if let Some(text) = told(message.reasoning_content, message.reasoning) {
+        parts.push(Part::Thinking { text, signature: None });
+    }
+    for text in texts(message.content, losses)? {
+        parts.push(Part::Text(text));
+    }
+    let refusal = message.refusal.filter(|text| !text.is_empty());
+    let refused = refusal.is_some();
+    parts.extend(refusal.map(Part::Text));
+    let calls = message.tool_calls.unwrap_or_default();
+    let called = !calls.is_empty();
+    for (index, call) in calls.into_iter().enumerate() {
+        let list = at.member("tool_calls");
+        parts.push(call_part(&list.index(index), call, body.id.as_ref(), index)?);
+    }
+    let reason = choice.finish_reason.ok_or_else(|| Malformed::new("the reply has no `finish_reason`"))?;
+    Ok(Reply {
+        id: body.id.filter(|id| !id.is_empty()),
+        model: body.model.filter(|model| !model.is_empty()),
+        created: body.created,
+        parts,
+        stop: stop(&reason, called, refused, losses),
+        usage: body.usage.or(body.x_groq.and_then(|groq| groq.usage)).map(usage).unwrap_or_default(),
+    })
+}
+
+fn call_part<'a>(
+    at: &At<'_>,
+    call: wire::ToolCall<'a>,
+    reply: Option<&Text<'a>>,
+    index: usize,
+) -> Result<Part<'a>, Untranslatable> {
+    let function = at.required("function", call.function)?;
+    let at = at.member("function");
+    let id = call.id.filter(|id| !id.is_empty()).or_else(|| made_id(reply, index));
+    Ok(Part::ToolCall {
+        id: at.required("id", id)?,
+        name: at.required("name", function.name)?,
+        input: read::input(function.arguments)
+            .ok_or_else(|| at.member("arguments").error("is not the JSON text of an object"))?,
+    })
+}
+
+/// An id for a call that came without: that of the reply and the call's place in it, so that it is the same
+/// whenever the reply is sent back and no other reply's.
+fn made_id(reply: Option<&Text<'_>>, index: usize) -> Option<Text<'static>> {
+    let reply = reply.filter(|id| !id.is_empty())?;
+    Some(Text::escaped(format!("{}_{index}", reply.raw())))
+}
+
+fn error_inside(error: &RawValue) -> Malformed {
+    let fault = Fault::of_json(error.get()).or_else(|| {
+        let message = Text::of(error)?;
+        Some(Fault { message, ..Fault::default() })
+    });
+    let message = fault.and_then(|fault| fault.message.decode().map(Cow::into_owned));
+    Malformed::new(format!("the reply holds an error: {}", message.unwrap_or_default()))
+}
+
+fn name_losses(choice: &wire::Choice<'_>, losses: &mut Losses) {
+    losses.unknown("choices[].", &choice.rest, HARMLESS);
+    losses.add_if(choice.logprobs.is_some_and(says_something), "choices[].logprobs");
+}
+
+fn message_losses(message: &wire::Message<'_>, losses: &mut Losses) {
+    // The details repeat what `reasoning` says.
+    losses.unknown("choices[].message.", &message.rest, &["reasoning_details"]);
+    losses.add_if(message.function_call.is_some(), "choices[].message.function_call");
+}
+
+/// What the model tells of its reasoning, under either name.
+fn told<'a>(content: Option<Text<'a>>, reasoning: Option<&'a RawValue>) -> Option<Text<'a>> {
+    let said = |text: &Text<'_>| !text.is_empty();
+    content.filter(said).or_else(|| reasoning.and_then(Text::of).filter(said))
+}
+
+/// The texts of `content`, which some servers give as parts.
+fn texts<'a>(content: Option<&'a RawValue>, losses: &mut Losses) -> Result<Vec<Text<'a>>, Untranslatable> {
+    let Some(content) = content else { return Ok(Vec::new()) };
+    if let Some(text) = Text::of(content) {
+        return Ok(if text.is_empty() { Vec::new() } else { vec![text] });
+    }
+    let parts: Vec<wire::Part<'a>> = At::ROOT.member("content").parse(content.get())?;
+    let mut texts = Vec::with_capacity(parts.len());
+    for part in parts {
+        match part.text {
+            Some(text) => texts.push(text),
+            None => losses.add("choices[].message.content[]"),
+        }
+    }
+    Ok(texts)
+}
+
+fn usage(usage: wire::Usage) -> Usage {
+    let prompt = usage.prompt_tokens_details.unwrap_or_default();
+    Usage {
+        input: usage.prompt_tokens.unwrap_or_default(),
+        cache_read: prompt.cached_tokens.unwrap_or_default(),
+        cache_write: prompt.cache_write_tokens.unwrap_or_default(),
+        output: usage.completion_tokens.unwrap_or_default(),
+        reasoning: usage.completion_tokens_details.and_then(|d| d.reasoning_tokens).unwrap_or_default(),
+    }
+}
+
+fn stop(reason: &Text<'_>, called: bool, refused: bool, losses: &mut Losses) -> Stop {
+    match reason.raw() {
+        "length" => Stop::Length,
+        "content_filter" => Stop::Refusal,
+        _ if refused => Stop::Refusal,
+        // Some servers say `stop` behind calls; a client that believed it would never run them.
+        "stop" | "tool_calls" | "function_call" if called => Stop::Tools,
+        "tool_calls" | "function_call" => Stop::Tools,
+        "stop" => Stop::End,
+        _ => {
+            losses.add("choices[].finish_reason");
+            if called { Stop::Tools } else { Stop::End }
+        }
+    }
+}
+
+/// Reads a stream of chunks.
+#[derive(Default)]
+pub(super) struct Chunks {
+    started: bool,
+    refused: bool,
+    stopped: bool,
+    calls: Vec<Call>,
+}
+
+/// A call under way.
+struct Call {
+    /// What the upstream counts it by; some give every call the same.
+    index: u64,
+    id: Text<'static>,
+}
+
+impl StreamReader for Chunks {
+    fn read(&mut self, data: &str, sink: &mut Sink<'_>) -> Result<(), Malformed> {
+        if data == "[DONE]" {
+            if !self.stopped {
+                return Err(Malformed::new("`[DONE]` came before any `finish_reason`"));
+            }
+            return sink.emit(Event::End);
+        }
+        let chunk: wire::Completion<'_> = At::ROOT.parse(data)?;
+        let stopped_early = chunk.x_groq.as_ref().and_then(|groq| groq.error);
+        if let Some(error) = stopped_early {
+            let fault = Fault::of_json(error.get());
+            return sink.emit(Event::Error(fault.unwrap_or_else(|| Fault::of_body(error.get().as_bytes()))));
+        }
+        if chunk.error.is_some() || chunk.object.as_ref().is_some_and(|object| object.raw() == "error") {
+            return sink.emit(Event::Error(Fault::of_body(data.as_bytes())));
+        }
+        sink.losses.unknown("", &chunk.rest, HARMLESS);
+        let choices = chunk.choices.unwrap_or_default();
+        if !choices.is_empty() && !std::mem::replace(&mut self.started, true) {
+            let id = chunk.id.as_ref().filter(|id| !id.is_empty()).map(Text::borrowed);
+            let model = chunk.model.filter(|model| !model.is_empty());
+            sink.emit(Event::Start { id, model, created: chunk.created, usage: Usage::default() })?;
+        }
+        for choice in choices {
+            if choice.index.unwrap_or_default() == 0 {
+                self.choice(choice, chunk.id.as_ref(), sink)?;
+            } else {
+                sink.losses.add("choices[]");
+            }
+        }
+        match chunk.usage.or(chunk.x_groq.and_then(|groq| groq.usage)) {
+            Some(told) => sink.emit(Event::Usage(usage(told))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Chunks {
+    fn choice(
+        &mut self,
+        choice: wire::Choice<'_>,
+        reply: Option<&Text<'_>>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Malformed> {
+        name_losses(&choice, sink.losses);
+        if let Some(delta) = choice.delta {
+            message_losses(&delta, sink.losses);
+            if let Some(blocks) = delta.thinking_blocks.filter(|blocks| !blocks.is_empty()) {
+                for block in blocks {
+                    thinking(block, sink)?;
+                }
+            } else if let Some(text) = told(delta.reasoning_content, delta.reasoning) {
+                sink.emit(Event::Thinking(text))?;
+            }
+            for text in texts(delta.content, sink.losses)? {
+                sink.emit(Event::Text(text))?;
+            }
+            if let Some(refusal) = delta.refusal.filter(|text| !text.is_empty()) {
+                self.refused = true;
+                sink.emit(Event::Text(refusal))?;
+            }
+            for call in delta.tool_calls.unwrap_or_default() {
+                self.call(call, reply, sink)?;
+            }
+        }
+        if let Some(reason) = choice.finish_reason {
+            self.stopped = true;
+            let stop = stop(&reason, !self.calls.is_empty(), self.refused, sink.losses);
+            sink.emit(Event::Stop(stop))?;
+        }
+        Ok(())
+    }
+
+    fn call(
+        &mut self,
+        call: wire::ToolCall<'_>,
+        reply: Option<&Text<'_>>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Malformed> {
+        let function = call.function.unwrap_or_default();
+        let id = call.id.filter(|id| !id.is_empty());
+        let last = self.calls.last().map(|last| last.index);
+        // Without an index, an id begins another call and its absence goes on with the last one.
+        let fresh = self.calls.len() as u64;
+        let index = call.index.unwrap_or_else(|| if id.is_some() { fresh } else { last.unwrap_or_default() });
+        let known = self
+            .calls
+            .iter()
+            .rposition(|known| known.index == index && id.as_ref().is_none_or(|id| known.id == *id));
+        let known = if let Some(known) = known {
+            known
+        } else {
+            let known = self.calls.len();
+            if known >= CALLS_MAX {
+                return Err(Malformed::new("the reply calls too many tools"));
+            }
+            let id = id
+                .or_else(|| made_id(reply, known))
+                .ok_or_else(|| Malformed::new("a tool call has no `id`"))?;
+            let name = function
+                .name
+                .filter(|name| !name.is_empty())
+                .ok_or_else(|| Malformed::new("a tool call has no `name`"))?;
+            sink.emit(Event::ToolCall { call: known, id: id.borrowed(), name })?;
+            self.calls.push(Call { index, id: id.into_owned() });
+            known
+        };
+        match function.arguments.filter(|piece| !piece.is_empty()) {
+            Some(piece) => sink.emit(Event::ToolInput { call: known, piece }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn thinking(block: wire::ThinkingBlock<'_>, sink: &mut Sink<'_>) -> Result<(), Malformed> {
+    match read::thinking_part(&At::ROOT.member("thinking_blocks"), block)? {
+        Part::Thinking { text, signature } => {
+            if !text.is_empty() {
+                sink.emit(Event::Thinking(text))?;
+            }
+            match signature.filter(|signature| !signature.is_empty()) {
+                Some(signature) => sink.emit(Event::Signature(signature)),
+                None => Ok(()),
+            }
+        }
+        Part::Redacted(data) => sink.emit(Event::Redacted(data)),
+        Part::Text(_)
+        | Part::Image(_)
+        | Part::Document { .. }
+        | Part::ToolCall { .. }
+        | Part::ToolResult { .. } => Ok(()),
+    }
+}

@@ -1,0 +1,282 @@
+//! The canonical form → replies of the dialect, whole, streamed and failed.
+//!
+//! Reasoning is told twice, as `LiteLLM` does: as text in `reasoning_content`, and in `thinking_blocks` with
+//! the signature that makes it acceptable when it is sent back. Source: `OpenAI` API reference, "The chat
+//! completion object" and "The chat completion chunk object".
+
+use super::write;
+use crate::message::json::Json;
+use crate::message::{Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage};
+use crate::translate::Context;
+
+/// Writes a whole reply.
+pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
+    out.push(b'{');
+    head("chat.completion", reply.id.as_ref(), reply.model.as_ref(), reply.created, context, out);
+    out.key("choices").open(b'[');
+    out.open(b'{');
+    out.key("index").raw("0");
+    out.key("message").open(b'{');
+    out.key("role").raw("\"assistant\"");
+    let texts = reply.parts.iter().filter_map(|part| match part {
+        Part::Text(text) => Some(text),
+        _ => None,
+    });
+    joined("content", texts, out);
+    out.key("refusal").raw("null");
+    reasoning(&reply.parts, out);
+    let mut calls = reply.parts.iter().filter(|part| matches!(part, Part::ToolCall { .. })).peekable();
+    if calls.peek().is_some() {
+        out.key("tool_calls").open(b'[');
+        for part in calls {
+            if let Part::ToolCall { id, name, input } = part {
+                write::call(id, name, input, out);
+            }
+        }
+        out.close(b']');
+    }
+    out.close(b'}');
+    out.key("logprobs").raw("null");
+    out.key("finish_reason").string(finish_reason(reply.stop));
+    out.close(b'}');
+    out.close(b']');
+    usage(out.key("usage"), &reply.usage);
+    out.close(b'}');
+}
+
+/// The members that a completion and each of its chunks begin with.
+fn head(
+    object: &str,
+    id: Option<&Text<'_>>,
+    model: Option<&Text<'_>>,
+    created: Option<u64>,
+    context: &Context,
+    out: &mut Vec<u8>,
+) {
+    out.key("id").text(id.unwrap_or(&Text::plain("chatcmpl")));
+    out.key("object").string(object);
+    out.key("created").number(created.unwrap_or(context.created_s));
+    match model {
+        Some(model) => out.key("model").text(model),
+        None => out.key("model").string(&context.model),
+    }
+}
+
+/// Texts as one; null where there are none.
+fn joined<'t>(key: &str, texts: impl Iterator<Item = &'t Text<'t>>, out: &mut Vec<u8>) {
+    let mut texts = texts.peekable();
+    out.key(key);
+    if texts.peek().is_none() {
+        return out.raw("null");
+    }
+    out.push(b'"');
+    texts.for_each(|text| out.extend_from_slice(text.raw().as_bytes()));
+    out.push(b'"');
+}
+
+fn reasoning(parts: &[Part<'_>], out: &mut Vec<u8>) {
+    let mut texts = parts.iter().filter_map(|part| match part {
+        Part::Thinking { text, .. } => Some(text),
+        _ => None,
+    });
+    let told = texts.clone().any(|text| !text.is_empty());
+    if told {
+        joined("reasoning_content", &mut texts, out);
+    }
+    if parts.iter().any(|part| matches!(part, Part::Thinking { .. } | Part::Redacted(_))) {
+        out.key("thinking_blocks").open(b'[');
+        for part in parts {
+            match part {
+                Part::Thinking { text, signature } => thinking_block(text, signature.as_ref(), out),
+                Part::Redacted(data) => redacted_block(data, out),
+                _ => {}
+            }
+        }
+        out.close(b']');
+    }
+}
+
+fn thinking_block(text: &Text<'_>, signature: Option<&Text<'_>>, out: &mut Vec<u8>) {
+    out.open(b'{');
+    out.key("type").raw("\"thinking\"");
+    out.key("thinking").text(text);
+    if let Some(signature) = signature {
+        out.key("signature").text(signature);
+    }
+    out.close(b'}');
+}
+
+fn redacted_block(data: &Text<'_>, out: &mut Vec<u8>) {
+    out.open(b'{');
+    out.key("type").raw("\"redacted_thinking\"");
+    out.key("data").text(data);
+    out.close(b'}');
+}
+
+const fn finish_reason(stop: Stop) -> &'static str {
+    match stop {
+        Stop::End => "stop",
+        Stop::Length => "length",
+        Stop::Tools => "tool_calls",
+        Stop::Refusal => "content_filter",
+    }
+}
+
+fn usage(out: &mut Vec<u8>, usage: &Usage) {
+    out.open(b'{');
+    out.key("prompt_tokens").number(usage.input);
+    out.key("completion_tokens").number(usage.output);
+    out.key("total_tokens").number(usage.input.saturating_add(usage.output));
+    out.key("prompt_tokens_details").open(b'{');
+    out.key("cached_tokens").number(usage.cache_read);
+    out.key("cache_write_tokens").number(usage.cache_write);
+    out.close(b'}');
+    if usage.reasoning > 0 {
+        out.key("completion_tokens_details").open(b'{');
+        out.key("reasoning_tokens").number(usage.reasoning);
+        out.close(b'}');
+    }
+    out.close(b'}');
+}
+
+/// Writes an error body.
+pub(super) fn error(fault: &Fault<'_>, _status: Option<u16>, _request_id: &str, out: &mut Vec<u8>) {
+    fn or_null(out: &mut Vec<u8>, text: Option<&Text<'_>>) {
+        match text {
+            Some(text) => out.text(text),
+            None => out.raw("null"),
+        }
+    }
+    out.push(b'{');
+    out.key("error").open(b'{');
+    out.key("message").text(&fault.message);
+    out.key("type").text(fault.kind.as_ref().unwrap_or(&Text::plain("upstream_error")));
+    or_null(out.key("param"), fault.param.as_ref());
+    or_null(out.key("code"), fault.code.as_ref());
+    out.close(b'}');
+    out.close(b'}');
+}
+
+/// Writes a stream of chunks.
+pub(super) struct Chunks {
+    context: Context,
+    /// What every chunk begins with, up to the opening bracket of `choices`.
+    head: Vec<u8>,
+    usage: Usage,
+}
+
+impl Chunks {
+    /// A stream of which nothing is written yet.
+    pub(super) fn new(context: Context) -> Self {
+        Self { context, head: Vec::new(), usage: Usage::default() }
+    }
+
+    fn start(&mut self, id: Option<&Text<'_>>, model: Option<&Text<'_>>, created: Option<u64>) {
+        self.head.extend_from_slice(b"data: ");
+        self.head.open(b'{');
+        head("chat.completion.chunk", id, model, created, &self.context, &mut self.head);
+        self.head.key("choices").open(b'[');
+    }
+
+    /// One chunk with this `delta`.
+    fn chunk(&self, out: &mut Vec<u8>, delta: impl FnOnce(&mut Vec<u8>), finish_reason: Option<Stop>) {
+        out.extend_from_slice(&self.head);
+        out.open(b'{');
+        out.key("index").raw("0");
+        out.key("delta").open(b'{');
+        delta(out);
+        out.close(b'}');
+        match finish_reason {
+            Some(stop) => out.key("finish_reason").string(self::finish_reason(stop)),
+            None => out.key("finish_reason").raw("null"),
+        }
+        out.close(b'}');
+        out.close(b']');
+        if self.context.include_usage {
+            out.key("usage").raw("null");
+        }
+        out.extend_from_slice(b"}\n\n");
+    }
+
+    fn thinking(&self, text: &Text<'_>, signature: Option<&Text<'_>>, out: &mut Vec<u8>) {
+        let delta = |out: &mut Vec<u8>| {
+            if !text.is_empty() {
+                out.key("reasoning_content").text(text);
+            }
+            out.key("thinking_blocks").open(b'[');
+            thinking_block(text, signature, out);
+            out.close(b']');
+        };
+        self.chunk(out, delta, None);
+    }
+}
+
+impl StreamWriter for Chunks {
+    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        match event {
+            Event::Start { id, model, created, usage } => {
+                self.usage = usage;
+                self.start(id.as_ref(), model.as_ref(), created);
+                let delta = |out: &mut Vec<u8>| {
+                    out.key("role").raw("\"assistant\"");
+                    out.key("content").raw("\"\"");
+                };
+                self.chunk(out, delta, None);
+            }
+            Event::Text(text) => self.chunk(out, |out| out.key("content").text(&text), None),
+            Event::Thinking(text) => self.thinking(&text, None, out),
+            Event::Signature(signature) => self.thinking(&Text::default(), Some(&signature), out),
+            Event::Redacted(data) => {
+                let delta = |out: &mut Vec<u8>| {
+                    out.key("thinking_blocks").open(b'[');
+                    redacted_block(&data, out);
+                    out.close(b']');
+                };
+                self.chunk(out, delta, None);
+            }
+            Event::ToolCall { call, id, name } => {
+                let function = |out: &mut Vec<u8>| {
+                    out.key("name").text(&name);
+                    out.key("arguments").raw("\"\"");
+                };
+                self.chunk(out, |out| tool_call(call, Some(&id), function, out), None);
+            }
+            Event::ToolInput { call, piece } => {
+                let function = |out: &mut Vec<u8>| out.key("arguments").text(&piece);
+                self.chunk(out, |out| tool_call(call, None, function, out), None);
+            }
+            Event::Stop(stop) => self.chunk(out, |_| {}, Some(stop)),
+            Event::Usage(usage) => self.usage = usage,
+            Event::End => {
+                if self.context.include_usage {
+                    out.extend_from_slice(&self.head);
+                    out.close(b']');
+                    usage(out.key("usage"), &self.usage);
+                    out.extend_from_slice(b"}\n\n");
+                }
+                out.extend_from_slice(b"data: [DONE]\n\n");
+            }
+            Event::Error(fault) => {
+                out.extend_from_slice(b"data: ");
+                error(&fault, None, "", out);
+                out.extend_from_slice(b"\n\n");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn tool_call(call: usize, id: Option<&Text<'_>>, function: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
+    out.key("tool_calls").open(b'[');
+    out.open(b'{');
+    out.key("index").number(call as u64);
+    if let Some(id) = id {
+        out.key("id").text(id);
+        out.key("type").raw("\"function\"");
+    }
+    out.key("function").open(b'{');
+    function(out);
+    out.close(b'}');
+    out.close(b'}');
+    out.close(b']');
+}

@@ -1,0 +1,157 @@
+//! What an upstream says of its own failure.
+//!
+//! Read leniently, because proxies of all kinds answer in place of a provider: the object `error`, or the
+//! document itself where it has none, or a text. Sources: `OpenAI` API reference (error object), Anthropic API
+//! reference (errors), vLLM (`{"object":"error",…}`), `FastAPI` (`detail`).
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::Text;
+use super::read::object;
+
+/// Longest message that is made of a body that is not JSON.
+const MESSAGE_BYTES_MAX: usize = 1000;
+
+/// A failure, as far as it was told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fault<'a> {
+    /// For people.
+    pub(crate) message: Text<'a>,
+    /// Its class, in the words of the upstream.
+    pub(crate) kind: Option<Text<'a>>,
+    /// A word for programs; numbers are written as text.
+    pub(crate) code: Option<Text<'a>>,
+    /// The request field at fault.
+    pub(crate) param: Option<Text<'a>>,
+}
+
+object! {
+    Envelope<'a> {
+        error: &'a RawValue,
+        message: &'a RawValue,
+        detail: &'a RawValue,
+        kind as "type": &'a RawValue,
+        code: &'a RawValue,
+        param: &'a RawValue,
+    }
+}
+
+impl<'a> Fault<'a> {
+    /// Reads the body of an error reply.
+    pub(crate) fn of_body(body: &'a [u8]) -> Self {
+        let text = body.trim_ascii();
+        let Ok(text) = std::str::from_utf8(text) else {
+            return Self::saying(Text::plain("the upstream's error is not text"));
+        };
+        if let Some(fault) = Self::of_json(text) {
+            return fault;
+        }
+        if text.is_empty() {
+            return Self::saying(Text::plain("the upstream gave no reason"));
+        }
+        let end = text.floor_char_boundary(MESSAGE_BYTES_MAX);
+        Self::saying(Text::escape(text.get(..end).unwrap_or_default()))
+    }
+
+    /// Reads an error object, or a document with one in its member `error`.
+    pub(crate) fn of_json(json: &'a str) -> Option<Self> {
+        let outer: Envelope<'a> = serde_json::from_str(json).ok()?;
+        let inner = match outer.error {
+            None => outer,
+            Some(error) => match Text::of(error) {
+                Some(message) => return Some(Self::saying(message)),
+                None => serde_json::from_str(error.get()).ok()?,
+            },
+        };
+        let message = inner.message.or(inner.detail).map(text_of);
+        let kind = inner.kind.and_then(Text::of);
+        Some(Self {
+            message: message.unwrap_or(Text::plain("the upstream gave no reason")),
+            kind,
+            code: inner.code.map(text_of),
+            param: inner.param.and_then(Text::of),
+        })
+    }
+
+    fn saying(message: Text<'a>) -> Self {
+        Self { message, ..Self::default() }
+    }
+
+    /// The class in one of Anthropic's words, which clients choose their exception by: from the status where
+    /// there is one (not inside a stream), else from the upstream's own word.
+    pub(crate) fn anthropic_kind(&self, status: Option<u16>) -> &'static str {
+        const KINDS: [&str; 10] = [
+            "invalid_request_error",
+            "authentication_error",
+            "billing_error",
+            "permission_error",
+            "not_found_error",
+            "request_too_large",
+            "rate_limit_error",
+            "timeout_error",
+            "overloaded_error",
+            "api_error",
+        ];
+        let said = self.kind.as_ref().map_or("", Text::raw);
+        if let Some(kind) = KINDS.iter().find(|kind| **kind == said) {
+            return kind;
+        }
+        match status {
+            Some(401) => "authentication_error",
+            Some(402) => "billing_error",
+            Some(403) => "permission_error",
+            Some(404) => "not_found_error",
+            Some(413) => "request_too_large",
+            Some(429) => "rate_limit_error",
+            Some(504) => "timeout_error",
+            Some(503 | 529) => "overloaded_error",
+            Some(400..=499) => "invalid_request_error",
+            Some(_) => "api_error",
+            None => {
+                let code = self.code.as_ref().map_or("", Text::raw);
+                match (said, code) {
+                    _ if said.starts_with("rate_limit") || code.starts_with("rate_limit") => {
+                        "rate_limit_error"
+                    }
+                    ("tokens" | "requests" | "insufficient_quota", _) | (_, "429") => "rate_limit_error",
+                    ("invalid_request" | "BadRequestError", _) | (_, "400") => "invalid_request_error",
+                    ("overloaded" | "service_unavailable", _) | (_, "503" | "529") => "overloaded_error",
+                    _ => "api_error",
+                }
+            }
+        }
+    }
+}
+
+/// A text; what is something else becomes its JSON as text.
+fn text_of(value: &RawValue) -> Text<'_> {
+    Text::of(value).unwrap_or_else(|| Text::escape(&Cow::Borrowed(value.get())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_shape_tells_its_message() {
+        for (body, message) in [
+            (r#"{"error":{"message":"a","type":"t","code":null}}"#, "a"),
+            (r#"{"type":"error","error":{"type":"overloaded_error","message":"a"}}"#, "a"),
+            (r#"{"object":"error","message":"a","code":400}"#, "a"),
+            (r#"{"error":"a"}"#, "a"),
+            (r#"{"detail":[1]}"#, "[1]"),
+            (r#"{"message":"a","id":"x"}"#, "a"),
+            (" a\n", "a"),
+            ("<a \"b\">", r#"<a \"b\">"#),
+            ("", "the upstream gave no reason"),
+            ("{}", "the upstream gave no reason"),
+        ] {
+            assert_eq!(Fault::of_body(body.as_bytes()).message.raw(), message, "{body}");
+        }
+        let long = "ü".repeat(2000);
+        assert_eq!(Fault::of_body(long.as_bytes()).message.raw().len(), MESSAGE_BYTES_MAX);
+        assert_eq!(Fault::of_body(b"\xff").message.raw(), "the upstream's error is not text");
+    }
+}

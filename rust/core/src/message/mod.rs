@@ -1,0 +1,249 @@
+//! The canonical form of chat-like generation, used only between two different dialects.
+//!
+//! A dialect's `read` makes it of a body, another's `write` makes a body of it; nothing else knows it. It
+//! borrows from the body: texts stay escaped as they came ([`Text`]), and what no dialect needs to look into
+//! (schemas, tool inputs, cache markers) is the JSON text it came as.
+//!
+//! Invariant: what a reader finds and cannot put here, and what a writer finds here and cannot express, is
+//! named in [`Losses`] or refused. Source: the API references of the dialects, each in its own folder.
+
+mod fault;
+pub(crate) mod json;
+mod losses;
+pub(crate) mod read;
+mod reply;
+mod text;
+
+pub(crate) use fault::Fault;
+pub use losses::Losses;
+pub(crate) use reply::{Event, Reply, Sink, Stop, StreamReader, StreamWriter, Usage};
+pub(crate) use text::Text;
+
+use std::borrow::Cow;
+
+/// A request that the target's dialect cannot express, or that is not what its own dialect asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untranslatable {
+    /// Where, such as `messages[3].tool_calls[0].function.arguments`; empty for the whole body.
+    pub path: String,
+    /// What is wrong there, and how to mend it.
+    pub message: String,
+}
+
+/// A reply that is not what its dialect says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// What is wrong with it.
+    pub message: Cow<'static, str>,
+}
+
+impl Malformed {
+    /// A reply with this fault.
+    pub(crate) fn new(message: impl Into<Cow<'static, str>>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+impl From<Untranslatable> for Malformed {
+    fn from(fault: Untranslatable) -> Self {
+        Self::new(format!("`{}`: {}", fault.path, fault.message))
+    }
+}
+
+/// A request for one generation.
+#[derive(Debug, Default)]
+pub(crate) struct Request<'a> {
+    /// The model as the client calls it.
+    pub(crate) model: Option<Text<'a>>,
+    /// What stands before the first turn.
+    pub(crate) system: Vec<Block<'a>>,
+    /// The conversation, in order; two turns of one role may follow each other.
+    pub(crate) turns: Vec<Turn<'a>>,
+    pub(crate) tools: Vec<Tool<'a>>,
+    pub(crate) tool_choice: Option<ToolChoice<'a>>,
+    /// Whether one turn may call several tools; not said: the dialect's default, which is yes in all of them.
+    pub(crate) parallel_tools: Option<bool>,
+    pub(crate) max_tokens: Option<u64>,
+    pub(crate) sampling: Sampling<'a>,
+    pub(crate) stop: Vec<Text<'a>>,
+    pub(crate) format: Option<Format<'a>>,
+    pub(crate) reasoning: Option<Reasoning>,
+    /// An opaque name of the end user.
+    pub(crate) user: Option<Text<'a>>,
+    pub(crate) tier: Option<Tier>,
+    /// A marker that the provider moves to the last block by itself.
+    pub(crate) cache: Option<&'a str>,
+    pub(crate) stream: bool,
+    /// Whether the client wants the usage of a stream.
+    pub(crate) include_usage: bool,
+}
+
+/// Numbers that steer sampling, each the JSON text it came as.
+#[derive(Debug, Default)]
+pub(crate) struct Sampling<'a> {
+    pub(crate) temperature: Option<&'a str>,
+    pub(crate) top_p: Option<&'a str>,
+    pub(crate) top_k: Option<&'a str>,
+    pub(crate) frequency_penalty: Option<&'a str>,
+    pub(crate) presence_penalty: Option<&'a str>,
+    pub(crate) seed: Option<&'a str>,
+    pub(crate) logit_bias: Option<&'a str>,
+    pub(crate) logprobs: Option<&'a str>,
+    pub(crate) top_logprobs: Option<&'a str>,
+    pub(crate) n: Option<&'a str>,
+}
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The operator, in the middle of a conversation.
+    System,
+    User,
+    Assistant,
+}
+
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    pub(crate) role: Role,
+    pub(crate) blocks: Vec<Block<'a>>,
+}
+
+/// A piece of content, and whether the prompt up to its end shall be cached.
+#[derive(Debug)]
+pub(crate) struct Block<'a> {
+    pub(crate) part: Part<'a>,
+    pub(crate) cache: Option<&'a str>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Part<'a> {
+    Text(Text<'a>),
+    Image(Source<'a>),
+    Document {
+        source: Source<'a>,
+        title: Option<Text<'a>>,
+    },
+    ToolCall {
+        id: Text<'a>,
+        name: Text<'a>,
+        /// The JSON text of an object.
+        input: Cow<'a, str>,
+    },
+    ToolResult {
+        id: Text<'a>,
+        content: Vec<Block<'a>>,
+        is_error: bool,
+    },
+    /// Reasoning that may be shown; with a signature it may be sent back.
+    Thinking {
+        text: Text<'a>,
+        signature: Option<Text<'a>>,
+    },
+    /// Reasoning that only the provider can read.
+    Redacted(Text<'a>),
+}
+
+/// Where the bytes of an image or a document are.
+#[derive(Debug)]
+pub(crate) enum Source<'a> {
+    Base64 { media_type: Text<'a>, data: Text<'a> },
+    Url(Text<'a>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Tool<'a> {
+    pub(crate) name: Text<'a>,
+    pub(crate) description: Option<Text<'a>>,
+    /// JSON Schema; none: the tool takes no arguments.
+    pub(crate) schema: Option<&'a str>,
+    pub(crate) strict: Option<bool>,
+    pub(crate) cache: Option<&'a str>,
+}
+
+#[derive(Debug)]
+pub(crate) enum ToolChoice<'a> {
+    Auto,
+    None,
+    /// Some tool must be called.
+    Any,
+    /// This tool must be called.
+    Named(Text<'a>),
+}
+
+/// What the text of the reply must be.
+#[derive(Debug)]
+pub(crate) enum Format<'a> {
+    /// Some JSON object.
+    Json,
+    Schema(&'a str),
+}
+
+/// How much the model shall reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reasoning {
+    Off,
+    /// As the model sees fit, at this effort.
+    Effort(Effort),
+    /// As the model sees fit.
+    Adaptive,
+    /// At most so many tokens.
+    Budget(u64),
+}
+
+/// The words that both vendors use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    Minimal,
+    Low,
+    Medium,
+    High,
+    XHigh,
+    Max,
+}
+
+impl Effort {
+    /// The effort of this name.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "minimal" => Self::Minimal,
+            "low" => Self::Low,
+            "medium" => Self::Medium,
+            "high" => Self::High,
+            "xhigh" => Self::XHigh,
+            "max" => Self::Max,
+            _ => return None,
+        })
+    }
+
+    /// Its name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Minimal => "minimal",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::XHigh => "xhigh",
+            Self::Max => "max",
+        }
+    }
+}
+
+/// Which capacity serves the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tier {
+    /// The provider's choice.
+    Auto,
+    /// The ordinary one only.
+    Standard,
+}
+
+/// What a writer of requests is told beside the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'m> {
+    /// The model's name at the upstream.
+    pub(crate) model: &'m str,
+    /// The bound on generated tokens where the client sets none and the dialect insists on one.
+    pub(crate) max_tokens_default: u64,
+    /// Whether to mark what the provider should cache, where the client marks nothing.
+    pub(crate) cache_breakpoints: bool,
+}

@@ -1,0 +1,105 @@
+//! What a model answers, whole or piece by piece.
+
+use super::{Fault, Losses, Malformed, Part, Text};
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Reply<'a> {
+    pub(crate) id: Option<Text<'a>>,
+    /// The model that answered, as its provider calls it.
+    pub(crate) model: Option<Text<'a>>,
+    /// When, in seconds since 1970, where the provider says so.
+    pub(crate) created: Option<u64>,
+    pub(crate) parts: Vec<Part<'a>>,
+    pub(crate) stop: Stop,
+    pub(crate) usage: Usage,
+}
+
+/// Why the model stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// It was done, or came to a stop sequence.
+    End,
+    /// The bound on tokens, or the end of the context window.
+    Length,
+    /// It waits for the results of tools.
+    Tools,
+    /// It, or a filter, refused.
+    Refusal,
+}
+
+/// Token counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// The whole prompt, what was read from or written to the cache included.
+    pub(crate) input: u64,
+    pub(crate) cache_read: u64,
+    pub(crate) cache_write: u64,
+    /// All that was generated, reasoning included.
+    pub(crate) output: u64,
+    pub(crate) reasoning: u64,
+}
+
+/// One step of a streamed answer. Readers begin with [`Event::Start`] and end with [`Event::End`] or
+/// [`Event::Error`].
+#[derive(Debug)]
+pub(crate) enum Event<'a> {
+    Start {
+        id: Option<Text<'a>>,
+        model: Option<Text<'a>>,
+        created: Option<u64>,
+        usage: Usage,
+    },
+    Text(Text<'a>),
+    Thinking(Text<'a>),
+    /// The signature of the reasoning just told.
+    Signature(Text<'a>),
+    Redacted(Text<'a>),
+    /// A tool is called; `call` counts the calls of this answer from 0.
+    ToolCall {
+        call: usize,
+        id: Text<'a>,
+        name: Text<'a>,
+    },
+    /// A piece of the JSON text of a call's input.
+    ToolInput {
+        call: usize,
+        piece: Text<'a>,
+    },
+    Stop(Stop),
+    /// Running totals; the last ones count.
+    Usage(Usage),
+    /// The dialect's terminal event came.
+    End,
+    /// The upstream says that the answer failed.
+    Error(Fault<'a>),
+}
+
+/// Makes events of the data of a dialect's stream.
+pub(crate) trait StreamReader {
+    /// Reads one server-sent event.
+    fn read(&mut self, data: &str, sink: &mut Sink<'_>) -> Result<(), Malformed>;
+}
+
+/// Writes events as a dialect's stream.
+pub(crate) trait StreamWriter {
+    /// Writes what this event makes necessary.
+    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Malformed>;
+}
+
+/// Where a reader hands its events.
+pub(crate) struct Sink<'s> {
+    pub(crate) writer: &'s mut dyn StreamWriter,
+    pub(crate) losses: &'s mut Losses,
+    pub(crate) out: &'s mut Vec<u8>,
+    /// Set by the last event.
+    pub(crate) ended: bool,
+}
+
+impl Sink<'_> {
+    /// Hands over one event.
+    pub(crate) fn emit(&mut self, event: Event<'_>) -> Result<(), Malformed> {
+        self.ended |= matches!(event, Event::End | Event::Error(_));
+        self.writer.write(event, self.out)
+    }
+}

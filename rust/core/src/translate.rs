@@ -1,0 +1,251 @@
+//! Requests, replies and streams of one dialect in the words of another.
+//!
+//! Both ways go through the canonical form of [`crate::message`]: the reader of one dialect, the writer of the
+//! other. Invariants: the same input gives the same bytes, so that a provider's prompt cache is found again; of
+//! what cannot be carried over everything is named in [`Losses`] or refused; a stream is ended only where the
+//! upstream ended it.
+//!
+//! ```
+//! use llm_edge_core::dialect::Dialect;
+//! use llm_edge_core::translate::{Options, between};
+//!
+//! let pair = between(Dialect::OpenaiChat, Dialect::AnthropicMessages).expect("both have codecs");
+//! let body = br#"{"model":"claude","messages":[{"role":"user","content":"Hi"}],"seed":7}"#;
+//! let options = Options { created_s: 0, max_tokens_default: 4096, cache_breakpoints: false };
+//! let mut upstream = Vec::new();
+//! let translated = pair.request(body, "claude-x", &options, &mut upstream).expect("it can be carried over");
+//! assert_eq!(translated.losses.to_string(), "seed");
+//! assert!(upstream.starts_with(br#"{"model":"claude-x","max_tokens":4096,"#));
+//! ```
+
+use std::borrow::Cow;
+use std::fmt::{self, Debug, Formatter};
+
+use crate::dialect::{Codec, Dialect, codec};
+use crate::message::{Fault, Sink, StreamReader, StreamWriter, Target};
+use crate::sse::SseScanner;
+
+pub use crate::message::{Losses, Malformed, Untranslatable};
+
+/// What the gateway adds to a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Now, in seconds since 1970, for dialects whose replies tell it.
+    pub created_s: u64,
+    /// The bound on generated tokens where the client sets none and the upstream's dialect insists on one.
+    pub max_tokens_default: u64,
+    /// Whether to mark tools, system prompt and settled turns for the provider's prompt cache, where the
+    /// client marks nothing.
+    pub cache_breakpoints: bool,
+}
+
+/// What the translation of a reply needs of its request.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The model as the client called it, for replies that do not name theirs.
+    pub model: String,
+    /// Whether the client wants the usage of a stream.
+    pub include_usage: bool,
+    /// When the request came, in seconds since 1970.
+    pub created_s: u64,
+}
+
+/// A request in the upstream's dialect was written.
+#[derive(Debug)]
+pub struct Translated {
+    /// What of it could not be carried over.
+    pub losses: Losses,
+    /// For its reply.
+    pub context: Context,
+    /// Whether the reply will be a stream.
+    pub stream: bool,
+}
+
+/// Two dialects between which can be translated.
+#[derive(Clone, Copy)]
+pub struct Pair {
+    surface: &'static Codec,
+    target: &'static Codec,
+}
+
+/// Whether requests of `surface` can be sent to an upstream that speaks `target`: `None` where either has no
+/// chat-like generation, and where they are the same and nothing is to be translated.
+pub fn between(surface: Dialect, target: Dialect) -> Option<Pair> {
+    if surface == target {
+        return None;
+    }
+    Some(Pair { surface: codec(surface)?, target: codec(target)? })
+}
+
+impl Pair {
+    /// Appends the upstream's request body for the client's `body`, asking for `model`.
+    ///
+    /// # Errors
+    /// [`Untranslatable`] with the path of what is at fault; nothing is appended then.
+    pub fn request(
+        self,
+        body: &[u8],
+        model: &str,
+        options: &Options,
+        out: &mut Vec<u8>,
+    ) -> Result<Translated, Untranslatable> {
+        let start = out.len();
+        let translated = self.written(body, model, options, out);
+        if translated.is_err() {
+            out.truncate(start);
+        }
+        translated
+    }
+
+    fn written(
+        self,
+        body: &[u8],
+        model: &str,
+        options: &Options,
+        out: &mut Vec<u8>,
+    ) -> Result<Translated, Untranslatable> {
+        let body = std::str::from_utf8(body).map_err(|error| Untranslatable {
+            path: String::new(),
+            message: format!("the body is not UTF-8 at byte {}", error.valid_up_to()),
+        })?;
+        let mut losses = Losses::default();
+        let request = (self.surface.read_request)(body, &mut losses)?;
+        let target = Target {
+            model,
+            max_tokens_default: options.max_tokens_default,
+            cache_breakpoints: options.cache_breakpoints,
+        };
+        // Little is added, but for escapes.
+        out.reserve(body.len() + body.len() / 8);
+        (self.target.write_request)(&request, &target, &mut losses, out)?;
+        let asked = request.model.and_then(|name| name.decode().map(Cow::into_owned));
+        let context = Context {
+            model: asked.unwrap_or_else(|| model.to_owned()),
+            include_usage: request.include_usage,
+            created_s: options.created_s,
+        };
+        Ok(Translated { losses, context, stream: request.stream })
+    }
+
+    /// Appends a whole reply (status 2xx) in the surface's dialect.
+    ///
+    /// # Errors
+    /// [`Malformed`] where the upstream's is not what its dialect says; nothing is appended then.
+    pub fn reply(self, context: &Context, body: &[u8], out: &mut Vec<u8>) -> Result<Losses, Malformed> {
+        let body = std::str::from_utf8(body).map_err(|_| Malformed::new("the reply is not UTF-8"))?;
+        let mut losses = Losses::default();
+        let reply = (self.target.read_reply)(body, &mut losses)?;
+        out.reserve(body.len() + body.len() / 8);
+        (self.surface.write_reply)(&reply, context, out);
+        Ok(losses)
+    }
+
+    /// Appends an error body (status 400 and up) in the surface's shape, with what the upstream said.
+    pub fn error(self, status: u16, body: &[u8], request_id: &str, out: &mut Vec<u8>) {
+        (self.surface.write_error)(&Fault::of_body(body), Some(status), request_id, out);
+    }
+
+    /// A translator for one streamed reply.
+    pub fn stream(self, context: Context) -> StreamTranslator {
+        StreamTranslator {
+            scanner: SseScanner::new(),
+            reader: (self.target.stream_reader)(),
+            writer: (self.surface.stream_writer)(context),
+            losses: Losses::default(),
+            state: State::UnderWay,
+        }
+    }
+}
+
+impl Debug for Pair {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pair").finish_non_exhaustive()
+    }
+}
+
+/// Translates one streamed reply as it passes. What it appends depends on the bytes of the stream only, not on
+/// how they were cut; it keeps one event, and what the surface's dialect makes it hold back.
+pub struct StreamTranslator {
+    scanner: SseScanner,
+    reader: Box<dyn StreamReader + Send>,
+    writer: Box<dyn StreamWriter + Send>,
+    losses: Losses,
+    state: State,
+}
+
+enum State {
+    UnderWay,
+    /// The upstream ended it, well or not.
+    Ended,
+    Malformed(Malformed),
+}
+
+impl StreamTranslator {
+    /// Takes the next bytes of the upstream's stream and appends what they mean in the surface's dialect.
+    ///
+    /// # Errors
+    /// [`Malformed`] where the stream is not what its dialect says, now and from then on; what was appended
+    /// before is whole events.
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let Self { scanner, reader, writer, losses, state } = self;
+        scanner.push(bytes, |event| {
+            if matches!(state, State::UnderWay) {
+                let mut sink = Sink { writer: writer.as_mut(), losses, out, ended: false };
+                *state = match translate(&event, reader.as_mut(), &mut sink) {
+                    Err(malformed) => State::Malformed(malformed),
+                    Ok(()) if sink.ended => State::Ended,
+                    Ok(()) => State::UnderWay,
+                };
+            }
+        });
+        match state {
+            State::Malformed(malformed) => Err(malformed.clone()),
+            State::UnderWay | State::Ended => Ok(()),
+        }
+    }
+
+    /// The upstream's stream is over.
+    ///
+    /// # Errors
+    /// [`Malformed`] where neither its dialect's last event nor an error came; no end is appended then.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        // Some servers leave out the empty line behind their last event; half an event cannot be read.
+        self.push(b"\n\n", out)?;
+        match &self.state {
+            State::Ended => Ok(()),
+            State::UnderWay => Err(Malformed::new("the stream ended before its last event")),
+            State::Malformed(malformed) => Err(malformed.clone()),
+        }
+    }
+
+    /// Whether the upstream's last event, or an error, has come.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
+    /// What of the reply could not be carried over so far.
+    pub fn losses(&self) -> &Losses {
+        &self.losses
+    }
+}
+
+impl Debug for StreamTranslator {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamTranslator").field("losses", &self.losses).finish_non_exhaustive()
+    }
+}
+
+fn translate(
+    event: &crate::sse::Event<'_>,
+    reader: &mut dyn StreamReader,
+    sink: &mut Sink<'_>,
+) -> Result<(), Malformed> {
+    if event.oversize {
+        return Err(Malformed::new("an event of the stream is too long"));
+    }
+    match std::str::from_utf8(event.data) {
+        Ok("") => Ok(()),
+        Ok(data) => reader.read(data, sink),
+        Err(_) => Err(Malformed::new("an event of the stream is not UTF-8")),
+    }
+}
