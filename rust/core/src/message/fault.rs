@@ -4,12 +4,10 @@
 //! document itself where it has none, or a text. Sources: `OpenAI` API reference (error object), Anthropic API
 //! reference (errors), vLLM (`{"object":"error",…}`), `FastAPI` (`detail`).
 
-use std::borrow::Cow;
-
 use serde_json::value::RawValue;
 
-use super::Text;
 use super::read::object;
+use super::{Malformed, Text};
 
 /// Longest message that is made of a body that is not JSON.
 const MESSAGE_BYTES_MAX: usize = 1000;
@@ -45,8 +43,11 @@ impl<'a> Fault<'a> {
         let Ok(text) = std::str::from_utf8(text) else {
             return Self::saying(Text::plain("the upstream's error is not text"));
         };
-        if let Some(fault) = Self::of_json(text) {
-            return fault;
+        if let Ok(envelope) = serde_json::from_str::<Envelope<'a>>(text) {
+            return match envelope.error {
+                Some(error) => Self::of_error(error),
+                None => Self::told(envelope),
+            };
         }
         if text.is_empty() {
             return Self::saying(Text::plain("the upstream gave no reason"));
@@ -55,28 +56,32 @@ impl<'a> Fault<'a> {
         Self::saying(Text::escape(text.get(..end).unwrap_or_default()))
     }
 
-    /// Reads an error object, or a document with one in its member `error`.
-    pub(crate) fn of_json(json: &'a str) -> Option<Self> {
-        let outer: Envelope<'a> = serde_json::from_str(json).ok()?;
-        let inner = match outer.error {
-            None => outer,
-            Some(error) => match Text::of(error) {
-                Some(message) => return Some(Self::saying(message)),
-                None => serde_json::from_str(error.get()).ok()?,
-            },
-        };
-        let message = inner.message.or(inner.detail).map(text_of);
-        let kind = inner.kind.and_then(Text::of);
-        Some(Self {
+    /// Reads the value of a member `error`: an object, or just the message.
+    pub(crate) fn of_error(error: &'a RawValue) -> Self {
+        match serde_json::from_str(error.get()) {
+            Ok(envelope) => Self::told(envelope),
+            Err(_) => Self::saying(text_of(error)),
+        }
+    }
+
+    fn told(envelope: Envelope<'a>) -> Self {
+        let message = envelope.message.or(envelope.detail).map(text_of);
+        Self {
             message: message.unwrap_or(Text::plain("the upstream gave no reason")),
-            kind,
-            code: inner.code.map(text_of),
-            param: inner.param.and_then(Text::of),
-        })
+            kind: envelope.kind.and_then(Text::of),
+            code: envelope.code.map(text_of),
+            param: envelope.param.and_then(Text::of),
+        }
     }
 
     fn saying(message: Text<'a>) -> Self {
         Self { message, ..Self::default() }
+    }
+
+    /// That a whole reply is an error in spite of its status.
+    pub(crate) fn inside_reply(self) -> Malformed {
+        let message = self.message.decode().unwrap_or_default();
+        Malformed::new(format!("the reply holds an error: {message}"))
     }
 
     /// The class in one of Anthropic's words, which clients choose their exception by: from the status where
@@ -127,7 +132,7 @@ impl<'a> Fault<'a> {
 
 /// A text; what is something else becomes its JSON as text.
 fn text_of(value: &RawValue) -> Text<'_> {
-    Text::of(value).unwrap_or_else(|| Text::escape(&Cow::Borrowed(value.get())))
+    Text::of(value).unwrap_or_else(|| Text::escape(value.get()))
 }
 
 #[cfg(test)]

@@ -20,9 +20,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
     let at = At::ROOT;
     let body: wire::Reply<'a> = at.parse(body)?;
     if let Some(error) = body.error {
-        let fault = Fault::of_json(error.get()).unwrap_or_default();
-        let message = fault.message.decode().unwrap_or_default().into_owned();
-        return Err(Malformed::new(format!("the reply holds an error: {message}")));
+        return Err(Fault::of_error(error).inside_reply());
     }
     losses.unknown("", &body.rest, HARMLESS);
     let blocks = at.required("content", body.content)?;

@@ -2,8 +2,6 @@
 //!
 //! Invariant: a stream is at its end when `[DONE]` came and a reason for stopping before it, never otherwise.
 
-use std::borrow::Cow;
-
 use serde_json::value::RawValue;
 
 use super::{read, wire};
@@ -31,7 +29,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
     let at = At::ROOT;
     let body: wire::Completion<'a> = at.parse(body)?;
     if let Some(error) = body.error {
-        return Err(error_inside(error));
+        return Err(Fault::of_error(error).inside_reply());
     }
     losses.unknown("", &body.rest, HARMLESS);
     let mut choices = body.choices.unwrap_or_default().into_iter();
@@ -94,15 +92,6 @@ fn call_part<'a>(
 fn made_id(reply: Option<&Text<'_>>, index: usize) -> Option<Text<'static>> {
     let reply = reply.filter(|id| !id.is_empty())?;
     Some(Text::escaped(format!("{}_{index}", reply.raw())))
-}
-
-fn error_inside(error: &RawValue) -> Malformed {
-    let fault = Fault::of_json(error.get()).or_else(|| {
-        let message = Text::of(error)?;
-        Some(Fault { message, ..Fault::default() })
-    });
-    let message = fault.and_then(|fault| fault.message.decode().map(Cow::into_owned));
-    Malformed::new(format!("the reply holds an error: {}", message.unwrap_or_default()))
 }
 
 fn name_losses(choice: &wire::Choice<'_>, losses: &mut Losses) {
@@ -193,8 +182,7 @@ impl StreamReader for Chunks {
         let chunk: wire::Completion<'_> = At::ROOT.parse(data)?;
         let stopped_early = chunk.x_groq.as_ref().and_then(|groq| groq.error);
         if let Some(error) = stopped_early {
-            let fault = Fault::of_json(error.get());
-            return sink.emit(Event::Error(fault.unwrap_or_else(|| Fault::of_body(error.get().as_bytes()))));
+            return sink.emit(Event::Error(Fault::of_error(error)));
         }
         if chunk.error.is_some() || chunk.object.as_ref().is_some_and(|object| object.raw() == "error") {
             return sink.emit(Event::Error(Fault::of_body(data.as_bytes())));

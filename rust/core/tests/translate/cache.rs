@@ -1,0 +1,203 @@
+//! The provider's prompt cache: bodies grow at their end only, markers are counted and set.
+
+use llm_edge_core::translate::{Options, Pair};
+use serde_json::{Value, json};
+
+use crate::{OPTIONS, anthropic_to_chat, chat_to_anthropic, request};
+
+const MARKED: Options = Options { cache_breakpoints: true, ..OPTIONS };
+
+/// Steps of a small generator: xorshift, seeded.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+
+    fn text(&mut self) -> String {
+        let words = ["alpha", "\"quoted\"", "ü😀", "{\"a\":1}", "\\", "\n", "omega"];
+        (0..=self.roll(6))
+            .map(|_| words[usize::try_from(self.roll(7)).unwrap()])
+            .collect::<Vec<_>>()
+            .join(" ")
+            + "."
+    }
+}
+
+/// Messages of an agent's conversation, in the dialect of `chat` or of Anthropic: what the client would send in
+/// turn after turn, each a prefix of the next.
+fn transcript(dice: &mut Dice, chat: bool, turns: usize) -> Vec<Vec<Value>> {
+    let mut messages = Vec::new();
+    let mut bodies = Vec::new();
+    let mut calls = 0;
+    for _ in 0..turns {
+        messages.push(json!({"role": "user", "content": dice.text()}));
+        if dice.roll(6) == 0 {
+            messages.push(json!({"role": "system", "content": dice.text()}));
+        }
+        bodies.push(messages.clone());
+        let count = dice.roll(4);
+        let ids: Vec<_> = (0..count).map(|at| format!("call_{}", calls + at)).collect();
+        calls += count;
+        let thinking = json!({"type": "thinking", "thinking": dice.text(), "signature": "c2ln"});
+        let input = json!({"q": dice.text()});
+        let said = if dice.roll(3) == 0 { String::new() } else { dice.text() };
+        if chat {
+            let call = |id: &String| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": input.to_string()}});
+            let mut message = json!({"role": "assistant", "content": said, "thinking_blocks": [thinking]});
+            if !ids.is_empty() {
+                message["tool_calls"] = ids.iter().map(call).collect();
+            }
+            messages.push(message);
+            for id in &ids {
+                messages.push(json!({"role": "tool", "tool_call_id": id, "content": dice.text()}));
+            }
+        } else {
+            let mut blocks = vec![thinking, json!({"type": "text", "text": said + "!"})];
+            blocks.extend(
+                ids.iter().map(|id| json!({"type": "tool_use", "id": id, "name": "f", "input": input})),
+            );
+            messages.push(json!({"role": "assistant", "content": blocks}));
+            if !ids.is_empty() {
+                let result = |id: &String| json!({"type": "tool_result", "tool_use_id": id, "content": [{"type": "text", "text": dice.text()}]});
+                messages.push(json!({"role": "user", "content": ids.iter().map(result).collect::<Vec<_>>()}));
+            }
+        }
+        if !ids.is_empty() {
+            bodies.push(messages.clone());
+        }
+    }
+    bodies
+}
+
+/// Markers are no content for the provider's cache.
+fn without_markers(body: &str) -> String {
+    body.replace(r#","cache_control":{"type":"ephemeral"}"#, "")
+}
+
+/// Where the last message of an upstream's body begins.
+fn last_message(body: &str) -> usize {
+    body.rfind(r#"{"role":""#).unwrap()
+}
+
+fn check(pair: Pair, chat: bool, options: &Options) {
+    for seed in 1..=8 {
+        let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ seed);
+        let mut before: Option<String> = None;
+        let bodies = transcript(&mut dice, chat, 50);
+        assert!(bodies.len() > 60);
+        for messages in bodies {
+            let tool = json!({"type": "object", "properties": {"q": {"type": "string"}}});
+            let tools = if chat {
+                json!([{"type": "function", "function": {"name": "f", "parameters": tool}}])
+            } else {
+                json!([{"name": "f", "input_schema": tool}])
+            };
+            let mut body = json!({"model": "x", "max_tokens": 100, "tools": tools, "stream": true});
+            body["messages"] = messages.clone().into();
+            if chat {
+                body["messages"]
+                    .as_array_mut()
+                    .unwrap()
+                    .insert(0, json!({"role": "system", "content": "Be brief."}));
+            } else {
+                body["system"] = "Be brief.".into();
+            }
+            let (written, _) = request(pair, &body, options).unwrap();
+            let markers = written.matches("cache_control").count();
+            assert!(markers <= 4 && (markers > 0) == options.cache_breakpoints, "{markers}");
+            let written = without_markers(&written);
+            if let Some(before) = before {
+                // All but the closing brackets of the last message stays, and may be added to.
+                let kept = last_message(&before);
+                assert_eq!(before[..kept], written[..kept], "seed {seed}");
+                let whole = before.trim_end_matches(['}', ']', '"']);
+                assert!(written.starts_with(whole), "seed {seed}:\n{before}\n{written}");
+            }
+            before = Some(written);
+        }
+    }
+}
+
+#[test]
+fn a_turn_is_a_prefix_of_the_next_for_anthropic() {
+    check(chat_to_anthropic(), true, &OPTIONS);
+    check(chat_to_anthropic(), true, &MARKED);
+}
+
+#[test]
+fn a_turn_is_a_prefix_of_the_next_for_chat() {
+    check(anthropic_to_chat(), false, &OPTIONS);
+}
+
+#[test]
+fn the_same_request_gives_the_same_bytes() {
+    let body = &transcript(&mut Dice(3), true, 5)[4];
+    let body = json!({"messages": body});
+    let written = || request(chat_to_anthropic(), &body, &MARKED).unwrap().0;
+    assert_eq!(written(), written());
+}
+
+/// The places of markers, by the text before each.
+fn marked(body: &Value, options: &Options) -> (Vec<String>, String) {
+    let (written, translated) = request(chat_to_anthropic(), body, options).unwrap();
+    let mut places = Vec::new();
+    let mut rest = written.as_str();
+    while let Some(at) = rest.find(r#","cache_control""#) {
+        let start = rest[..at].rfind([':', ',']).map_or(0, |colon| colon + 1);
+        places.push(rest[start..at].trim_matches('"').to_owned());
+        rest = &rest[at + 1..];
+    }
+    (places, translated.losses.to_string())
+}
+
+fn conversation() -> Value {
+    let call = json!({"id": "c1", "function": {"name": "f", "arguments": "{}"}});
+    json!({"tools": [{"type": "function", "function": {"name": "f"}}, {"type": "function", "function": {"name": "g", "description": "d"}}],
+        "messages": [{"role": "system", "content": "one"}, {"role": "system", "content": "two"},
+            {"role": "user", "content": "ask"}, {"role": "assistant", "content": "say", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "result"}]})
+}
+
+#[test]
+fn markers_are_set_where_the_client_sets_none() {
+    let mut body = conversation();
+    assert_eq!(marked(&body, &OPTIONS).0, [""; 0]);
+    // The last tool, the last system block, and the results, which are sent again as they are.
+    assert_eq!(marked(&body, &MARKED).0, ["{}}", "two", "result"]);
+    // What was typed last may be something else next time.
+    body["messages"].as_array_mut().unwrap().extend([
+        json!({"role": "assistant", "content": "settled", "thinking_blocks": []}),
+        json!({"role": "user", "content": "volatile"}),
+    ]);
+    assert_eq!(marked(&body, &MARKED).0, ["{}}", "two", "settled"]);
+    let alone = json!({"messages": [{"role": "user", "content": "once"}]});
+    assert_eq!(marked(&alone, &MARKED).0, [""; 0]);
+}
+
+#[test]
+fn the_markers_of_the_client_are_carried_and_never_too_many() {
+    let mark = json!({"type": "ephemeral"});
+    let mut body = conversation();
+    body["messages"][4]["cache_control"] = mark.clone();
+    assert_eq!(marked(&body, &MARKED), (vec!["result".to_owned()], String::new()));
+    body["messages"][3]["tool_calls"][0]["cache_control"] = mark.clone();
+    body["tools"][0]["function"]["cache_control"] = mark.clone();
+    body["messages"][2]["content"] =
+        json!([{"type": "text", "text": "ask", "prompt_cache_breakpoint": {"mode": "explicit"}}]);
+    assert_eq!(
+        marked(&body, &MARKED),
+        (["{}}", "ask", "{}", "result"].map(str::to_owned).to_vec(), String::new())
+    );
+    body["messages"][1]["cache_control"] = mark.clone();
+    body["messages"][0]["cache_control"] = mark;
+    let (places, losses) = marked(&body, &MARKED);
+    assert_eq!(
+        (places.as_slice(), losses.as_str()),
+        (["two", "ask", "{}", "result"].map(str::to_owned).as_slice(), "cache_control")
+    );
+}

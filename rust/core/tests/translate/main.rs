@@ -1,0 +1,89 @@
+//! Translation between dialects: whole, streamed, cut anywhere, and what of it is refused or named as lost.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "in a test a panic is the finding"
+)]
+
+mod answers;
+mod cache;
+mod refused;
+mod replies;
+mod requests;
+mod streams;
+
+use llm_edge_core::dialect::Dialect;
+use llm_edge_core::translate::{Context, Malformed, Options, Pair, Translated, Untranslatable, between};
+use serde_json::Value;
+
+pub(crate) const OPTIONS: Options =
+    Options { created_s: 1_700_000_000, max_tokens_default: 4096, cache_breakpoints: false };
+
+/// A client that speaks `OpenAI` chat, a provider that speaks Anthropic messages.
+pub(crate) fn chat_to_anthropic() -> Pair {
+    between(Dialect::OpenaiChat, Dialect::AnthropicMessages).unwrap()
+}
+
+/// The other way round.
+pub(crate) fn anthropic_to_chat() -> Pair {
+    between(Dialect::AnthropicMessages, Dialect::OpenaiChat).unwrap()
+}
+
+pub(crate) fn context() -> Context {
+    Context { model: "asked".to_owned(), include_usage: true, created_s: OPTIONS.created_s }
+}
+
+/// The upstream's body as it is written, and what is said about it.
+pub(crate) fn request(
+    pair: Pair,
+    body: &Value,
+    options: &Options,
+) -> Result<(String, Translated), Untranslatable> {
+    let mut out = b"kept".to_vec();
+    let translated = pair.request(body.to_string().as_bytes(), "m", options, &mut out);
+    let written = String::from_utf8(out.split_off(4)).unwrap();
+    assert_eq!(out, b"kept");
+    assert!(translated.is_ok() || written.is_empty());
+    translated.map(|translated| (written, translated))
+}
+
+/// The upstream's body, read back, and the names of what is lost.
+pub(crate) fn sent(pair: Pair, body: &Value) -> (Value, String) {
+    let (written, translated) = request(pair, body, &OPTIONS).unwrap();
+    (serde_json::from_str(&written).unwrap(), translated.losses.to_string())
+}
+
+/// The client's reply, read back, and the names of what is lost.
+pub(crate) fn answered(pair: Pair, body: &Value) -> Result<(Value, String), Malformed> {
+    let mut out = Vec::new();
+    let losses = pair.reply(&context(), body.to_string().as_bytes(), &mut out)?;
+    Ok((serde_json::from_slice(&out).unwrap(), losses.to_string()))
+}
+
+/// The client's stream for the upstream's, given in these pieces; and how it ended.
+pub(crate) fn streamed<'p>(
+    pair: Pair,
+    pieces: impl IntoIterator<Item = &'p [u8]>,
+) -> (String, Result<(), Malformed>) {
+    let mut translator = pair.stream(context());
+    let mut out = Vec::new();
+    let ended = pieces.into_iter().try_for_each(|piece| translator.push(piece, &mut out));
+    let ended = ended.and_then(|()| translator.finish(&mut out));
+    (String::from_utf8(out).unwrap(), ended)
+}
+
+#[test]
+fn only_different_dialects_of_generation_are_translated() {
+    for surface in Dialect::ALL {
+        for target in Dialect::ALL {
+            let chat_like = [surface, target]
+                .iter()
+                .all(|dialect| matches!(dialect, Dialect::OpenaiChat | Dialect::AnthropicMessages));
+            assert_eq!(between(surface, target).is_some(), chat_like && surface != target);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Whole replies, and errors.
+
+use serde_json::{Value, json};
+
+use crate::answers::{Said, answers, chat_usage};
+use crate::{answered, anthropic_to_chat, chat_to_anthropic, context};
+
+/// Input as a value wherever it is told as text.
+fn with_parsed_arguments(mut completion: Value) -> Value {
+    if let Some(calls) = completion["choices"][0]["message"]["tool_calls"].as_array_mut() {
+        for call in calls {
+            let text = call["function"]["arguments"].as_str().unwrap();
+            call["function"]["arguments"] = serde_json::from_str(text).unwrap();
+        }
+    }
+    completion
+}
+
+/// A message without the members that say nothing.
+fn without_nulls(mut message: Value) -> Value {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Object(members) => {
+                members.retain(|_, value| !value.is_null());
+                members.remove("caller");
+                members.values_mut().for_each(strip);
+            }
+            Value::Array(list) => list.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    strip(&mut message);
+    message
+}
+
+#[test]
+fn an_answer_of_anthropic_is_told_as_a_completion() {
+    for answer in answers() {
+        let (reply, losses) = answered(chat_to_anthropic(), &answer.anthropic()).unwrap();
+        assert_eq!(losses, "", "{}", answer.name);
+        assert_eq!(with_parsed_arguments(reply), with_parsed_arguments(answer.chat()), "{}", answer.name);
+    }
+}
+
+#[test]
+fn a_completion_is_told_as_an_answer_of_anthropic() {
+    for answer in answers() {
+        let (reply, losses) = answered(anthropic_to_chat(), &answer.chat()).unwrap();
+        assert_eq!(losses, "", "{}", answer.name);
+        let mut expected = answer.anthropic();
+        // A completion tells reasoning before all text, which is the order of these answers.
+        assert!(answer.said.iter().rposition(|s| matches!(s, Said::Thinking(..))).is_none_or(|at| at < 2));
+        expected["content"].as_array_mut().unwrap().retain(|block| block["text"] != "");
+        assert_eq!(without_nulls(reply), without_nulls(expected), "{}", answer.name);
+    }
+}
+
+#[test]
+fn what_a_reply_loses_is_named() {
+    let reply = json!({"id": "r1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "pause_turn",
+        "stop_sequence": "END", "stop_details": {"type": "refusal"}, "container": {"id": "c"},
+        "content": [{"type": "text", "text": "a", "citations": [{"type": "char_location"}]},
+            {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}],
+        "usage": {"input_tokens": 1, "output_tokens": 1}});
+    let (told, losses) = answered(chat_to_anthropic(), &reply).unwrap();
+    assert_eq!(told["choices"][0]["message"]["content"], "a");
+    for name in
+        ["stop_sequence", "stop_details", "container", "content[].citations", "content[].server_tool_use"]
+    {
+        assert!(losses.split(',').any(|lost| lost == name), "{name} in {losses}");
+    }
+    assert!(losses.ends_with(",stop_reason"), "{losses}");
+
+    let choice = json!({"index": 0, "finish_reason": "eos", "logprobs": {"content": [1]},
+        "message": {"role": "assistant", "content": "a", "annotations": [{"type": "url_citation"}], "audio": {"id": "a"}}});
+    let reply = json!({"id": "r1", "model": "m", "choices": [choice, choice], "usage": null, "novel": 1});
+    let (told, losses) = answered(anthropic_to_chat(), &reply).unwrap();
+    assert_eq!(told["stop_reason"], "end_turn");
+    assert_eq!(
+        losses,
+        "novel,choices[],choices[].logprobs,choices[].message.annotations,choices[].message.audio,choices[].finish_reason"
+    );
+}
+
+#[test]
+fn spellings_of_other_servers_are_understood() {
+    let message = json!({"role": "assistant", "content": [{"type": "text", "text": "a"}], "reasoning": "r",
+        "tool_calls": [{"function": {"name": "f", "arguments": ""}}]});
+    let reply = json!({"id": "r1", "choices": [{"message": message, "finish_reason": "stop"}],
+        "x_groq": {"usage": chat_usage()}});
+    let (told, losses) = answered(anthropic_to_chat(), &reply).unwrap();
+    assert_eq!(losses, "");
+    assert_eq!(told["content"][0], json!({"type": "thinking", "thinking": "r", "signature": ""}));
+    assert_eq!(told["content"][2]["input"], json!({}));
+    assert_eq!(told["content"][2]["id"], "r1_0");
+    // A client that was told `end_turn` would not run the tool.
+    assert_eq!(told["stop_reason"], "tool_use");
+    assert_eq!(told["usage"]["cache_read_input_tokens"], 85);
+    assert_eq!(told["model"], "asked");
+    let refused =
+        json!({"choices": [{"message": {"content": null, "refusal": "No."}, "finish_reason": "stop"}]});
+    let (told, _) = answered(anthropic_to_chat(), &refused).unwrap();
+    assert_eq!((&told["content"][0]["text"], &told["stop_reason"]), (&json!("No."), &json!("refusal")));
+}
+
+#[test]
+fn a_reply_that_is_none_is_malformed() {
+    let call = |arguments: &str| {
+        let call = json!({"id": "c", "function": {"name": "f", "arguments": arguments}});
+        json!({"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]})
+    };
+    for (reply, said) in [
+        (json!([]), "an object"),
+        (json!({}), "no choice"),
+        (json!({"choices": [{"message": {}}]}), "finish_reason"),
+        (json!({"error": {"message": "boom"}}), "boom"),
+        (json!({"error": "boom"}), "boom"),
+        (call("{\"a\":"), "arguments"),
+        (call("[]"), "arguments"),
+        (call("{} {}"), "arguments"),
+    ] {
+        let malformed = answered(anthropic_to_chat(), &reply).unwrap_err();
+        assert!(malformed.message.contains(said), "{said} in {}", malformed.message);
+    }
+    for (reply, said) in [
+        (json!({"content": []}), "stop_reason"),
+        (json!({"stop_reason": "end_turn"}), "content"),
+        (json!({"type": "error", "error": {"message": "boom"}}), "boom"),
+        (json!({"content": [{"type": "text"}], "stop_reason": "end_turn"}), "content[0].text"),
+    ] {
+        let malformed = answered(chat_to_anthropic(), &reply).unwrap_err();
+        assert!(malformed.message.contains(said), "{said} in {}", malformed.message);
+    }
+    for reply in [&b"{\"content\":[\xff]}"[..], b"", b"<html>", b"{\"choices\":[]} x"] {
+        for pair in [chat_to_anthropic(), anthropic_to_chat()] {
+            let mut out = Vec::new();
+            assert!(pair.reply(&context(), reply, &mut out).is_err());
+            assert!(out.is_empty());
+        }
+    }
+}
+
+#[test]
+fn an_error_is_told_in_the_shape_of_the_surface() {
+    let told = |pair: llm_edge_core::translate::Pair, status, body: &str| {
+        let mut out = Vec::new();
+        pair.error(status, body.as_bytes(), "req_1", &mut out);
+        serde_json::from_slice::<Value>(&out).unwrap()
+    };
+    let anthropic =
+        r#"{"type":"error","error":{"type":"overloaded_error","message":"Busy \"now\""},"request_id":"x"}"#;
+    assert_eq!(
+        told(chat_to_anthropic(), 529, anthropic),
+        json!({"error": {"message": "Busy \"now\"", "type": "overloaded_error", "param": null, "code": null}})
+    );
+    let chat = r#"{"error":{"message":"Too long","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#;
+    let shape = |kind: &str, message: &str| json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"});
+    assert_eq!(told(anthropic_to_chat(), 400, chat), shape("invalid_request_error", "Too long"));
+    let quota = r#"{"error":{"message":"Pay","type":"insufficient_quota","code":"insufficient_quota"}}"#;
+    assert_eq!(told(anthropic_to_chat(), 429, quota), shape("rate_limit_error", "Pay"));
+    assert_eq!(told(anthropic_to_chat(), 502, "<html>"), shape("api_error", "<html>"));
+    assert_eq!(told(chat_to_anthropic(), 500, "")["error"]["type"], "upstream_error");
+}
