@@ -39,7 +39,9 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!((&sent.method, &sent.target, &sent.body), (&got.method, &got.target, &got.body));
         let mut room = [httparse::EMPTY_HEADER; 8];
         let mut theirs = httparse::Request::new(&mut room);
-        let Ok(httparse::Status::Complete(length)) = theirs.parse(rest) else { panic!("httparse refuses it") };
+        let Ok(httparse::Status::Complete(length)) = theirs.parse(rest) else {
+            panic!("httparse refuses it")
+        };
         assert_eq!(theirs.headers.len(), 2);
         rest = &rest[length + sent.body.len()..];
     }
