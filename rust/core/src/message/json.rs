@@ -27,12 +27,14 @@ pub(crate) trait Json {
 }
 
 impl Json for Vec<u8> {
+    #[inline]
     fn comma(&mut self) {
         if !matches!(self.last(), None | Some(b'{' | b'[' | b':' | b' ')) {
             self.push(b',');
         }
     }
 
+    #[inline]
     fn key(&mut self, name: &str) -> &mut Self {
         self.comma();
         self.push(b'"');
@@ -41,20 +43,24 @@ impl Json for Vec<u8> {
         self
     }
 
+    #[inline]
     fn open(&mut self, bracket: u8) {
         self.comma();
         self.push(bracket);
     }
 
+    #[inline]
     fn close(&mut self, bracket: u8) {
         self.push(bracket);
     }
 
+    #[inline]
     fn raw(&mut self, json: &str) {
         self.comma();
         self.extend_from_slice(json.as_bytes());
     }
 
+    #[inline]
     fn text(&mut self, text: &Text<'_>) {
         self.comma();
         self.push(b'"');

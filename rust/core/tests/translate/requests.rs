@@ -240,6 +240,12 @@ fn what_anthropic_has_no_word_for_is_named() {
         ),
         (
             "messages",
+            json!([{"role": "user", "content": "x"}, {"role": "assistant", "content": "", "cache_control": {"type": "ephemeral"},
+                "thinking_blocks": [{"type": "thinking", "thinking": "unsigned", "signature": ""}]}]),
+            "messages[].thinking_blocks,messages[].cache_control",
+        ),
+        (
+            "messages",
             json!([{"role": "user", "content": "x"}, {"role": "system", "content": "y"}]),
             "messages[].role",
         ),
@@ -290,6 +296,11 @@ fn what_chat_has_no_word_for_is_named() {
             "messages",
             content(json!({"type": "text", "text": "y", "citations": [1]})),
             "messages[].content[].citations",
+        ),
+        (
+            "messages",
+            content(json!({"type": "document", "title": "t", "source": {"type": "text", "data": "y"}})),
+            "messages[].content[].title",
         ),
         (
             "messages",

@@ -191,11 +191,14 @@ fn document<'a>(
     let at = at.member("source");
     let source = source(&at, block.source)?;
     let part = match source.kind.as_ref().map_or("", Text::raw) {
-        "text" => Part::Text(at.required("data", source.data)?),
+        "text" => {
+            losses.add_if(block.title.is_some(), "messages[].content[].title");
+            Part::Text(at.required("data", source.data)?)
+        }
         "content" => {
+            losses.add_if(block.title.is_some(), "messages[].content[].title");
             let content = at.required("content", source.content)?;
             blocks.append(&mut self::blocks(&at.member("content"), content, losses)?);
-            losses.add_if(block.title.is_some(), "messages[].content[].title");
             return Ok(());
         }
         _ => Part::Document { source: known_media(&at, source)?, title: block.title },

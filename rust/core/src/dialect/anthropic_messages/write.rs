@@ -66,20 +66,7 @@ pub(super) fn request(
     }
     tools(request, &mut markers, out);
     markers.write(request.cache, out);
-    if !request.system.is_empty() {
-        out.key("system").open(b'[');
-        let last = request.system.len() - 1;
-        for (index, block) in request.system.iter().enumerate() {
-            let auto = markers.auto && index == last;
-            let Part::Text(text) = &block.part else {
-                return Err(At::ROOT.member("messages").error("holds a system prompt that is not text"));
-            };
-            if !is_blank(text) {
-                text_block(text, |out| markers.write(block.cache.or(auto.then_some(EPHEMERAL)), out), out);
-            }
-        }
-        out.close(b']');
-    }
+    system(request, &mut markers, losses, out)?;
     out.key("messages").open(b'[');
     for (index, turn) in turns.iter().enumerate() {
         out.open(b'{');
@@ -94,6 +81,26 @@ pub(super) fn request(
     }
     out.close(b']');
     out.close(b'}');
+    Ok(())
+}
+
+fn system(
+    request: &Request<'_>,
+    markers: &mut Markers,
+    losses: &mut Losses,
+    out: &mut Vec<u8>,
+) -> Result<(), Untranslatable> {
+    let blocks: Vec<_> = request.system.iter().filter(|block| is_acceptable(block, losses)).collect();
+    let Some(last) = blocks.len().checked_sub(1) else { return Ok(()) };
+    out.key("system").open(b'[');
+    for (index, block) in blocks.into_iter().enumerate() {
+        let Part::Text(text) = &block.part else {
+            return Err(At::ROOT.member("messages").error("holds a system prompt that is not text"));
+        };
+        let auto = markers.auto && index == last;
+        text_block(text, |out| markers.write(block.cache.or(auto.then_some(EPHEMERAL)), out), out);
+    }
+    out.close(b']');
     Ok(())
 }
 
@@ -115,9 +122,7 @@ fn merged<'r>(request: &'r Request<'r>, losses: &mut Losses) -> Vec<Merged<'r>> 
     for turn in &request.turns {
         let system = turn.role == Role::System;
         losses.add_if(system, "messages[].role");
-        // The API refuses empty texts, which other dialects have beside calls.
-        let said =
-            turn.blocks.iter().filter(|block| !matches!(&block.part, Part::Text(text) if is_blank(text)));
+        let said = turn.blocks.iter().filter(|block| is_acceptable(block, losses));
         let pieces = said.map(|block| Piece { block, system });
         let assistant = turn.role == Role::Assistant;
         match turns.last_mut() {
@@ -132,6 +137,22 @@ fn merged<'r>(request: &'r Request<'r>, losses: &mut Losses) -> Vec<Merged<'r>> 
         turn.pieces.sort_by_key(|piece| !matches!(piece.block.part, Part::ToolResult { .. }));
     }
     turns
+}
+
+/// Whether the API takes a block: no empty text, which other dialects have beside calls, and no reasoning that
+/// its models have not signed.
+fn is_acceptable(block: &Block<'_>, losses: &mut Losses) -> bool {
+    match &block.part {
+        Part::Text(text) if is_blank(text) => {
+            losses.add_if(block.cache.is_some(), "messages[].cache_control");
+            false
+        }
+        Part::Thinking { signature, .. } if signature.as_ref().is_none_or(Text::is_empty) => {
+            losses.add("messages[].thinking_blocks");
+            false
+        }
+        _ => true,
+    }
 }
 
 /// Whether a text is empty but for white space.
@@ -163,7 +184,8 @@ impl Markers {
                 Part::ToolResult { content, .. } => content.iter().map(marked).sum(),
                 _ => 0,
             };
-            inside + usize::from(block.cache.is_some() && takes_marker(&block.part))
+            let blank = matches!(&block.part, Part::Text(text) if is_blank(text));
+            inside + usize::from(block.cache.is_some() && !blank && takes_marker(&block.part))
         }
         let of_tools = request.tools.iter().filter(|tool| tool.cache.is_some()).count();
         let of_system: usize = request.system.iter().map(marked).sum();
@@ -403,8 +425,7 @@ fn write_block(
 
 /// What a tool gave: one text as such, nothing not at all, else blocks.
 fn result(content: &[Block<'_>], markers: &mut Markers, losses: &mut Losses, out: &mut Vec<u8>) {
-    let blank = |block: &&Block<'_>| !matches!(&block.part, Part::Text(text) if is_blank(text));
-    let said: Vec<&Block<'_>> = content.iter().filter(blank).collect();
+    let said: Vec<&Block<'_>> = content.iter().filter(|block| is_acceptable(block, losses)).collect();
     match said.as_slice() {
         [] => {}
         [Block { part: Part::Text(text), cache: None }] => out.key("content").text(text),

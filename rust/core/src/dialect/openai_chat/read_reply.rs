@@ -10,12 +10,14 @@ use crate::message::{
     Event, Fault, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text, Untranslatable, Usage,
 };
 
-/// Members that tell of the serving, not of the reply, and the filter verdicts of Azure on what it let through.
+/// Members that tell of the serving, not of the reply, the filter verdicts of Azure on what it let through, and
+/// the finish reason of `OpenRouter` in another provider's words.
 const HARMLESS: &[&str] = &[
     "system_fingerprint",
     "service_tier",
     "obfuscation",
     "provider",
+    "native_finish_reason",
     "prompt_filter_results",
     "content_filter_results",
     "content_filter_offsets",
