@@ -1,6 +1,6 @@
 //! Requests, replies and streams of one dialect in the words of another.
 //!
-//! Both ways go through the canonical form of [`crate::message`]: the reader of one dialect, the writer of the
+//! Both ways go through the canonical form of `message`: the reader of one dialect, the writer of the
 //! other. Invariants: the same input gives the same bytes, so that a provider's prompt cache is found again; of
 //! what cannot be carried over everything is named in [`Losses`] or refused; a stream is ended only where the
 //! upstream ended it.

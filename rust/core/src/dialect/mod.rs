@@ -1,8 +1,8 @@
 //! What differs between wire formats: one file or folder per dialect, one row each in [`facts`] for what is data,
-//! and one in [`codec`] for what must be read and written.
+//! and one in `codec` for what must be read and written.
 //!
 //! Invariant: code elsewhere never asks "is this Anthropic?"; it reads the [`Facts`] of the dialect it was
-//! handed, or calls its [`Codec`].
+//! handed, or calls its `Codec`.
 
 mod anthropic_messages;
 mod openai_chat;

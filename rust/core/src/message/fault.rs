@@ -46,7 +46,7 @@ impl<'a> Fault<'a> {
         if let Ok(envelope) = serde_json::from_str::<Envelope<'a>>(text) {
             return match envelope.error {
                 Some(error) => Self::of_error(error),
-                None => Self::told(envelope),
+                None => Self::told(&envelope),
             };
         }
         if text.is_empty() {
@@ -59,12 +59,12 @@ impl<'a> Fault<'a> {
     /// Reads the value of a member `error`: an object, or just the message.
     pub(crate) fn of_error(error: &'a RawValue) -> Self {
         match serde_json::from_str(error.get()) {
-            Ok(envelope) => Self::told(envelope),
+            Ok(envelope) => Self::told(&envelope),
             Err(_) => Self::saying(text_of(error)),
         }
     }
 
-    fn told(envelope: Envelope<'a>) -> Self {
+    fn told(envelope: &Envelope<'a>) -> Self {
         let message = envelope.message.or(envelope.detail).map(text_of);
         Self {
             message: message.unwrap_or(Text::plain("the upstream gave no reason")),
