@@ -238,6 +238,7 @@ pub(crate) fn fold_chat(stream: &str) -> Value {
         }
         let chunk: Value = serde_json::from_str(data).unwrap();
         assert_eq!(chunk["object"], "chat.completion.chunk");
+        assert!(chunk.get("usage").is_some(), "whoever asks for usage finds the member in every chunk");
         whole = json!({"id": chunk["id"], "object": "chat.completion", "created": chunk["created"],
             "model": chunk["model"]});
         if !chunk["usage"].is_null() {
