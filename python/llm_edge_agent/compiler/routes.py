@@ -19,9 +19,10 @@ from llm_edge_agent.compiler.snapshot import (
     ProviderDoc,
     RouteDoc,
     TargetDoc,
+    TranslationDoc,
     fingerprint,
 )
-from llm_edge_agent.config.schema import Deadlines, Retry
+from llm_edge_agent.config.schema import Deadlines, Retry, Translation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +44,7 @@ def compile_route(
         for target in route.targets
     ]
     return msgspec.structs.replace(
-        _route(name, targets, providers, route.retry),
+        _route(name, targets, providers, route.retry, route.translation),
         strategy=route.strategy,
         cache=compile_cache(route.cache),
         deadlines=_deadlines(route.deadlines),
@@ -60,17 +61,21 @@ def compile_route(
 def prefix_route(at: int, providers: Sequence[ProviderDoc], retry: Retry) -> RouteDoc:
     """The route of `provider/model` names for provider number `at`."""
     targets = [TargetDoc(provider=at, model="rest", weight=1)]
-    return _route(f"{providers[at].name}/*", targets, providers, retry)
+    return _route(f"{providers[at].name}/*", targets, providers, retry, Translation())
 
 
 def bare_route(at: int, providers: Sequence[ProviderDoc]) -> RouteDoc:
     """The route of bare names that go to provider number `at`."""
     targets = [TargetDoc(provider=at, model="same", weight=1)]
-    return _route(f"provider:{providers[at].name}", targets, providers, Retry())
+    return _route(f"provider:{providers[at].name}", targets, providers, Retry(), Translation())
 
 
 def _route(
-    name: str, targets: list[TargetDoc], providers: Sequence[ProviderDoc], retry: Retry
+    name: str,
+    targets: list[TargetDoc],
+    providers: Sequence[ProviderDoc],
+    retry: Retry,
+    translation: Translation,
 ) -> RouteDoc:
     return RouteDoc(
         name=name,
@@ -83,8 +88,9 @@ def _route(
         breaker=None,
         commit_point=False,
         ask_usage=False,
+        translation=TranslationDoc(**msgspec.structs.asdict(translation)),
         hedge=None,
-        policy_hash=_policy_hash(targets, providers),
+        policy_hash=_policy_hash(targets, providers, translation),
     )
 
 
@@ -98,12 +104,14 @@ def _model_name(model: str | None) -> ModelNameDoc:
     return "rest" if model == "*" else {"fixed": model}
 
 
-def _policy_hash(targets: Sequence[TargetDoc], providers: Sequence[ProviderDoc]) -> str:
-    """Hash of what shapes a reply: who may be asked, how, and for which model.
+def _policy_hash(
+    targets: Sequence[TargetDoc], providers: Sequence[ProviderDoc], translation: Translation
+) -> str:
+    """Hash of what shapes a reply: who may be asked, how, in which words, and for which model.
 
     Weights, strategy, deadlines and lifetimes are left out: changing them must not empty the cache.
     """
-    shaping = []
+    shaping: list[object] = [translation.max_tokens]
     for target in targets:
         provider = providers[target.provider]
         shaping.append(

@@ -168,6 +168,14 @@ class TargetDoc(_Doc, frozen=True, kw_only=True):
     weight: int
 
 
+class TranslationDoc(_Doc, frozen=True, kw_only=True):
+    """How a route translates."""
+
+    strict: bool
+    cache_breakpoints: bool
+    max_tokens: int
+
+
 class RouteDoc(_Doc, frozen=True, kw_only=True):
     """Where a model name leads."""
 
@@ -181,6 +189,7 @@ class RouteDoc(_Doc, frozen=True, kw_only=True):
     breaker: BreakerDoc | None
     commit_point: bool
     ask_usage: bool
+    translation: TranslationDoc
     hedge: HedgeDoc | None
     policy_hash: str
 

@@ -20,7 +20,7 @@ from llm_edge_agent.config.shape import nearest
 from llm_edge_agent.engine import UNIX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from llm_edge_agent.config.marks import Marks, Path
     from llm_edge_agent.config.schema import Config, Provider, Route
@@ -333,7 +333,13 @@ class Rules:
             spec = self._specs.get(provider.type) if provider else None
             if spec is None:
                 return
-            operations.append(frozenset(spec.operations))
+            operations.append(frozenset(spec.operations) | _translated(spec.operations))
         if not frozenset.intersection(*operations):
             message = "no operation is served by all targets; requests fail on some of them"
             self._doubt(("routes", name, "targets"), message)
+
+
+def _translated(operations: Container[str]) -> frozenset[str]:
+    """Operations that are put into one of these where a provider does not have them."""
+    pairs = frozenset({"chat_completions", "messages"})
+    return pairs if any(operation in operations for operation in pairs) else frozenset()

@@ -3,6 +3,8 @@
 //! Invariant: [`Rejection::body`] is the only writer of an error body, in the shape of the surface that was
 //! called. Shapes: `OpenAI` API reference (error object), Anthropic API reference (errors).
 
+use std::borrow::Cow;
+
 use crate::surface::Surface;
 
 /// What went wrong. One row of [`Code::row`] each.
@@ -40,6 +42,8 @@ pub enum Code {
     ModelNotFound,
     /// The model's provider speaks another dialect than the endpoint.
     DialectMismatch,
+    /// The model's provider speaks another dialect, in which this request cannot be said.
+    Untranslatable,
     /// Too much is in flight.
     Overloaded,
     /// The gateway is going away.
@@ -72,7 +76,7 @@ pub struct Row {
 
 impl Code {
     /// Every code, for tables and reference pages.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::BadHttp,
         Self::HeadTooLarge,
         Self::TargetTooLong,
@@ -89,6 +93,7 @@ impl Code {
         Self::RequestTimeout,
         Self::ModelNotFound,
         Self::DialectMismatch,
+        Self::Untranslatable,
         Self::Overloaded,
         Self::Draining,
         Self::UpstreamUnreachable,
@@ -127,6 +132,7 @@ impl Code {
             Self::RequestTimeout => row(408, BAD, BAD, "request_timeout"),
             Self::ModelNotFound => row(404, BAD, "not_found_error", "model_not_found"),
             Self::DialectMismatch => row(400, BAD, BAD, "dialect_mismatch"),
+            Self::Untranslatable => row(400, BAD, BAD, "untranslatable"),
             Self::Overloaded => row(503, "server_error", "overloaded_error", "overloaded"),
             Self::Draining => row(503, "server_error", "overloaded_error", "draining"),
             Self::UpstreamUnreachable => row(502, "server_error", "api_error", "upstream_unreachable"),
@@ -147,7 +153,7 @@ pub struct Rejection {
     /// What, where, and how to mend it; for people.
     pub message: String,
     /// The request field at fault (`error.param` on the `OpenAI` surface).
-    pub param: Option<&'static str>,
+    pub param: Option<Cow<'static, str>>,
     /// Seconds for `Retry-After`.
     pub retry_after_s: Option<u32>,
     /// Value of `x-should-retry`, which SDKs obey: set only where we know.
@@ -171,8 +177,8 @@ impl Rejection {
 
     /// Names the request field at fault.
     #[must_use]
-    pub fn param(mut self, param: &'static str) -> Self {
-        self.param = Some(param);
+    pub fn param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
+        self.param = Some(param.into());
         self
     }
 

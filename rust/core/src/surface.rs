@@ -76,6 +76,14 @@ impl Operation {
         }
     }
 
+    /// The wire format of a generation, which may be said in another one; `None` for everything else.
+    pub const fn generation(self) -> Option<Dialect> {
+        match self {
+            Self::ChatCompletions | Self::Completions | Self::Responses | Self::Messages => self.dialect(),
+            Self::Embeddings | Self::CountTokens | Self::ListModels | Self::ShowModel => None,
+        }
+    }
+
     /// The method this operation is called with.
     pub const fn method(self) -> &'static str {
         match self {

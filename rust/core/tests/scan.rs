@@ -194,7 +194,7 @@ fn the_rejection_says_where_and_which_field() {
     let body = b"{\n \"model\": 7}";
     let rejection = scan(body, Dialect::OpenaiChat).unwrap_err().rejection(body);
     assert_eq!(rejection.code, Code::InvalidField);
-    assert_eq!(rejection.param, Some("model"));
+    assert_eq!(rejection.param.as_deref(), Some("model"));
     assert!(rejection.message.contains("line 2 column 11 (byte 12)"), "{}", rejection.message);
     let twice = br#"{"model":"a","model":"secret"}"#;
     let rejection = scan(twice, Dialect::OpenaiChat).unwrap_err().rejection(twice);

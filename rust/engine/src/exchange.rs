@@ -154,6 +154,8 @@ pub(crate) enum Source {
     Stored(Arc<crate::backends::cache::memory::Stored>),
     /// An upstream has begun to send it.
     Upstream(send::Begun, Flight),
+    /// An upstream has answered in another dialect than the client's, and it was put into that.
+    Translated(stream::Translated),
 }
 
 /// Takes a request through all stations. The reply owns the exchange; dropping it settles.
@@ -184,7 +186,12 @@ async fn journey(x: &mut Exchange) -> Result<(Admission, Source), Rejection> {
         Lookup::Hit(stored) => Source::Stored(stored),
         Lookup::Miss(flight) => {
             let plan = route::plan(x, &head, &route)?;
-            Source::Upstream(send::first_byte(x, &head, &admission, &plan, &screened).await?, flight)
+            let begun = send::first_byte(x, &head, &admission, &plan, &screened).await?;
+            if begun.translation.is_none() {
+                Source::Upstream(begun, flight)
+            } else {
+                Box::pin(stream::translated(x, begun, flight)).await?
+            }
         }
     };
     Ok((admission, source))

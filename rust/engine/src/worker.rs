@@ -158,6 +158,14 @@ impl Worker {
         x.wrapping_mul(0x2545_F491_4F6C_DD1D)
     }
 
+    /// Counts a request or a reply that was translated, and whether something of it was lost.
+    pub(crate) fn count_translated(&self, is_request: bool, is_lossy: bool) {
+        let at = usize::from(!is_request) * 2 + usize::from(is_lossy);
+        if let Some(cell) = self.bank.worker.translations.get(at) {
+            cell.add(1);
+        }
+    }
+
     /// Numbers requests, for sampling.
     pub(crate) fn next_request(&self) -> u64 {
         let n = self.request_count.get().wrapping_add(1);

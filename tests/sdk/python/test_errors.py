@@ -119,12 +119,10 @@ def test_a_bare_name_never_goes_to_the_mock(oai: openai.OpenAI, ant: anthropic.A
         ant.messages.create(model="echo", **MESSAGE)
 
 
-def test_a_model_of_the_other_api_is_refused_and_both_dialects_named(
+def test_what_is_not_translated_is_refused_and_both_dialects_named(
     configured_clients: Clients,
 ) -> None:
     dialects = {
-        "chat": "openai_chat",
-        "chat stream": "openai_chat",
         "completions": "openai_completions",
         "responses": "openai_responses",
         "responses stream": "openai_responses",
@@ -132,14 +130,15 @@ def test_a_model_of_the_other_api_is_refused_and_both_dialects_named(
     }
     with configured_clients.oai() as client, configured_clients.ant() as ant:
         for model in ("claude/echo", "claude-small"):
-            for name, ask in asks_of(client).items():
+            asks = asks_of(client)
+            for name, dialect in dialects.items():
                 with pytest.raises(openai.BadRequestError) as of_oai:
-                    ask(model)
+                    asks[name](model)
                 assert of_oai.value.code == "dialect_mismatch"
-                assert dialects[name] in str(of_oai.value)
+                assert dialect in str(of_oai.value)
                 assert "anthropic_messages" in str(of_oai.value)
         with pytest.raises(anthropic.BadRequestError, match="anthropic_messages") as of_ant:
-            ant.messages.create(model="gpt-small", **MESSAGE)
+            ant.messages.count_tokens(model="gpt-small", messages=USER)
         assert "openai_chat" in str(of_ant.value)
 
 

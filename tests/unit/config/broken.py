@@ -565,6 +565,16 @@ BROKEN = [
         "@:6: routes.chat.ask_usage: expected",
     ),
     Broken(
+        "translation_tokens",
+        route(CHAT + "    translation: {max_tokens: 0}\n"),
+        "@:6: routes.chat.translation.max_tokens: `0` is below 1",
+    ),
+    Broken(
+        "translation_strict",
+        route(CHAT + "    translation: {strict: please}\n"),
+        "@:6: routes.chat.translation.strict: expected",
+    ),
+    Broken(
         "commit_point_type",
         route(CHAT + "    commit_point: 1\n"),
         "@:6: routes.chat.commit_point: expected",

@@ -80,7 +80,9 @@ pub(crate) fn snapshot(port: u16) -> Value {
         json!({
             "name": name, "strategy": "round_robin", "targets": targets, "cache": cache,
             "deadlines": deadlines, "fallbacks": [], "retry": retry, "breaker": null,
-            "commit_point": false, "ask_usage": false, "hedge": null, "policy_hash": name,
+            "commit_point": false, "ask_usage": false,
+            "translation": {"strict": false, "cache_breakpoints": true, "max_tokens": 8192},
+            "hedge": null, "policy_hash": name,
         })
     };
     let mut resilient = route("resilient", Value::Null);

@@ -15,7 +15,7 @@ from llm_edge_agent.config.schema.listen import Listen
 from llm_edge_agent.config.schema.providers import Health, Provider
 from llm_edge_agent.config.schema.request_log import RequestLog
 from llm_edge_agent.config.schema.root import Config
-from llm_edge_agent.config.schema.routes import Deadlines, Route, Target
+from llm_edge_agent.config.schema.routes import Deadlines, Route, Target, Translation
 from llm_edge_agent.config.schema.tls import Tls
 
 __all__ = [
@@ -37,4 +37,5 @@ __all__ = [
     "RouteCache",
     "Target",
     "Tls",
+    "Translation",
 ]

@@ -8,7 +8,7 @@ from llm_edge_agent.config.schema.base import Area, Milliseconds, ModelPattern, 
 from llm_edge_agent.config.schema.caches import RouteCache
 from llm_edge_agent.config.schema.failures import Breaker, Hedge, Retry
 
-__all__ = ["Deadlines", "Route", "Strategy", "Target"]
+__all__ = ["Deadlines", "Route", "Strategy", "Target", "Translation"]
 
 Strategy = Literal["round_robin", "weighted", "ordered"]
 
@@ -45,6 +45,37 @@ class Deadlines(Area, frozen=True, kw_only=True):
     first_byte_ms: Annotated[Milliseconds, Meta(description="For the reply's first byte.")] = 600000
     progress_ms: Annotated[Milliseconds, Meta(description="Between two reads of it.")] = 300000
     total_ms: Annotated[Milliseconds, Meta(description="For everything together.")] = 0
+
+
+class Translation(Area, frozen=True, kw_only=True):
+    """How requests are put into other words for targets of another dialect than the client's."""
+
+    strict: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Refuse with 400 what cannot be carried over whole, "
+                "instead of naming the loss in `x-llm-edge-dropped`."
+            )
+        ),
+    ] = False
+    cache_breakpoints: Annotated[
+        bool,
+        Meta(
+            description=(
+                "Mark tools, system prompt and settled turns for the provider's prompt cache, "
+                "where the client marks nothing."
+            )
+        ),
+    ] = True
+    max_tokens: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000_000,
+            description="Bound on generated tokens where the client sets none and one must be set.",
+        ),
+    ] = 8192
 
 
 class Route(Area, frozen=True, kw_only=True):
@@ -92,6 +123,10 @@ class Route(Area, frozen=True, kw_only=True):
             )
         ),
     ] = False
+    translation: Annotated[
+        Translation,
+        Meta(description="For targets that speak another dialect than the client."),
+    ] = field(default_factory=Translation)
     hedge: Annotated[
         Hedge | None, Meta(description="A second attempt beside a slow first one; off when absent.")
     ] = None

@@ -11,8 +11,8 @@ mod route;
 
 pub use limit::{Limits, RequestLog, RequestLogMode};
 pub use name::{Model, Names};
-pub use provider::{Auth, HealthProbe, Http2, Origin, PathTemplate, Provider, Scheme};
-pub use route::{Cache, Deadlines, ModelName, Route, Strategy, Target};
+pub use provider::{Auth, HealthProbe, Http2, Origin, PathTemplate, Provider, Scheme, Served};
+pub use route::{Cache, Deadlines, ModelName, Route, Strategy, Target, Translation};
 
 use serde::Deserialize;
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::SnapshotError;
 use crate::address::AddressRange;
 use crate::surface::{Dialect, Operation};
+use crate::translate::{self, Pair};
 
 /// An upstream system, ready to be called.
 #[derive(Debug)]
@@ -51,6 +52,23 @@ impl Provider {
         self.operations.get(operation as usize).and_then(Option::as_ref)
     }
 
+    /// How it serves an operation: as it is, or else translated into one that it has.
+    #[inline]
+    pub fn serve(&self, asked: Operation) -> Option<Served<'_>> {
+        match self.path(asked) {
+            Some(path) => Some(Served { operation: asked, path, translation: None }),
+            None => self.serve_translated(asked),
+        }
+    }
+
+    fn serve_translated(&self, asked: Operation) -> Option<Served<'_>> {
+        let surface = asked.generation()?;
+        Operation::ALL.into_iter().find_map(|operation| {
+            let pair = translate::between(surface, operation.generation()?)?;
+            Some(Served { operation, path: self.path(operation)?, translation: Some(pair) })
+        })
+    }
+
     /// The dialects it speaks, in declaration order, without repetition.
     pub fn dialects(&self) -> Vec<Dialect> {
         Dialect::ALL
@@ -58,6 +76,17 @@ impl Provider {
             .filter(|d| Operation::ALL.into_iter().any(|o| o.dialect() == Some(*d) && self.path(o).is_some()))
             .collect()
     }
+}
+
+/// How a provider serves an operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Served<'a> {
+    /// What it is asked to do.
+    pub operation: Operation,
+    /// Where.
+    pub path: &'a PathTemplate,
+    /// Between the dialect that was asked in and its own, where they differ.
+    pub translation: Option<Pair>,
 }
 
 /// Scheme, host and port, with what TLS needs.

@@ -30,6 +30,8 @@ pub struct Route {
     pub commit_point: bool,
     /// Whether streams are asked for their usage although their client did not ask.
     pub ask_usage: bool,
+    /// How requests are put into other words, where a target speaks another dialect than the client.
+    pub translation: Translation,
     /// When a second attempt is started beside the first; `None`: never.
     pub hedge: Option<hedge::Policy>,
     /// Hash of everything in the route that shapes a reply; part of the cache key.
@@ -91,6 +93,18 @@ pub struct Cache {
     pub reply_bytes_max: u64,
 }
 
+/// How a route translates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Translation {
+    /// Whether a request that cannot be carried over whole is refused.
+    pub strict: bool,
+    /// Whether prompts are marked for the provider's cache where their client marks nothing.
+    pub cache_breakpoints: bool,
+    /// The bound on generated tokens where the client sets none and the target's dialect insists on one.
+    pub max_tokens: u64,
+}
+
 /// How long to wait, in milliseconds; 0 stands for no limit.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -118,6 +132,7 @@ pub(super) struct RouteDoc {
     breaker: Option<breaker::Policy>,
     commit_point: bool,
     ask_usage: bool,
+    translation: Translation,
     hedge: Option<hedge::Policy>,
     policy_hash: String,
 }
@@ -170,6 +185,7 @@ impl RouteDoc {
             breaker: self.breaker,
             commit_point: self.commit_point,
             ask_usage: self.ask_usage,
+            translation: self.translation,
             hedge: self.hedge,
             policy_hash: self.policy_hash,
         })

@@ -60,7 +60,7 @@ pub(crate) fn plan(x: &Exchange, head: &Head, route: &Rc<LoadedRoute>) -> Result
         return Err(Rejection::new(Code::Internal, "the route is not in the snapshot"));
     };
     let serves = |target: &Target| {
-        snapshot.providers.get(target.provider).is_some_and(|p| p.path(head.operation).is_some())
+        snapshot.providers.get(target.provider).is_some_and(|p| p.serve(head.operation).is_some())
     };
     let mut fallbacks = config.fallbacks.iter().filter_map(|at| snapshot.routes.get(*at));
     if !config.targets.iter().any(serves) && !fallbacks.any(|route| route.targets.iter().any(serves)) {
@@ -83,7 +83,7 @@ fn mismatch(x: &Exchange, head: &Head, route: &Route) -> Rejection {
     Rejection::new(
         Code::DialectMismatch,
         format!(
-            "this endpoint ({}) speaks `{asked}`, but the model is served by provider `{name}`, which speaks {spoken} and does not serve it; there is no translation between dialects yet. hint: call the model at an endpoint of its own dialect",
+            "this endpoint ({}) speaks `{asked}`, but the model is served by provider `{name}`, which speaks {spoken} and does not serve it, and no translation leads from the one to the other. hint: call the model at an endpoint of its own dialect",
             head.operation.name(),
         ),
     )

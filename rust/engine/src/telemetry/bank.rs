@@ -49,6 +49,10 @@ pub(crate) const DURATION_US: [u64; 14] = [
 pub(crate) const OVERHEAD_US: [u64; 14] =
     [10, 25, 50, 75, 100, 150, 250, 500, 1_000, 2_500, 5_000, 10_000, 20_000, 50_000];
 
+/// What was translated, and whether something of it could not be carried over: labels of the counters.
+pub(crate) const TRANSLATIONS: [(&str, &str); 4] =
+    [("request", "whole"), ("request", "lossy"), ("reply", "whole"), ("reply", "lossy")];
+
 /// Counts per bucket (not cumulative; the last one is what lies above all bounds) and the sum.
 #[derive(Default, Debug)]
 pub(crate) struct Histogram {
@@ -131,6 +135,7 @@ pub(crate) struct WorkerCells {
     pub(crate) stalled_streams: Cell64,
     pub(crate) upstream_connections_opened: Cell64,
     pub(crate) cache_stored: Cell64,
+    pub(crate) translations: [Cell64; TRANSLATIONS.len()],
     pub(crate) log_dropped: Cell64,
     pub(crate) panics: Cell64,
 }

@@ -12,7 +12,7 @@ use crate::clients::REFUSED;
 
 use super::bank::{
     ATTEMPT_RESULTS, Bank, CACHE_RESULTS, Cell64, DURATION_US, HEDGE_RESULTS, Histogram, OVERHEAD_US,
-    RETRY_DENIALS, RETRY_REASONS, STATUS_CLASSES, TOKEN_TYPES, TargetLabels, WorkerCells,
+    RETRY_DENIALS, RETRY_REASONS, STATUS_CLASSES, TOKEN_TYPES, TRANSLATIONS, TargetLabels, WorkerCells,
 };
 use crate::pressure::Shed;
 
@@ -188,6 +188,12 @@ const UPSTREAM_OPENED: Metric =
     metric("llm_edge_upstream_connections_total", "counter", &[], "Connections opened to upstreams.");
 const CACHE_STORED: Metric =
     metric("llm_edge_cache_stored_total", "counter", &[], "Replies stored in the exact cache.");
+const TRANSLATED: Metric = metric(
+    "llm_edge_translations_total",
+    "counter",
+    &["part", "result"],
+    "Requests and replies put into another dialect, by whether all of it could be carried over.",
+);
 const LOG_DROPPED: Metric = metric(
     "llm_edge_request_log_dropped_total",
     "counter",
@@ -256,6 +262,7 @@ pub const METRICS: &[Metric] = &[
     STALLED_STREAMS,
     UPSTREAM_OPENED,
     CACHE_STORED,
+    TRANSLATED,
     LOG_DROPPED,
     PANICS,
     CACHE_BYTES,
@@ -468,6 +475,11 @@ fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {
     for (at, reason) in REFUSED.into_iter().enumerate() {
         let count = banks.iter().filter_map(|b| b.worker.connections_refused.get(at)).map(Cell64::get).sum();
         sample(out, CONNECTIONS_REFUSED.name, &format!("reason=\"{reason}\""), count);
+    }
+    header(out, &TRANSLATED);
+    for (at, (part, result)) in TRANSLATIONS.into_iter().enumerate() {
+        let count = banks.iter().filter_map(|b| b.worker.translations.get(at)).map(Cell64::get).sum();
+        sample(out, TRANSLATED.name, &format!("part=\"{part}\",result=\"{result}\""), count);
     }
     header(out, &SHEDS);
     for (at, reason) in Shed::ALL.into_iter().enumerate() {

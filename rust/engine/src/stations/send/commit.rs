@@ -9,7 +9,7 @@ use llm_edge_core::http1::{Chunked, Known, ResponseFraming, Step};
 use llm_edge_core::rejection::Rejection;
 use llm_edge_core::tap::Tap;
 
-use super::{Begun, Sender};
+use super::Begun;
 use crate::backends::upstream::{Connection, End};
 use crate::exchange::Exchange;
 
@@ -25,8 +25,8 @@ pub(super) enum Failure {
 }
 
 /// Waits for the stream's first word; `None` when the reply may go to the client.
-pub(super) async fn wait(sender: &Sender<'_>, x: &Exchange, begun: &mut Begun) -> Option<Failure> {
-    let dialect = sender.head.operation.dialect()?;
+pub(super) async fn wait(x: &Exchange, begun: &mut Begun) -> Option<Failure> {
+    let dialect = begun.dialect?;
     if !is_plain_event_stream(&begun.connection) {
         return None;
     }
@@ -69,7 +69,7 @@ async fn hold(x: &Exchange, begun: &mut Begun, dialect: Dialect) -> Option<Failu
     }
 }
 
-fn is_plain_event_stream(connection: &Connection) -> bool {
+pub(super) fn is_plain_event_stream(connection: &Connection) -> bool {
     let value = |known| connection.head.find(known).map(|field| field.value.of(&connection.buffer));
     let is = |value: &[u8], name: &[u8]| {
         value.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))

@@ -181,7 +181,7 @@ fn beside(x: &Exchange, sender: &Sender<'_>, tries: &mut Tries<'_>, first: &Aske
         tell(route, CAPPED);
         return None;
     }
-    let request = Request::write(x, sender.head, &place, sender.screened, sender.asked)?;
+    let request = Request::write(x, sender.head, &place, sender.screened, sender.asked).ok()??;
     Some(Asked { place, permit, request })
 }
 

@@ -10,6 +10,7 @@ mod commit;
 mod hedge;
 mod refusal;
 mod request;
+mod translated;
 mod tries;
 
 use std::rc::Rc;
@@ -17,6 +18,7 @@ use std::rc::Rc;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::retry::{Disposition, Fault, fault};
 use llm_edge_core::snapshot::{Deadlines, Route};
+use llm_edge_core::surface::Dialect;
 
 use super::admit::Admission;
 use super::guard::Screened;
@@ -32,6 +34,8 @@ use attempt::{Attempt, Failed, Replied};
 use request::Request;
 use tries::Tries;
 
+pub(crate) use translated::Translation;
+
 /// An upstream's reply whose head is there.
 pub(crate) struct Begun {
     pub(crate) connection: Box<Connection>,
@@ -44,6 +48,10 @@ pub(crate) struct Begun {
     pub(crate) used_up: bool,
     /// We have asked for the stream's usage, not the client.
     pub(crate) usage_asked: bool,
+    /// What the upstream speaks.
+    pub(crate) dialect: Option<Dialect>,
+    /// What the reply needs, where that is not what the client speaks.
+    pub(crate) translation: Option<Box<Translation>>,
     /// It is known that the stream says something to its reader.
     pub(crate) has_word: bool,
 }
@@ -110,7 +118,16 @@ pub(crate) async fn first_byte(
     plan.route.retry_budget.borrow_mut().earn();
     let mut hedge = asked.hedge;
     while let Some((place, permit)) = tries.next(x, &sender).await? {
-        let Some(asked) = sender.prepare(x, place, permit)? else { continue };
+        let asked = match sender.prepare(x, place, permit) {
+            Ok(Some(asked)) => asked,
+            Ok(None) => continue,
+            // Another place may speak the client's own dialect.
+            Err(rejection) if rejection.code == Code::Untranslatable => {
+                tries.was_not_said(rejection);
+                continue;
+            }
+            Err(rejection) => return Err(rejection),
+        };
         let (asked, result) = match hedge.take() {
             None => {
                 let result = sender.run(x, &asked, x.client.timer()).await;
@@ -136,7 +153,7 @@ impl Sender<'_> {
     /// Writes the request for a place; `None` where that has lost its credential.
     fn prepare(&self, x: &mut Exchange, place: Place, permit: Permit) -> Result<Option<Asked>, Rejection> {
         request::check_segment(x, self.head, &place, self.screened)?;
-        let request = Request::write(x, self.head, &place, self.screened, self.asked);
+        let request = Request::write(x, self.head, &place, self.screened, self.asked)?;
         x.facts.place = Some(place.clone());
         Ok(request.map(|request| Asked { place, permit, request }))
     }
@@ -156,7 +173,8 @@ impl Sender<'_> {
     async fn judge(&self, x: &mut Exchange, asked: Asked, result: Result<Replied, Failed>) -> Answer {
         let Asked { place, permit, request } = asked;
         let usage_asked = request.asks_usage();
-        x.worker.buffers.give(request.head);
+        let Request { origin, credential, dialect, head, body, .. } = request;
+        x.worker.buffers.give(head);
         let Replied { connection, sent, first_byte } = match result {
             Ok(replied) => replied,
             Err(failed) => {
@@ -178,7 +196,9 @@ impl Sender<'_> {
             usage_asked,
             has_word: false,
             connection,
-            origin: request.origin,
+            origin,
+            dialect,
+            translation: body.into_translation(),
             progress_ms: self.deadlines(x, &place).progress_ms,
             latest_ms: self.latest_ms,
             used_up: false,
@@ -186,7 +206,7 @@ impl Sender<'_> {
         };
         if status < 400 {
             if self.asked.commit_point
-                && let Some(answer) = commit::wait(self, x, &mut begun).await
+                && let Some(answer) = commit::wait(x, &mut begun).await
             {
                 permit.failed(x, &place);
                 return failed_first(begun, answer);
@@ -195,8 +215,7 @@ impl Sender<'_> {
             permit.succeeded(x, &place);
             return Answer::Reply(begun);
         }
-        let refused =
-            Box::pin(refusal::understand(x, self.head, self.asked, &mut begun, request.credential)).await;
+        let refused = Box::pin(refusal::understand(x, self.asked, &mut begun, credential)).await;
         let is_refusal = refused.disposition != Disposition::Relay;
         count(&place, if is_refusal { REFUSED } else { REPLY });
         if fault(status) == Fault::Upstream {
@@ -224,6 +243,11 @@ fn failed_first(begun: Begun, failure: commit::Failure) -> Answer {
 }
 
 impl Begun {
+    /// Whether the reply is a stream of events that can be looked into.
+    pub(crate) fn is_event_stream(&self) -> bool {
+        commit::is_plain_event_stream(&self.connection)
+    }
+
     /// Another reply is passed on instead; the connection may serve another request if this one has come whole.
     fn discard(mut self, x: &Exchange) {
         let whole = refusal::is_whole(&self.connection);

@@ -7,7 +7,6 @@ use llm_edge_core::http1::{Chunked, Known, ResponseFraming, Step};
 use llm_edge_core::retry::{Disposition, Fault, Policy, disposition, fault, retry_after_ms};
 use llm_edge_core::snapshot::Route;
 
-use super::super::head::Head;
 use super::{Begun, Refused};
 use crate::backends::upstream::{Connection, End};
 use crate::exchange::Exchange;
@@ -22,13 +21,12 @@ const REST_MS_MAX: u64 = 300_000;
 /// Reads what the error says, and lets the credential rest that is to blame.
 pub(super) async fn understand(
     x: &Exchange,
-    head: &Head,
     asked: &Route,
     begun: &mut Begun,
     credential: Option<usize>,
 ) -> Refused {
     let status = begun.connection.head.status;
-    let Some(dialect) = head.operation.dialect() else {
+    let Some(dialect) = begun.dialect else {
         return Refused { disposition: Disposition::Relay, retry_after_ms: None, is_event: false };
     };
     let refusals = facts(dialect).refusals;

@@ -1,16 +1,19 @@
-//! A request as it goes to one target: head written out, model name spliced in.
+//! A request as it goes to one target: head written out, model name spliced in or the whole translated.
 
 use std::rc::Rc;
 
 use llm_edge_core::http1::{Known, write};
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::scan::{Edit, PIECES_MAX, Text, escape_json, splice};
-use llm_edge_core::snapshot::{ModelName, PathTemplate, Route};
+use llm_edge_core::snapshot::{ModelName, PathTemplate, Route, Served};
 use llm_edge_core::span::Span;
 use llm_edge_core::stream_usage;
+use llm_edge_core::surface::Dialect;
+use llm_edge_core::translate::Pair;
 
 use super::super::guard::Screened;
 use super::super::head::Head;
+use super::translated::{self, Translation};
 use crate::backends::upstream::Origin;
 use crate::buffers::JOIN_BYTES_MAX;
 use crate::exchange::Exchange;
@@ -23,53 +26,60 @@ pub(super) struct Request {
     pub(super) origin: Rc<Origin>,
     /// Which of the provider's credentials is in it.
     pub(super) credential: Option<usize>,
+    /// What is spoken there.
+    pub(super) dialect: Option<Dialect>,
     /// Request line and fields, ended by the empty line.
     pub(super) head: Vec<u8>,
-    model: Name,
-    /// The client's stream is asked for its usage, and the client did not ask.
-    usage: Option<Edit<'static>>,
+    pub(super) body: Body,
     /// The body is in `head` too.
     pub(super) joined: bool,
+}
+
+/// What follows the head.
+pub(super) enum Body {
+    /// The client's own, with as little changed as can be.
+    Own {
+        model: Name,
+        /// The client's stream is asked for its usage, and the client did not ask.
+        usage: Option<Edit<'static>>,
+    },
+    /// In the words of another dialect.
+    Translated { body: Vec<u8>, translation: Box<Translation> },
 }
 
 impl Request {
     /// `None` when the target's provider does not serve the operation, or has lost its credential. `asked` is
     /// the route whose rules hold.
+    ///
+    /// # Errors
+    /// 400 where the request cannot be said in the target's dialect.
     pub(super) fn write(
         x: &Exchange,
         head: &Head,
         place: &Place,
         screened: &Screened,
         asked: &Route,
-    ) -> Option<Self> {
+    ) -> Result<Option<Self>, Rejection> {
         let snapshot = &x.loaded.snapshot;
-        let target = place.target(snapshot)?;
-        let template = snapshot.providers.get(target.provider)?.path(head.operation)?;
-        let provider = x.loaded.providers.get(target.provider)?;
-        let envelope = screened.envelope();
-        let body = envelope.body.of(&x.input);
-        let written = envelope.scan.model?;
-        let model = match &target.model {
-            ModelName::Same => Name::Written,
-            ModelName::Fixed(name) => Name::Own(escaped(name)),
-            ModelName::Rest if !written.escaped => {
-                let cut = memchr::memchr(b'/', written.raw.of(body)).map_or(0, |at| at + 1);
-                Name::Part(Span {
-                    start: written.raw.start + u32::try_from(cut).unwrap_or(0),
-                    end: written.raw.end,
-                })
-            }
-            ModelName::Rest => Name::Own(escaped(name_for(&target.model, &written.decode(body).ok()?))),
+        let Some(target) = place.target(snapshot) else { return Ok(None) };
+        let Some(config) = snapshot.providers.get(target.provider) else { return Ok(None) };
+        let (Some(served), Some(provider), Some(written)) = (
+            config.serve(head.operation),
+            x.loaded.providers.get(target.provider),
+            &screened.envelope().scan.model,
+        ) else {
+            return Ok(None);
         };
-        let usage = if asked.ask_usage {
-            head.operation.dialect().and_then(|dialect| stream_usage::ask(body, dialect, &envelope.scan))
-        } else {
-            None
+        let body = match served.translation {
+            None => Body::own(x, head, screened, asked, &target.model),
+            Some(pair) => Some(Body::translated(x, screened, asked, &target.model, pair)?),
         };
-        let pieces = splice(body, model.edit(body, &written), usage);
-        let sent_len: usize = pieces.iter().map(|piece| piece.len()).sum();
+        let Some(body) = body else { return Ok(None) };
         let mut out = x.worker.buffers.take();
-        write_line(&mut out, x, head, template, &target.model, &envelope.scan.model?, body);
+        // What is asked in the path is asked in the words of the surface.
+        let query: &[u8] = if body.is_own() { head.query.of(&x.input) } else { b"" };
+        let client_body = screened.envelope().body.of(&x.input);
+        write_line(&mut out, served.path, &target.model, written, client_body, query);
         out.extend_from_slice(&provider.fixed_fields);
         let mut used = None;
         if let Some((at, credential)) = provider.credential(x.worker.deadlines.now_ms()) {
@@ -81,12 +91,14 @@ impl Request {
             } else {
                 // Without its credential a request would only be refused as if it were the caller's fault.
                 out.truncate(before);
-                return None;
+                return Ok(None);
             }
         }
-        write_fields(&mut out, x, provider, &snapshot.providers.get(target.provider)?.default_headers);
+        write_fields(&mut out, x, provider, &config.default_headers, body.is_own());
         write::field(&mut out, b"x-request-id", x.request_id.as_bytes());
         out.extend_from_slice(b"content-length: ");
+        let pieces = body.pieces(x, screened);
+        let sent_len: usize = pieces.iter().map(|piece| piece.len()).sum();
         write::decimal(&mut out, sent_len as u64);
         out.extend_from_slice(b"\r\n\r\n");
         let joined = out.len() + sent_len <= JOIN_BYTES_MAX;
@@ -95,35 +107,97 @@ impl Request {
                 out.extend_from_slice(piece);
             }
         }
-        Some(Self {
+        Ok(Some(Self {
             provider: Rc::clone(&provider.name),
             origin: Rc::clone(&provider.origin),
             credential: used,
+            dialect: served.operation.dialect(),
             head: out,
-            model,
-            usage,
+            body,
             joined,
-        })
+        }))
     }
-}
 
-impl Request {
     /// The body as it is sent, in pieces.
     pub(super) fn pieces<'a>(&'a self, x: &'a Exchange, screened: &Screened) -> [&'a [u8]; PIECES_MAX] {
-        let envelope = screened.envelope();
-        let body = envelope.body.of(&x.input);
-        let name = envelope.scan.model.as_ref().and_then(|written| self.model.edit(body, written));
-        splice(body, name, self.usage)
+        self.body.pieces(x, screened)
     }
 
     /// Whether the stream tells its usage although its client did not ask for it.
     pub(super) fn asks_usage(&self) -> bool {
-        self.usage.is_some()
+        matches!(self.body, Body::Own { usage: Some(_), .. })
+    }
+}
+
+impl Body {
+    /// What the reply needs, where it comes in another dialect than the client's.
+    pub(super) fn into_translation(self) -> Option<Box<Translation>> {
+        match self {
+            Self::Own { .. } => None,
+            Self::Translated { translation, .. } => Some(translation),
+        }
+    }
+
+    fn own(x: &Exchange, head: &Head, screened: &Screened, asked: &Route, model: &ModelName) -> Option<Self> {
+        let envelope = screened.envelope();
+        let body = envelope.body.of(&x.input);
+        let written = envelope.scan.model?;
+        let name = match model {
+            ModelName::Same => Name::Written,
+            ModelName::Fixed(name) => Name::Own(escaped(name)),
+            ModelName::Rest if !written.escaped => {
+                let cut = memchr::memchr(b'/', written.raw.of(body)).map_or(0, |at| at + 1);
+                Name::Part(Span {
+                    start: written.raw.start + u32::try_from(cut).unwrap_or(0),
+                    end: written.raw.end,
+                })
+            }
+            ModelName::Rest => Name::Own(escaped(name_for(model, &written.decode(body).ok()?))),
+        };
+        let usage = if asked.ask_usage {
+            head.operation.dialect().and_then(|dialect| stream_usage::ask(body, dialect, &envelope.scan))
+        } else {
+            None
+        };
+        Some(Self::Own { model: name, usage })
+    }
+
+    #[cold]
+    fn translated(
+        x: &Exchange,
+        screened: &Screened,
+        asked: &Route,
+        model: &ModelName,
+        pair: Pair,
+    ) -> Result<Self, Rejection> {
+        let envelope = screened.envelope();
+        let body = envelope.body.of(&x.input);
+        let written = envelope.scan.model.map(|name| name.decode(body)).transpose();
+        let written = written.map_err(|e| e.rejection(body))?.unwrap_or_default();
+        let name = name_for(model, &written);
+        let (body, translation) = translated::body(x, screened, pair, name, asked.translation)?;
+        Ok(Self::Translated { body, translation: Box::new(translation) })
+    }
+
+    fn is_own(&self) -> bool {
+        matches!(self, Self::Own { .. })
+    }
+
+    fn pieces<'a>(&'a self, x: &'a Exchange, screened: &Screened) -> [&'a [u8]; PIECES_MAX] {
+        let envelope = screened.envelope();
+        let body = envelope.body.of(&x.input);
+        match self {
+            Self::Own { model, usage } => {
+                let name = envelope.scan.model.as_ref().and_then(|written| model.edit(body, written));
+                splice(body, name, *usage)
+            }
+            Self::Translated { body, .. } => splice(body, None, None),
+        }
     }
 }
 
 /// The model's name as it is sent.
-enum Name {
+pub(super) enum Name {
     /// As the client wrote it.
     Written,
     /// A part of what the client wrote.
@@ -152,12 +226,11 @@ fn escaped(name: &str) -> Vec<u8> {
 
 fn write_line(
     out: &mut Vec<u8>,
-    x: &Exchange,
-    head: &Head,
     template: &PathTemplate,
     model: &ModelName,
     written: &Text,
     body: &[u8],
+    query: &[u8],
 ) {
     out.extend_from_slice(b"POST ");
     out.extend_from_slice(template.before.as_bytes());
@@ -168,7 +241,6 @@ fn write_line(
         out.extend_from_slice(after.as_bytes());
         has_query |= after.contains('?');
     }
-    let query = head.query.of(&x.input);
     if !query.is_empty() {
         out.push(if has_query { b'&' } else { b'?' });
         out.extend_from_slice(query);
@@ -189,9 +261,11 @@ pub(super) fn check_segment(
 ) -> Result<(), Rejection> {
     let snapshot = &x.loaded.snapshot;
     let Some(target) = place.target(snapshot) else { return Ok(()) };
-    let path = snapshot.providers.get(target.provider).and_then(|provider| provider.path(head.operation));
+    let served = snapshot.providers.get(target.provider).and_then(|provider| provider.serve(head.operation));
     let envelope = screened.envelope();
-    let (Some(PathTemplate { after: Some(_), .. }), Some(written)) = (path, &envelope.scan.model) else {
+    let (Some(Served { path: PathTemplate { after: Some(_), .. }, .. }), Some(written)) =
+        (served, &envelope.scan.model)
+    else {
         return Ok(());
     };
     let body = envelope.body.of(&x.input);
@@ -254,18 +328,34 @@ const STAYS_HERE: u64 = {
     bits
 };
 
-/// The client's fields that travel on: not what concerns one connection, not who the caller is.
-fn write_fields(out: &mut Vec<u8>, x: &Exchange, provider: &LoadedProvider, defaults: &[(String, String)]) {
+/// Fields of one vendor's API, which another one's does not understand, begin so.
+const OF_A_DIALECT: [&[u8]; 3] = [b"anthropic-", b"openai-", b"x-stainless-"];
+
+/// The client's fields that travel on: not what concerns one connection, not who the caller is, and nothing of
+/// the client's dialect where another one is spoken.
+fn write_fields(
+    out: &mut Vec<u8>,
+    x: &Exchange,
+    provider: &LoadedProvider,
+    defaults: &[(String, String)],
+    is_own: bool,
+) {
     let end = x.request.len.saturating_sub(2);
+    let foreign = |name: &[u8]| {
+        !is_own
+            && OF_A_DIALECT.iter().any(|prefix| {
+                name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+            })
+    };
     write::lines(out, &x.input, &x.request.fields, end, |field| {
         let name = field.name.of(&x.input);
         let travels = STAYS_HERE & (1 << field.known as u64) == 0;
         let replaced = || provider.replaced.iter().any(|own| own.eq_ignore_ascii_case(name));
-        travels && !replaced()
+        travels && !replaced() && !foreign(name)
     });
     for (name, value) in defaults {
         let sent = |field: &llm_edge_core::http1::Field| {
-            field.name.of(&x.input).eq_ignore_ascii_case(name.as_bytes())
+            field.name.of(&x.input).eq_ignore_ascii_case(name.as_bytes()) && !foreign(name.as_bytes())
         };
         if !x.request.fields.iter().any(sent) {
             write::field(out, name.as_bytes(), value.as_bytes());

@@ -103,7 +103,7 @@ impl<'a> Tries<'a> {
                     let provider = place.target(&x.loaded.snapshot)?.provider;
                     let snapshot = &x.loaded.snapshot;
                     let serves =
-                        |p: &llm_edge_core::snapshot::Provider| p.path(sender.head.operation).is_some();
+                        |p: &llm_edge_core::snapshot::Provider| p.serve(sender.head.operation).is_some();
                     if !snapshot.providers.get(provider).is_some_and(serves) {
                         continue;
                     }
@@ -187,6 +187,11 @@ impl<'a> Tries<'a> {
         {
             cell.add(1);
         }
+    }
+
+    /// The request cannot be said in the place's dialect; nobody was asked.
+    pub(super) fn was_not_said(&mut self, rejection: Rejection) {
+        self.last.get_or_insert(rejection);
     }
 
     /// The place was not reached, or has not begun: asking it or another is safe.

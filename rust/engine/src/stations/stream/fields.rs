@@ -8,12 +8,24 @@ use llm_edge_core::http1::{Known, write};
 use crate::exchange::{CacheResult, Exchange};
 use crate::stations::send::Begun;
 
+/// Whose body follows the head.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Media {
+    /// The upstream's, as its fields say.
+    Upstream,
+    /// One that is made here.
+    Own,
+}
+
 /// The upstream's fields but those of its own connection, its cookies and its ids. Then who answered.
-pub(super) fn write_upstream(out: &mut Vec<u8>, x: &Exchange, begun: &Begun) {
+pub(super) fn write_upstream(out: &mut Vec<u8>, x: &Exchange, begun: &Begun, media: Media) {
     let head = &begun.connection.head;
     write::lines(out, &begun.connection.buffer, &head.fields, head.len.saturating_sub(2), |field| {
         let replaced = begun.used_up && field.known == Known::XShouldRetry;
+        let made_here =
+            media == Media::Own && matches!(field.known, Known::ContentType | Known::ContentEncoding);
         !replaced
+            && !made_here
             && !matches!(
                 field.known,
                 Known::HopByHop

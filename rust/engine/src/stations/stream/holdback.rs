@@ -10,6 +10,7 @@
 
 use llm_edge_core::http1::{Chunked, Step};
 use llm_edge_core::stream_usage::{self, Kept};
+use llm_edge_core::translate::Malformed;
 
 use super::relay::{Run, RunKind};
 
@@ -66,6 +67,20 @@ impl Holdback {
         held.drain(..start);
         *looked = held.len();
         self.has_released = true;
+    }
+
+    /// Takes the payload of the runs, and releases what `say` makes of it.
+    pub(super) fn translate(
+        &mut self,
+        buffer: &[u8],
+        runs: &[Run],
+        say: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
+        self.append(buffer, runs);
+        self.has_released = true;
+        let said = say(&self.held, &mut self.released);
+        self.held.clear();
+        said
     }
 
     /// What is held.

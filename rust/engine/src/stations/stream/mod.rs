@@ -7,6 +7,7 @@ mod fields;
 mod holdback;
 mod inflate;
 mod relay;
+mod translate;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,7 +22,9 @@ use super::send::Begun;
 use crate::backends::cache::memory::Stored;
 use crate::exchange::{Ending, Exchange, Source};
 
+use fields::Media;
 pub(crate) use relay::{Framing, Progress, RUNS_MAX, Relay, RunKind};
+pub(crate) use translate::{Translated, source as translated};
 
 /// A reply with the exchange it belongs to: dropping it settles.
 pub(crate) struct Reply {
@@ -50,6 +53,7 @@ pub(crate) fn relay(x: Exchange, _: Admission, source: Source) -> Reply {
         Source::Own(own) => from_own(x, own),
         Source::Stored(stored) => from_stored(x, stored),
         Source::Upstream(begun, flight) => from_upstream(x, begun, flight),
+        Source::Translated(translated) => from_translated(x, translated),
     }
 }
 
@@ -99,10 +103,20 @@ fn from_stored(x: Exchange, stored: Arc<Stored>) -> Reply {
     Reply { status: stored.status, fields, body: Body::Stored(stored), unread: false, exchange: x }
 }
 
+fn from_translated(x: Exchange, translated: Translated) -> Reply {
+    let Translated { status, mut fields, body } = translated;
+    fields::write_ids(&mut fields, &x);
+    fields::write_cache_state(&mut fields, &x);
+    Reply { status, fields, body: Body::Whole(body), unread: false, exchange: x }
+}
+
 fn from_upstream(mut x: Exchange, begun: Begun, flight: Flight) -> Reply {
     let mut fields = x.worker.buffers.take();
     let status = begun.connection.head.status;
-    fields::write_upstream(&mut fields, &x, &begun);
+    fields::write_upstream(&mut fields, &x, &begun, Media::Upstream);
+    if let Some(translation) = &begun.translation {
+        translate::write_losses(&mut fields, &translation.losses);
+    }
     // What is kept is what another request will get: the upstream's fields, not this request's ids.
     let kept_fields = flight.keep.is_some().then(|| fields.clone());
     fields::write_upstream_id(&mut fields, &begun);
@@ -115,7 +129,7 @@ fn from_upstream(mut x: Exchange, begun: Begun, flight: Flight) -> Reply {
     fields::write_cache_state(&mut fields, &x);
     // What a fallback says is not what the route stands for.
     let keep = flight.keep.filter(|_| x.facts.route == Some(begun.place.route.index));
-    let relay = Relay::new(&x, begun, keep.zip(kept_fields));
+    let relay = Relay::new(begun, keep.zip(kept_fields));
     // The request has left: a stream that lasts for minutes need not hold its bytes.
     let input = std::mem::take(&mut x.input);
     x.worker.buffers.give(input);

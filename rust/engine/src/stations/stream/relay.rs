@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use llm_edge_core::http1::{Chunked, Http1Error, Known, ResponseFraming, Step};
 use llm_edge_core::rejection::{Code, Rejection};
-use llm_edge_core::surface::Operation;
 use llm_edge_core::tap::{Payload, Tap};
 
 use super::holdback::{EventSize, Holdback};
 use super::inflate::{self, Watch};
+use super::translate::{self, Translator};
 use crate::backends::cache::memory::Stored;
 use crate::backends::upstream::{Connection, End, Origin};
 use crate::deadlines::Lapse;
@@ -98,6 +98,8 @@ pub(crate) struct Relay {
     /// Hand out whole chunks with their framing.
     keep_chunks: bool,
     tap: Watch,
+    /// Puts an event stream into the client's dialect.
+    translator: Option<Box<Translator>>,
     payload: Payload,
     /// The payload is compressed.
     coded: bool,
@@ -114,8 +116,18 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    pub(super) fn new(x: &Exchange, begun: Begun, keep: Option<(Keep, Vec<u8>)>) -> Self {
-        let Begun { connection, origin, progress_ms, latest_ms, usage_asked, has_word, .. } = begun;
+    pub(super) fn new(begun: Begun, keep: Option<(Keep, Vec<u8>)>) -> Self {
+        let Begun {
+            connection,
+            origin,
+            dialect,
+            translation,
+            progress_ms,
+            latest_ms,
+            usage_asked,
+            has_word,
+            ..
+        } = begun;
         let head = &connection.head;
         let decoder = match connection.end() {
             End::Declared(length) => Decoder::UntilEnd(length),
@@ -127,8 +139,7 @@ impl Relay {
         let payload = payload_kind(&connection);
         let status = head.status;
         let at = head.len;
-        let mut tap =
-            x.facts.operation.and_then(Operation::dialect).map_or_else(Tap::none, |d| Tap::new(payload, d));
+        let mut tap = dialect.map_or_else(Tap::none, |d| Tap::new(payload, d));
         if has_word {
             tap.know_content();
         }
@@ -147,6 +158,7 @@ impl Relay {
             run_count: 0,
             keep_chunks: false,
             tap,
+            translator: translation.map(|t| Box::new(Translator::new(*t))),
             payload,
             coded,
             holdback: Holdback::new(payload == Payload::Sse && !coded, usage_asked),
@@ -162,13 +174,19 @@ impl Relay {
         self.payload == Payload::Sse
     }
 
+    /// Whether its bytes are compressed.
+    pub(super) fn is_coded(&self) -> bool {
+        self.coded
+    }
+
     /// The bytes that tell the client, inside its event stream, that it broke off; empty where it has none.
     pub(crate) fn farewell(&self, x: &Exchange, rejection: &Rejection) -> Vec<u8> {
         if !self.is_event_stream() || self.coded {
             return Vec::new();
         }
-        // An event that was cut must not swallow this one.
-        let mut event = if self.tap.between_events() { Vec::new() } else { b"\n\n".to_vec() };
+        // An event that was cut must not swallow this one; a translator hands out whole ones only.
+        let whole = self.tap.between_events() || self.translator.is_some();
+        let mut event = if whole { Vec::new() } else { b"\n\n".to_vec() };
         event.extend_from_slice(&rejection.stream_event(x.facts.surface, x.request_id.as_str()));
         event
     }
@@ -269,6 +287,11 @@ impl Relay {
         if self.holdback.takes_out_usage() {
             return self.advance_without_usage(x);
         }
+        if let Some(mut translator) = self.translator.take() {
+            let progress = self.advance_translated(x, &mut translator);
+            self.translator = Some(translator);
+            return progress;
+        }
         // Asked before the tap's finish, which takes what is left for an event.
         let inside_event = !self.tap.between_events();
         let progress = match (self.complete, self.payload) {
@@ -294,6 +317,28 @@ impl Relay {
         if matches!(progress, Progress::Whole) {
             self.holdback.release_held();
         }
+        self.hand_out_released();
+        progress
+    }
+
+    /// The rest of an advance where the client speaks another dialect: events are said in that, one by one.
+    fn advance_translated(&mut self, x: &mut Exchange, translator: &mut Translator) -> Progress {
+        let runs = self.runs.get(..self.run_count).unwrap_or_default();
+        let complete = self.complete;
+        let said = self.holdback.translate(&self.connection.buffer, runs, |payload, out| {
+            translator.push(payload, out)?;
+            if complete { translator.finish(out) } else { Ok(()) }
+        });
+        gather(&mut self.gathered, self.keep.as_ref(), self.holdback.released().unwrap_or_default());
+        let progress = match said {
+            Ok(()) if complete => {
+                x.worker.count_translated(false, !translator.losses().is_empty());
+                self.finish(x)
+            }
+            Ok(()) => self.within_bounds(x),
+            Err(_) if complete && !self.tap.finish().terminal => self.broken(x, ended_early()),
+            Err(malformed) => self.broken(x, translate::malformed(&malformed)),
+        };
         self.hand_out_released();
         progress
     }
@@ -340,7 +385,7 @@ impl Relay {
                 Step::Data { start, end } => {
                     let payload = buffer.get(start..end).unwrap_or_default();
                     self.tap.push_piece(payload, end > suspect);
-                    if !self.holdback.takes_out_usage() {
+                    if !self.holdback.takes_out_usage() && self.translator.is_none() {
                         gather(&mut self.gathered, self.keep.as_ref(), payload);
                     }
                     if self.keep_chunks {
@@ -418,7 +463,7 @@ impl Relay {
             } else {
                 self.tap.push(payload);
             }
-            if !self.holdback.takes_out_usage() {
+            if !self.holdback.takes_out_usage() && self.translator.is_none() {
                 gather(&mut self.gathered, self.keep.as_ref(), payload);
             }
         }
@@ -457,10 +502,7 @@ impl Relay {
         let framed = self.payload == Payload::Json && !matches!(self.decoder, Decoder::UntilClose);
         if good && !outcome.terminal && !outcome.error_event && !framed && self.payload != Payload::Opaque {
             self.connection.spoiled = true;
-            return Progress::Broken(Rejection::new(
-                Code::UpstreamClosed,
-                "the upstream ended its reply before it was complete",
-            ));
+            return Progress::Broken(ended_early());
         }
         if outcome.terminal && outcome.content && !outcome.error_event {
             self.store(x);
@@ -525,6 +567,10 @@ fn gather(gathered: &mut Option<Vec<u8>>, keep: Option<&(Keep, Vec<u8>)>, payloa
             body.extend_from_slice(payload);
         }
     }
+}
+
+fn ended_early() -> Rejection {
+    Rejection::new(Code::UpstreamClosed, "the upstream ended its reply before it was complete")
 }
 
 fn closed_early() -> Rejection {

@@ -1,0 +1,159 @@
+//! Replies of an upstream that speaks another dialect than the client.
+//!
+//! A stream is said anew event by event as it passes; anything else is read whole first, since its head must
+//! tell how long it is and whether it could be read at all. The rules are [`llm_edge_core::translate`]'s.
+
+use std::time::{Duration, Instant};
+
+use llm_edge_core::http1::write;
+use llm_edge_core::rejection::{Code, Rejection};
+use llm_edge_core::translate::{Losses, Malformed, StreamTranslator};
+
+use super::fields::{self, Media};
+use super::relay::{Progress, Relay};
+use crate::backends::cache::memory::Stored;
+use crate::exchange::{Exchange, Source};
+use crate::stations::cache::Flight;
+use crate::stations::send::{Begun, Translation};
+
+/// A whole reply in the client's dialect.
+pub(crate) struct Translated {
+    pub(super) status: u16,
+    pub(super) fields: Vec<u8>,
+    pub(super) body: Vec<u8>,
+}
+
+/// Puts one event stream into the client's dialect.
+pub(super) struct Translator {
+    stream: StreamTranslator,
+    said_losses: bool,
+}
+
+impl Translator {
+    pub(super) fn new(translation: Translation) -> Self {
+        Self { stream: translation.pair.stream(translation.context), said_losses: false }
+    }
+
+    pub(super) fn push(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+        self.stream.push(payload, out)
+    }
+
+    /// The upstream has ended; what got lost is said behind the last event, in a comment that no reader minds.
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        self.stream.finish(out)?;
+        if !self.said_losses && !self.losses().is_empty() {
+            self.said_losses = true;
+            out.extend_from_slice(b": x-llm-edge-dropped: ");
+            out.extend_from_slice(self.losses().to_string().as_bytes());
+            out.extend_from_slice(b"\n\n");
+        }
+        Ok(())
+    }
+
+    pub(super) fn losses(&self) -> &Losses {
+        self.stream.losses()
+    }
+}
+
+/// The reply to a translated request, as the relay or the door can take it.
+///
+/// # Errors
+/// The reply broke off, or is not what its dialect says.
+pub(crate) async fn source(x: &mut Exchange, begun: Begun, flight: Flight) -> Result<Source, Rejection> {
+    if begun.connection.head.status < 300 && begun.is_event_stream() {
+        return Ok(Source::Upstream(begun, flight));
+    }
+    whole(x, begun, flight).await.map(Source::Translated)
+}
+
+async fn whole(x: &mut Exchange, mut begun: Begun, flight: Flight) -> Result<Translated, Rejection> {
+    let Some(translation) = begun.translation.take() else {
+        return Err(Rejection::new(Code::Internal, "a reply without its translation"));
+    };
+    let Translation { pair, context, losses } = *translation;
+    let status = begun.connection.head.status;
+    let is_own_route = x.facts.route == Some(begun.place.route.index);
+    let mut fields = x.worker.buffers.take();
+    fields::write_upstream(&mut fields, x, &begun, Media::Own);
+    write::field(&mut fields, b"content-type", b"application/json");
+    write_losses(&mut fields, &losses);
+    let mut ids = x.worker.buffers.take();
+    fields::write_upstream_id(&mut ids, &begun);
+    fields::write_attempts(&mut ids, x);
+    if begun.used_up {
+        write::field(&mut ids, b"x-should-retry", b"false");
+    }
+    let body = read(x, begun).await?;
+    let mut out = x.worker.buffers.take();
+    if status >= 300 {
+        pair.error(status, &body, x.request_id.as_str(), &mut out);
+    } else {
+        let lost = pair.reply(&context, &body, &mut out).map_err(|fault| malformed(&fault))?;
+        x.worker.count_translated(false, !lost.is_empty());
+        if !lost.is_empty() {
+            write::field(&mut fields, b"x-llm-edge-dropped", lost.to_string().as_bytes());
+        }
+    }
+    if let Some(keep) = flight.keep.filter(|keep| {
+        status == 200 && is_own_route && !x.facts.error_event && out.len() as u64 <= keep.reply_bytes_max
+    }) {
+        let stored = Stored {
+            status,
+            fields: fields.clone(),
+            body: out.clone(),
+            since: Instant::now(),
+            ttl: Duration::from_millis(keep.ttl_ms),
+        };
+        x.worker.shared.cache.store(keep.key, stored);
+        x.worker.bank.worker.cache_stored.add(1);
+    }
+    fields.extend_from_slice(&ids);
+    x.worker.buffers.give(ids);
+    x.worker.buffers.give(body);
+    Ok(Translated { status, fields, body: out })
+}
+
+/// A reply that is not what its dialect says.
+pub(super) fn malformed(fault: &Malformed) -> Rejection {
+    let message = format!("the upstream's reply cannot be translated: {}", fault.message);
+    Rejection::new(Code::UpstreamInvalid, message)
+}
+
+/// What could not be carried over, by name.
+pub(super) fn write_losses(out: &mut Vec<u8>, losses: &Losses) {
+    if !losses.is_empty() {
+        write::field(out, b"x-llm-edge-dropped", losses.to_string().as_bytes());
+    }
+}
+
+/// The whole body, decoded from its framing.
+async fn read(x: &mut Exchange, begun: Begun) -> Result<Vec<u8>, Rejection> {
+    let max = x.loaded.snapshot.limits.body_bytes_max;
+    let mut relay = Box::new(Relay::new(begun, None));
+    if relay.is_coded() {
+        let message = "the upstream has compressed its reply although it was asked not to, so that it cannot be translated";
+        return Err(Rejection::new(Code::UpstreamInvalid, message));
+    }
+    let mut body = x.worker.buffers.take();
+    loop {
+        let progress = relay.advance(x).await;
+        let (buffer, runs) = relay.runs();
+        for run in runs {
+            body.extend_from_slice(buffer.get(run.start..run.end).unwrap_or_default());
+        }
+        if body.len() as u64 > max {
+            let message = format!(
+                "the upstream's reply is larger than {max} bytes (`limits.body_bytes_max`), so that it is not translated"
+            );
+            return Err(Rejection::new(Code::UpstreamInvalid, message));
+        }
+        match progress {
+            Progress::More => {}
+            Progress::Whole => {
+                relay.give_back(x);
+                return Ok(body);
+            }
+            Progress::Broken(rejection) => return Err(rejection),
+        }
+    }
+}
