@@ -246,3 +246,27 @@ def test_a_document_that_breaks_off_is_an_error_or_visibly_unfinished(
         else:
             assert answer.status == 502
     assert hop.seen == 1
+
+
+@pytest.mark.parametrize("surface", ["chat", "messages"])
+def test_behind_an_event_too_large_to_hold_a_cut_one_swallows_no_error(
+    hop: Hop, surface: str
+) -> None:
+    """What is larger than 256 KiB passes as it comes, and so do half events behind it."""
+    events = EVENTS[surface]
+    huge = events[4].replace(b'": "', b'":"').replace(b'"m"', b'"m","x":"%b"' % (b"x" * 300_000), 1)
+    if huge == events[4]:
+        huge = events[4].replace(b'{"type"', b'{"x":"%b","type"' % (b"x" * 300_000), 1)
+    assert len(huge) > 300_000
+    start = b"".join(events[:4]) + huge
+    for until in range(1, len(events[5])):
+        sent = start + events[5][:until]
+        hop.upstream.once(Read(), Send(UNTIL_CLOSE + sent), Close())
+        answer = hop.ask(post(PATHS[surface], body(surface, stream=True)))
+        assert answer.body.startswith(sent)
+        # By the rules of WHATWG HTML §9.2: the last block is the error's alone.
+        *_, last, end = answer.body.split(b"\n\n")
+        assert end == b""
+        name, _, data = last.lstrip(b"\n").rpartition(b"data: ")
+        assert name == (b"event: error\n" if surface == "messages" else b"")
+        assert msgspec.json.decode(data)["error"]["message"]

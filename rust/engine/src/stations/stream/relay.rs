@@ -105,6 +105,8 @@ pub(crate) struct Relay {
     coded: bool,
     /// Keeps back an event that has not come whole.
     holdback: Holdback,
+    /// The bytes so far end inside an event.
+    inside_event: bool,
     event_size: EventSize,
     /// The body as far as it has come, where the reply is to be kept.
     gathered: Option<Vec<u8>>,
@@ -162,6 +164,7 @@ impl Relay {
             payload,
             coded,
             holdback: Holdback::new(payload == Payload::Sse && !coded, usage_asked),
+            inside_event: false,
             event_size: EventSize::default(),
             status,
             progress_ms,
@@ -184,11 +187,15 @@ impl Relay {
         if !self.is_event_stream() || self.coded {
             return Vec::new();
         }
-        // An event that was cut must not swallow this one; a translator hands out whole ones only.
-        let whole = self.tap.between_events() || self.translator.is_some();
-        let mut event = if whole { Vec::new() } else { b"\n\n".to_vec() };
+        // An event of which the client has a part must not swallow this one.
+        let mut event = if self.client_is_inside_event() { b"\n\n".to_vec() } else { Vec::new() };
         event.extend_from_slice(&rejection.stream_event(x.facts.surface, x.request_id.as_str()));
         event
+    }
+
+    /// What is held back has not come to the client, and a translator hands out whole events only.
+    fn client_is_inside_event(&self) -> bool {
+        self.inside_event && !self.holdback.is_holding() && self.translator.is_none()
     }
 
     /// The framing for a client that can (or cannot) take chunks.
@@ -282,6 +289,8 @@ impl Relay {
             return self.broken(x, Rejection::new(Code::UpstreamInvalid, message));
         }
         self.tap_runs();
+        // Asked before the tap's finish, which takes what is left for an event.
+        self.inside_event = !self.tap.between_events();
         // A client that leaves now is still billed for what the upstream has reported.
         x.facts.usage = self.tap.usage();
         if self.holdback.takes_out_usage() {
@@ -292,14 +301,12 @@ impl Relay {
             self.translator = Some(translator);
             return progress;
         }
-        // Asked before the tap's finish, which takes what is left for an event.
-        let inside_event = !self.tap.between_events();
         let progress = match (self.complete, self.payload) {
             (true, _) => self.finish(x),
             (false, Payload::Sse) => self.within_bounds(x),
             (false, Payload::Json | Payload::Opaque) => Progress::More,
         };
-        self.hold_back(matches!(progress, Progress::Whole), inside_event);
+        self.hold_back(matches!(progress, Progress::Whole));
         progress
     }
 
@@ -430,14 +437,14 @@ impl Relay {
 
     /// Keeps back the start of an event that has not come whole: of a stream that breaks off there, the client
     /// then sees whole events and our error, never half an event that its parser would choke on.
-    fn hold_back(&mut self, whole: bool, inside_event: bool) {
+    fn hold_back(&mut self, whole: bool) {
         if whole {
             if self.holdback.is_holding() {
                 let runs = self.runs.get(..self.run_count).unwrap_or_default();
                 self.holdback.release_all(&self.connection.buffer, runs);
                 self.hand_out_released();
             }
-        } else if self.holdback.is_holding() || inside_event {
+        } else if self.holdback.is_holding() || self.inside_event {
             let runs = self.runs.get(..self.run_count).unwrap_or_default();
             if self.holdback.take(&self.connection.buffer, runs) {
                 self.hand_out_released();
