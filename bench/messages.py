@@ -7,16 +7,19 @@ _PROSE = 'He said "The quick brown fox" jumps over the lazy dog.\n Then — five
 _ESCAPED = _PROSE.replace('"', '\\"').replace("\n", "\\n")
 
 
-def body(model: str, size: int, *, text: str | None = None) -> bytes:
+def body(model: str, size: int, *, text: str | None = None, stream: bool | None = None) -> bytes:
     """A chat request of `size` bytes: prose with quotes, line ends and letters beyond ASCII.
 
     Args:
         model: With its prefix; `sse-…` asks for a stream.
         size: Bytes of the body.
         text: What the prose starts with; makes the request another one for the cache.
+        stream: Whether it asks for a stream, where the model's name does not tell.
     """
-    stream = "true" if "/sse-" in model else "false"
-    before = f'{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"'
+    asked = "/sse-" in model if stream is None else stream
+    before = (
+        f'{{"model":"{model}","stream":{str(asked).lower()},"messages":[{{"role":"user","content":"'
+    )
     before += f"{text} " if text else ""
     after = '"}],"temperature":0}'
     room = size - len(before.encode()) - len(after)

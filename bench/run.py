@@ -35,6 +35,7 @@ from bench.verdicts import table
 SCENARIOS: dict[str, Callable[[Stage], Found]] = {
     "cpu": cpu.against_proxy,
     "http2": cpu.http2,
+    "translated": cpu.translated,
     "cache_hit": cpu.cache_hit,
     "two_workers": cpu.two_workers,
     "latency": latency.added,

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 _PROXY = "\N{MULTIPLICATION SIGN} nginx proxy"
 _STATIC = "\N{MULTIPLICATION SIGN} nginx return 200"
+_OWN = "\N{MULTIPLICATION SIGN} same dialect"
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
 
@@ -46,6 +47,10 @@ FIGURES = {
     "commit_first_byte": Figure(
         "what a commit point adds to the first byte of a stream, p99", "ms", 1.0, 0.1
     ),
+    "cpu_translated_1k": Figure(
+        "CPU per request translated to Anthropic's dialect and back, 1 KB", _OWN, 2.0, 1.5
+    ),
+    "cpu_translated_stream": Figure("CPU per translated stream, 64 events", _OWN, 2.0, 1.5),
     "cpu_cache_hit": Figure("CPU per cache hit, 1 KB", _STATIC, 1.10, 0.85),
     "cpu_two_workers": Figure("CPU per request, two workers ÷ one", _TIMES, 1.10, 1.00),
     "cache_hits_zipf": Figure(

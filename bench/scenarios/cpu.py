@@ -12,6 +12,7 @@ from bench.scenarios import Found, Stage
 from bench.verdicts import Row
 
 _THROUGH, _CACHED = MODELS
+_TRANSLATED = "claude"
 UNARY = "unary-1024"
 TWO_WORKERS_RATE = 3000
 CONNECTIONS = 32
@@ -94,6 +95,39 @@ def http2(stage: Stage) -> Found:
     }
     compared = compare(sides, stage.plan.rounds, subject=ours.name, control=theirs.name)
     _record(found, "cpu_unary_1k_http2", compared, theirs.name)
+    return found
+
+
+def translated(stage: Stage) -> Found:
+    """A chat request for a model of Anthropic's dialect, against one of its own."""
+    found = Found()
+    config = {
+        "providers": {
+            name: {"type": kind, "base_url": f"http://127.0.0.1:{stage.upstream.port}{path}"}
+            | {"api_key": "sk-upstream"}
+            for name, kind, path in (
+                (_THROUGH, "openai_compatible", "/v1"),
+                (_TRANSLATED, "anthropic", ""),
+            )
+        },
+        "routes": {},
+    }
+    with gateway(stage.upstream.port, name="translated", more=config) as running:
+        for key, own, other in (
+            ("cpu_translated_1k", UNARY, "message-1024"),
+            ("cpu_translated_stream", "sse-64x200", "message-64x200"),
+        ):
+            stream = own.startswith("sse")
+            bodies = {
+                _THROUGH: body(f"{_THROUGH}/{own}", 1024),
+                _TRANSLATED: body(f"{_TRANSLATED}/{other}", 1024, stream=stream),
+            }
+            for data in bodies.values():
+                wrk(running.port, data, seconds=1)
+            seconds = stage.plan.window_s
+            sides = {name: closed(running, data, seconds) for name, data in bodies.items()}
+            compared = compare(sides, stage.plan.rounds, subject=_TRANSLATED, control=_THROUGH)
+            _record(found, key, compared, _THROUGH)
     return found
 
 

@@ -5,6 +5,7 @@
 //! | `unary-1024` | a chat completion with a body of that many bytes |
 //! | `sse-64x200` | a chat stream: so many content events of so many bytes, then finish, usage and `[DONE]` |
 //! | `sse-64x200-25ms` | the same, a pause after each burst |
+//! | `message-1024`, `message-64x200` | a message with a body of that size, a stream of a message, as Anthropic sends them |
 //!
 //! A stream is one HTTP chunk for each event, written in bursts of [`BURST`] events, as servers under load
 //! write them.
@@ -22,6 +23,7 @@ pub const BURST: usize = 8;
 const FIELDS: &str = "date: Mon, 05 Jan 2026 10:00:00 GMT\r\nserver: upstream\r\nx-request-id: req_0123456789abcdef0123456789abcdef\r\nopenai-processing-ms: 42\r\n";
 const TEXT: &str = "The quick brown fox jumps over the lazy dog while the five boxing wizards watch. ";
 const EVENT_HEAD: &str = r#"data: {"id":"chatcmpl-0123456789abcdefghijklmnopqrs","object":"chat.completion.chunk","created":1767607200,"model":"bench","choices":[{"index":0,"delta":{"#;
+const MESSAGE_USAGE: &str = r#"{"input_tokens":200,"output_tokens":64}"#;
 const USAGE: &str = r#""usage":{"prompt_tokens":200,"completion_tokens":64,"total_tokens":264}"#;
 
 /// A reply, ready to be written.
@@ -59,6 +61,12 @@ fn parse(name: &str) -> Option<Reply> {
     if let Some(bytes) = name.strip_prefix("unary-") {
         return Some(unary(bytes.parse().ok()?));
     }
+    if let Some(size) = name.strip_prefix("message-") {
+        return match size.split_once('x') {
+            None => Some(message(size.parse().ok()?)),
+            Some((frames, bytes)) => Some(message_stream(frames.parse().ok()?, bytes.parse().ok()?)),
+        };
+    }
     let mut parts = name.strip_prefix("sse-")?.split('-');
     let (frames, bytes) = parts.next()?.split_once('x')?;
     let pause = match parts.next() {
@@ -78,37 +86,87 @@ fn unary(bytes: usize) -> Reply {
             r#"{{"id":"chatcmpl-0123456789abcdefghijklmnopqrs","object":"chat.completion","created":1767607200,"model":"bench","choices":[{{"index":0,"message":{{"role":"assistant","content":"{text}"}},"finish_reason":"stop"}}],{USAGE}}}"#
         )
     };
-    let body = body(&text(bytes.saturating_sub(body("").len())));
+    document(&body(&text(bytes.saturating_sub(body("").len()))))
+}
+
+fn message(bytes: usize) -> Reply {
+    let body = |text: &str| {
+        format!(
+            r#"{{"id":"msg_0123456789abcdefghijklmn","type":"message","role":"assistant","model":"bench","content":[{{"type":"text","text":"{text}"}}],"stop_reason":"end_turn","stop_sequence":null,"usage":{MESSAGE_USAGE}}}"#
+        )
+    };
+    document(&body(&text(bytes.saturating_sub(body("").len()))))
+}
+
+fn document(body: &str) -> Reply {
     let head = format!(
         "HTTP/1.1 200 OK\r\n{FIELDS}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
-    let bytes = (head + &body).into_bytes();
+    let bytes = (head + body).into_bytes();
     Reply { bursts: vec![bytes.len()], bytes, pause: Duration::ZERO }
+}
+
+fn message_stream(frames: usize, bytes: usize) -> Reply {
+    let event = |kind: &str, rest: &str| format!("event: {kind}\ndata: {{\"type\":\"{kind}\"{rest}}}\n\n");
+    let content = |text: &str| {
+        event(
+            "content_block_delta",
+            &format!(r#","index":0,"delta":{{"type":"text_delta","text":"{text}"}}"#),
+        )
+    };
+    let content = content(&text(bytes.saturating_sub(content("").len())));
+    let start = format!(
+        r#","message":{{"id":"msg_0123456789abcdefghijklmn","type":"message","role":"assistant","model":"bench","content":[],"stop_reason":null,"stop_sequence":null,"usage":{MESSAGE_USAGE}}}"#
+    );
+    let block = r#","index":0,"content_block":{"type":"text","text":""}"#;
+    let end = r#","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":64}"#;
+    let first = [event("message_start", &start), event("content_block_start", block)];
+    let last = [
+        event("content_block_stop", r#","index":0"#),
+        event("message_delta", end),
+        event("message_stop", ""),
+    ];
+    events(first, &content, frames, last, Duration::ZERO)
 }
 
 fn stream(frames: usize, bytes: usize, pause: Duration) -> Reply {
     let content =
         |text: &str| format!("{EVENT_HEAD}\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n");
     let content = content(&text(bytes.saturating_sub(content("").len())));
+    let last = [
+        format!("{EVENT_HEAD}}},\"finish_reason\":\"stop\"}}]}}\n\n"),
+        format!(
+            "data: {{\"id\":\"chatcmpl-0123456789abcdefghijklmnopqrs\",\"object\":\"chat.completion.chunk\",\"choices\":[],{USAGE}}}\n\n"
+        ),
+        "data: [DONE]\n\n".to_owned(),
+    ];
+    events([], &content, frames, last, pause)
+}
+
+fn events<const FIRST: usize>(
+    first: [String; FIRST],
+    content: &str,
+    frames: usize,
+    last: [String; 3],
+    pause: Duration,
+) -> Reply {
     let mut out = format!(
         "HTTP/1.1 200 OK\r\n{FIELDS}content-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
     );
     let mut bursts = Vec::new();
+    for event in first {
+        chunk(&mut out, &event);
+    }
     for frame in 1..=frames {
-        chunk(&mut out, &content);
+        chunk(&mut out, content);
         if frame % BURST == 0 {
             bursts.push(out.len());
         }
     }
-    chunk(&mut out, &format!("{EVENT_HEAD}}},\"finish_reason\":\"stop\"}}]}}\n\n"));
-    chunk(
-        &mut out,
-        &format!(
-            "data: {{\"id\":\"chatcmpl-0123456789abcdefghijklmnopqrs\",\"object\":\"chat.completion.chunk\",\"choices\":[],{USAGE}}}\n\n"
-        ),
-    );
-    chunk(&mut out, "data: [DONE]\n\n");
+    for event in last {
+        chunk(&mut out, &event);
+    }
     out.push_str("0\r\n\r\n");
     bursts.push(out.len());
     Reply { bytes: out.into_bytes(), bursts, pause }

@@ -18,7 +18,7 @@ pub(crate) struct Scenario {
 }
 
 /// Every scenario, in the order of the baseline.
-pub(crate) const ALL: [Scenario; 9] = [
+pub(crate) const ALL: [Scenario; 11] = [
     Scenario::new("unary_1k", "up/unary-1024", 1024),
     Scenario::new("unary_16k", "up/unary-1024", 16 * 1024),
     Scenario::new("unary_64k", "up/unary-1024", 64 * 1024),
@@ -26,6 +26,8 @@ pub(crate) const ALL: [Scenario; 9] = [
     Scenario::new("stream_1000x200", "up/sse-1000x200", 1024),
     Scenario::new("unary_1k_resilient", "resilient/unary-1024", 1024),
     Scenario::new("stream_64x200_resilient", "resilient/sse-64x200", 1024),
+    Scenario::new("unary_1k_translated", "claude/message-1024", 1024),
+    Scenario::new("stream_64x200_translated", "claude/message-64x200", 1024),
     Scenario::new("cache_hit_1k", "cached/unary-1024", 1024),
     // Without a body: one that stays unread ends the connection, and a new one each time is not what is counted.
     Scenario { key: "sk-edge-wrong", status: 401, ..Scenario::new("early_401", "up/unary-1024", 0) },
@@ -38,7 +40,7 @@ impl Scenario {
 
     /// The request as the OpenAI SDK writes one.
     pub(crate) fn request(&self) -> Vec<u8> {
-        let stream = self.model.contains("sse");
+        let stream = self.model.contains("sse") || self.model.contains("64x");
         let body = |text: &str| {
             format!(
                 r#"{{"messages":[{{"role":"user","content":"{text}"}}],"model":"{}","stream":{stream}}}"#,
@@ -68,30 +70,28 @@ pub(crate) fn options(pepper: &[u8]) -> Value {
     })
 }
 
-/// One provider at `port`; its models as `up/…`, as `cached/…` through the cache, and as `resilient/…` with all
-/// that answers failures configured and nothing failing.
+/// One provider at `port`; its models as `up/…`, as `cached/…` through the cache, as `resilient/…` with all that
+/// answers failures configured and nothing failing, and as `claude/…` in Anthropic's dialect.
 pub(crate) fn snapshot(port: u16) -> Value {
     let deadlines =
         json!({"connect_ms": 5000, "first_byte_ms": 600_000, "progress_ms": 300_000, "total_ms": 0});
     let retry = json!({"attempts_max": 3, "backoff_ms": 250, "backoff_max_ms": 4000,
         "retry_after_max_ms": 5000, "budget_percent": 10, "cooldown_ms": 30_000});
-    let targets = json!([{"provider": 0, "model": "rest", "weight": 1}]);
-    let route = |name: &str, cache: Value| {
-        json!({
-            "name": name, "strategy": "round_robin", "targets": targets, "cache": cache,
+    let patient =
+        json!({"connect_ms": 5000, "first_byte_ms": 600_000, "progress_ms": 300_000, "total_ms": 600_000});
+    let targets = |provider: usize| json!([{"provider": provider, "model": "rest", "weight": 1}]);
+    let route = |name: &str, more: Value| {
+        let plain = json!({
+            "name": name, "strategy": "round_robin", "targets": targets(0), "cache": null,
             "deadlines": deadlines, "fallbacks": [], "retry": retry, "breaker": null,
             "commit_point": false, "ask_usage": false,
             "translation": {"strict": false, "cache_breakpoints": true, "max_tokens": 8192},
             "hedge": null, "policy_hash": name,
-        })
+        });
+        with(plain, more)
     };
-    let mut resilient = route("resilient", Value::Null);
-    resilient["fallbacks"] = json!([0]);
-    resilient["deadlines"]["total_ms"] = json!(600_000);
-    resilient["breaker"] =
+    let breaker =
         json!({"failures": 5, "failure_percent": 50, "window_ms": 10_000, "open_ms": 5_000, "probes": 1});
-    resilient["commit_point"] = json!(true);
-    resilient["hedge"] = json!({"delay_ms": 60_000, "spend_percent": 5});
     json!({
         "version": 1, "fingerprint": "bench", "keys_required": true,
         "limits": {
@@ -117,15 +117,37 @@ pub(crate) fn snapshot(port: u16) -> Value {
             "auth": {"header": "authorization", "prefix": "Bearer "},
             "headers": [], "default_headers": [], "credentials": ["up"],
             "health": null,
+        }, {
+            "name": "claude",
+            "origin": {"scheme": "http", "host": "127.0.0.1", "port": port, "ca_pem": null,
+                       "http2": "never", "allow_addresses": []},
+            "host_header": format!("127.0.0.1:{port}"),
+            "operations": {"messages": "/v1/messages"},
+            "auth": {"header": "x-api-key", "prefix": ""},
+            "headers": [], "default_headers": [["anthropic-version", "2023-06-01"]],
+            "credentials": ["up"],
+            "health": null,
         }],
         "routes": [
-            route("up", Value::Null),
-            route("cached", json!({"ttl_ms": 3_600_000, "reply_bytes_max": 1 << 20})),
-            resilient,
+            route("up", json!({})),
+            route("cached", json!({"cache": {"ttl_ms": 3_600_000, "reply_bytes_max": 1 << 20}})),
+            route("resilient", json!({
+                "fallbacks": [0], "deadlines": patient, "breaker": breaker, "commit_point": true,
+                "hedge": {"delay_ms": 60_000, "spend_percent": 5},
+            })),
+            route("claude", json!({"targets": targets(1)})),
         ],
-        "names": {"exact": {}, "prefixes": [["cached/", 1], ["up/", 0], ["resilient/", 2]], "by_dialect": {}},
+        "names": {"exact": {}, "prefixes": [["cached/", 1], ["up/", 0], ["resilient/", 2], ["claude/", 3]], "by_dialect": {}},
         "models": [],
     })
+}
+
+/// An object with further members, which replace its own.
+fn with(mut object: Value, more: Value) -> Value {
+    if let (Value::Object(members), Value::Object(more)) = (&mut object, more) {
+        members.extend(more);
+    }
+    object
 }
 
 /// Bytes as hexadecimal digits.
