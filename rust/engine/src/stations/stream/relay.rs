@@ -86,6 +86,13 @@ enum Decoder {
     UntilEnd(Option<u64>),
 }
 
+/// A place in an event stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    BetweenEvents,
+    InsideEvent,
+}
+
 /// See the module.
 pub(crate) struct Relay {
     connection: Box<Connection>,
@@ -105,8 +112,8 @@ pub(crate) struct Relay {
     coded: bool,
     /// Keeps back an event that has not come whole.
     holdback: Holdback,
-    /// The bytes so far end inside an event.
-    inside_event: bool,
+    /// Where the bytes so far end.
+    place: Place,
     event_size: EventSize,
     /// The body as far as it has come, where the reply is to be kept.
     gathered: Option<Vec<u8>>,
@@ -164,7 +171,7 @@ impl Relay {
             payload,
             coded,
             holdback: Holdback::new(payload == Payload::Sse && !coded, usage_asked),
-            inside_event: false,
+            place: Place::BetweenEvents,
             event_size: EventSize::default(),
             status,
             progress_ms,
@@ -195,7 +202,7 @@ impl Relay {
 
     /// What is held back has not come to the client, and a translator hands out whole events only.
     fn client_is_inside_event(&self) -> bool {
-        self.inside_event && !self.holdback.is_holding() && self.translator.is_none()
+        self.place == Place::InsideEvent && !self.holdback.is_holding() && self.translator.is_none()
     }
 
     /// The framing for a client that can (or cannot) take chunks.
@@ -290,7 +297,7 @@ impl Relay {
         }
         self.tap_runs();
         // Asked before the tap's finish, which takes what is left for an event.
-        self.inside_event = !self.tap.between_events();
+        self.place = if self.tap.between_events() { Place::BetweenEvents } else { Place::InsideEvent };
         // A client that leaves now is still billed for what the upstream has reported.
         x.facts.usage = self.tap.usage();
         if self.holdback.takes_out_usage() {
@@ -444,7 +451,7 @@ impl Relay {
                 self.holdback.release_all(&self.connection.buffer, runs);
                 self.hand_out_released();
             }
-        } else if self.holdback.is_holding() || self.inside_event {
+        } else if self.holdback.is_holding() || self.place == Place::InsideEvent {
             let runs = self.runs.get(..self.run_count).unwrap_or_default();
             if self.holdback.take(&self.connection.buffer, runs) {
                 self.hand_out_released();
