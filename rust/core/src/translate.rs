@@ -22,7 +22,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Debug, Formatter};
 
 use crate::dialect::{Codec, Dialect, codec};
-use crate::message::{Fault, Sink, StreamReader, StreamWriter, Target};
+use crate::message::{Fault, Repeat, Sink, StreamReader, StreamWriter, Target, Told};
 use crate::sse::SseScanner;
 
 pub use crate::message::{Losses, Malformed, Untranslatable};
@@ -152,6 +152,7 @@ impl Pair {
             reader: (self.target.stream_reader)(),
             writer: (self.surface.stream_writer)(context),
             losses: Losses::default(),
+            repeat: Repeat::default(),
             state: State::UnderWay,
         }
     }
@@ -170,6 +171,7 @@ pub struct StreamTranslator {
     reader: Box<dyn StreamReader + Send>,
     writer: Box<dyn StreamWriter + Send>,
     losses: Losses,
+    repeat: Repeat,
     state: State,
 }
 
@@ -187,11 +189,12 @@ impl StreamTranslator {
     /// [`Malformed`] where the stream is not what its dialect says, now and from then on; what was appended
     /// before is whole events.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        let Self { scanner, reader, writer, losses, state } = self;
+        let Self { scanner, reader, writer, losses, repeat, state } = self;
         scanner.push(bytes, |event| {
             if matches!(state, State::UnderWay) {
-                let mut sink = Sink { writer: writer.as_mut(), losses, out, ended: false };
-                *state = match translate(&event, reader.as_mut(), &mut sink) {
+                let mut sink =
+                    Sink { writer: writer.as_mut(), losses, out, ended: false, told: Told::default() };
+                *state = match translate(&event, reader.as_mut(), repeat, &mut sink) {
                     Err(malformed) => State::Malformed(malformed),
                     Ok(()) if sink.ended => State::Ended,
                     Ok(()) => State::UnderWay,
@@ -238,14 +241,21 @@ impl Debug for StreamTranslator {
 fn translate(
     event: &crate::sse::Event<'_>,
     reader: &mut dyn StreamReader,
+    repeat: &mut Repeat,
     sink: &mut Sink<'_>,
 ) -> Result<(), Malformed> {
     if event.oversize {
         return Err(Malformed::new("an event of the stream is too long"));
     }
-    match std::str::from_utf8(event.data) {
-        Ok("") => Ok(()),
-        Ok(data) => reader.read(data, sink),
-        Err(_) => Err(Malformed::new("an event of the stream is not UTF-8")),
+    let data = std::str::from_utf8(event.data);
+    let data = data.map_err(|_| Malformed::new("an event of the stream is not UTF-8"))?;
+    if data.is_empty() {
+        return Ok(());
     }
+    if let Some((piece, text)) = repeat.piece(data) {
+        return sink.emit(piece.event(text));
+    }
+    reader.read(data, sink)?;
+    repeat.learn(data, sink.told);
+    Ok(())
 }

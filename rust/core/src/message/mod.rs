@@ -11,11 +11,13 @@ mod fault;
 pub(crate) mod json;
 mod losses;
 pub(crate) mod read;
+mod repeat;
 mod reply;
 mod text;
 
 pub(crate) use fault::Fault;
 pub use losses::Losses;
+pub(crate) use repeat::{Repeat, Told};
 pub(crate) use reply::{Event, Reply, Sink, Stop, StreamReader, StreamWriter, Usage};
 pub(crate) use text::Text;
 

@@ -1,5 +1,6 @@
 //! What a model answers, whole or piece by piece.
 
+use super::Told;
 use super::{Fault, Losses, Malformed, Part, Text};
 
 /// A whole answer.
@@ -94,12 +95,15 @@ pub(crate) struct Sink<'s> {
     pub(crate) out: &'s mut Vec<u8>,
     /// Set by the last event.
     pub(crate) ended: bool,
+    /// What was handed over.
+    pub(crate) told: Told,
 }
 
 impl Sink<'_> {
     /// Hands over one event.
     pub(crate) fn emit(&mut self, event: Event<'_>) -> Result<(), Malformed> {
         self.ended |= matches!(event, Event::End | Event::Error(_));
+        self.told = self.told.and(&event);
         self.writer.write(event, self.out)
     }
 }
