@@ -298,6 +298,11 @@ impl Relay {
         self.tap_runs();
         // Asked before the tap's finish, which takes what is left for an event.
         self.place = if self.tap.between_events() { Place::BetweenEvents } else { Place::InsideEvent };
+        self.pass_on(x)
+    }
+
+    /// What was looked at goes to the client, in the form that it is to have there.
+    fn pass_on(&mut self, x: &mut Exchange) -> Progress {
         // A client that leaves now is still billed for what the upstream has reported.
         x.facts.usage = self.tap.usage();
         if self.holdback.takes_out_usage() {
@@ -483,20 +488,15 @@ impl Relay {
         }
     }
 
-    /// The connection has ended.
+    /// The connection has ended, and what was kept back until now with it.
     fn closed(&mut self, x: &mut Exchange) -> Progress {
         match self.decoder {
-            Decoder::UntilClose => {
-                self.connection.spoiled = true;
-                self.complete = true;
-                self.finish(x)
-            }
-            Decoder::UntilEnd(_) => {
-                self.complete = true;
-                self.finish(x)
-            }
-            Decoder::Length(_) | Decoder::Chunked(_) => self.broken(x, closed_early()),
+            Decoder::UntilClose => self.connection.spoiled = true,
+            Decoder::UntilEnd(_) => {}
+            Decoder::Length(_) | Decoder::Chunked(_) => return self.broken(x, closed_early()),
         }
+        self.complete = true;
+        self.pass_on(x)
     }
 
     fn broken(&mut self, x: &mut Exchange, rejection: Rejection) -> Progress {
