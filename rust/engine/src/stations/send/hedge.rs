@@ -11,7 +11,6 @@ use llm_edge_core::hedge::Policy;
 use llm_edge_core::rejection::{Code, Rejection};
 
 use super::attempt::{Failed, Replied};
-use super::request::Request;
 use super::tries::Tries;
 use super::{Answer, Asked, CANCELLED, Sender, count};
 use crate::breaking;
@@ -173,16 +172,21 @@ impl Race {
 /// The place to ask beside the first: another one, or the same where there is no other.
 fn beside(x: &Exchange, sender: &Sender<'_>, tries: &mut Tries<'_>, first: &Asked) -> Option<Asked> {
     let route = &first.place.route;
-    let (place, permit) = tries.unasked(x, sender).or_else(|| {
-        let permit = breaking::admit(x, &first.place).ok()?;
-        Some((first.place.clone(), permit))
-    })?;
+    // Before a place is taken, which would be lost to the tries that may follow.
     if !route.hedge_budget.borrow_mut().spend() {
         tell(route, CAPPED);
         return None;
     }
-    let request = Request::write(x, sender.head, &place, sender.screened, sender.asked).ok()??;
-    Some(Asked { place, permit, request })
+    while let Some((place, permit)) = tries.unasked(x, sender) {
+        match sender.write(x, &place) {
+            Ok(Some(request)) => return Some(Asked { place, permit, request }),
+            Ok(None) => {}
+            Err(rejection) => tries.was_not_said(rejection),
+        }
+    }
+    let permit = breaking::admit(x, &first.place).ok()?;
+    let request = sender.write(x, &first.place).ok()??;
+    Some(Asked { place: first.place.clone(), permit, request })
 }
 
 fn tell(route: &LoadedRoute, result: usize) {

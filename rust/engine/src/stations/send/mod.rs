@@ -152,10 +152,14 @@ pub(crate) async fn first_byte(
 impl Sender<'_> {
     /// Writes the request for a place; `None` where that has lost its credential.
     fn prepare(&self, x: &mut Exchange, place: Place, permit: Permit) -> Result<Option<Asked>, Rejection> {
-        request::check_segment(x, self.head, &place, self.screened)?;
-        let request = Request::write(x, self.head, &place, self.screened, self.asked)?;
+        let request = self.write(x, &place)?;
         x.facts.place = Some(place.clone());
         Ok(request.map(|request| Asked { place, permit, request }))
+    }
+
+    fn write(&self, x: &Exchange, place: &Place) -> Result<Option<Request>, Rejection> {
+        request::check_segment(x, self.head, place, self.screened)?;
+        Request::write(x, self.head, place, self.screened, self.asked)
     }
 
     async fn run(&self, x: &Exchange, asked: &Asked, timer: &Timer) -> Result<Replied, Failed> {
