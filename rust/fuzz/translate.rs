@@ -1,7 +1,7 @@
 //! What holds for any bytes that are taken for a request, a reply or a stream of a dialect: what is written for
 //! them is JSON, the same every time, and does not show how a stream was cut.
 
-use llm_edge_core::dialect::Dialect;
+use llm_edge_core::dialect::{ChatFields, Dialect};
 use llm_edge_core::translate::{Context, Malformed, Options, Pair, between};
 use serde::de::IgnoredAny;
 
@@ -22,7 +22,8 @@ fn streamed(pair: Pair, bytes: &[u8], size: usize) -> (Vec<u8>, Result<(), Malfo
 pub fn check(dialect: Dialect, other: Dialect, bytes: &[u8]) {
     let request = between(dialect, other).expect("both have codecs");
     for cache_breakpoints in [false, true] {
-        let options = Options { created_s: 0, max_tokens_default: 1, cache_breakpoints };
+        let chat_fields = ChatFields::default();
+        let options = Options { created_s: 0, max_tokens_default: 1, chat_fields, cache_breakpoints };
         let mut out = Vec::new();
         match request.request(bytes, "m", &options, &mut out) {
             Ok(translated) => {

@@ -51,6 +51,7 @@ def compile_provider(
             allow_addresses=list(provider.allow_addresses),
         ),
         host_header=url.host_header,
+        chat_fields=spec.chat_fields,
         operations={
             operation: url.path + path.replace("{api_version}", provider.api_version or "")
             for operation, path in operations.items()

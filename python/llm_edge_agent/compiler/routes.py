@@ -111,7 +111,7 @@ def _policy_hash(
 
     Weights, strategy, deadlines and lifetimes are left out: changing them must not empty the cache.
     """
-    shaping: list[object] = [translation.max_tokens]
+    shaping: list[object] = [translation.max_tokens, translation.strict]
     for target in targets:
         provider = providers[target.provider]
         shaping.append(

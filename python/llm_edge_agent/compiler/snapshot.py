@@ -104,6 +104,7 @@ class ProviderDoc(_Doc, frozen=True, kw_only=True):
     name: str
     origin: OriginDoc
     host_header: str
+    chat_fields: str
     operations: dict[str, str]
     auth: AuthDoc | None
     headers: list[tuple[str, str]]

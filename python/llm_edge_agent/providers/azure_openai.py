@@ -17,6 +17,7 @@ AZURE_OPENAI = ProviderSpec(
     base_url_env="AZURE_OPENAI_ENDPOINT",
     base_url_endings=("/openai", "/openai/v1"),
     key_env="AZURE_OPENAI_API_KEY",
+    chat_fields="openai",
     auth=AuthSpec(header="api-key"),
     health_path="/openai/v1/models",
     operations={

@@ -14,6 +14,7 @@ OPENAI = ProviderSpec(
     title="OpenAI",
     base_url="https://api.openai.com/v1",
     key_env="OPENAI_API_KEY",
+    chat_fields="openai",
     auth=BEARER,
     operations=openai_paths("chat_completions", "completions", "responses", "embeddings"),
 )

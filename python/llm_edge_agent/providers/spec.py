@@ -7,6 +7,8 @@ more literal.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 __all__ = ["BEARER", "OPERATIONS", "AuthSpec", "ProviderSpec", "openai_paths"]
@@ -65,6 +67,9 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
         default_headers: Header fields sent when the client sent none of that name.
         health_path: Path below the base URL that a probe asks for; costs no tokens.
         models: Models to list without being told.
+        chat_fields: Which members of chat requests it knows: `openai` for those of OpenAI's own
+            current API (`max_completion_tokens`), `common` for those that everybody has
+            (`max_tokens`).
         takes_bare_names: Whether a model name without a provider may go here unasked.
     """
 
@@ -81,4 +86,5 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     default_headers: dict[str, str] = {}
     health_path: str = "/models"
     models: tuple[str, ...] = ()
+    chat_fields: Literal["openai", "common"] = "common"
     takes_bare_names: bool = True

@@ -6,12 +6,13 @@
 //! upstream ended it.
 //!
 //! ```
-//! use llm_edge_core::dialect::Dialect;
+//! use llm_edge_core::dialect::{ChatFields, Dialect};
 //! use llm_edge_core::translate::{Options, between};
 //!
 //! let pair = between(Dialect::OpenaiChat, Dialect::AnthropicMessages).expect("both have codecs");
 //! let body = br#"{"model":"claude","messages":[{"role":"user","content":"Hi"}],"seed":7}"#;
-//! let options = Options { created_s: 0, max_tokens_default: 4096, cache_breakpoints: false };
+//! let options =
+//!     Options { created_s: 0, max_tokens_default: 4096, chat_fields: ChatFields::Openai, cache_breakpoints: false };
 //! let mut upstream = Vec::new();
 //! let translated = pair.request(body, "claude-x", &options, &mut upstream).expect("it can be carried over");
 //! assert_eq!(translated.losses.to_string(), "seed");
@@ -21,7 +22,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Debug, Formatter};
 
-use crate::dialect::{Codec, Dialect, codec};
+use crate::dialect::{ChatFields, Codec, Dialect, codec};
 use crate::message::{Fault, Repeat, Sink, StreamReader, StreamWriter, Target, Told};
 use crate::sse::SseScanner;
 
@@ -34,6 +35,8 @@ pub struct Options {
     pub created_s: u64,
     /// The bound on generated tokens where the client sets none and the upstream's dialect insists on one.
     pub max_tokens_default: u64,
+    /// Which members the upstream's chat requests may have.
+    pub chat_fields: ChatFields,
     /// Whether to mark tools, system prompt and settled turns for the provider's prompt cache, where the
     /// client marks nothing.
     pub cache_breakpoints: bool,
@@ -113,6 +116,7 @@ impl Pair {
         let target = Target {
             model,
             max_tokens_default: options.max_tokens_default,
+            chat_fields: options.chat_fields,
             cache_breakpoints: options.cache_breakpoints,
         };
         // Little is added, but for escapes.

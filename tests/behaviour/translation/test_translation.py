@@ -15,6 +15,19 @@ from tests.support.wire import Answer
 
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
 HELLO = [{"role": "user", "content": "Grüße, 世界!"}]
+ROUTE = """
+routes:
+  both:
+    models: [both]
+    strategy: ordered
+    retry: {{attempts_max: 2, backoff_ms: 10}}
+    targets: [{{provider: claude, model: m}}, {{provider: up, model: n}}]
+    {more}
+  alone:
+    models: [alone]
+    targets: [{{provider: claude, model: m}}]
+    {more}
+"""
 USAGE = {"input_tokens": 3, "output_tokens": 5, "cache_read_input_tokens": 4}
 MESSAGE = {
     "id": "msg_1",
@@ -144,6 +157,7 @@ def test_a_messages_request_reaches_an_openai_model_and_its_answer_comes_back(
         assert not [name for name in seen.headers if name.startswith("anthropic-")]
         body = msgspec.json.decode(seen.body)
         assert [message["role"] for message in body["messages"]] == ["system", "user"]
+        assert body["max_tokens"] == 16
         said = msgspec.json.decode(answer.body)
         assert (said["type"], said["stop_reason"]) == ("message", "end_turn")
         assert said["content"][0]["text"] == "你好"
@@ -198,6 +212,43 @@ def test_a_stream_that_breaks_off_is_never_ended(tmp_path: Path, path: str, dial
             error = told(answer.body)[-1]["error"]
             wanted = "api_error" if path == MESSAGES else "server_error"
             assert error["type"] == wanted  # type: ignore[index]
+
+
+UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+
+def test_a_stream_that_ends_with_its_connection_ends_whole(tmp_path: Path) -> None:
+    """Some servers leave out the empty line behind their last event, too."""
+    with hop(tmp_path) as gateway:
+        for path, dialect, end in (
+            (CHAT, "messages", LAST),
+            (MESSAGES, "chat", b"message_stop"),
+            # Untranslated.
+            (MESSAGES, "messages", b"message_stop"),
+            (CHAT, "chat", b"[DONE]"),
+        ):
+            same = (path == CHAT) == (dialect == "chat")
+            more = {"model": "up/m" if path == CHAT else "claude/m"} if same else {}
+            for cut in (0, 1):
+                sent = b"".join(EVENTS[dialect])
+                sent = sent[: len(sent) - cut]
+                gateway.upstream.once(Read(), Send(UNTIL_CLOSE + sent), Close())
+                answer = ask(gateway, path, stream=True, **more)
+                assert answer.complete
+                assert end in answer.body.split(b"\n\n: ")[0][-400:]
+                if same:
+                    assert answer.body == sent
+
+
+def test_a_breaker_hears_of_whole_replies_that_were_none(tmp_path: Path) -> None:
+    route = ROUTE.format(more="breaker: {failures: 3, open_ms: 60000}")
+    with hop(tmp_path, route) as gateway:
+        gateway.upstream.always(Read(), Send(reply(msgspec.json.encode(MESSAGE))[:-10]), Close())
+        for _ in range(3):
+            assert ask(gateway, CHAT, model="alone").status == 502
+        answer = ask(gateway, CHAT, model="alone")
+        assert msgspec.json.decode(answer.body)["error"]["code"] == "circuit_open"
+        assert gateway.seen == 3
 
 
 def test_an_error_inside_a_stream_is_told_in_the_clients_words(tmp_path: Path) -> None:
@@ -271,21 +322,6 @@ def test_what_cannot_be_said_is_refused_by_its_path(tmp_path: Path) -> None:
         assert gateway.seen == 0
         answers(gateway, MESSAGE)
         assert ask(gateway, CHAT).status == 200
-
-
-ROUTE = """
-routes:
-  both:
-    models: [both]
-    strategy: ordered
-    retry: {{attempts_max: 2, backoff_ms: 10}}
-    targets: [{{provider: claude, model: m}}, {{provider: up, model: n}}]
-    {more}
-  alone:
-    models: [alone]
-    targets: [{{provider: claude, model: m}}]
-    {more}
-"""
 
 
 def test_a_strict_route_refuses_the_loss_or_takes_a_target_without_it(tmp_path: Path) -> None:

@@ -58,6 +58,18 @@ pub struct UsagePaths {
     pub reasoning: Path,
 }
 
+/// Which members of `OpenAI`'s chat requests a server knows. Some refuse what they do not know, others pass
+/// over it in silence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChatFields {
+    /// Those of `OpenAI`'s own current API: `max_completion_tokens`, `safety_identifier`.
+    Openai,
+    /// Those that everybody has: `max_tokens`.
+    #[default]
+    Common,
+}
+
 /// What ends a stream as its maker meant it to.
 #[derive(Clone, Copy, Debug)]
 pub enum Terminal {

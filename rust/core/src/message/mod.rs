@@ -23,6 +23,8 @@ pub(crate) use text::Text;
 
 use std::borrow::Cow;
 
+use crate::dialect::ChatFields;
+
 /// A request that the target's dialect cannot express, or that is not what its own dialect asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Untranslatable {
@@ -246,6 +248,8 @@ pub(crate) struct Target<'m> {
     pub(crate) model: &'m str,
     /// The bound on generated tokens where the client sets none and the dialect insists on one.
     pub(crate) max_tokens_default: u64,
+    /// Which members its requests may have.
+    pub(crate) chat_fields: ChatFields,
     /// Whether to mark what the provider should cache, where the client marks nothing.
     pub(crate) cache_breakpoints: bool,
 }

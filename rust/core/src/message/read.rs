@@ -131,6 +131,11 @@ impl At<'_> {
         At { parent: Some(self), step: Step::Index(index) }
     }
 
+    /// Steps from the document to here.
+    pub(crate) fn depth(&self) -> usize {
+        self.parent.map_or(0, |parent| parent.depth() + 1)
+    }
+
     /// What is wrong here, and what to do about it.
     pub(crate) fn error(&self, message: impl Into<String>) -> Untranslatable {
         Untranslatable { path: self.to_string(), message: message.into() }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::SnapshotError;
 use crate::address::AddressRange;
+use crate::dialect::ChatFields;
 use crate::surface::{Dialect, Operation};
 use crate::translate::{self, Pair};
 
@@ -18,6 +19,8 @@ pub struct Provider {
     pub origin: Origin,
     /// Value of `Host`.
     pub host_header: String,
+    /// Which members of chat requests it knows.
+    pub chat_fields: ChatFields,
     /// Path and query for each operation it serves, by [`Operation`] order.
     pub operations: [Option<PathTemplate>; Operation::ALL.len()],
     /// How the credential is presented, if there is one.
@@ -154,6 +157,7 @@ pub(super) struct ProviderDoc {
     name: String,
     origin: Origin,
     host_header: String,
+    chat_fields: ChatFields,
     operations: BTreeMap<Operation, String>,
     auth: Option<Auth>,
     headers: Vec<(String, String)>,
@@ -215,6 +219,7 @@ impl ProviderDoc {
             name: self.name,
             origin: self.origin,
             host_header: self.host_header,
+            chat_fields: self.chat_fields,
             operations,
             auth: self.auth,
             headers: self.headers,

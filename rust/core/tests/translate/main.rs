@@ -16,12 +16,16 @@ mod replies;
 mod requests;
 mod streams;
 
-use llm_edge_core::dialect::Dialect;
+use llm_edge_core::dialect::{ChatFields, Dialect};
 use llm_edge_core::translate::{Context, Malformed, Options, Pair, Translated, Untranslatable, between};
 use serde_json::Value;
 
-pub(crate) const OPTIONS: Options =
-    Options { created_s: 1_700_000_000, max_tokens_default: 4096, cache_breakpoints: false };
+pub(crate) const OPTIONS: Options = Options {
+    created_s: 1_700_000_000,
+    max_tokens_default: 4096,
+    chat_fields: ChatFields::Openai,
+    cache_breakpoints: false,
+};
 
 /// A client that speaks `OpenAI` chat, a provider that speaks Anthropic messages.
 pub(crate) fn chat_to_anthropic() -> Pair {

@@ -1,5 +1,7 @@
 //! Requests, member by member: what becomes of each, and what is named as lost.
 
+use llm_edge_core::dialect::ChatFields;
+use llm_edge_core::translate::Options;
 use serde_json::{Value, json};
 
 use crate::{OPTIONS, anthropic_to_chat, chat_to_anthropic, request, sent};
@@ -45,12 +47,12 @@ fn a_chat_request_with_everything_reaches_anthropic() {
         ],
     });
     let (told, losses) = sent(chat_to_anthropic(), &body);
-    assert_eq!(losses, "stop");
+    assert_eq!(losses, "temperature,top_k,stop");
     let cached = json!({"type": "ephemeral"});
     assert_eq!(
         told,
         json!({
-            "model": "m", "max_tokens": 100, "temperature": 0.5, "top_p": 0.9, "top_k": 5,
+            "model": "m", "max_tokens": 100, "top_p": 0.9,
             "stop_sequences": ["END"], "metadata": {"user_id": "u-1"}, "service_tier": "standard_only",
             "thinking": {"type": "adaptive"},
             "output_config": {"effort": "high", "format": {"type": "json_schema", "schema": {"type": "object"}}},
@@ -279,7 +281,7 @@ fn what_chat_has_no_word_for_is_named() {
             "thinking.display,thinking.budget_tokens",
         ),
         ("thinking", json!({"type": "between_tools"}), "thinking.type"),
-        ("thinking", json!({"type": "disabled"}), ""),
+        ("thinking", json!({"type": "disabled"}), "thinking.type"),
         ("cache_control", json!({"type": "ephemeral"}), ""),
         ("output_config", json!({"novel": 1}), "output_config.novel"),
         (
@@ -351,7 +353,7 @@ fn reasoning_is_asked_for_in_the_words_of_the_target() {
     assert_eq!(anthropic(enabled(4096), Value::Null), "medium");
     assert_eq!(anthropic(enabled(16_384), Value::Null), "high");
     assert_eq!(anthropic(enabled(1024), json!({"effort": "max"})), "max");
-    assert_eq!(anthropic(json!({"type": "disabled"}), json!({"effort": "max"})), "none");
+    assert_eq!(anthropic(json!({"type": "disabled"}), json!({"effort": "max"})), Value::Null);
     assert_eq!(anthropic(json!({"type": "adaptive"}), Value::Null), Value::Null);
 }
 
@@ -408,4 +410,61 @@ fn only_the_billing_line_goes_from_the_system_prompt() {
     assert_eq!(told(json!("x-anthropic-billing-header: a;\nBe brief.")), "Be brief.");
     assert_eq!(told(json!("x-anthropic-billing-header: a;")), "x");
     assert_eq!(told(json!("Be x-anthropic-billing-header: a;")), "Be x-anthropic-billing-header: a;");
+}
+
+#[test]
+fn what_anthropic_refuses_beside_something_else_is_left_out_and_named() {
+    for (more, kept, lost) in [
+        (json!({"temperature": 0.5, "top_p": 0.9}), json!({"temperature": 0.5}), "top_p"),
+        (json!({"temperature": 0.5, "top_p": 1}), json!({"temperature": 0.5}), ""),
+        (json!({"top_p": 0.9, "top_k": 3}), json!({"top_p": 0.9, "top_k": 3}), ""),
+        (json!({"temperature": 1, "reasoning_effort": "low"}), json!({}), ""),
+        (json!({"temperature": 0.2, "top_k": 3, "reasoning_effort": "low"}), json!({}), "temperature,top_k"),
+        (json!({"temperature": 0.2, "reasoning_effort": "none"}), json!({"temperature": 0.2}), ""),
+    ] {
+        let mut body = json!({"model": "x", "messages": user("Hi")});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (told, losses) = sent(chat_to_anthropic(), &body);
+        assert_eq!(losses, lost, "{more}");
+        for name in ["temperature", "top_p", "top_k"] {
+            assert_eq!(told.get(name), kept.get(name), "{more}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_only_speaks_like_openai_gets_the_members_that_everybody_has() {
+    let body = json!({"model": "x", "max_tokens": 5, "metadata": {"user_id": "u"}, "messages": user("Hi")});
+    let options = Options { chat_fields: ChatFields::Common, ..OPTIONS };
+    let mut out = Vec::new();
+    let pair = anthropic_to_chat();
+    let translated = pair.request(body.to_string().as_bytes(), "m", &options, &mut out).unwrap();
+    let told: Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(told["max_tokens"], 5);
+    assert_eq!(told.get("max_completion_tokens"), None);
+    assert_eq!(told.get("safety_identifier"), None);
+    assert_eq!(translated.losses.to_string(), "metadata.user_id");
+    assert_eq!(sent(pair, &body).0["max_completion_tokens"], 5);
+}
+
+#[test]
+fn a_budget_beside_an_effort_is_named() {
+    let body = json!({"max_tokens": 9, "messages": user("x"), "output_config": {"effort": "low"},
+        "thinking": {"type": "enabled", "budget_tokens": 2000}});
+    assert_eq!(sent(anthropic_to_chat(), &body).1, "thinking.budget_tokens");
+}
+
+#[test]
+fn content_is_not_read_deeper_than_the_api_has_it() {
+    let nested = |depth: usize| {
+        let open = r#"{"type":"tool_result","tool_use_id":"a","content":["#.repeat(depth);
+        let close = "]}".repeat(depth);
+        format!(
+            r#"{{"max_tokens":1,"messages":[{{"role":"user","content":[{open}{{"type":"text","text":"x"}}{close}]}}]}}"#
+        )
+    };
+    let ask = |body: &str| anthropic_to_chat().request(body.as_bytes(), "m", &OPTIONS, &mut Vec::new());
+    assert!(ask(&nested(1)).is_ok());
+    let refused = ask(&nested(400)).unwrap_err();
+    assert!(refused.message.contains("deeper"), "{}", refused.message);
 }

@@ -95,6 +95,9 @@ fn turns<'a>(messages: Vec<wire::Message<'a>>, losses: &mut Losses) -> Result<Ve
     Ok(turns)
 }
 
+/// Steps to the innermost content there is: `messages[].content[].content[].source.content`.
+const DEPTH_MAX: usize = 8;
+
 /// A text, or an array of blocks.
 fn blocks<'a>(
     at: &At<'_>,
@@ -103,6 +106,10 @@ fn blocks<'a>(
 ) -> Result<Vec<Block<'a>>, Untranslatable> {
     if let Some(text) = Text::of(content) {
         return Ok(vec![Block { part: Part::Text(text), cache: None }]);
+    }
+    // Every level is read once more by the one above it.
+    if at.depth() > DEPTH_MAX {
+        return Err(at.error("is nested deeper than the API allows"));
     }
     let list: Vec<wire::Block<'a>> = at.parse(content.get())?;
     let mut blocks = Vec::with_capacity(list.len());
@@ -315,5 +322,6 @@ fn reasoning(
             }
         }
     };
+    losses.add_if(effort.is_some() && matches!(asked, Some(Reasoning::Budget(_))), "thinking.budget_tokens");
     Ok(effort.map(Reasoning::Effort).or(asked))
 }

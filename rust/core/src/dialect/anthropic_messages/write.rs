@@ -225,15 +225,29 @@ const fn takes_marker(part: &Part<'_>) -> bool {
 
 fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     let sampling = &request.sampling;
+    // The API refuses these beside thinking.
+    let thinks = thinks(request);
     if let Some(temperature) = sampling.temperature {
         // The scale ends at 1 here, at 2 elsewhere.
         let high = temperature.parse().is_ok_and(|number: f64| number > 1.0);
-        losses.add_if(high, "temperature");
-        out.key("temperature").raw(if high { "1" } else { temperature });
+        losses.add_if(high || (thinks && !is_one(temperature)), "temperature");
+        if !thinks {
+            out.key("temperature").raw(if high { "1" } else { temperature });
+        }
     }
-    for (name, value) in [("top_p", sampling.top_p), ("top_k", sampling.top_k)] {
-        if let Some(value) = value {
-            out.key(name).raw(value);
+    if let Some(top_p) = sampling.top_p {
+        // Current models take one of the two; at 1 it says nothing.
+        if sampling.temperature.is_none() || thinks {
+            out.key("top_p").raw(top_p);
+        } else {
+            losses.add_if(!is_one(top_p), "top_p");
+        }
+    }
+    if let Some(top_k) = sampling.top_k {
+        if thinks {
+            losses.add("top_k");
+        } else {
+            out.key("top_k").raw(top_k);
         }
     }
     for (name, value, default) in [
@@ -249,6 +263,20 @@ fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     }
 }
 
+fn is_one(number: &str) -> bool {
+    number.parse().is_ok_and(|number: f64| (number - 1.0).abs() < f64::EPSILON)
+}
+
+/// Whether the request will ask the model to think.
+fn thinks(request: &Request<'_>) -> bool {
+    request.reasoning.is_some_and(|reasoning| reasoning != Reasoning::Off) && !is_forced(request)
+}
+
+/// The API refuses to think where it is told to call a tool.
+fn is_forced(request: &Request<'_>) -> bool {
+    matches!(request.tool_choice, Some(ToolChoice::Any | ToolChoice::Named(_))) && !request.tools.is_empty()
+}
+
 fn stop_sequences(stop: &[Text<'_>], losses: &mut Losses, out: &mut Vec<u8>) {
     // The API refuses sequences of white space alone.
     losses.add_if(stop.iter().any(is_blank), "stop");
@@ -262,11 +290,9 @@ fn stop_sequences(stop: &[Text<'_>], losses: &mut Losses, out: &mut Vec<u8>) {
 
 fn thinking(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     let Some(reasoning) = request.reasoning else { return };
-    // The API refuses to think where it is told to call a tool.
-    let forced = matches!(request.tool_choice, Some(ToolChoice::Any | ToolChoice::Named(_)));
     match reasoning {
         Reasoning::Off => out.key("thinking").raw(r#"{"type":"disabled"}"#),
-        _ if forced && !request.tools.is_empty() => losses.add("reasoning_effort"),
+        _ if is_forced(request) => losses.add("reasoning_effort"),
         Reasoning::Adaptive | Reasoning::Effort(_) => out.key("thinking").raw(r#"{"type":"adaptive"}"#),
         Reasoning::Budget(tokens) => {
             out.key("thinking").open(b'{');

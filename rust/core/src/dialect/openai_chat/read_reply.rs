@@ -59,9 +59,11 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
     let called = !calls.is_empty();
     for (index, call) in calls.into_iter().enumerate() {
         let list = at.member("tool_calls");
+        call_losses(&call, losses);
         parts.push(call_part(&list.index(index), call, body.id.as_ref(), index)?);
     }
-    let reason = choice.finish_reason.ok_or_else(|| Malformed::new("the reply has no `finish_reason`"))?;
+    let reason = choice.finish_reason.filter(|reason| !reason.is_empty());
+    let reason = reason.ok_or_else(|| Malformed::new("the reply has no `finish_reason`"))?;
     Ok(Reply {
         id: body.id.filter(|id| !id.is_empty()),
         model: body.model.filter(|model| !model.is_empty()),
@@ -105,6 +107,12 @@ fn message_losses(message: &wire::Message<'_>, losses: &mut Losses) {
     // The details repeat what `reasoning` says.
     losses.unknown("choices[].message.", &message.rest, &["reasoning_details"]);
     losses.add_if(message.function_call.is_some(), "choices[].message.function_call");
+}
+
+fn call_losses(call: &wire::ToolCall<'_>, losses: &mut Losses) {
+    losses.unknown("choices[].message.tool_calls[].", &call.rest, &[]);
+    let function = call.function.as_ref().map_or(&[][..], |function| &function.rest);
+    losses.unknown("choices[].message.tool_calls[].function.", function, &[]);
 }
 
 /// What the model tells of its reasoning, under either name.
@@ -235,10 +243,11 @@ impl Chunks {
                 sink.emit(Event::Text(refusal))?;
             }
             for call in delta.tool_calls.unwrap_or_default() {
+                call_losses(&call, sink.losses);
                 self.call(call, reply, sink)?;
             }
         }
-        if let Some(reason) = choice.finish_reason {
+        if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
             self.stopped = true;
             let stop = stop(&reason, !self.calls.is_empty(), self.refused, sink.losses);
             sink.emit(Event::Stop(stop))?;

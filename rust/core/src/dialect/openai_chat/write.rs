@@ -4,6 +4,7 @@
 //! only; so a conversation's body is a prefix of its continuation's, which is what the provider caches by.
 //! Source: `OpenAI` API reference, "Create chat completion".
 
+use crate::dialect::ChatFields;
 use crate::message::json::Json;
 use crate::message::read::At;
 use crate::message::{
@@ -36,7 +37,11 @@ pub(super) fn request(
     out.push(b'{');
     out.key("model").string(target.model);
     if let Some(tokens) = request.max_tokens {
-        out.key("max_completion_tokens").number(tokens);
+        out.key(match target.chat_fields {
+            ChatFields::Openai => "max_completion_tokens",
+            ChatFields::Common => "max_tokens",
+        })
+        .number(tokens);
     }
     sampling(request, losses, out);
     if !request.stop.is_empty() {
@@ -46,7 +51,7 @@ pub(super) fn request(
         out.close(b']');
     }
     if let Some(user) = &request.user {
-        if user.raw().len() <= USER_BYTES_MAX {
+        if target.chat_fields == ChatFields::Openai && user.raw().len() <= USER_BYTES_MAX {
             out.key("safety_identifier").text(user);
         } else {
             losses.add("metadata.user_id");
@@ -127,7 +132,11 @@ fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
 
 fn effort(reasoning: Option<Reasoning>, losses: &mut Losses) -> Option<&'static str> {
     let effort = match reasoning? {
-        Reasoning::Off => return Some("none"),
+        // Models that do not reason refuse the member, and those that must know no `none`.
+        Reasoning::Off => {
+            losses.add("thinking.type");
+            return None;
+        }
         // What a model that reasons does by itself.
         Reasoning::Adaptive => return None,
         Reasoning::Effort(effort) => effort,

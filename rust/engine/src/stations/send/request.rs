@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use llm_edge_core::dialect::ChatFields;
 use llm_edge_core::http1::{Known, write};
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::scan::{Edit, PIECES_MAX, Text, escape_json, splice};
@@ -72,7 +73,9 @@ impl Request {
         };
         let body = match served.translation {
             None => Body::own(x, head, screened, asked, &target.model),
-            Some(pair) => Some(Body::translated(x, screened, asked, &target.model, pair)?),
+            Some(pair) => {
+                Some(Body::translated(x, screened, asked, &target.model, pair, config.chat_fields)?)
+            }
         };
         let Some(body) = body else { return Ok(None) };
         let mut out = x.worker.buffers.take();
@@ -169,13 +172,14 @@ impl Body {
         asked: &Route,
         model: &ModelName,
         pair: Pair,
+        chat_fields: ChatFields,
     ) -> Result<Self, Rejection> {
         let envelope = screened.envelope();
         let body = envelope.body.of(&x.input);
         let written = envelope.scan.model.map(|name| name.decode(body)).transpose();
         let written = written.map_err(|e| e.rejection(body))?.unwrap_or_default();
         let name = name_for(model, &written);
-        let (body, translation) = translated::body(x, screened, pair, name, asked.translation)?;
+        let (body, translation) = translated::body(x, screened, pair, name, chat_fields, asked.translation)?;
         Ok(Self::Translated { body, translation: Box::new(translation) })
     }
 

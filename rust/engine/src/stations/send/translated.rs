@@ -4,6 +4,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use llm_edge_core::dialect::ChatFields;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::translate::{Context, Losses, Options, Pair, Untranslatable};
 
@@ -27,11 +28,13 @@ pub(super) fn body(
     screened: &Screened,
     pair: Pair,
     model: &str,
+    chat_fields: ChatFields,
     policy: llm_edge_core::snapshot::Translation,
 ) -> Result<(Vec<u8>, Translation), Rejection> {
     let options = Options {
         created_s: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
         max_tokens_default: policy.max_tokens,
+        chat_fields,
         cache_breakpoints: policy.cache_breakpoints,
     };
     let mut out = Vec::new();

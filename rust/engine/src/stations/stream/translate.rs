@@ -12,6 +12,7 @@ use llm_edge_core::translate::{Losses, Malformed, StreamTranslator};
 use super::fields::{self, Media};
 use super::relay::{Progress, Relay};
 use crate::backends::cache::memory::Stored;
+use crate::breaking;
 use crate::exchange::{Exchange, Source};
 use crate::stations::cache::Flight;
 use crate::stations::send::{Begun, Translation};
@@ -63,7 +64,16 @@ pub(crate) async fn source(x: &mut Exchange, begun: Begun, flight: Flight) -> Re
     if begun.connection.head.status < 300 && begun.is_event_stream() {
         return Ok(Source::Upstream(begun, flight));
     }
-    whole(x, begun, flight).await.map(Source::Translated)
+    let is_good = begun.connection.head.status < 400;
+    let read = whole(x, begun, flight).await;
+    if let Err(rejection) = &read
+        && is_good
+        && rejection.code != Code::Draining
+    {
+        // Its head had counted as a good answer.
+        breaking::upstream_failed_later(x);
+    }
+    read.map(Source::Translated)
 }
 
 async fn whole(x: &mut Exchange, mut begun: Begun, flight: Flight) -> Result<Translated, Rejection> {
