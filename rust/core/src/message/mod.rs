@@ -14,12 +14,14 @@ pub(crate) mod read;
 mod repeat;
 mod reply;
 mod text;
+mod thinking;
 
 pub(crate) use fault::Fault;
 pub use losses::Losses;
 pub(crate) use repeat::{Repeat, Told};
 pub(crate) use reply::{Event, Reply, Sink, Stop, StreamReader, StreamWriter, Usage};
 pub(crate) use text::Text;
+pub(crate) use thinking::{redacted_block, thinking_block};
 
 use std::borrow::Cow;
 

@@ -14,7 +14,7 @@ use crate::message::json::Json;
 use crate::message::read::At;
 use crate::message::{
     Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Source, Target, Text, Tier, Tool,
-    ToolChoice, Untranslatable,
+    ToolChoice, Untranslatable, redacted_block, thinking_block,
 };
 
 /// Most cache markers that the API takes.
@@ -430,22 +430,15 @@ fn write_block(
             }
         }
         Part::Thinking { text, signature } => {
-            out.open(b'{');
-            out.key("type").raw("\"thinking\"");
-            out.key("thinking").text(text);
-            out.key("signature").text(signature.as_ref().unwrap_or(&Text::default()));
+            losses.add_if(marker.is_some(), "messages[].cache_control");
+            return thinking_block(text, signature.as_ref(), out);
         }
         Part::Redacted(data) => {
-            out.open(b'{');
-            out.key("type").raw("\"redacted_thinking\"");
-            out.key("data").text(data);
+            losses.add_if(marker.is_some(), "messages[].cache_control");
+            return redacted_block(data, out);
         }
     }
-    if takes_marker(part) {
-        markers.write(marker, out);
-    } else {
-        losses.add_if(marker.is_some(), "messages[].cache_control");
-    }
+    markers.write(marker, out);
     out.close(b'}');
 }
 

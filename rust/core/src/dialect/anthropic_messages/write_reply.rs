@@ -6,7 +6,9 @@
 
 use super::input::Input;
 use crate::message::json::Json;
-use crate::message::{Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage};
+use crate::message::{
+    Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block, thinking_block,
+};
 use crate::translate::Context;
 
 /// Most bytes of tool input that wait for their turn.
@@ -20,7 +22,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
     for part in &reply.parts {
         match part {
             Part::Text(text) => text_block(text, out),
-            Part::Thinking { text, signature } => thinking_block(text, signature.as_ref(), out),
+            Part::Thinking { text, signature } => signed_block(text, signature.as_ref(), out),
             Part::Redacted(data) => redacted_block(data, out),
             Part::ToolCall { id, name, input } => tool_block(id, name, input, out),
             Part::Image(_) | Part::Document { .. } | Part::ToolResult { .. } => {}
@@ -81,19 +83,8 @@ fn text_block(text: &Text<'_>, out: &mut Vec<u8>) {
 }
 
 /// Reasoning of other providers has no signature; an empty one keeps the shape, and no one takes it back.
-fn thinking_block(text: &Text<'_>, signature: Option<&Text<'_>>, out: &mut Vec<u8>) {
-    out.open(b'{');
-    out.key("type").raw("\"thinking\"");
-    out.key("thinking").text(text);
-    out.key("signature").text(signature.unwrap_or(&Text::default()));
-    out.close(b'}');
-}
-
-fn redacted_block(data: &Text<'_>, out: &mut Vec<u8>) {
-    out.open(b'{');
-    out.key("type").raw("\"redacted_thinking\"");
-    out.key("data").text(data);
-    out.close(b'}');
+fn signed_block(text: &Text<'_>, signature: Option<&Text<'_>>, out: &mut Vec<u8>) {
+    thinking_block(text, Some(signature.unwrap_or(&Text::default())), out);
 }
 
 fn tool_block(id: &Text<'_>, name: &Text<'_>, input: &str, out: &mut Vec<u8>) {
@@ -198,7 +189,7 @@ impl Events {
 
     fn thinking(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
         self.leave_calls(out)?;
-        self.turn_to(Open::Thinking, |out| thinking_block(&Text::default(), None, out), out);
+        self.turn_to(Open::Thinking, |out| signed_block(&Text::default(), None, out), out);
         Ok(())
     }
 

@@ -230,9 +230,9 @@ fn block<'a>(at: &At<'_>, part: wire::Part<'a>, losses: &mut Losses) -> Result<B
         }
         "file" => document(&at.member("file"), at.required("file", part.file)?, losses)?,
         _ => {
-            return Err(at
-                .member("type")
-                .error("of content cannot be sent to this model. hint: use `text`, `image_url` or `file`"));
+            return Err(at.member("type").error(
+                "names content that cannot be sent to this model. hint: use `text`, `image_url` or `file`",
+            ));
         }
     };
     let marked = part.prompt_cache_breakpoint.map(|_| EPHEMERAL);

@@ -6,7 +6,9 @@
 
 use super::write;
 use crate::message::json::Json;
-use crate::message::{Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage};
+use crate::message::{
+    Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block, thinking_block,
+};
 use crate::translate::Context;
 
 /// Writes a whole reply.
@@ -94,23 +96,6 @@ fn reasoning(parts: &[Part<'_>], out: &mut Vec<u8>) {
         }
         out.close(b']');
     }
-}
-
-fn thinking_block(text: &Text<'_>, signature: Option<&Text<'_>>, out: &mut Vec<u8>) {
-    out.open(b'{');
-    out.key("type").raw("\"thinking\"");
-    out.key("thinking").text(text);
-    if let Some(signature) = signature {
-        out.key("signature").text(signature);
-    }
-    out.close(b'}');
-}
-
-fn redacted_block(data: &Text<'_>, out: &mut Vec<u8>) {
-    out.open(b'{');
-    out.key("type").raw("\"redacted_thinking\"");
-    out.key("data").text(data);
-    out.close(b'}');
 }
 
 const fn finish_reason(stop: Stop) -> &'static str {
