@@ -31,7 +31,7 @@ pub struct Route {
     /// Whether streams are asked for their usage although their client did not ask.
     pub ask_usage: bool,
     /// How requests are put into other words, where a target speaks another dialect than the client.
-    pub translation: Translation,
+    pub translation: TranslationPolicy,
     /// When a second attempt is started beside the first; `None`: never.
     pub hedge: Option<hedge::Policy>,
     /// Hash of everything in the route that shapes a reply; part of the cache key.
@@ -96,7 +96,7 @@ pub struct Cache {
 /// How a route translates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Translation {
+pub struct TranslationPolicy {
     /// Whether a request that cannot be carried over whole is refused.
     pub strict: bool,
     /// Whether prompts are marked for the provider's cache where their client marks nothing.
@@ -132,7 +132,7 @@ pub(super) struct RouteDoc {
     breaker: Option<breaker::Policy>,
     commit_point: bool,
     ask_usage: bool,
-    translation: Translation,
+    translation: TranslationPolicy,
     hedge: Option<hedge::Policy>,
     policy_hash: String,
 }

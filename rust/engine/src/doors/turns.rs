@@ -52,13 +52,13 @@ struct Connection {
 }
 
 impl Connection {
-    /// Sits down where it belongs now.
+    /// Goes on where it belongs now.
     fn go_on(self) {
         let set = self.set_of_first();
-        let seat = Seat { connection: Some(self), is_first: set.is_some() };
+        let turn = Turn { connection: Some(self), is_first: set.is_some() };
         drop(match set {
-            Some(set) => set.spawn_local(seat),
-            None => spawn_local(seat),
+            Some(set) => set.spawn_local(turn),
+            None => spawn_local(turn),
         });
     }
 
@@ -72,12 +72,12 @@ impl Connection {
 }
 
 /// Where a connection has its turns; ready when it has ended, or goes on elsewhere.
-struct Seat {
+struct Turn {
     connection: Option<Connection>,
     is_first: bool,
 }
 
-impl Future for Seat {
+impl Future for Turn {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -85,12 +85,12 @@ impl Future for Seat {
         let Some(connection) = self.connection.as_mut() else { return Poll::Ready(()) };
         let in_flight = &connection.worker.bank.worker.in_flight;
         let before = in_flight.get();
-        let turn = connection.serve.as_mut().poll(cx);
+        let ended = connection.serve.as_mut().poll(cx);
         // Nobody else had a turn meanwhile: the difference is this connection's.
         connection.in_hand = connection.in_hand.wrapping_add(in_flight.get()).wrapping_sub(before);
         let moves = if is_first { connection.in_hand > 0 } else { connection.set_of_first().is_some() };
-        if turn.is_ready() || !moves {
-            return turn;
+        if ended.is_ready() || !moves {
+            return ended;
         }
         if let Some(connection) = self.connection.take() {
             connection.go_on();

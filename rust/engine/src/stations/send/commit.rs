@@ -4,6 +4,8 @@
 //! Nothing of the reply is taken: the relay begins at its first byte as if nobody had looked. Bounded: a stream
 //! that says nothing within [`HELD_BYTES_MAX`] is let go.
 
+use std::ops::ControlFlow;
+
 use llm_edge_core::dialect::Dialect;
 use llm_edge_core::http1::{Chunked, Known, ResponseFraming, Step};
 use llm_edge_core::rejection::Rejection;
@@ -31,14 +33,22 @@ pub(super) async fn wait(x: &Exchange, begun: &mut Begun) -> Option<Failure> {
         return None;
     }
     // Most streams begin with a word, in the read that brought their head.
+    match decide(begun, dialect) {
+        ControlFlow::Break(failure) => failure,
+        ControlFlow::Continue(()) => Box::pin(hold(x, begun, dialect)).await,
+    }
+}
+
+/// What is known of the stream so far, if that is enough.
+fn decide(begun: &mut Begun, dialect: Dialect) -> ControlFlow<Option<Failure>> {
     match look(&begun.connection, dialect) {
         Seen::Word => {
             begun.has_word = true;
-            None
+            ControlFlow::Break(None)
         }
-        Seen::End => None,
-        Seen::Error => Some(Failure::Told),
-        Seen::Nothing => Box::pin(hold(x, begun, dialect)).await,
+        Seen::End => ControlFlow::Break(None),
+        Seen::Error => ControlFlow::Break(Some(Failure::Told)),
+        Seen::Nothing => ControlFlow::Continue(()),
     }
 }
 
@@ -57,14 +67,8 @@ async fn hold(x: &Exchange, begun: &mut Begun, dialect: Dialect) -> Option<Failu
                 return Some(Failure::Broke(lapse.rejection(message)));
             }
         }
-        match look(&begun.connection, dialect) {
-            Seen::Word => {
-                begun.has_word = true;
-                return None;
-            }
-            Seen::End => return None,
-            Seen::Error => return Some(Failure::Told),
-            Seen::Nothing => {}
+        if let ControlFlow::Break(failure) = decide(begun, dialect) {
+            return failure;
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use llm_edge_core::dialect::ChatFields;
 use llm_edge_core::rejection::{Code, Rejection};
+use llm_edge_core::snapshot::TranslationPolicy;
 use llm_edge_core::translate::{Context, Losses, Options, Pair, Untranslatable};
 
 use super::super::guard::Screened;
@@ -29,7 +30,7 @@ pub(super) fn body(
     pair: Pair,
     model: &str,
     chat_fields: ChatFields,
-    policy: llm_edge_core::snapshot::Translation,
+    policy: TranslationPolicy,
 ) -> Result<(Vec<u8>, Translation), Rejection> {
     let options = Options {
         created_s: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),

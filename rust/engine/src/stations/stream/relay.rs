@@ -86,9 +86,9 @@ enum Decoder {
     UntilEnd(Option<u64>),
 }
 
-/// A place in an event stream.
+/// A position in an event stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     BetweenEvents,
     InsideEvent,
 }
@@ -113,7 +113,7 @@ pub(crate) struct Relay {
     /// Keeps back an event that has not come whole.
     holdback: Holdback,
     /// Where the bytes so far end.
-    place: Place,
+    position: Position,
     event_size: EventSize,
     /// The body as far as it has come, where the reply is to be kept.
     gathered: Option<Vec<u8>>,
@@ -171,7 +171,7 @@ impl Relay {
             payload,
             coded,
             holdback: Holdback::new(payload == Payload::Sse && !coded, usage_asked),
-            place: Place::BetweenEvents,
+            position: Position::BetweenEvents,
             event_size: EventSize::default(),
             status,
             progress_ms,
@@ -202,7 +202,7 @@ impl Relay {
 
     /// What is held back has not come to the client, and a translator hands out whole events only.
     fn client_is_inside_event(&self) -> bool {
-        self.place == Place::InsideEvent && !self.holdback.is_holding() && self.translator.is_none()
+        self.position == Position::InsideEvent && !self.holdback.is_holding() && self.translator.is_none()
     }
 
     /// The framing for a client that can (or cannot) take chunks.
@@ -297,7 +297,8 @@ impl Relay {
         }
         self.tap_runs();
         // Asked before the tap's finish, which takes what is left for an event.
-        self.place = if self.tap.between_events() { Place::BetweenEvents } else { Place::InsideEvent };
+        self.position =
+            if self.tap.between_events() { Position::BetweenEvents } else { Position::InsideEvent };
         self.pass_on(x)
     }
 
@@ -456,7 +457,7 @@ impl Relay {
                 self.holdback.release_all(&self.connection.buffer, runs);
                 self.hand_out_released();
             }
-        } else if self.holdback.is_holding() || self.place == Place::InsideEvent {
+        } else if self.holdback.is_holding() || self.position == Position::InsideEvent {
             let runs = self.runs.get(..self.run_count).unwrap_or_default();
             if self.holdback.take(&self.connection.buffer, runs) {
                 self.hand_out_released();

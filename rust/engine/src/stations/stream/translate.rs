@@ -25,25 +25,21 @@ pub(crate) struct Translated {
 }
 
 /// Puts one event stream into the client's dialect.
-pub(super) struct Translator {
-    stream: StreamTranslator,
-    said_losses: bool,
-}
+pub(super) struct Translator(StreamTranslator);
 
 impl Translator {
     pub(super) fn new(translation: Translation) -> Self {
-        Self { stream: translation.pair.stream(translation.context), said_losses: false }
+        Self(translation.pair.stream(translation.context))
     }
 
     pub(super) fn push(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        self.stream.push(payload, out)
+        self.0.push(payload, out)
     }
 
     /// The upstream has ended; what got lost is said behind the last event, in a comment that no reader minds.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
-        self.stream.finish(out)?;
-        if !self.said_losses && !self.losses().is_empty() {
-            self.said_losses = true;
+        self.0.finish(out)?;
+        if !self.losses().is_empty() {
             out.extend_from_slice(b": x-llm-edge-dropped: ");
             out.extend_from_slice(self.losses().to_string().as_bytes());
             out.extend_from_slice(b"\n\n");
@@ -52,7 +48,7 @@ impl Translator {
     }
 
     pub(super) fn losses(&self) -> &Losses {
-        self.stream.losses()
+        self.0.losses()
     }
 }
 
@@ -100,9 +96,7 @@ async fn whole(x: &mut Exchange, mut begun: Begun, flight: Flight) -> Result<Tra
     } else {
         let lost = pair.reply(&context, &body, &mut out).map_err(|fault| malformed(&fault))?;
         x.worker.count_translated(false, !lost.is_empty());
-        if !lost.is_empty() {
-            write::field(&mut fields, b"x-llm-edge-dropped", lost.to_string().as_bytes());
-        }
+        write_losses(&mut fields, &lost);
     }
     if let Some(keep) = flight.keep.filter(|keep| {
         status == 200 && is_own_route && !x.facts.error_event && out.len() as u64 <= keep.reply_bytes_max
