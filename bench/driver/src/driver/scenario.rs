@@ -92,6 +92,16 @@ pub(crate) fn snapshot(port: u16) -> Value {
     };
     let breaker =
         json!({"failures": 5, "failure_percent": 50, "window_ms": 10_000, "open_ms": 5_000, "probes": 1});
+    let provider = |name: &str, more: Value| {
+        let plain = json!({
+            "name": name,
+            "origin": {"scheme": "http", "host": "127.0.0.1", "port": port, "ca_pem": null,
+                       "http2": "never", "allow_addresses": []},
+            "host_header": format!("127.0.0.1:{port}"), "chat_fields": "common",
+            "headers": [], "default_headers": [], "credentials": ["up"], "health": null,
+        });
+        with(plain, more)
+    };
     json!({
         "version": 1, "fingerprint": "bench", "keys_required": true,
         "limits": {
@@ -108,26 +118,17 @@ pub(crate) fn snapshot(port: u16) -> Value {
         "request_log": {"mode": "sampled", "sample_every": 100},
         "debug_headers": false,
         "cache_bytes_max": 1 << 28,
-        "providers": [{
-            "name": "up",
-            "origin": {"scheme": "http", "host": "127.0.0.1", "port": port, "ca_pem": null,
-                       "http2": "never", "allow_addresses": []},
-            "host_header": format!("127.0.0.1:{port}"), "chat_fields": "common",
-            "operations": {"chat_completions": "/v1/chat/completions"},
-            "auth": {"header": "authorization", "prefix": "Bearer "},
-            "headers": [], "default_headers": [], "credentials": ["up"],
-            "health": null,
-        }, {
-            "name": "claude",
-            "origin": {"scheme": "http", "host": "127.0.0.1", "port": port, "ca_pem": null,
-                       "http2": "never", "allow_addresses": []},
-            "host_header": format!("127.0.0.1:{port}"), "chat_fields": "common",
-            "operations": {"messages": "/v1/messages"},
-            "auth": {"header": "x-api-key", "prefix": ""},
-            "headers": [], "default_headers": [["anthropic-version", "2023-06-01"]],
-            "credentials": ["up"],
-            "health": null,
-        }],
+        "providers": [
+            provider("up", json!({
+                "operations": {"chat_completions": "/v1/chat/completions"},
+                "auth": {"header": "authorization", "prefix": "Bearer "},
+            })),
+            provider("claude", json!({
+                "operations": {"messages": "/v1/messages"},
+                "auth": {"header": "x-api-key", "prefix": ""},
+                "default_headers": [["anthropic-version", "2023-06-01"]],
+            })),
+        ],
         "routes": [
             route("up", json!({})),
             route("cached", json!({"cache": {"ttl_ms": 3_600_000, "reply_bytes_max": 1 << 20}})),
