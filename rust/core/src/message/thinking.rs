@@ -22,3 +22,59 @@ pub(crate) fn redacted_block(data: &Text<'_>, out: &mut Vec<u8>) {
     out.key("data").text(data);
     out.close(b'}');
 }
+
+/// Whose models can read a signature. Sent to another provider it would only be refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Maker {
+    Anthropic,
+    Google,
+    OpenAi,
+}
+
+impl Maker {
+    /// What stands before a signature to tell its maker, in a surface that is not the maker's own. Signatures
+    /// are base64, where no colon is.
+    const fn mark(self) -> &'static str {
+        match self {
+            Self::Anthropic => "",
+            Self::Google => "google:",
+            Self::OpenAi => "openai:",
+        }
+    }
+
+    /// A signature of this maker as the canonical form has it.
+    pub(crate) fn seal<'a>(self, signature: Text<'a>) -> Text<'a> {
+        match self.mark() {
+            "" => signature,
+            mark => Text::escaped(format!("{mark}{}", signature.raw())),
+        }
+    }
+
+    /// The signature as its maker gave it; `None` where it is somebody else's, or nothing.
+    pub(crate) fn unseal<'a>(self, signature: &Text<'a>) -> Option<Text<'a>> {
+        let own = match self.mark() {
+            "" if signature.raw().contains(':') => None,
+            "" => Some(signature.clone()),
+            mark => signature.strip_prefix(mark),
+        };
+        own.filter(|signature| !signature.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_is_its_makers_only() {
+        let makers = [Maker::Anthropic, Maker::Google, Maker::OpenAi];
+        for maker in makers {
+            let sealed = maker.seal(Text::plain("c2ln"));
+            for reader in makers {
+                let own = (reader == maker).then_some(Text::plain("c2ln"));
+                assert_eq!(reader.unseal(&sealed), own, "{maker:?} read by {reader:?}");
+            }
+            assert_eq!(maker.unseal(&maker.seal(Text::default())), None);
+        }
+    }
+}

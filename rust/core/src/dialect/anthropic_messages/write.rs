@@ -13,7 +13,7 @@
 use crate::message::json::Json;
 use crate::message::read::At;
 use crate::message::{
-    Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Source, Target, Text, Tier, Tool,
+    Block, Effort, Format, Losses, Maker, Part, Reasoning, Request, Role, Source, Target, Text, Tier, Tool,
     ToolChoice, Untranslatable, redacted_block, thinking_block,
 };
 
@@ -147,7 +147,9 @@ fn is_acceptable(block: &Block<'_>, losses: &mut Losses) -> bool {
             losses.add_if(block.cache.is_some(), "messages[].cache_control");
             false
         }
-        Part::Thinking { signature, .. } if signature.as_ref().is_none_or(Text::is_empty) => {
+        Part::Thinking { signature, .. }
+            if signature.as_ref().and_then(|s| Maker::Anthropic.unseal(s)).is_none() =>
+        {
             losses.add("messages[].thinking_blocks");
             false
         }
