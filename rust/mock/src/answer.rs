@@ -4,6 +4,7 @@
 //! `x-mock-saw-body-sha256` (of the request's body as it came) and `x-mock-body-sha256` (of the reply's body,
 //! of a stream's too, up to the cut if there is one), both in hex, for tests of byte fidelity.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +19,7 @@ use hyper::{Request, Response, StatusCode};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::ask::text_field;
+use crate::ask::{Ask, text_field};
 use crate::body::{Beat, Events, ReplyBody};
 use crate::failure::Failure;
 use crate::fixed::{self, Canned, Shelf};
@@ -26,13 +27,17 @@ use crate::json::Json;
 use crate::lorem::Numbers;
 use crate::model::{Model, Pace, Unknown};
 use crate::script::Script;
-use crate::surface::{self, Endpoint, Family, Surface, embeddings, messages, models};
+use crate::surface::{self, Called, Endpoint, Family, Surface, embeddings, gemini, messages, models};
+use crate::tape;
 use crate::ticket::Ticket;
 
 /// The largest request body read.
 const BODY_BYTES_MAX: usize = 128 << 20;
 /// How many flaky sequences are remembered; beyond it all begin anew.
 const FLAKY_MAX: usize = 1024;
+
+const JSON: &str = "application/json";
+const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 
 /// What outlives a request.
 pub(crate) struct State {
@@ -60,6 +65,7 @@ enum Content {
         beat: Beat,
         cut: bool,
         digest: String,
+        media_type: &'static str,
     },
     Fixed(Canned),
 }
@@ -84,7 +90,13 @@ impl State {
             Ok(Endpoint::ListModels) => Ok(Reply::json(models::list(family))),
             Ok(Endpoint::ShowModel(id)) => models::show(family, id).map(Reply::json),
             Ok(endpoint) => match read(incoming).await {
-                Ok(body) => self.post(&endpoint, &body, seed, &mut saw),
+                Ok(body) => {
+                    // Google's streams are an array unless they are asked for as events.
+                    let events = head.uri.query().is_some_and(|q| q.split('&').any(|p| p == "alt=sse"));
+                    let reply = self.post(&endpoint, &body, seed, &mut saw);
+                    let array = matches!(endpoint, Endpoint::Gemini(..)) && !events;
+                    if array { reply.map(Reply::into_array) } else { reply }
+                }
                 Err(failure) => Err(failure),
             },
         };
@@ -111,10 +123,14 @@ impl State {
         if !request.is_object() {
             return Err(Failure::bad_request(None, "body: must be a JSON object"));
         }
-        let Some(name) = text_field(&request, "model") else {
+        let name = match endpoint {
+            Endpoint::Gemini(id, _) => models::percent_decoded(id).map(Cow::Owned),
+            _ => text_field(&request, "model").map(Cow::Borrowed),
+        };
+        let Some(name) = name else {
             return Err(Failure::bad_request(Some("model"), "model: must be a string"));
         };
-        let model = Model::parse(name).map_err(|unknown| match unknown {
+        let model = Model::parse(&name).map_err(|unknown| match unknown {
             Unknown::Name(_) => Failure {
                 param: Some("model"),
                 ..Failure::not_found(Some("model_not_found"), unknown.message())
@@ -122,12 +138,26 @@ impl State {
             Unknown::Parameter(_) => Failure::bad_request(Some("model"), unknown.message()),
         })?;
         self.may_fail(&model)?;
+        let surface = match endpoint {
+            Endpoint::Text(surface) => Some(*surface),
+            Endpoint::Gemini(_, Called::Generate | Called::Stream) => Some(Surface::Gemini),
+            _ => None,
+        };
+        if let (Some(surface), Model::Fixed(fixed)) = (surface, &model) {
+            return Ok(Reply::fixed(self.shelf.reply(surface, *fixed)));
+        }
         match endpoint {
-            Endpoint::Text(surface) => self.text(*surface, &model, name, &request, seed),
-            Endpoint::CountTokens => {
-                messages::count(&request).map(|json| Reply::json(json).after(unary_delay(&model, 0)))
+            Endpoint::Text(surface) => {
+                let ask = surface.read(&request)?;
+                said(*surface, &model, &name, &request, &ask, seed)
             }
-            _ => embed(&model, name, &request),
+            Endpoint::Gemini(_, Called::CountTokens) => Ok(counted(gemini::count(&request)?, &model)),
+            Endpoint::Gemini(_, called) => {
+                let ask = Ask { stream: *called == Called::Stream, ..gemini::read(&request)? };
+                said(Surface::Gemini, &model, &name, &request, &ask, seed)
+            }
+            Endpoint::CountTokens => Ok(counted(messages::count(&request)?, &model)),
+            _ => embed(&model, &name, &request),
         }
     }
 
@@ -147,29 +177,25 @@ impl State {
             _ => Ok(()),
         }
     }
+}
 
-    fn text(
-        &self,
-        surface: Surface,
-        model: &Model,
-        name: &str,
-        request: &Value,
-        seed: u64,
-    ) -> Result<Reply, Failure> {
-        if let Model::Fixed(fixed) = model {
-            return Ok(Reply::fixed(self.shelf.reply(surface, *fixed)));
-        }
-        let ask = surface.read(request)?;
-        let script = Script::write(model, &ask)?;
-        let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let mut ticket = Ticket::new(seed, created, name, request, ask.include_usage);
-        Ok(if ask.stream {
-            streamed(surface, model, &script, &mut ticket)
-        } else {
-            let json = surface.unary(&script, &mut ticket);
-            Reply::unary(json, model).after(unary_delay(model, script.usage.output))
-        })
-    }
+fn said(
+    surface: Surface,
+    model: &Model,
+    name: &str,
+    request: &Value,
+    ask: &Ask,
+    seed: u64,
+) -> Result<Reply, Failure> {
+    let script = Script::write(model, ask)?;
+    let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let mut ticket = Ticket::new(seed, created, name, request, ask.include_usage);
+    Ok(if ask.stream {
+        streamed(surface, model, &script, &mut ticket)
+    } else {
+        let json = surface.unary(&script, &mut ticket);
+        Reply::unary(json, model).after(unary_delay(model, script.usage.output))
+    })
 }
 
 fn streamed(surface: Surface, model: &Model, script: &Script, ticket: &mut Ticket<'_>) -> Reply {
@@ -193,8 +219,12 @@ fn streamed(surface: Surface, model: &Model, script: &Script, ticket: &mut Ticke
     };
     let (bytes, marks) = tape.finish();
     let digest = hex_sha256(&bytes);
-    Reply::ok(Content::Events { canned: Canned { bytes, marks: Some(marks.into()) }, beat, cut, digest })
-        .after(delay)
+    let canned = Canned { bytes, marks: Some(marks.into()) };
+    Reply::ok(Content::Events { canned, beat, cut, digest, media_type: EVENT_STREAM }).after(delay)
+}
+
+fn counted(count: Json, model: &Model) -> Reply {
+    Reply::json(count).after(unary_delay(model, 0))
 }
 
 fn embed(model: &Model, name: &str, request: &Value) -> Result<Reply, Failure> {
@@ -272,6 +302,18 @@ impl Reply {
         Self { status: failure.status, headers, content, delay: Duration::ZERO }
     }
 
+    /// A stream of events as one JSON array, and everything else as it is.
+    fn into_array(self) -> Self {
+        let Content::Events { canned: Canned { bytes, marks: Some(marks) }, beat, cut, .. } = self.content
+        else {
+            return self;
+        };
+        let (bytes, marks) = tape::as_array(&bytes, &marks, cut);
+        let digest = hex_sha256(&bytes);
+        let canned = Canned { bytes, marks: Some(marks.into()) };
+        Self { content: Content::Events { canned, beat, cut, digest, media_type: JSON }, ..self }
+    }
+
     fn after(self, delay: Duration) -> Self {
         Self { delay, ..self }
     }
@@ -279,10 +321,10 @@ impl Reply {
     fn into_response(self, family: Family, request_id: &str, saw: Option<String>) -> Response<ReplyBody> {
         let mut headers = self.headers;
         headers.extend(saw.map(|digest| ("x-mock-saw-body-sha256", digest)));
-        let (body, is_stream) = match self.content {
+        let (body, media_type) = match self.content {
             Content::Json(json) => {
                 headers.push(("x-mock-body-sha256", hex_sha256(&json.0)));
-                (ReplyBody::Whole(Some(Bytes::from(json.0))), false)
+                (ReplyBody::Whole(Some(Bytes::from(json.0))), JSON)
             }
             Content::Torn(json) => {
                 headers.push(("content-length", json.0.len().to_string()));
@@ -290,24 +332,23 @@ impl Reply {
                 let half = bytes.slice(..bytes.len() / 2);
                 headers.push(("x-mock-body-sha256", hex_sha256(&half)));
                 let mark = crate::tape::Mark { end: half.len(), content: false };
-                (ReplyBody::Events(Events::new(half, [mark].into(), Beat::default(), true)), false)
+                (ReplyBody::Events(Events::new(half, [mark].into(), Beat::default(), true)), JSON)
             }
-            Content::Events { canned, beat, cut, digest } => {
+            Content::Events { canned, beat, cut, digest, media_type } => {
                 headers.push(("x-mock-body-sha256", digest));
-                (events(canned, beat, cut), true)
+                (events(canned, beat, cut), media_type)
             }
             Content::Fixed(canned) => {
-                let is_stream = canned.marks.is_some();
-                (events(canned, Beat::default(), false), is_stream)
+                let media_type = if canned.marks.is_some() { EVENT_STREAM } else { JSON };
+                (events(canned, Beat::default(), false), media_type)
             }
         };
         let mut response = Response::new(body);
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let content_type = if is_stream { "text/event-stream; charset=utf-8" } else { "application/json" };
         let map = response.headers_mut();
-        map.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-        if is_stream {
+        map.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        if media_type == EVENT_STREAM {
             map.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         }
         headers.push(("x-request-id", request_id.to_owned()));

@@ -1,6 +1,7 @@
 //! The mock's error replies, in the shape of the surface that was called.
 //!
-//! Sources: `OpenAI` API reference (`ErrorResponse`), Anthropic API reference (`ErrorResponse`).
+//! Sources: `OpenAI` API reference (`ErrorResponse`), Anthropic API reference (`ErrorResponse`), googleapis
+//! `google/rpc/code.proto`.
 
 use crate::json::{Json, object};
 use crate::surface::Family;
@@ -71,7 +72,23 @@ impl Failure {
                 "error": object! {"type": anthropic_type(self.status), "message": self.message},
                 "request_id": request_id,
             },
+            Family::Google => object! {"error": object! {
+                "code": u64::from(self.status), "message": self.message, "status": google_status(self.status),
+            }},
         }
+    }
+}
+
+fn google_status(status: u16) -> &'static str {
+    match status {
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        429 => "RESOURCE_EXHAUSTED",
+        503 => "UNAVAILABLE",
+        504 => "DEADLINE_EXCEEDED",
+        500.. => "INTERNAL",
+        _ => "INVALID_ARGUMENT",
     }
 }
 

@@ -108,8 +108,8 @@ fn longest_event(tape: &Tape) -> usize {
 mod tests {
     use super::*;
 
-    const SURFACES: [Surface; 4] =
-        [Surface::Chat, Surface::Completions, Surface::Responses, Surface::Messages];
+    const SURFACES: [Surface; 5] =
+        [Surface::Chat, Surface::Completions, Surface::Responses, Surface::Messages, Surface::Gemini];
 
     #[test]
     fn a_reply_has_about_the_size_asked_for() {

@@ -1,5 +1,8 @@
 //! Text and numbers that look random and are a pure function of a seed.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::pieces;
 
 // Each at most as long as one piece, so that a word is a token.
@@ -81,6 +84,13 @@ pub(crate) fn bytes(bytes: usize) -> String {
     let mut text = sentence.repeat(bytes / sentence.len() + 1);
     text.truncate(bytes); // All of it is ASCII.
     text
+}
+
+/// Looks like the signature of a thought and follows from its text, so that a replayed one can be checked.
+pub(crate) fn signature(thinking: &str) -> String {
+    let mut numbers = Numbers::new(hash(thinking.as_bytes()));
+    let bytes: Vec<u8> = (0..8).flat_map(|_| numbers.next().to_le_bytes()).collect();
+    STANDARD.encode(bytes)
 }
 
 #[cfg(test)]

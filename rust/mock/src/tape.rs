@@ -65,6 +65,24 @@ impl Tape {
     }
 }
 
+/// The data of unnamed events as the elements of an array, which stays open where the stream is cut.
+pub(crate) fn as_array(events: &[u8], marks: &[Mark], cut: bool) -> (Bytes, Vec<Mark>) {
+    let mut bytes = Vec::with_capacity(events.len());
+    let mut array = Vec::with_capacity(marks.len());
+    let mut start = 0;
+    for (at, mark) in marks.iter().enumerate() {
+        let event = events.get(start..mark.end).unwrap_or_default();
+        start = mark.end;
+        bytes.extend_from_slice(if at == 0 { b"[" } else { b",\r\n" });
+        bytes.extend_from_slice(event.strip_prefix(b"data: ").unwrap_or(event).trim_ascii_end());
+        if at + 1 == marks.len() && !cut {
+            bytes.push(b']');
+        }
+        array.push(Mark { end: bytes.len(), content: mark.content });
+    }
+    (Bytes::from(bytes), array)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,5 @@
 //! Anthropic messages. Source: `Message`, `MessageStreamEvent` of the API reference.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::ask::{self, Ask, Choice, Thinking, Tool, field, list_field, text_field};
@@ -80,7 +78,7 @@ pub(crate) fn unary(script: &Script, ticket: &mut Ticket<'_>) -> Json {
     for part in &script.parts {
         content.push(match part {
             Part::Thinking(text) => {
-                object! {"type": "thinking", "thinking": text, "signature": signature(text)}
+                object! {"type": "thinking", "thinking": text, "signature": lorem::signature(text)}
             }
             Part::Text(text) => object! {"type": "text", "text": text, "citations": ()},
             Part::Call { name, arguments } => tool_use(ticket, name, &Json(arguments.clone().into_bytes())),
@@ -117,13 +115,6 @@ fn tool_use(ticket: &mut Ticket<'_>, name: &str, input: &Json) -> Json {
         "type": "tool_use", "id": ticket.id("toolu_01", 22), "name": name, "input": input,
         "caller": object! {"type": "direct"},
     }
-}
-
-/// Looks like a signature and follows from the text, so that a replayed one can be checked.
-fn signature(thinking: &str) -> String {
-    let mut numbers = lorem::Numbers::new(lorem::hash(thinking.as_bytes()));
-    let bytes: Vec<u8> = (0..8).flat_map(|_| numbers.next().to_le_bytes()).collect();
-    STANDARD.encode(bytes)
 }
 
 /// The reply as a stream of events.
@@ -182,7 +173,7 @@ fn block(tape: &mut Tape, index: usize, part: &Part, run: Run, ticket: &mut Tick
         delta(kind, key, run, true);
     }
     if let Part::Thinking(text) = part {
-        delta("signature_delta", "signature", &signature(text), false);
+        delta("signature_delta", "signature", &lorem::signature(text), false);
     }
     tape.event("content_block_stop", &object! {"type": "content_block_stop", "index": index}, false);
 }

@@ -6,6 +6,7 @@
 pub(crate) mod chat;
 pub(crate) mod completions;
 pub(crate) mod embeddings;
+pub(crate) mod gemini;
 pub(crate) mod messages;
 pub(crate) mod models;
 pub(crate) mod responses;
@@ -26,6 +27,7 @@ use crate::ticket::Ticket;
 pub(crate) enum Family {
     OpenAi,
     Anthropic,
+    Google,
 }
 
 /// A surface whose answer is text.
@@ -35,6 +37,7 @@ pub(crate) enum Surface {
     Completions,
     Responses,
     Messages,
+    Gemini,
 }
 
 /// What a method and a path ask for.
@@ -46,6 +49,16 @@ pub(crate) enum Endpoint<'a> {
     ListModels,
     /// The id as it stands in the path.
     ShowModel(&'a str),
+    /// A method of Google's, called on the model of this id.
+    Gemini(&'a str, Called),
+}
+
+/// See [`Endpoint::Gemini`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Called {
+    Generate,
+    Stream,
+    CountTokens,
 }
 
 /// Finds the endpoint, with or without `/v1` in front, and the family to answer in.
@@ -54,6 +67,9 @@ pub(crate) fn endpoint<'a>(
     path: &'a str,
     headers: &HeaderMap,
 ) -> (Family, Result<Endpoint<'a>, Failure>) {
+    if let Some(tail) = path.strip_prefix("/v1beta/models") {
+        return google(method, path, tail);
+    }
     let tail = path.strip_prefix("/v1").filter(|tail| tail.starts_with('/')).unwrap_or(path);
     let by_header =
         if headers.contains_key("anthropic-version") { Family::Anthropic } else { Family::OpenAi };
@@ -75,13 +91,37 @@ pub(crate) fn endpoint<'a>(
     };
     let wanted = match endpoint {
         Endpoint::ListModels | Endpoint::ShowModel(_) => Method::GET,
-        Endpoint::Text(_) | Endpoint::CountTokens | Endpoint::Embeddings => Method::POST,
+        Endpoint::Text(_) | Endpoint::CountTokens | Endpoint::Embeddings | Endpoint::Gemini(..) => {
+            Method::POST
+        }
     };
     if *method == wanted {
         (family, Ok(endpoint))
     } else {
         (family, Err(Failure::method(if wanted == Method::GET { "GET" } else { "POST" })))
     }
+}
+
+/// Finds the endpoint of Google's API, given what follows `/v1beta/models`.
+fn google<'a>(method: &Method, path: &str, tail: &'a str) -> (Family, Result<Endpoint<'a>, Failure>) {
+    let called = tail.strip_prefix('/').and_then(|rest| {
+        let (id, name) = rest.rsplit_once(':')?;
+        let called = match name {
+            "generateContent" => Called::Generate,
+            "streamGenerateContent" => Called::Stream,
+            "countTokens" => Called::CountTokens,
+            _ => return None,
+        };
+        Some(Endpoint::Gemini(id, called))
+    });
+    let endpoint = match (called, tail.strip_prefix('/')) {
+        (Some(endpoint), _) if *method == Method::POST => Ok(endpoint),
+        (Some(_), _) => Err(Failure::method("POST")),
+        (None, None) if tail.is_empty() => Ok(Endpoint::ListModels),
+        (None, Some(id)) if !id.is_empty() && *method == Method::GET => Ok(Endpoint::ShowModel(id)),
+        _ => Err(Failure::not_found(Some("unknown_path"), format!("path: the mock has no `{path}`"))),
+    };
+    (Family::Google, endpoint)
 }
 
 impl Surface {
@@ -92,6 +132,7 @@ impl Surface {
             Self::Completions => completions::read(body),
             Self::Responses => responses::read(body),
             Self::Messages => messages::read(body),
+            Self::Gemini => gemini::read(body),
         }
     }
 
@@ -102,6 +143,7 @@ impl Surface {
             Self::Completions => completions::unary(script, ticket),
             Self::Responses => responses::unary(script, ticket),
             Self::Messages => messages::unary(script, ticket),
+            Self::Gemini => gemini::unary(script, ticket),
         }
     }
 
@@ -112,6 +154,7 @@ impl Surface {
             Self::Completions => completions::stream(script, ticket),
             Self::Responses => responses::stream(script, ticket),
             Self::Messages => messages::stream(script, ticket),
+            Self::Gemini => gemini::stream(script, ticket),
         }
     }
 }

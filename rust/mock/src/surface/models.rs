@@ -20,6 +20,7 @@ pub(crate) fn list(family: Family) -> Json {
             "first_id": MODELS.first().copied(),
             "last_id": MODELS.last().copied(),
         },
+        Family::Google => object! {"models": data},
     }
 }
 
@@ -46,10 +47,19 @@ fn model(family: Family, id: &str) -> Json {
             "max_input_tokens": 1_000_000_u64,
             "max_tokens": 100_000_u64,
         },
+        Family::Google => object! {
+            "name": format!("models/{id}"),
+            "version": "001",
+            "displayName": format!("Mock {id}"),
+            "inputTokenLimit": 1_000_000_u64,
+            "outputTokenLimit": 100_000_u64,
+            "supportedGenerationMethods": serde_json::json!(["generateContent", "countTokens"]),
+        },
     }
 }
 
-fn percent_decoded(text: &str) -> Option<String> {
+/// `None` where an escape is broken or the text is not UTF-8.
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
