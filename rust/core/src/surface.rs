@@ -112,16 +112,19 @@ pub enum Dialect {
     OpenaiEmbeddings,
     /// Anthropic messages (and its token count).
     AnthropicMessages,
+    /// Google's `generateContent` and `streamGenerateContent`.
+    Gemini,
 }
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::OpenaiChat,
         Self::OpenaiCompletions,
         Self::OpenaiResponses,
         Self::OpenaiEmbeddings,
         Self::AnthropicMessages,
+        Self::Gemini,
     ];
 
     /// The name used in configuration, logs, metrics and messages.
@@ -132,6 +135,7 @@ impl Dialect {
             Self::OpenaiResponses => "openai_responses",
             Self::OpenaiEmbeddings => "openai_embeddings",
             Self::AnthropicMessages => "anthropic_messages",
+            Self::Gemini => "gemini",
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: the tap changes nothing and holds nothing up; what it reports depends on the payload only,
 //! not on how it was cut into reads. Its memory is bounded by [`JSON_BYTES_MAX`] and the caps of [`sse`].
 //! Most events pay for finding their end and one search for two words; only those that may carry usage or
-//! an error are read, by the rules of [`scan`].
+//! an error are read, by the rules of [`scan`]. Of a dialect whose events all carry usage, all are read.
 //!
 //! Source: what each dialect says in [`crate::dialect`]. Usage is what the provider reported last, field by
 //! field, never a sum: providers send running totals.
@@ -15,8 +15,8 @@ use std::sync::LazyLock;
 
 use memchr::memmem::{Finder, FinderRev};
 
-use crate::dialect::{Content, Dialect, Facts, Terminal, facts};
-use crate::scan::{Members, whole_number};
+use crate::dialect::{Content, Dialect, Facts, Path, Terminal, facts};
+use crate::scan::{Elements, Members, whole_number};
 use crate::sse::{Event, SseScanner};
 
 /// Most bytes of a JSON reply that are kept to read its usage, when it arrives in more than one piece.
@@ -34,7 +34,7 @@ static ERROR: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"error
 pub enum Payload {
     /// Server-sent events.
     Sse,
-    /// One JSON document.
+    /// One JSON document; it may be a stream, where a dialect has streams in this form.
     Json,
     /// Something that is not looked into.
     #[default]
@@ -163,7 +163,7 @@ impl Tap {
     /// Where in `bytes` usage or an error may first be told; one past their end when nowhere. One search over
     /// a whole read; a piece of it that ends before is then pushed as no suspect.
     pub fn first_suspect(&self, bytes: &[u8]) -> usize {
-        if self.payload != Payload::Sse {
+        if self.payload != Payload::Sse || matches!(self.facts.terminal, Terminal::Reason(_)) {
             return 0;
         }
         let usage = USAGE.find(bytes).unwrap_or(bytes.len());
@@ -209,7 +209,7 @@ impl Tap {
             }
             Payload::Json => {
                 if self.json == Json::Gathering {
-                    self.seen.terminal = self.seen.take_json(self.facts, &self.gathered);
+                    self.seen.take_gathered(self.facts, &self.gathered);
                 }
                 self.seen.terminal |= self.json == Json::TooLarge;
             }
@@ -297,6 +297,9 @@ impl Outcome {
     /// An event that may be anything.
     fn take(&mut self, facts: &Facts, event: &Event<'_>) {
         self.take_plain(facts, event);
+        if matches!(facts.terminal, Terminal::Reason(_)) {
+            return;
+        }
         if has_member_object(event.data) {
             self.take_usage(facts, event.data);
         }
@@ -323,6 +326,7 @@ impl Outcome {
                 }
                 self.terminal |= one_of(names, name);
             }
+            Terminal::Reason(reasons) => self.take_chunk(facts, reasons, event.data),
         }
         if !name.is_empty() {
             self.error_event |= one_of(facts.error_events, name);
@@ -331,8 +335,55 @@ impl Outcome {
             self.content = match facts.content {
                 Content::EventSuffix(suffix) => name.ends_with(suffix.as_bytes()),
                 Content::Choice(member) => choice_has_content(event.data, member),
+                Content::At(path) => first_at(event.data, path).is_some_and(is_filled),
                 Content::None => false,
             };
+        }
+    }
+
+    /// An event of a dialect whose every event may tell why the reply ends, usage and an error: one walk finds
+    /// them all.
+    fn take_chunk(&mut self, facts: &Facts, reasons: &[Path], document: &[u8]) {
+        let Ok(mut members) = Members::of_document(document) else { return };
+        while let Ok(Some(member)) = members.next() {
+            let (key, value) = (member.key.raw.of(document), member.value(document));
+            for report in facts.usage_at.iter().filter_map(|path| below(key, value, path)) {
+                self.take_report(facts, report);
+            }
+            self.error_event |= facts
+                .error_members
+                .iter()
+                .any(|path| below(key, value, path).is_some_and(|value| value != b"null"));
+            self.terminal |= reasons.iter().any(|path| match path.split_first() {
+                Some((name, deeper)) if name.as_bytes() == key => {
+                    matches!(first_at(value, deeper), Some([b'"', _, .., b'"']))
+                }
+                _ => false,
+            });
+        }
+    }
+
+    /// A JSON reply that came in pieces, as far as it came.
+    fn take_gathered(&mut self, facts: &Facts, document: &[u8]) {
+        let (Terminal::Reason(reasons), Some(mut chunks)) = (facts.terminal, Elements::of(document)) else {
+            self.terminal = self.take_json(facts, document);
+            return;
+        };
+        loop {
+            match chunks.next() {
+                Ok(Some(chunk)) => {
+                    self.content = true;
+                    self.take_chunk(facts, reasons, chunk);
+                }
+                Ok(None) => {
+                    self.terminal &= chunks.is_end_of_document();
+                    return;
+                }
+                Err(_) => {
+                    self.terminal = false;
+                    return;
+                }
+            }
         }
     }
 
@@ -381,21 +432,37 @@ impl Outcome {
     /// Notes a usage object, number by number.
     fn take_report(&mut self, facts: &Facts, report: &[u8]) {
         let Some(mut members) = Members::of_value(report, 0) else { return };
-        let mut usage = self.usage.unwrap_or_default();
-        let mut found = false;
+        let (mut input, mut input_apart) = (None, None);
+        let (mut output, mut output_apart) = (None, None);
+        let (mut cached_input, mut cache_write, mut reasoning) = (None, None, None);
         while let Ok(Some(member)) = members.next() {
             let key = member.key.raw.of(report);
             for (path, number) in [
-                (facts.usage.input, &mut usage.input_tokens),
-                (facts.usage.output, &mut usage.output_tokens),
-                (facts.usage.cached_input, &mut usage.cached_input_tokens),
-                (facts.usage.cache_write, &mut usage.cache_write_tokens),
-                (facts.usage.reasoning, &mut usage.reasoning_tokens),
+                (facts.usage.input, &mut input),
+                (facts.usage.input_apart, &mut input_apart),
+                (facts.usage.output, &mut output),
+                (facts.usage.output_apart, &mut output_apart),
+                (facts.usage.cached_input, &mut cached_input),
+                (facts.usage.cache_write, &mut cache_write),
+                (facts.usage.reasoning, &mut reasoning),
             ] {
                 if let Some(reported) = below(key, member.value(report), path).and_then(whole_number) {
-                    *number = reported;
-                    found = true;
+                    *number = Some(reported);
                 }
+            }
+        }
+        let mut usage = self.usage.unwrap_or_default();
+        let mut found = false;
+        for (number, told) in [
+            (&mut usage.input_tokens, sum(input, input_apart)),
+            (&mut usage.output_tokens, sum(output, output_apart)),
+            (&mut usage.cached_input_tokens, cached_input),
+            (&mut usage.cache_write_tokens, cache_write),
+            (&mut usage.reasoning_tokens, reasoning),
+        ] {
+            if let Some(told) = told {
+                *number = told;
+                found = true;
             }
         }
         if found {
@@ -424,6 +491,14 @@ fn usage_in_tail<'a>(facts: &Facts, document: &'a [u8]) -> Option<&'a [u8]> {
     while members.next().ok()?.is_some() {}
     members.end_of_document().ok()?;
     report.starts_with(b"{").then_some(report)
+}
+
+/// Two numbers of one report as one; `None` where it tells neither.
+fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.saturating_add(other)),
+        (one, other) => one.or(other),
+    }
 }
 
 /// Most places where a dialect may report usage.
@@ -458,7 +533,11 @@ fn says_error(facts: &Facts, document: &[u8]) -> bool {
 /// Whether the first of `choices` has something for the reader in `member`.
 fn choice_has_content(document: &[u8], member: &str) -> bool {
     let Some([b'[', first @ ..]) = value_at(document, &["choices"]) else { return false };
-    let Some(content) = value_at(first, &[member]) else { return false };
+    value_at(first, &[member]).is_some_and(is_filled)
+}
+
+/// Whether a value is, or an object holds, something that is neither null nor empty.
+fn is_filled(content: &[u8]) -> bool {
     let filled = |value: &[u8]| !matches!(value, b"null" | b"\"\"" | b"[]" | b"{}");
     let Some(mut members) = Members::of_value(content, 0) else { return filled(content) };
     while let Ok(Some(part)) = members.next() {
@@ -493,6 +572,18 @@ fn value_at<'a>(document: &'a [u8], path: &[&str]) -> Option<&'a [u8]> {
         }
     }
     if deeper.is_empty() { found } else { value_at(found?, deeper) }
+}
+
+/// The value at a path, where an array stands for the first of its elements.
+fn first_at<'a>(document: &'a [u8], path: &[&str]) -> Option<&'a [u8]> {
+    let first = match Elements::of(document) {
+        Some(mut elements) => elements.next().ok()??,
+        None => document,
+    };
+    match path.split_first() {
+        None => Some(first),
+        Some((name, deeper)) => first_at(value_at(first, &[name])?, deeper),
+    }
 }
 
 /// The string at a path, as written.

@@ -57,6 +57,44 @@ fn the_newer_limit_wins_in_either_order() {
 }
 
 #[test]
+fn both_spellings_of_a_gemini_field_are_that_field() {
+    let gemini = |body: &str| scan(body.as_bytes(), Dialect::Gemini).map_err(|e| e.kind);
+    for body in [
+        r#"{"contents":[],"generationConfig":{"temperature":1,"maxOutputTokens":7}}"#,
+        r#"{"generation_config":{"max_output_tokens":7}}"#,
+        r#"{"generationConfig":{"max_output_tokens":7,"topK":1}}"#,
+    ] {
+        assert_eq!(gemini(body).unwrap().max_tokens, Some(7), "{body}");
+    }
+    assert_eq!(gemini(r#"{"generationConfig":null}"#).unwrap().max_tokens, None);
+    for (field, body) in [
+        ("systemInstruction", r#"{"systemInstruction":{},"system_instruction":{}}"#),
+        ("systemInstruction", r#"{"system_instruction":{},"system\u005finstruction":{}}"#),
+        ("toolConfig", r#"{"tool_config":{},"toolConfig":{}}"#),
+        (
+            "generationConfig.maxOutputTokens",
+            r#"{"generationConfig":{"maxOutputTokens":1,"max_output_tokens":2}}"#,
+        ),
+    ] {
+        assert_eq!(gemini(body).unwrap_err(), ScanErrorKind::DuplicateField(field), "{body}");
+    }
+    for body in [
+        r#"{"systeminstruction":{}}"#,
+        r#"{"SystemInstruction":{}}"#,
+        r#"{"\u0053ystemInstruction":{}}"#,
+        "{\"\u{17f}ystemInstruction\":{}}",
+        r#"{"System_Instruction":{}}"#,
+        r#"{"generationConfig":{"maxoutputtokens":1}}"#,
+    ] {
+        assert!(matches!(gemini(body), Err(ScanErrorKind::FieldCase(_))), "{body}");
+    }
+    for body in [r#"{"generationConfig":[]}"#, r#"{"generationConfig":{"maxOutputTokens":-1}}"#] {
+        assert!(matches!(gemini(body), Err(ScanErrorKind::WrongType { .. })), "{body}");
+    }
+    assert!(gemini(r#"{"tools":[{}]}"#).unwrap().tools);
+}
+
+#[test]
 fn an_empty_list_of_tools_is_no_tools() {
     assert!(!chat("{\"tools\":[ \n]}").unwrap().tools);
     assert!(chat(r#"{"tools":[0]}"#).unwrap().tools);

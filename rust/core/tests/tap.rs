@@ -38,6 +38,17 @@ const RESPONSES: &str = concat!(
     "\"output_tokens_details\":{\"reasoning_tokens\":2},\"total_tokens\":123}}}\n\n",
 );
 
+/// As Google streams: usage in every chunk, the thoughts counted apart, and no last event.
+const GEMINI: &str = concat!(
+    "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"\"}],\"role\":\"model\"},\"index\":0}],",
+    "\"usageMetadata\":{\"promptTokenCount\":9,\"totalTokenCount\":12,\"thoughtsTokenCount\":3}}\r\n\r\n",
+    "data: {\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"\\\"finishReason\\\":\\\"STOP\\\"\",\"thought\": true}]}}],",
+    "\"usageMetadata\": {\"promptTokenCount\": 9,\"candidatesTokenCount\": 2,\"thoughtsTokenCount\": 5}}\r\n\r\n",
+    "data: {\"candidates\":[{\"content\":{},\"finishReason\":\"STOP\",\"index\":0}],\"usageMetadata\":{\"promptTokenCount\":9,",
+    "\"candidatesTokenCount\":7,\"totalTokenCount\":25,\"cachedContentTokenCount\":4,\"thoughtsTokenCount\":6,",
+    "\"toolUsePromptTokenCount\":3},\"modelVersion\":\"g\"}\r\n\r\n",
+);
+
 fn tapped<'a>(payload: Payload, dialect: Dialect, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let mut tap = Tap::new(payload, dialect);
     for piece in pieces {
@@ -61,7 +72,7 @@ fn usage(input: u64, output: u64, cached: u64, written: u64, reasoning: u64) -> 
 }
 
 /// Whole streams, and what is to be told of them.
-fn streams() -> [(Dialect, &'static str, Usage, u64); 4] {
+fn streams() -> [(Dialect, &'static str, Usage, u64); 5] {
     const COMPLETIONS: &str = concat!(
         "data: {\"choices\":[{\"text\":\"Hi\"}]}\r\n\r\n",
         "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\r\n\r\ndata: [DONE]\r\n\r\n"
@@ -71,11 +82,12 @@ fn streams() -> [(Dialect, &'static str, Usage, u64); 4] {
         (Dialect::OpenaiCompletions, COMPLETIONS, usage(1, 2, 0, 0, 0), 3),
         (Dialect::OpenaiResponses, RESPONSES, usage(36, 87, 6, 0, 2), 3),
         (Dialect::AnthropicMessages, ANTHROPIC, usage(25, 15, 9, 5, 0), 6),
+        (Dialect::Gemini, GEMINI, usage(12, 13, 4, 0, 6), 3),
     ]
 }
 
 /// Whole replies, and their usage.
-fn documents() -> [(Dialect, &'static str, Usage); 5] {
+fn documents() -> [(Dialect, &'static str, Usage); 6] {
     [
         (
             Dialect::OpenaiChat,
@@ -102,6 +114,11 @@ fn documents() -> [(Dialect, &'static str, Usage); 5] {
             Dialect::AnthropicMessages,
             r#"{"type":"message","usage":{"input_tokens":2,"cache_read_input_tokens":1,"output_tokens":4}}"#,
             usage(2, 4, 1, 0, 0),
+        ),
+        (
+            Dialect::Gemini,
+            r#"{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":4,"thoughtsTokenCount":2}}"#,
+            usage(5, 6, 0, 0, 2),
         ),
     ]
 }
@@ -193,7 +210,7 @@ fn a_document_with_more_behind_it_is_not_whole_and_tells_nothing() {
 
 #[test]
 fn an_error_inside_a_good_status_is_told() {
-    use Dialect::{AnthropicMessages, OpenaiChat, OpenaiCompletions, OpenaiResponses};
+    use Dialect::{AnthropicMessages, Gemini, OpenaiChat, OpenaiCompletions, OpenaiResponses};
     for (dialect, stream) in [
         (OpenaiChat, "data: {\"error\":{\"message\":\"overloaded\"}}\n\n"),
         (OpenaiChat, "data: {\"id\":\"x\",\"error\" : {\"code\":502},\"choices\":[{\"delta\":{}}]}\n\n"),
@@ -208,6 +225,7 @@ fn an_error_inside_a_good_status_is_told() {
             AnthropicMessages,
             "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n",
         ),
+        (Gemini, "data: {\"error\":{\"code\":503,\"message\":\"no\",\"status\":\"UNAVAILABLE\"}}\r\n\r\n"),
     ] {
         let outcome = streamed(dialect, stream);
         assert!(outcome.error_event, "{stream}");
@@ -255,11 +273,73 @@ fn the_opening_formalities_are_not_content() {
         contents.push(tap.content_seen());
     }
     assert_eq!(contents, [false, false, false, true, true, true]);
+    let mut tap = Tap::sse(Dialect::Gemini);
+    let first = GEMINI.find("\r\n\r\n").unwrap() + 4;
+    tap.push(&GEMINI.as_bytes()[..first]);
+    assert!(!tap.content_seen());
+    tap.push(&GEMINI.as_bytes()[first..]);
+    assert!(tap.content_seen());
     let start = ANTHROPIC.split_inclusive("\n\n").next().unwrap();
     assert!(!streamed(Dialect::AnthropicMessages, start).content);
     let tool_call =
         "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{}]}}]}\n\n";
     assert!(streamed(Dialect::OpenaiChat, tool_call).content);
+}
+
+#[test]
+fn a_reason_counts_wherever_google_puts_it_and_only_if_it_says_something() {
+    let told = |event: &str| streamed(Dialect::Gemini, &format!("data: {event}\n\n")).terminal;
+    assert!(told(r#"{"promptFeedback":{"blockReason":"SAFETY"}}"#));
+    assert!(told(r#"{ "candidates" : [ { "finishReason" : "MAX_TOKENS" } ] }"#));
+    for event in [
+        r#"{"candidates":[{"finishReason":""}]}"#,
+        r#"{"candidates":[{"finishReason":null}]}"#,
+        r#"{"candidates":[],"finishReason":"STOP"}"#,
+        r#"{"candidates":[{"content":{"parts":[{"finishReason":"STOP"}]}}]}"#,
+        r#"{"promptFeedback":{"safetyRatings":[]}}"#,
+    ] {
+        assert!(!told(event), "{event}");
+    }
+    // What comes behind it still counts: some models give a reason with every chunk.
+    let reason =
+        "data: {\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":1}}\n\n";
+    let more = "data: {\"usageMetadata\":{\"promptTokenCount\":1,\"candidatesTokenCount\":8}}\n\n";
+    let outcome = streamed(Dialect::Gemini, &[reason, more].concat());
+    assert_eq!((outcome.usage, outcome.terminal), (Some(usage(1, 8, 0, 0, 0)), true));
+    let failed = "data: {\"error\":{\"code\":500}}\n\n";
+    assert!(streamed(Dialect::Gemini, &[reason, failed].concat()).error_event);
+}
+
+#[test]
+fn a_stream_may_come_as_one_array() {
+    let chunks: Vec<_> = GEMINI.split("\r\n\r\n").filter_map(|event| event.strip_prefix("data: ")).collect();
+    let array = format!("[{}\n]\n", chunks.join(",\r\n"));
+    let whole = Outcome {
+        usage: Some(usage(12, 13, 4, 0, 6)),
+        terminal: true,
+        error_event: false,
+        events: 0,
+        content: true,
+    };
+    let bytes = array.as_bytes();
+    for cut in 0..=bytes.len() {
+        let (a, b) = bytes.split_at(cut);
+        assert_eq!(tapped(Payload::Json, Dialect::Gemini, [a, b]), whole, "cut at {cut}");
+    }
+    let last = array.trim_end().len();
+    for cut in 0..last {
+        let outcome = tapped(Payload::Json, Dialect::Gemini, [&bytes[..cut]]);
+        assert!(!outcome.terminal, "cut short at {cut}");
+        // What came whole of it is paid for.
+        assert_eq!(outcome.usage.is_some(), cut > chunks[0].len(), "cut short at {cut}");
+    }
+    for bad in ["[] x", "[{\"candidates\":[{\"finishReason\":\"STOP\"}]}]]", "[]", "[1,", "[{}{}]"] {
+        assert!(!tapped(Payload::Json, Dialect::Gemini, [bad.as_bytes()]).terminal, "{bad}");
+    }
+    let failed = r#"[{"candidates":[]},{"error":{"code":503,"status":"UNAVAILABLE"}}]"#;
+    assert!(tapped(Payload::Json, Dialect::Gemini, [failed.as_bytes()]).error_event);
+    // Of another dialect an array is no reply.
+    assert_eq!(tapped(Payload::Json, Dialect::OpenaiChat, [bytes]), Outcome::default());
 }
 
 #[test]
@@ -304,7 +384,7 @@ proptest! {
 
     #[test]
     fn the_outcome_does_not_depend_on_the_cuts(
-        which in 0..4_usize, cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..12),
+        which in 0..5_usize, cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..12),
     ) {
         let (dialect, stream, ..) = streams()[which];
         let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
@@ -316,7 +396,7 @@ proptest! {
 
     #[test]
     fn bytes_of_any_kind_are_no_trouble(
-        bytes in proptest::collection::vec(any::<u8>(), 0..200), sse in any::<bool>(), dialect in 0..5_usize,
+        bytes in proptest::collection::vec(any::<u8>(), 0..200), sse in any::<bool>(), dialect in 0..6_usize,
     ) {
         let payload = if sse { Payload::Sse } else { Payload::Json };
         let whole = tapped(payload, Dialect::ALL[dialect], [&bytes[..]]);

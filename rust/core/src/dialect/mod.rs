@@ -5,6 +5,7 @@
 //! handed, or calls its `Codec`.
 
 mod anthropic_messages;
+mod gemini;
 mod openai_chat;
 mod openai_completions;
 mod openai_embeddings;
@@ -32,8 +33,13 @@ pub enum Field {
     },
     /// The object that may hold `include_usage`.
     StreamOptions,
+    /// The object that may hold `maxOutputTokens`, an upper bound on generated tokens.
+    GenerationConfig,
     /// The array of tools on offer.
     Tools,
+    /// Another spelling of the field of this name, which has a row of its own. They are one field: it may come
+    /// once, in either spelling.
+    Alias(&'static str),
     /// Content that rules may look at: not read by the scan, but refused when it comes twice.
     Content,
     /// Cannot change one byte of the reply; left out of cache keys. Refused when it comes twice.
@@ -48,8 +54,12 @@ pub type Path = &'static [&'static str];
 pub struct UsagePaths {
     /// Tokens of the prompt.
     pub input: Path,
+    /// Tokens of the prompt that `input` leaves out.
+    pub input_apart: Path,
     /// Tokens generated.
     pub output: Path,
+    /// Tokens generated that `output` leaves out.
+    pub output_apart: Path,
     /// Prompt tokens read from the provider's prompt cache.
     pub cached_input: Path,
     /// Prompt tokens written to the provider's prompt cache.
@@ -77,6 +87,10 @@ pub enum Terminal {
     Data(&'static str),
     /// An event of one of these types (the `event` field, or the member `type` where it is left out).
     Event(&'static [&'static str]),
+    /// An event with a text that is not empty at one of these paths, and the end of the stream behind it. Other
+    /// events may come in between. Of an array on the path the first element is meant. Every event is read
+    /// for usage and errors, because every one may tell both; and the stream may come as one JSON array.
+    Reason(&'static [Path]),
 }
 
 /// What tells that an event of a stream carries something for the reader, not only the opening formalities.
@@ -87,6 +101,9 @@ pub enum Content {
     /// The first of `choices` holds under this name a non-empty string, or an object with a member
     /// other than `role` that is neither null nor empty.
     Choice(&'static str),
+    /// At this path there is an object with a member that is neither null nor empty. Of an array on the path
+    /// the first element is meant.
+    At(Path),
     /// The dialect has no streams.
     None,
 }
@@ -144,6 +161,7 @@ pub const fn facts(dialect: Dialect) -> &'static Facts {
         Dialect::OpenaiResponses => &openai_responses::FACTS,
         Dialect::OpenaiEmbeddings => &openai_embeddings::FACTS,
         Dialect::AnthropicMessages => &anthropic_messages::FACTS,
+        Dialect::Gemini => &gemini::FACTS,
     }
 }
 
@@ -165,7 +183,10 @@ pub(crate) const fn codec(dialect: Dialect) -> Option<&'static Codec> {
     match dialect {
         Dialect::OpenaiChat => Some(&openai_chat::CODEC),
         Dialect::AnthropicMessages => Some(&anthropic_messages::CODEC),
-        Dialect::OpenaiCompletions | Dialect::OpenaiResponses | Dialect::OpenaiEmbeddings => None,
+        Dialect::OpenaiCompletions
+        | Dialect::OpenaiResponses
+        | Dialect::OpenaiEmbeddings
+        | Dialect::Gemini => None,
     }
 }
 
@@ -185,13 +206,35 @@ mod tests {
     }
 
     #[test]
-    fn no_table_names_a_field_twice_or_in_capitals() {
+    fn no_table_names_a_field_twice_also_not_in_other_capitals() {
         for dialect in Dialect::ALL {
-            let mut names: Vec<_> = facts(dialect).fields.iter().map(|(name, _)| *name).collect();
+            let mut names: Vec<_> =
+                facts(dialect).fields.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
             assert!(names.iter().all(|n| n.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
             names.sort_unstable();
             names.dedup();
             assert_eq!(names.len(), facts(dialect).fields.len(), "{dialect:?}");
+        }
+    }
+
+    #[test]
+    fn every_name_of_two_words_has_its_other_spelling() {
+        for (name, field) in facts(Dialect::Gemini).fields {
+            let snake: String = name
+                .chars()
+                .flat_map(|ch| {
+                    ch.is_ascii_uppercase().then_some('_').into_iter().chain([ch.to_ascii_lowercase()])
+                })
+                .collect();
+            let alias = facts(Dialect::Gemini).fields.iter().find(|(other, _)| *other == snake);
+            let is_its_own = snake == *name;
+            match (is_its_own, field) {
+                (true, Field::Alias(of)) => {
+                    assert!(facts(Dialect::Gemini).fields.iter().any(|(other, _)| other == of), "{name}");
+                }
+                (true, _) => assert!(!name.contains('_'), "{name}"),
+                (false, _) => assert_eq!(alias.map(|(_, field)| *field), Some(Field::Alias(name)), "{name}"),
+            }
         }
     }
 }

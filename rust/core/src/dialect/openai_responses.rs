@@ -29,7 +29,9 @@ pub(super) const FACTS: Facts = Facts {
     usage_at: &[&["response", "usage"], &["usage"]],
     usage: UsagePaths {
         input: &["input_tokens"],
+        input_apart: &[],
         output: &["output_tokens"],
+        output_apart: &[],
         cached_input: &["input_tokens_details", "cached_tokens"],
         cache_write: &[],
         reasoning: &["output_tokens_details", "reasoning_tokens"],

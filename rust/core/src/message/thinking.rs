@@ -43,7 +43,7 @@ impl Maker {
     }
 
     /// A signature of this maker as the canonical form has it.
-    pub(crate) fn seal<'a>(self, signature: Text<'a>) -> Text<'a> {
+    pub(crate) fn seal(self, signature: Text<'_>) -> Text<'_> {
         match self.mark() {
             "" => signature,
             mark => Text::escaped(format!("{mark}{}", signature.raw())),

@@ -1,4 +1,4 @@
-//! The members of one JSON object, one after the other, each with its value skipped.
+//! The members of one JSON object, or the elements of one array, one after the other, each with its value skipped.
 //!
 //! Used by the request scan and by the reply tap, so that both read JSON by the same rules.
 
@@ -89,6 +89,47 @@ impl<'a> Members<'a> {
     }
 }
 
+/// A walk over the elements of an array.
+pub(crate) struct Elements<'a> {
+    body: &'a [u8],
+    /// Where to look next: behind `[`, or behind an element.
+    at: usize,
+    begun: bool,
+}
+
+impl<'a> Elements<'a> {
+    /// The elements of the array that `body` begins with, white space before it allowed; `None` when it begins
+    /// with something else.
+    pub(crate) fn of(body: &'a [u8]) -> Option<Self> {
+        let open = skip::white_space(body, 0);
+        (body.get(open) == Some(&b'[')).then_some(Self { body, at: open + 1, begun: false })
+    }
+
+    /// The next element, or `None` behind the closing bracket.
+    pub(crate) fn next(&mut self) -> Result<Option<&'a [u8]>, ScanError> {
+        let body = self.body;
+        let mut at = skip::white_space(body, self.at);
+        match body.get(at) {
+            Some(b']') => {
+                self.at = at + 1;
+                return Ok(None);
+            }
+            Some(b',') if self.begun => at = skip::white_space(body, at + 1),
+            _ if self.begun => return Err(expected(body, at, "`,` or `]`")),
+            _ => {}
+        }
+        let end = skip::value_end(body, at)?;
+        self.at = end;
+        self.begun = true;
+        Ok(body.get(at..end))
+    }
+
+    /// Whether nothing but white space follows the closing bracket.
+    pub(crate) fn is_end_of_document(&self) -> bool {
+        skip::white_space(self.body, self.at) == self.body.len()
+    }
+}
+
 /// Something else than `what` stands at `at`, or nothing more at all.
 fn expected(body: &[u8], at: usize, what: &'static str) -> ScanError {
     let kind = if at >= body.len() { ScanErrorKind::Truncated } else { ScanErrorKind::Expected(what) };
@@ -134,7 +175,7 @@ impl Member {
             if name == key {
                 return Ok(Some((row, name, field)));
             }
-            if key.chars().map(text::fold_case).eq(name.chars()) {
+            if key.chars().map(text::fold_case).eq(name.chars().map(text::fold_case)) {
                 return Err(ScanError::new(ScanErrorKind::FieldCase(name), self.start));
             }
         }

@@ -20,7 +20,7 @@ mod simd;
 mod skip;
 mod text;
 
-pub(crate) use members::{Members, whole_number};
+pub(crate) use members::{Elements, Members, whole_number};
 pub(crate) use skip::white_space;
 
 pub use error::{ScanError, ScanErrorKind};
@@ -41,8 +41,8 @@ pub struct Scan {
     pub model: Option<Text>,
     /// `stream`; `None` when absent or null.
     pub stream: Option<bool>,
-    /// The bound on generated tokens: `max_completion_tokens` or `max_output_tokens` before `max_tokens`;
-    /// `None` when absent or null.
+    /// The bound on generated tokens: `max_completion_tokens` or `max_output_tokens` before `max_tokens`, or
+    /// `generationConfig.maxOutputTokens`; `None` when absent or null.
     pub max_tokens: Option<u64>,
     /// `stream_options.include_usage`; `None` when absent or null.
     pub include_usage: Option<bool>,
@@ -96,7 +96,8 @@ pub fn scan(body: &[u8], dialect: Dialect) -> Result<Scan, ScanError> {
     let mut rank_taken = None;
     let mut members = Members::of_document(body)?;
     while let Some(member) = members.next()? {
-        let Some((row, name, field)) = member.field(body, fields)? else { continue };
+        let Some(found_row) = member.field(body, fields)? else { continue };
+        let (row, name, field) = unaliased(fields, found_row);
         let bit = 1_u32.wrapping_shl(row);
         if seen & bit != 0 {
             return Err(ScanError::new(ScanErrorKind::DuplicateField(name), member.start));
@@ -115,13 +116,24 @@ pub fn scan(body: &[u8], dialect: Dialect) -> Result<Scan, ScanError> {
                 found.include_usage = include_usage(body, &member, name)?;
                 found.stream_options = Some(Span::new(member.value_start, member.value_end));
             }
+            Field::GenerationConfig => found.max_tokens = max_output_tokens(body, &member, name)?,
             Field::Tools => found.tools = member.filled_array(body, name)?,
             Field::Irrelevant => found.irrelevant.push(Span::new(member.start, member.value_end)),
-            Field::Content => {}
+            Field::Content | Field::Alias(_) => {}
         }
     }
     members.end_of_document()?;
     Ok(found)
+}
+
+/// A row of the table of fields, with its number.
+type Row = (u32, &'static str, Field);
+
+/// The row that another spelling stands for.
+fn unaliased(fields: &'static [(&'static str, Field)], row: Row) -> Row {
+    let (_, _, Field::Alias(of)) = row else { return row };
+    let named = (0_u32..).zip(fields).find(|(_, (name, _))| *name == of);
+    named.map_or(row, |(number, &(name, field))| (number, name, field))
 }
 
 /// The member of `stream_options` that is acted on.
@@ -142,17 +154,39 @@ fn include_usage(body: &[u8], options: &Member, name: &'static str) -> Result<Op
     let Some(mut members) = Members::of_value(body, options.value_start) else {
         return Err(options.wrong_type(name, "an object"));
     };
+    let found = only_one(body, &mut members, OPTIONS, INCLUDE_USAGE)?;
+    found.map_or(Ok(None), |member| member.boolean(body, INCLUDE_USAGE))
+}
+
+/// The member of `generationConfig` that is acted on, in both spellings.
+const CONFIG: &[(&str, Field)] =
+    &[("maxOutputTokens", Field::Content), ("max_output_tokens", Field::Alias("maxOutputTokens"))];
+
+/// Reads `maxOutputTokens` out of the value of `generationConfig`.
+fn max_output_tokens(body: &[u8], config: &Member, name: &'static str) -> Result<Option<u64>, ScanError> {
+    const MAX_OUTPUT_TOKENS: &str = "generationConfig.maxOutputTokens";
+    if config.is_null(body) {
+        return Ok(None);
+    }
+    let Some(mut members) = Members::of_value(body, config.value_start) else {
+        return Err(config.wrong_type(name, "an object"));
+    };
+    let found = only_one(body, &mut members, CONFIG, MAX_OUTPUT_TOKENS)?;
+    found.map_or(Ok(None), |member| member.count(body, MAX_OUTPUT_TOKENS))
+}
+
+/// The one member that `fields` name, whatever its spelling; `name` is what it is called when it comes twice.
+fn only_one(
+    body: &[u8],
+    members: &mut Members<'_>,
+    fields: &'static [(&'static str, Field)],
+    name: &'static str,
+) -> Result<Option<Member>, ScanError> {
     let mut found = None;
-    let mut seen = false;
     while let Some(member) = members.next()? {
-        if member.field(body, OPTIONS)?.is_none() {
-            continue;
+        if member.field(body, fields)?.is_some() && found.replace(member).is_some() {
+            return Err(ScanError::new(ScanErrorKind::DuplicateField(name), member.start));
         }
-        if seen {
-            return Err(ScanError::new(ScanErrorKind::DuplicateField(INCLUDE_USAGE), member.start));
-        }
-        seen = true;
-        found = member.boolean(body, INCLUDE_USAGE)?;
     }
     Ok(found)
 }

@@ -40,7 +40,9 @@ pub(super) const FACTS: Facts = Facts {
     usage_at: &[&["message", "usage"], &["usage"]],
     usage: UsagePaths {
         input: &["input_tokens"],
+        input_apart: &[],
         output: &["output_tokens"],
+        output_apart: &[],
         cached_input: &["cache_read_input_tokens"],
         cache_write: &["cache_creation_input_tokens"],
         reasoning: &[],

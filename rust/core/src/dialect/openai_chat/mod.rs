@@ -13,7 +13,9 @@ use super::{Codec, Content, Facts, Field, Terminal, UsagePaths};
 
 pub(super) const USAGE: UsagePaths = UsagePaths {
     input: &["prompt_tokens"],
+    input_apart: &[],
     output: &["completion_tokens"],
+    output_apart: &[],
     cached_input: &["prompt_tokens_details", "cached_tokens"],
     cache_write: &[],
     reasoning: &["completion_tokens_details", "reasoning_tokens"],

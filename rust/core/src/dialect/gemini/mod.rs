@@ -1,0 +1,62 @@
+//! Google's Gemini: `generateContent` and `streamGenerateContent`, of the Gemini API and of Vertex AI. Sources: the
+//! discovery documents of `generativelanguage` v1beta and `aiplatform` v1, the SDK `google-genai` 3.6, and Gemini
+//! API documentation ("Thought signatures", "Thinking", "Function calling", "File input methods").
+//!
+//! The model and whether to stream stand in the path, not in the body. Members have two spellings, as in all JSON
+//! that stands for protocol buffers: `systemInstruction` is also taken as `system_instruction`. A stream has no
+//! last event of its own: it is whole if a reason for its end came and then the end. Asked without `alt=sse` it is
+//! one JSON array of what otherwise are the events.
+//!
+//! `candidatesTokenCount` does not include `thoughtsTokenCount`, nor `promptTokenCount` what the provider's own
+//! tools put into the prompt; the total includes all of them.
+
+use super::{Content, Facts, Field, Terminal, UsagePaths, refusal, refusal_saying};
+use crate::retry::Disposition;
+
+pub(super) const FACTS: Facts = Facts {
+    fields: &[
+        ("contents", Field::Content),
+        ("systemInstruction", Field::Content),
+        ("system_instruction", Field::Alias("systemInstruction")),
+        ("generationConfig", Field::GenerationConfig),
+        ("generation_config", Field::Alias("generationConfig")),
+        ("tools", Field::Tools),
+        ("toolConfig", Field::Content),
+        ("tool_config", Field::Alias("toolConfig")),
+        ("safetySettings", Field::Content),
+        ("safety_settings", Field::Alias("safetySettings")),
+        ("cachedContent", Field::Content),
+        ("cached_content", Field::Alias("cachedContent")),
+        ("serviceTier", Field::Content),
+        ("service_tier", Field::Alias("serviceTier")),
+        // The one in the path is obeyed.
+        ("model", Field::Content),
+        ("store", Field::Content),
+        ("labels", Field::Irrelevant),
+    ],
+    terminal: Terminal::Reason(&[&["candidates", "finishReason"], &["promptFeedback", "blockReason"]]),
+    error_events: &["error"],
+    error_members: &[&["error"]],
+    refusals: &[
+        // A quota of the day is not back in a minute.
+        refusal_saying(429, "PerDay", Disposition::Elsewhere),
+        refusal(429, Disposition::Retry),
+        refusal(503, Disposition::Retry),
+        // A key that is not valid or has expired is no 401 here.
+        refusal_saying(400, "API_KEY_INVALID", Disposition::Elsewhere),
+        refusal(401, Disposition::Elsewhere),
+        refusal(403, Disposition::Elsewhere),
+    ],
+    content: Content::At(&["candidates", "content", "parts"]),
+    usage_at: &[&["usageMetadata"]],
+    usage: UsagePaths {
+        input: &["promptTokenCount"],
+        input_apart: &["toolUsePromptTokenCount"],
+        output: &["candidatesTokenCount"],
+        output_apart: &["thoughtsTokenCount"],
+        cached_input: &["cachedContentTokenCount"],
+        cache_write: &[],
+        reasoning: &["thoughtsTokenCount"],
+    },
+    usage_on_request: false,
+};
