@@ -27,6 +27,7 @@ DIALECTS = {
     "openai_responses": ("responses",),
     "openai_embeddings": ("embeddings",),
     "anthropic_messages": ("messages", "count_tokens"),
+    "gemini": ("generate_content", "stream_generate_content", "gemini_count_tokens"),
 }
 """Dialect → the operations in it, as in `core/src/surface.rs`."""
 

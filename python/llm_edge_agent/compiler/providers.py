@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llm_edge_agent.config.schema import Provider
     from llm_edge_agent.config.secret import Secret
     from llm_edge_agent.engine import Address
-    from llm_edge_agent.providers.spec import ProviderSpec
+    from llm_edge_agent.providers.spec import AuthSpec, ProviderSpec
 
 __all__ = ["compile_provider"]
 
@@ -56,13 +56,22 @@ def compile_provider(
             operation: url.path + path.replace("{api_version}", provider.api_version or "")
             for operation, path in operations.items()
         },
-        auth=AuthDoc(header=spec.auth.header, prefix=spec.auth.prefix) if spec.auth else None,
+        auth=_auth(spec.auth) if spec.auth else None,
+        operation_auth={
+            operation: _auth(auth)
+            for operation, auth in spec.operation_auth.items()
+            if operation in operations
+        },
         headers=[(field.lower(), value.reveal()) for field, value in provider.headers.items()],
         default_headers=list(spec.default_headers.items()),
         credentials=list(credentials),
         health=_health(provider, spec, url),
     )
     return doc, credentials
+
+
+def _auth(auth: AuthSpec) -> AuthDoc:
+    return AuthDoc(header=auth.header, prefix=auth.prefix)
 
 
 def _health(provider: Provider, spec: ProviderSpec, url: BaseUrl) -> HealthDoc | None:

@@ -107,6 +107,7 @@ class ProviderDoc(_Doc, frozen=True, kw_only=True):
     chat_fields: str
     operations: dict[str, str]
     auth: AuthDoc | None
+    operation_auth: dict[str, AuthDoc]
     headers: list[tuple[str, str]]
     default_headers: list[tuple[str, str]]
     credentials: list[str]

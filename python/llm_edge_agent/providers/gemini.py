@@ -1,13 +1,16 @@
-"""Google Gemini, by its OpenAI-compatible API.
+"""Google Gemini: its own API, and its OpenAI-compatible one for chat completions and embeddings.
 
-Source: ai.google.dev/gemini-api/docs/openai.
+Source: ai.google.dev/api (all methods) and ai.google.dev/gemini-api/docs/openai. Each of the two
+takes the key in a header of its own.
 """
 
 from __future__ import annotations
 
-from llm_edge_agent.providers.spec import BEARER, ProviderSpec
+from llm_edge_agent.providers.spec import BEARER, AuthSpec, ProviderSpec
 
 __all__ = ["GEMINI"]
+
+_GOOGLE_KEY = AuthSpec(header="x-goog-api-key")
 
 GEMINI = ProviderSpec(
     type="gemini",
@@ -18,7 +21,15 @@ GEMINI = ProviderSpec(
     operations={
         "chat_completions": "/openai/chat/completions",
         "embeddings": "/openai/embeddings",
+        "generate_content": "/models/{model}:generateContent",
+        "stream_generate_content": "/models/{model}:streamGenerateContent",
+        "gemini_count_tokens": "/models/{model}:countTokens",
     },
     auth=BEARER,
+    operation_auth={
+        "generate_content": _GOOGLE_KEY,
+        "stream_generate_content": _GOOGLE_KEY,
+        "gemini_count_tokens": _GOOGLE_KEY,
+    },
     health_path="/openai/models",
 )

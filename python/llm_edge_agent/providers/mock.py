@@ -22,6 +22,9 @@ MOCK = ProviderSpec(
         "embeddings": "/v1/embeddings",
         "messages": "/v1/messages",
         "count_tokens": "/v1/messages/count_tokens",
+        "generate_content": "/v1beta/models/{model}:generateContent",
+        "stream_generate_content": "/v1beta/models/{model}:streamGenerateContent",
+        "gemini_count_tokens": "/v1beta/models/{model}:countTokens",
     },
     models=(
         "echo",

@@ -20,6 +20,9 @@ OPERATIONS = (
     "embeddings",
     "messages",
     "count_tokens",
+    "generate_content",
+    "stream_generate_content",
+    "gemini_count_tokens",
 )
 """Operations that go upstream, named as in the engine and in its order."""
 
@@ -56,6 +59,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
         operations: Operation → path below the base URL; `{model}` stands for the model name,
             `{api_version}` for the configured version.
         auth: How the credential is presented; None when there is none.
+        operation_auth: How it is presented for operations that want it in another way.
         base_url: Where it is, when that is the same for everybody.
         base_url_env: Variable that usually holds the base URL.
         base_url_endings: Path endings that people add to the base URL and that would then stand
@@ -82,6 +86,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     base_url_endings: tuple[str, ...] = ()
     key_env: str | None = None
     key_required: bool = True
+    operation_auth: dict[str, AuthSpec] = {}
     versioned_operations: dict[str, str] = {}
     default_headers: dict[str, str] = {}
     health_path: str = "/models"

@@ -14,6 +14,7 @@ pub mod directory;
 pub mod principal;
 
 pub mod http1;
+pub mod percent;
 
 pub mod dialect;
 mod message;

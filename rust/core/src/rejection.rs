@@ -208,6 +208,10 @@ impl Rejection {
                 "error": {"type": row.anthropic_type, "message": self.message},
                 "request_id": request_id,
             }),
+            Surface::Gemini => serde_json::json!({"error": {
+                "code": row.status, "message": self.message, "status": google_status(row.status),
+                "details": self.google_details(row.code),
+            }}),
         };
         value.to_string().into_bytes()
     }
@@ -217,12 +221,49 @@ impl Rejection {
     pub fn stream_event(&self, surface: Surface, request_id: &str) -> Vec<u8> {
         let body = self.body(surface, request_id);
         let mut event = match surface {
-            Surface::OpenAi => b"data: ".to_vec(),
+            Surface::OpenAi | Surface::Gemini => b"data: ".to_vec(),
             Surface::Anthropic => b"event: error\ndata: ".to_vec(),
         };
         event.extend_from_slice(&body);
         event.extend_from_slice(b"\n\n");
         event
+    }
+
+    /// What Google's clients look for beside the status: the word for programs, the field, when to come back.
+    /// Source: googleapis `google/rpc/error_details.proto`.
+    fn google_details(&self, code: &str) -> Vec<serde_json::Value> {
+        let mut details = vec![serde_json::json!({
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": code, "domain": "llm-edge-agent",
+        })];
+        if let Some(param) = &self.param {
+            details.push(serde_json::json!({
+                "@type": "type.googleapis.com/google.rpc.BadRequest",
+                "fieldViolations": [{"field": param}],
+            }));
+        }
+        if let Some(seconds) = self.retry_after_s {
+            details.push(serde_json::json!({
+                "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": format!("{seconds}s"),
+            }));
+        }
+        details
+    }
+}
+
+/// The word of Google's APIs for an HTTP status. Source: googleapis `google/rpc/code.proto`.
+pub(crate) const fn google_status(status: u16) -> &'static str {
+    match status {
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        409 => "ABORTED",
+        408 | 504 => "DEADLINE_EXCEEDED",
+        429 => "RESOURCE_EXHAUSTED",
+        499 => "CANCELLED",
+        501 => "UNIMPLEMENTED",
+        502 | 503 | 529 => "UNAVAILABLE",
+        400..=498 => "INVALID_ARGUMENT",
+        _ => "INTERNAL",
     }
 }
 
@@ -241,7 +282,7 @@ mod tests {
     #[test]
     fn a_message_with_quotes_stays_json() {
         let rejection = Rejection::new(Code::InvalidJson, "unexpected `\"` at byte 3").param("model");
-        for surface in [Surface::OpenAi, Surface::Anthropic] {
+        for surface in [Surface::OpenAi, Surface::Anthropic, Surface::Gemini] {
             let body: serde_json::Value = serde_json::from_slice(&rejection.body(surface, "r1")).unwrap();
             assert!(body["error"]["message"].as_str().unwrap().contains('"'));
         }

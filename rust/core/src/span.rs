@@ -16,6 +16,14 @@ impl Span {
         Self { start: u32::try_from(start).unwrap_or(u32::MAX), end: u32::try_from(end).unwrap_or(u32::MAX) }
     }
 
+    /// Where `part`, a slice of `buf`, lies in it; empty where it is of something else.
+    pub fn within(part: &[u8], buf: &[u8]) -> Self {
+        match part.as_ptr().addr().checked_sub(buf.as_ptr().addr()) {
+            Some(start) if start + part.len() <= buf.len() => Self::new(start, start + part.len()),
+            _ => Self::default(),
+        }
+    }
+
     /// The bytes this span names in `buf`; empty when it does not lie inside.
     #[inline]
     pub fn of(self, buf: &[u8]) -> &[u8] {

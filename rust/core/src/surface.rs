@@ -1,8 +1,9 @@
 //! Which API a request speaks: method and path → [`Surface`] and [`Operation`].
 //!
 //! Paths are compared byte for byte after the query is cut off: no decoding, no collapsing of `//`, no dot
-//! segments. What is authorised is therefore what is served. The one exception is the id in
-//! `/v1/models/{id}`, which is the rest of the path, percent-decoded once (SDKs send `mock%2Fecho`).
+//! segments. What is authorised is therefore what is served. The one exception is the model in
+//! `/v1/models/{id}` and `/v1beta/models/{id}:{method}`, which is percent-decoded once (SDKs send
+//! `mock%2Fecho`).
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,8 @@ pub enum Surface {
     OpenAi,
     /// Anthropic's: `{"type":"error","error":{type,message},"request_id"}`.
     Anthropic,
+    /// Google's: `{"error":{code,message,status,details}}`.
+    Gemini,
 }
 
 /// What the client wants done.
@@ -35,11 +38,17 @@ pub enum Operation {
     ListModels,
     /// `GET /v1/models/{id}`
     ShowModel,
+    /// `POST /v1beta/models/{id}:generateContent`
+    GenerateContent,
+    /// `POST /v1beta/models/{id}:streamGenerateContent`
+    StreamGenerateContent,
+    /// `POST /v1beta/models/{id}:countTokens`
+    GeminiCountTokens,
 }
 
 impl Operation {
     /// Every operation, in declaration order (the order of per-operation tables).
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
@@ -48,6 +57,9 @@ impl Operation {
         Self::CountTokens,
         Self::ListModels,
         Self::ShowModel,
+        Self::GenerateContent,
+        Self::StreamGenerateContent,
+        Self::GeminiCountTokens,
     ];
 
     /// The name used in configuration, logs and metrics.
@@ -61,6 +73,9 @@ impl Operation {
             Self::CountTokens => "count_tokens",
             Self::ListModels => "list_models",
             Self::ShowModel => "show_model",
+            Self::GenerateContent => "generate_content",
+            Self::StreamGenerateContent => "stream_generate_content",
+            Self::GeminiCountTokens => "gemini_count_tokens",
         }
     }
 
@@ -72,6 +87,9 @@ impl Operation {
             Self::Responses => Some(Dialect::OpenaiResponses),
             Self::Embeddings => Some(Dialect::OpenaiEmbeddings),
             Self::Messages | Self::CountTokens => Some(Dialect::AnthropicMessages),
+            Self::GenerateContent | Self::StreamGenerateContent | Self::GeminiCountTokens => {
+                Some(Dialect::Gemini)
+            }
             Self::ListModels | Self::ShowModel => None,
         }
     }
@@ -79,9 +97,49 @@ impl Operation {
     /// The wire format of a generation, which may be said in another one; `None` for everything else.
     pub const fn generation(self) -> Option<Dialect> {
         match self {
-            Self::ChatCompletions | Self::Completions | Self::Responses | Self::Messages => self.dialect(),
-            Self::Embeddings | Self::CountTokens | Self::ListModels | Self::ShowModel => None,
+            Self::ChatCompletions
+            | Self::Completions
+            | Self::Responses
+            | Self::Messages
+            | Self::GenerateContent
+            | Self::StreamGenerateContent => self.dialect(),
+            Self::Embeddings
+            | Self::CountTokens
+            | Self::ListModels
+            | Self::ShowModel
+            | Self::GeminiCountTokens => None,
         }
+    }
+
+    /// Whether the operation itself says that the reply is a stream, or is none; `None` where a member of the
+    /// body does.
+    pub const fn streams(self) -> Option<bool> {
+        match self {
+            Self::StreamGenerateContent => Some(true),
+            Self::GenerateContent => Some(false),
+            Self::ChatCompletions
+            | Self::Completions
+            | Self::Responses
+            | Self::Embeddings
+            | Self::Messages
+            | Self::CountTokens
+            | Self::ListModels
+            | Self::ShowModel
+            | Self::GeminiCountTokens => None,
+        }
+    }
+
+    /// What the query must say for a stream to come as events.
+    pub const fn events_query(self) -> &'static str {
+        match self {
+            Self::StreamGenerateContent => "alt=sse",
+            _ => "",
+        }
+    }
+
+    /// Whether the model is named in the path, not in the body.
+    pub const fn names_model_in_path(self) -> bool {
+        matches!(self, Self::GenerateContent | Self::StreamGenerateContent | Self::GeminiCountTokens)
     }
 
     /// The method this operation is called with.
@@ -93,7 +151,10 @@ impl Operation {
             | Self::Responses
             | Self::Embeddings
             | Self::Messages
-            | Self::CountTokens => "POST",
+            | Self::CountTokens
+            | Self::GenerateContent
+            | Self::StreamGenerateContent
+            | Self::GeminiCountTokens => "POST",
         }
     }
 }
@@ -149,7 +210,7 @@ pub enum Endpoint<'a> {
         surface: Surface,
         /// The operation.
         operation: Operation,
-        /// The undecoded id, for [`Operation::ShowModel`].
+        /// The undecoded name of the model, where the path holds one.
         model_id: Option<&'a [u8]>,
     },
     /// `GET /livez` and its alias `/healthz`.
@@ -170,9 +231,9 @@ pub enum Endpoint<'a> {
     },
 }
 
-/// Finds the endpoint for a method and a path (no query). `anthropic_version` says whether the request
-/// carries an `anthropic-version` header: `GET /v1/models` then answers in Anthropic's shape.
-pub fn endpoint<'a>(method: &[u8], path: &'a [u8], anthropic_version: bool) -> Endpoint<'a> {
+/// Finds the endpoint for a method and a path (no query). `by_header` tells the API family by the
+/// request's fields: `GET /v1/models`, which all of them have, is answered in its shape.
+pub fn endpoint<'a>(method: &[u8], path: &'a [u8], by_header: impl Fn() -> Surface + Copy) -> Endpoint<'a> {
     match path {
         b"/livez" | b"/healthz" | b"/readyz" if !matches!(method, b"GET" | b"HEAD") => {
             return Endpoint::MethodNotAllowed { surface: Surface::OpenAi, allow: "GET" };
@@ -192,7 +253,6 @@ pub fn endpoint<'a>(method: &[u8], path: &'a [u8], anthropic_version: bool) -> E
         Some(tail) => (true, tail),
         None => (false, rest),
     };
-    let by_header = if anthropic_version { Surface::Anthropic } else { Surface::OpenAi };
     let found = match tail {
         b"/chat/completions" => Some((Surface::OpenAi, Operation::ChatCompletions, None)),
         b"/completions" => Some((Surface::OpenAi, Operation::Completions, None)),
@@ -200,34 +260,77 @@ pub fn endpoint<'a>(method: &[u8], path: &'a [u8], anthropic_version: bool) -> E
         b"/embeddings" => Some((Surface::OpenAi, Operation::Embeddings, None)),
         b"/messages" => Some((Surface::Anthropic, Operation::Messages, None)),
         b"/messages/count_tokens" => Some((Surface::Anthropic, Operation::CountTokens, None)),
-        b"/models" => Some((prefix.unwrap_or(by_header), Operation::ListModels, None)),
+        b"/models" => Some((prefix.unwrap_or_else(by_header), Operation::ListModels, None)),
+        _ if prefix.is_none()
+            && let Some(endpoint) = gemini(method, path) =>
+        {
+            return endpoint;
+        }
         _ => match tail.strip_prefix(b"/models/") {
-            Some(id) if !id.is_empty() => Some((prefix.unwrap_or(by_header), Operation::ShowModel, Some(id))),
+            Some(id) if !id.is_empty() => {
+                Some((prefix.unwrap_or_else(by_header), Operation::ShowModel, Some(id)))
+            }
             _ => None,
         },
     };
     let Some((surface, operation, model_id)) = found else {
-        let messages = tail.starts_with(b"/messages");
-        return Endpoint::NotFound {
-            surface: prefix.unwrap_or(if messages { Surface::Anthropic } else { by_header }),
-        };
+        let told = || if tail.starts_with(b"/messages") { Surface::Anthropic } else { by_header() };
+        return Endpoint::NotFound { surface: prefix.unwrap_or_else(told) };
     };
     // A prefix names its API, and only OpenAI's is also served without `/v1`.
-    if prefix.is_some_and(|p| p != surface) || (!versioned && surface == Surface::Anthropic) {
+    if prefix.is_some_and(|p| p != surface) || (!versioned && surface != Surface::OpenAi) {
         return Endpoint::NotFound { surface: prefix.unwrap_or(surface) };
     }
-    if method != operation.method().as_bytes() {
-        return Endpoint::MethodNotAllowed { surface, allow: operation.method() };
+    called(method, surface, operation, model_id)
+}
+
+fn called<'a>(
+    method: &[u8],
+    surface: Surface,
+    operation: Operation,
+    model_id: Option<&'a [u8]>,
+) -> Endpoint<'a> {
+    if method == operation.method().as_bytes() {
+        Endpoint::Api { surface, operation, model_id }
+    } else {
+        Endpoint::MethodNotAllowed { surface, allow: operation.method() }
     }
-    Endpoint::Api { surface, operation, model_id }
+}
+
+/// The endpoint of Google's API. `/v1beta` and the prefix `/genai` are its own, `/v1` is `OpenAI`'s too and
+/// Google's where a method is called. Source: Gemini API reference, "All methods".
+fn gemini<'a>(method: &[u8], path: &'a [u8]) -> Option<Endpoint<'a>> {
+    const METHODS: [(&[u8], Operation); 3] = [
+        (b":generateContent", Operation::GenerateContent),
+        (b":streamGenerateContent", Operation::StreamGenerateContent),
+        (b":countTokens", Operation::GeminiCountTokens),
+    ];
+    let surface = Surface::Gemini;
+    let rest = path.strip_prefix(b"/genai").unwrap_or(path);
+    let beta = rest.strip_prefix(b"/v1beta");
+    let own = beta.is_some() || rest.len() < path.len();
+    let tail = beta.or_else(|| rest.strip_prefix(b"/v1")).unwrap_or_default();
+    let id = tail.strip_prefix(b"/models/").filter(|id| !id.is_empty());
+    let operation =
+        id.and_then(|id| METHODS.iter().find_map(|(name, op)| Some((id.strip_suffix(*name)?, *op))));
+    Some(match (operation, id) {
+        (Some(([], _)), _) => Endpoint::NotFound { surface },
+        (Some((id, operation)), _) => called(method, surface, operation, Some(id)),
+        _ if !own => return None,
+        (None, Some(id)) if method == b"GET" || memchr::memchr(b':', id).is_none() => {
+            called(method, surface, Operation::ShowModel, Some(id))
+        }
+        (None, None) if tail == b"/models" => called(method, surface, Operation::ListModels, None),
+        (None, _) => Endpoint::NotFound { surface },
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn api(method: &str, path: &str, anthropic: bool) -> Option<(Surface, Operation)> {
-        match endpoint(method.as_bytes(), path.as_bytes(), anthropic) {
+    fn api(method: &str, path: &str, by_header: Surface) -> Option<(Surface, Operation)> {
+        match endpoint(method.as_bytes(), path.as_bytes(), || by_header) {
             Endpoint::Api { surface, operation, .. } => Some((surface, operation)),
             _ => None,
         }
@@ -236,15 +339,69 @@ mod tests {
     #[test]
     fn every_documented_spelling_reaches_its_operation() {
         for path in ["/v1/chat/completions", "/openai/v1/chat/completions", "/chat/completions"] {
-            assert_eq!(api("POST", path, false), Some((Surface::OpenAi, Operation::ChatCompletions)));
+            assert_eq!(
+                api("POST", path, Surface::OpenAi),
+                Some((Surface::OpenAi, Operation::ChatCompletions))
+            );
         }
         for path in ["/v1/messages", "/anthropic/v1/messages"] {
-            assert_eq!(api("POST", path, false), Some((Surface::Anthropic, Operation::Messages)));
+            assert_eq!(api("POST", path, Surface::OpenAi), Some((Surface::Anthropic, Operation::Messages)));
         }
-        assert_eq!(api("GET", "/v1/models", true), Some((Surface::Anthropic, Operation::ListModels)));
-        assert_eq!(api("GET", "/openai/v1/models", true), Some((Surface::OpenAi, Operation::ListModels)));
         assert_eq!(
-            api("GET", "/v1/models/mock%2Fecho", false),
+            api("GET", "/v1/models", Surface::Anthropic),
+            Some((Surface::Anthropic, Operation::ListModels))
+        );
+        assert_eq!(
+            api("GET", "/openai/v1/models", Surface::Anthropic),
+            Some((Surface::OpenAi, Operation::ListModels))
+        );
+        assert_eq!(api("GET", "/v1/models", Surface::Gemini), Some((Surface::Gemini, Operation::ListModels)));
+        assert_eq!(
+            api("GET", "/v1/models/mock%2Fecho", Surface::OpenAi),
+            Some((Surface::OpenAi, Operation::ShowModel))
+        );
+    }
+
+    #[test]
+    fn googles_methods_are_called_on_a_model_in_the_path() {
+        let by_header = || Surface::OpenAi;
+        let found = |method: &str, path: &'static str| match endpoint(
+            method.as_bytes(),
+            path.as_bytes(),
+            by_header,
+        ) {
+            Endpoint::Api { surface: Surface::Gemini, operation, model_id } => {
+                Some((operation, model_id.map_or("", |id| std::str::from_utf8(id).unwrap())))
+            }
+            _ => None,
+        };
+        for (method, path, operation, id) in [
+            ("POST", "/v1beta/models/g-2:generateContent", Operation::GenerateContent, "g-2"),
+            ("POST", "/v1/models/g-2:generateContent", Operation::GenerateContent, "g-2"),
+            ("POST", "/genai/v1beta/models/a/b:generateContent", Operation::GenerateContent, "a/b"),
+            ("POST", "/genai/v1/models/a:8b:streamGenerateContent", Operation::StreamGenerateContent, "a:8b"),
+            ("POST", "/v1beta/models/a%2Fb:countTokens", Operation::GeminiCountTokens, "a%2Fb"),
+            ("GET", "/v1beta/models", Operation::ListModels, ""),
+            ("GET", "/genai/v1/models", Operation::ListModels, ""),
+            ("GET", "/v1beta/models/a:8b", Operation::ShowModel, "a:8b"),
+        ] {
+            assert_eq!(found(method, path), Some((operation, id)), "{path}");
+        }
+        for path in [
+            "/v1beta/models/:generateContent",
+            "/v1beta/models/g:predict",
+            "/v1beta/chat/completions",
+            "/genai/v1beta/models/",
+            "/genai/models/g:generateContent",
+            "/genai",
+        ] {
+            let found = endpoint(b"POST", path.as_bytes(), || Surface::OpenAi);
+            assert_eq!(found, Endpoint::NotFound { surface: Surface::Gemini }, "{path}");
+        }
+        let get = endpoint(b"GET", b"/v1beta/models/g:generateContent", || Surface::OpenAi);
+        assert_eq!(get, Endpoint::MethodNotAllowed { surface: Surface::Gemini, allow: "POST" });
+        assert_eq!(
+            api("GET", "/v1/models/g:8b", Surface::OpenAi),
             Some((Surface::OpenAi, Operation::ShowModel))
         );
     }
@@ -264,7 +421,7 @@ mod tests {
             "/anthropic/v1/chat/completions",
         ] {
             assert!(
-                matches!(endpoint(b"POST", path.as_bytes(), false), Endpoint::NotFound { .. }),
+                matches!(endpoint(b"POST", path.as_bytes(), || Surface::OpenAi), Endpoint::NotFound { .. }),
                 "{path} must not be found"
             );
         }
@@ -273,7 +430,7 @@ mod tests {
     #[test]
     fn a_known_path_with_another_method_names_the_right_one() {
         assert_eq!(
-            endpoint(b"GET", b"/v1/messages", false),
+            endpoint(b"GET", b"/v1/messages", || Surface::OpenAi),
             Endpoint::MethodNotAllowed { surface: Surface::Anthropic, allow: "POST" }
         );
     }

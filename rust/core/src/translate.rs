@@ -12,7 +12,7 @@
 //! let pair = between(Dialect::OpenaiChat, Dialect::AnthropicMessages).expect("both have codecs");
 //! let body = br#"{"model":"claude","messages":[{"role":"user","content":"Hi"}],"seed":7}"#;
 //! let options =
-//!     Options { created_s: 0, max_tokens_default: 4096, chat_fields: ChatFields::Openai, cache_breakpoints: false };
+//!     Options { created_s: 0, max_tokens_default: 4096, chat_fields: ChatFields::Openai, cache_breakpoints: false, stream: None };
 //! let mut upstream = Vec::new();
 //! let translated = pair.request(body, "claude-x", &options, &mut upstream).expect("it can be carried over");
 //! assert_eq!(translated.losses.to_string(), "seed");
@@ -40,6 +40,8 @@ pub struct Options {
     /// Whether to mark tools, system prompt and settled turns for the provider's prompt cache, where the
     /// client marks nothing.
     pub cache_breakpoints: bool,
+    /// Whether the reply shall be a stream, where something else than the body says so.
+    pub stream: Option<bool>,
 }
 
 /// What the translation of a reply needs of its request.
@@ -112,7 +114,8 @@ impl Pair {
             message: format!("the body is not UTF-8 at byte {}", error.valid_up_to()),
         })?;
         let mut losses = Losses::default();
-        let request = (self.surface.read_request)(body, &mut losses)?;
+        let mut request = (self.surface.read_request)(body, &mut losses)?;
+        request.stream = options.stream.unwrap_or(request.stream);
         let target = Target {
             model,
             max_tokens_default: options.max_tokens_default,

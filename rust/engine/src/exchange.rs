@@ -171,7 +171,7 @@ async fn journey(x: &mut Exchange) -> Result<(Admission, Source), Rejection> {
         Checked::Api(head) => head,
         Checked::Probe(reply) => return Ok((Admission::exempt(), Source::Own(reply))),
     };
-    let caller = authenticate::run(x)?;
+    let caller = authenticate::run(x, &head)?;
     if let Some(reason) = admit::pressed(x) {
         return Err(Box::pin(admit::shed(x, reason)).await);
     }
@@ -185,7 +185,7 @@ async fn journey(x: &mut Exchange) -> Result<(Admission, Source), Rejection> {
     let source = match cache::look_up(x, &head, &caller, &route, &screened) {
         Lookup::Hit(stored) => Source::Stored(stored),
         Lookup::Miss(flight) => {
-            let plan = route::plan(x, &head, &route)?;
+            let plan = route::plan(x, &head, &route, &screened)?;
             let begun = send::first_byte(x, &head, &admission, &plan, &screened).await?;
             if begun.translation.is_none() {
                 Source::Upstream(begun, flight)

@@ -10,8 +10,9 @@ use llm_edge_core::breaker;
 use llm_edge_core::hedge::Slow;
 use llm_edge_core::http1::{HeadLimits, write};
 use llm_edge_core::retry::Budget;
-use llm_edge_core::snapshot::{Limits, Provider, Snapshot, Target};
+use llm_edge_core::snapshot::{Auth, Limits, Provider, Snapshot, Target};
 use llm_edge_core::strategy::Picker;
+use llm_edge_core::surface::Operation;
 
 use crate::backends::upstream::Origin;
 use crate::shared::{Credential, Health, SharedBreaker};
@@ -74,7 +75,9 @@ pub(crate) struct LoadedProvider {
     /// `host: …` and the fields that are always sent, each ended by CRLF.
     pub(crate) fixed_fields: Vec<u8>,
     /// `authorization: Bearer `, to be followed by a credential.
-    pub(crate) auth_field: Vec<u8>,
+    auth_field: Vec<u8>,
+    /// The same, for operations that want it in another way.
+    operation_auth: Vec<(Operation, Vec<u8>)>,
     /// Lower-case names of the fields that replace the client's.
     pub(crate) replaced: Vec<Vec<u8>>,
     pub(crate) credentials: Vec<Arc<Credential>>,
@@ -168,21 +171,22 @@ impl LoadedProvider {
         for (name, value) in &provider.headers {
             write::field(&mut fixed_fields, name.as_bytes(), value.as_bytes());
         }
-        let auth_field = provider
-            .auth
-            .as_ref()
-            .map(|auth| format!("{}: {}", auth.header, auth.prefix).into_bytes())
-            .unwrap_or_default();
+        let auth_field = |auth: &Auth| format!("{}: {}", auth.header, auth.prefix).into_bytes();
         Ok(Self {
             name: provider.name.as_str().into(),
             origin: worker.origin(&provider.origin, limits)?,
             fixed_fields,
-            auth_field,
+            auth_field: provider.auth.as_ref().map(auth_field).unwrap_or_default(),
+            operation_auth: provider
+                .operation_auth
+                .iter()
+                .map(|(op, auth)| (*op, auth_field(auth)))
+                .collect(),
             replaced: provider
                 .headers
                 .iter()
                 .map(|(name, _)| name)
-                .chain(provider.auth.iter().map(|auth| &auth.header))
+                .chain(provider.auth.iter().chain(provider.operation_auth.values()).map(|auth| &auth.header))
                 .map(|name| name.as_bytes().to_vec())
                 // W3C baggage may hold what the caller's own services tell each other.
                 .chain([b"baggage".to_vec()])
@@ -195,6 +199,13 @@ impl LoadedProvider {
             next_credential: std::cell::Cell::new(0),
             health: provider.health.as_ref().map(|_| worker.shared.healths.of(&provider.name)),
         })
+    }
+
+    /// What stands before the credential of a request for `operation`, or of a probe.
+    #[inline]
+    pub(crate) fn auth_field(&self, operation: Option<Operation>) -> &[u8] {
+        let own = self.operation_auth.iter().find(|(known, _)| Some(*known) == operation);
+        own.map_or(&self.auth_field, |(_, field)| field)
     }
 
     /// The next credential in turn with its index, if the provider has any. One that rests is passed over as

@@ -4,8 +4,8 @@
 use libfuzzer_sys::fuzz_target;
 use llm_edge_core::surface::{Endpoint, Operation, Surface, endpoint};
 
-/// Every spelling, with the method; ids of models follow the last two kinds.
-fn spellings(surface: Surface, operation: Operation) -> (&'static str, Vec<String>) {
+/// Every spelling of a path up to the model's name, where it holds one, and what follows that.
+fn spellings(surface: Surface, operation: Operation) -> (Vec<String>, &'static str) {
     let name = match operation {
         Operation::ChatCompletions => "/chat/completions",
         Operation::Completions => "/completions",
@@ -14,30 +14,38 @@ fn spellings(surface: Surface, operation: Operation) -> (&'static str, Vec<Strin
         Operation::Messages => "/messages",
         Operation::CountTokens => "/messages/count_tokens",
         Operation::ListModels => "/models",
-        Operation::ShowModel => "/models/",
+        Operation::ShowModel
+        | Operation::GenerateContent
+        | Operation::StreamGenerateContent
+        | Operation::GeminiCountTokens => "/models/",
     };
     let prefixes: &[&str] = match surface {
         Surface::OpenAi => &["", "/v1", "/openai", "/openai/v1"],
         Surface::Anthropic => &["/v1", "/anthropic/v1"],
+        Surface::Gemini => &["/v1", "/v1beta", "/genai/v1beta", "/genai/v1"],
     };
-    let method = match operation {
-        Operation::ListModels | Operation::ShowModel => "GET",
-        _ => "POST",
+    let behind = match operation {
+        Operation::GenerateContent => ":generateContent",
+        Operation::StreamGenerateContent => ":streamGenerateContent",
+        Operation::GeminiCountTokens => ":countTokens",
+        _ => "",
     };
-    (method, prefixes.iter().map(|prefix| format!("{prefix}{name}")).collect())
+    (prefixes.iter().map(|prefix| format!("{prefix}{name}")).collect(), behind)
 }
 
 fuzz_target!(|bytes: &[u8]| {
     let mut parts = bytes.splitn(2, |byte| *byte == b' ');
     let (method, path) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    for anthropic_version in [false, true] {
-        let found = endpoint(method, path, anthropic_version);
+    for by_header in [Surface::OpenAi, Surface::Anthropic, Surface::Gemini] {
+        let found = endpoint(method, path, || by_header);
         if let Endpoint::Api { surface, operation, model_id } = found {
-            let (expected, paths) = spellings(surface, operation);
-            assert_eq!(method, expected.as_bytes());
-            let fixed = path.strip_suffix(model_id.unwrap_or_default()).unwrap();
+            let (paths, behind) = spellings(surface, operation);
+            assert_eq!(method, operation.method().as_bytes());
+            let named = path.strip_suffix(behind.as_bytes()).unwrap();
+            let fixed = named.strip_suffix(model_id.unwrap_or_default()).unwrap();
             assert!(paths.iter().any(|known| known.as_bytes() == fixed), "{}", path.escape_ascii());
-            assert_eq!(model_id.is_some(), operation == Operation::ShowModel);
+            let in_path = operation.names_model_in_path() || operation == Operation::ShowModel;
+            assert_eq!(model_id.is_some(), in_path);
             assert!(model_id.is_none_or(|id| !id.is_empty()));
         }
         if matches!(found, Endpoint::Livez | Endpoint::Readyz) {

@@ -11,6 +11,7 @@ from tests.support.hop import KEY, UPSTREAM_KEY, Hop, post
 from tests.support.upstream import Read, Send, Upstream, reply
 
 HELLO = [{"role": "user", "content": "hello"}]
+CONTENTS = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}
 SURFACES = {
     "chat_completions": ("/v1/chat/completions", {"messages": HELLO}),
     "completions": ("/v1/completions", {"prompt": "hello"}),
@@ -18,6 +19,9 @@ SURFACES = {
     "embeddings": ("/v1/embeddings", {"input": "hello"}),
     "messages": ("/v1/messages", {"messages": HELLO, "max_tokens": 16}),
     "count_tokens": ("/v1/messages/count_tokens", {"messages": HELLO}),
+    "generate_content": ("/v1beta/models/{model}:generateContent", CONTENTS),
+    "stream_generate_content": ("/v1beta/models/{model}:streamGenerateContent", CONTENTS),
+    "gemini_count_tokens": ("/v1beta/models/{model}:countTokens", CONTENTS),
 }
 # What follows the host in the provider's own base URL, and then the operation's whole path.
 WHERE = {
@@ -48,6 +52,9 @@ WHERE = {
         {
             "chat_completions": "/v1beta/openai/chat/completions",
             "embeddings": "/v1beta/openai/embeddings",
+            "generate_content": "/v1beta/models/m:generateContent",
+            "stream_generate_content": "/v1beta/models/m:streamGenerateContent",
+            "gemini_count_tokens": "/v1beta/models/m:countTokens",
         },
     ),
     "mistral": (
@@ -130,6 +137,8 @@ WHERE = {
 }
 HEADERS = {"anthropic": ("x-api-key", ""), "azure_openai": ("api-key", "")}
 BEARER = ("authorization", "Bearer ")
+IN_PATH = {"generate_content", "stream_generate_content", "gemini_count_tokens"}
+"""Operations of Google's API: the model is in the path, the key in a header of their own."""
 TRANSLATED = {"chat_completions": "messages", "messages": "chat_completions"}
 """What a provider is asked for instead where it does not have the operation."""
 
@@ -172,7 +181,8 @@ def test_it_is_asked_where_it_listens(hop: Hop, name: str) -> None:
     assert official is None or official.split("/", 3)[3:] == [prefix[1:]] * bool(prefix)
     for operation, (path, fields) in SURFACES.items():
         before = len(hop.upstream.requests)
-        answer = hop.ask(post(path, msgspec.json.encode({"model": f"{name}/m", **fields})))
+        tree = fields if operation in IN_PATH else {"model": f"{name}/m", **fields}
+        answer = hop.ask(post(path.format(model=f"{name}/m"), msgspec.json.encode(tree)))
         seen = hop.upstream.requests[before:]
         asked = operation if operation in paths else TRANSLATED.get(operation)
         if asked not in paths:
@@ -183,6 +193,8 @@ def test_it_is_asked_where_it_listens(hop: Hop, name: str) -> None:
         [got] = seen
         assert got.request_line == f"POST {paths[asked]} HTTP/1.1"
         header, before_key = HEADERS.get(name, BEARER)
+        if operation in IN_PATH:
+            header, before_key = "x-goog-api-key", ""
         assert got.headers[header] == before_key + UPSTREAM_KEY
         assert KEY not in str(got.headers)
-        assert msgspec.json.decode(got.body)["model"] == "m"
+        assert operation in IN_PATH or msgspec.json.decode(got.body)["model"] == "m"

@@ -7,6 +7,8 @@ from typing import Any
 
 import anthropic
 import openai
+from google import genai
+from google.genai import types
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.gateway import Running
@@ -35,6 +37,10 @@ class Clients:
 
     def async_ant(self, **more: object) -> anthropic.AsyncAnthropic:
         return anthropic.AsyncAnthropic(**self._anthropic(more))
+
+    def google(self, **more: object) -> genai.Client:
+        options = types.HttpOptions(base_url=self.running.anthropic, timeout=20_000)
+        return genai.Client(**({"api_key": self.key, "http_options": options} | more))
 
     def _openai(self, more: dict[str, object]) -> dict[str, Any]:
         return PLAIN | {"base_url": self.running.api, "api_key": self.key} | more

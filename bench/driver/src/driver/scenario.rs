@@ -121,11 +121,11 @@ pub(crate) fn snapshot(port: u16) -> Value {
         "providers": [
             provider("up", json!({
                 "operations": {"chat_completions": "/v1/chat/completions"},
-                "auth": {"header": "authorization", "prefix": "Bearer "},
+                "operation_auth": {}, "auth": {"header": "authorization", "prefix": "Bearer "},
             })),
             provider("claude", json!({
                 "operations": {"messages": "/v1/messages"},
-                "auth": {"header": "x-api-key", "prefix": ""},
+                "operation_auth": {}, "auth": {"header": "x-api-key", "prefix": ""},
                 "default_headers": [["anthropic-version", "2023-06-01"]],
             })),
         ],

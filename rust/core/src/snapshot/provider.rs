@@ -25,6 +25,8 @@ pub struct Provider {
     pub operations: [Option<PathTemplate>; Operation::ALL.len()],
     /// How the credential is presented, if there is one.
     pub auth: Option<Auth>,
+    /// How it is presented for operations that want it in another way.
+    pub operation_auth: BTreeMap<Operation, Auth>,
     /// Fields sent always, instead of the client's of the same name (lower case).
     pub headers: Vec<(String, String)>,
     /// Fields sent when the client sent none of that name (lower case).
@@ -55,18 +57,20 @@ impl Provider {
         self.operations.get(operation as usize).and_then(Option::as_ref)
     }
 
-    /// How it serves an operation: as it is, or else translated into one that it has.
+    /// How it serves an operation, whose reply is to be a stream or not: as it is, or else translated into one
+    /// that it has.
     #[inline]
-    pub fn serve(&self, asked: Operation) -> Option<Served<'_>> {
+    pub fn serve(&self, asked: Operation, stream: bool) -> Option<Served<'_>> {
         match self.path(asked) {
             Some(path) => Some(Served { operation: asked, path, translation: None }),
-            None => self.serve_translated(asked),
+            None => self.serve_translated(asked, stream),
         }
     }
 
-    fn serve_translated(&self, asked: Operation) -> Option<Served<'_>> {
+    fn serve_translated(&self, asked: Operation, stream: bool) -> Option<Served<'_>> {
         let surface = asked.generation()?;
-        Operation::ALL.into_iter().find_map(|operation| {
+        let fits = |operation: &Operation| operation.streams().is_none_or(|streams| streams == stream);
+        BY_FIDELITY.into_iter().filter(fits).find_map(|operation| {
             let pair = translate::between(surface, operation.generation()?)?;
             Some(Served { operation, path: self.path(operation)?, translation: Some(pair) })
         })
@@ -80,6 +84,16 @@ impl Provider {
             .collect()
     }
 }
+
+/// What a request is put into, best first: in the API of its own a maker's models say all they have to say;
+/// responses are last, because servers that only follow `OpenAI` may be listed with them and lack them.
+const BY_FIDELITY: [Operation; 5] = [
+    Operation::Messages,
+    Operation::GenerateContent,
+    Operation::StreamGenerateContent,
+    Operation::ChatCompletions,
+    Operation::Responses,
+];
 
 /// How a provider serves an operation.
 #[derive(Clone, Copy, Debug)]
@@ -160,6 +174,7 @@ pub(super) struct ProviderDoc {
     chat_fields: ChatFields,
     operations: BTreeMap<Operation, String>,
     auth: Option<Auth>,
+    operation_auth: BTreeMap<Operation, Auth>,
     headers: Vec<(String, String)>,
     default_headers: Vec<(String, String)>,
     credentials: Vec<String>,
@@ -190,6 +205,10 @@ impl ProviderDoc {
         }
         if let Some(auth) = &self.auth {
             check_field(&format!("{path}.auth.header"), &auth.header, &auth.prefix)?;
+        }
+        for (operation, auth) in &self.operation_auth {
+            let at = format!("{path}.operation_auth.{}.header", operation.name());
+            check_field(&at, &auth.header, &auth.prefix)?;
         }
         for (list, fields) in [("headers", &self.headers), ("default_headers", &self.default_headers)] {
             for (at, (name, value)) in fields.iter().enumerate() {
@@ -222,6 +241,7 @@ impl ProviderDoc {
             chat_fields: self.chat_fields,
             operations,
             auth: self.auth,
+            operation_auth: self.operation_auth,
             headers: self.headers,
             default_headers: self.default_headers,
             credentials: self.credentials,

@@ -25,6 +25,7 @@ pub(crate) const OPTIONS: Options = Options {
     max_tokens_default: 4096,
     chat_fields: ChatFields::Openai,
     cache_breakpoints: false,
+    stream: None,
 };
 
 /// A client that speaks `OpenAI` chat, a provider that speaks Anthropic messages.

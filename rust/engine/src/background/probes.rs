@@ -88,7 +88,7 @@ async fn ask(worker: &Rc<Worker>, loaded: &Loaded, probe: &HealthProbe, provider
     head.extend_from_slice(&provider.fixed_fields);
     if let Some(credential) = provider.credentials.first() {
         let before = head.len();
-        head.extend_from_slice(&provider.auth_field);
+        head.extend_from_slice(provider.auth_field(None));
         if credential.write(&mut head) {
             head.extend_from_slice(b"\r\n");
         } else {

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use llm_edge_core::http1::Known;
+use llm_edge_core::percent::decode_once;
 use llm_edge_core::principal::Principal;
 use llm_edge_core::principal::virtual_key::equal;
 use llm_edge_core::rejection::{Code, Rejection};
 
+use super::head::Head;
 use crate::exchange::Exchange;
 use crate::fail_points::fail_point;
 
@@ -29,7 +31,7 @@ const FIELDS: [Known; 4] = [Known::Authorization, Known::XApiKey, Known::ApiKey,
 ///
 /// # Errors
 /// 401 when keys are required and none that is known was sent.
-pub(crate) fn run(x: &mut Exchange) -> Result<Arc<Principal>, Rejection> {
+pub(crate) fn run(x: &mut Exchange, head: &Head) -> Result<Arc<Principal>, Rejection> {
     fail_point!("authenticate");
     if !x.loaded.snapshot.keys_required {
         let anonymous = Arc::clone(&x.worker.anonymous);
@@ -46,6 +48,14 @@ pub(crate) fn run(x: &mut Exchange) -> Result<Arc<Principal>, Rejection> {
         let Some(key) = key.filter(|key| !key.is_empty()) else { continue };
         seen = true;
         if let Some(principal) = find(x, key) {
+            x.facts.principal = Some(Arc::clone(&principal));
+            return Ok(principal);
+        }
+    }
+    // Google's clients may put it into the address.
+    if let Some(key) = head.query_key().and_then(|key| decode_once(key.of(&x.input))) {
+        seen = true;
+        if let Some(principal) = find(x, key.as_bytes()) {
             x.facts.principal = Some(Arc::clone(&principal));
             return Ok(principal);
         }

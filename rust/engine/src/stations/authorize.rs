@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use llm_edge_core::date;
 use llm_edge_core::http1::write;
+use llm_edge_core::percent::decode_once;
 use llm_edge_core::principal::Principal;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::snapshot::Model;
@@ -60,15 +61,13 @@ pub(crate) fn run(
     let Some(dialect) = head.operation.dialect() else {
         return list(x, head, caller).map(Authorized::Listing);
     };
-    let body = envelope.body.of(&x.input);
-    let Some(text) = &envelope.scan.model else {
+    let Some(model) = envelope.model(&x.input)? else {
         return Err(Rejection::new(
             Code::InvalidField,
             "field `model` is missing. hint: `GET /v1/models` lists the names",
         )
         .param("model"));
     };
-    let model = text.decode(body).map_err(|e| e.rejection(body))?;
     let route = x.loaded.snapshot.names.route(&model, dialect);
     let route =
         route.filter(|_| caller.may_use(&model)).and_then(|index| x.loaded.routes.get(index)).cloned();
@@ -94,6 +93,7 @@ fn list(x: &Exchange, head: &Head, caller: &Principal) -> Result<OwnReply, Rejec
                     "first_id": id(data.first()), "last_id": id(data.last()),
                 })
             }
+            Surface::Gemini => serde_json::json!({"models": data}),
         }));
     }
     let id = decode_once(head.model_id.of(&x.input)).ok_or_else(|| {
@@ -115,27 +115,11 @@ fn show(model: &Model, surface: Surface) -> serde_json::Value {
             "type": "model", "id": model.id, "display_name": model.id, "created_at": date::rfc3339(model.created),
             "lifecycle": "active",
         }),
+        Surface::Gemini => serde_json::json!({
+            "name": format!("models/{}", model.id), "displayName": model.id,
+            "supportedGenerationMethods": ["generateContent", "streamGenerateContent"],
+        }),
     }
-}
-
-/// Percent-decodes once; what is decoded is not decoded again.
-fn decode_once(raw: &[u8]) -> Option<String> {
-    let mut bytes = Vec::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((first, tail)) = rest.split_first() {
-        if *first == b'%' {
-            let digits = std::str::from_utf8(tail.get(..2)?).ok()?;
-            if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-                return None;
-            }
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = tail.get(2..)?;
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 fn not_found(x: &Exchange, caller: &Principal, model: &str) -> Rejection {
@@ -194,15 +178,6 @@ fn distance(a: &[char], b: &[char]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_id_is_decoded_once() {
-        assert_eq!(decode_once(b"mock%2Fecho").as_deref(), Some("mock/echo"));
-        assert_eq!(decode_once(b"mock%252Fecho").as_deref(), Some("mock%2Fecho"));
-        for bad in [&b"a%"[..], b"a%2", b"a%+1", b"a%zz", b"%ff"] {
-            assert_eq!(decode_once(bad), None);
-        }
-    }
 
     #[test]
     fn distance_counts_single_edits() {

@@ -3,9 +3,11 @@
 //! An incomplete body is never executed: what follows sees only bodies that arrived to their last byte. The
 //! body stays where it was read, behind the head; a chunked one is moved together there.
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use llm_edge_core::http1::Known;
+use llm_edge_core::percent::decode_once;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::scan::{self, Scan};
 use llm_edge_core::snapshot::Limits;
@@ -22,6 +24,24 @@ pub(crate) struct Envelope {
     /// Where it is in the exchange's input.
     pub(crate) body: Span,
     pub(crate) scan: Scan,
+    /// The model, where the path names it.
+    pub(crate) path_model: Option<Box<str>>,
+    /// Whether the reply shall be a stream.
+    pub(crate) stream: bool,
+}
+
+impl Envelope {
+    /// The model as the client calls it, out of the exchange's `input`.
+    ///
+    /// # Errors
+    /// 400 where the name is not UTF-8.
+    pub(crate) fn model<'a>(&'a self, input: &'a [u8]) -> Result<Option<Cow<'a, str>>, Rejection> {
+        if let Some(name) = &self.path_model {
+            return Ok(Some(Cow::Borrowed(name)));
+        }
+        let body = self.body.of(input);
+        self.scan.model.map(|text| text.decode(body)).transpose().map_err(|e| e.rejection(body))
+    }
 }
 
 /// How a body could not be had.
@@ -82,9 +102,10 @@ pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Reje
     let Some(dialect) = head.operation.dialect() else {
         // A GET's body means nothing, but the next request begins behind it.
         let body = x.read_body().await.map_err(|e| refuse(x, &e))?;
-        return Ok(Envelope { body, scan: Scan::default() });
+        return Ok(Envelope { body, scan: Scan::default(), path_model: None, stream: false });
     };
     check_type(x)?;
+    let path_model = if head.operation.names_model_in_path() { Some(path_model(x, head)?) } else { None };
     let there = x.input.len();
     let body = x.read_body().await.map_err(|e| refuse(x, &e))?;
     fail_point!("body.complete");
@@ -93,7 +114,16 @@ pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Reje
     x.facts.read = Some(if came_along { x.facts.started } else { Instant::now() });
     let bytes = body.of(&x.input);
     let scan = scan::scan(bytes, dialect).map_err(|e| e.rejection(bytes))?;
-    Ok(Envelope { body, scan })
+    let stream = head.operation.streams().unwrap_or(scan.stream == Some(true));
+    Ok(Envelope { body, scan, path_model, stream })
+}
+
+#[cold]
+fn path_model(x: &Exchange, head: &Head) -> Result<Box<str>, Rejection> {
+    let name = decode_once(head.model_id.of(&x.input));
+    name.map(String::into_boxed_str).ok_or_else(|| {
+        Rejection::new(Code::ModelNotFound, "the model's name in the path is not percent-encoded UTF-8")
+    })
 }
 
 /// JSON, or not said: clients in shell scripts forget to.

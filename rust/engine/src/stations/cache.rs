@@ -118,13 +118,17 @@ fn key(x: &Exchange, head: &Head, caller: &Principal, route: &LoadedRoute, scree
     key.part(match head.surface {
         Surface::OpenAi => b"openai",
         Surface::Anthropic => b"anthropic",
+        Surface::Gemini => b"gemini",
     });
     key.part(head.operation.name().as_bytes());
     if let Some(route) = snapshot.routes.get(route.index) {
         key.part(route.name.as_bytes());
         key.part(route.policy_hash.as_bytes());
     }
-    key.part(head.query.of(&x.input));
+    key.part(head.query(&x.input));
+    if let Some(model) = &envelope.path_model {
+        key.part(model.as_bytes());
+    }
     for known in [Known::AnthropicVersion, Known::AnthropicBeta, Known::Accept] {
         for field in x.request.fields.iter().filter(|field| field.known == known) {
             key.part(field.value.of(&x.input));

@@ -16,9 +16,44 @@ pub(crate) struct Head {
     pub(crate) surface: Surface,
     pub(crate) operation: Operation,
     /// What follows `?` in the target; empty without.
-    pub(crate) query: Span,
-    /// The undecoded id of `/v1/models/{id}`.
+    query: Span,
+    /// The undecoded name of the model, where the path holds one.
     pub(crate) model_id: Span,
+    /// What Google's API has in its query.
+    gemini: Option<Box<GeminiQuery>>,
+}
+
+/// A query of which some is for us.
+#[derive(Default)]
+struct GeminiQuery {
+    /// What goes upstream.
+    kept: Vec<u8>,
+    /// The caller's key, undecoded; empty without.
+    key: Span,
+    /// A stream is wanted as events, not as one JSON array.
+    wants_events: bool,
+}
+
+impl Head {
+    /// The part of the query that goes upstream, out of the exchange's `input`.
+    #[inline]
+    pub(crate) fn query<'a>(&'a self, input: &'a [u8]) -> &'a [u8] {
+        match &self.gemini {
+            None => self.query.of(input),
+            Some(query) => &query.kept,
+        }
+    }
+
+    /// Whether a stream is wanted as one JSON array.
+    pub(crate) fn wants_array(&self) -> bool {
+        self.operation.streams() == Some(true)
+            && self.gemini.as_ref().is_some_and(|query| !query.wants_events)
+    }
+
+    /// The caller's key, where the query holds it.
+    pub(crate) fn query_key(&self) -> Option<Span> {
+        self.gemini.as_ref().map(|query| query.key).filter(|key| !key.is_empty())
+    }
 }
 
 /// What a head asks for.
@@ -41,16 +76,17 @@ pub(crate) fn check(x: &mut Exchange) -> Result<Checked, Rejection> {
     let start = target.start as usize;
     let path = Span::new(start, start + cut);
     let query = Span::new((start + cut + 1).min(target.end as usize), target.end as usize);
-    let anthropic = x.request.find(Known::AnthropicVersion).is_some();
     // One look through the pointer: the borrows below are of different fields.
     let x: &mut State = x;
-    match endpoint(x.request.method.of(&x.input), path.of(&x.input), anthropic) {
+    let fields = &x.request.fields;
+    let by_header = || fields.iter().find_map(|field| family(field.known)).unwrap_or(Surface::OpenAi);
+    match endpoint(x.request.method.of(&x.input), path.of(&x.input), by_header) {
         Endpoint::Api { surface, operation, model_id } => {
             x.facts.surface = surface;
             x.facts.operation = Some(operation);
-            let id_len = model_id.map_or(0, <[u8]>::len);
-            let end = path.end as usize;
-            Ok(Checked::Api(Head { surface, operation, query, model_id: Span::new(end - id_len, end) }))
+            let model_id = model_id.map_or(Span::default(), |id| Span::within(id, &x.input));
+            let gemini = (surface == Surface::Gemini).then(|| Box::new(gemini_query(&x.input, query)));
+            Ok(Checked::Api(Head { surface, operation, query, model_id, gemini }))
         }
         Endpoint::Livez => Ok(Checked::Probe(OwnReply::text(200, "ok\n"))),
         Endpoint::Readyz => {
@@ -74,11 +110,38 @@ pub(crate) fn check(x: &mut Exchange) -> Result<Checked, Rejection> {
             Err(Rejection::new(
                 Code::UnknownPath,
                 format!(
-                    "there is nothing at `{path}`. hint: OpenAI clients take the base URL with `/v1`, Anthropic clients without"
+                    "there is nothing at `{path}`. hint: OpenAI clients take the base URL with `/v1`, those of Anthropic and Google without"
                 ),
             ))
         }
     }
+}
+
+/// The API family that a field belongs to.
+fn family(known: Known) -> Option<Surface> {
+    match known {
+        Known::AnthropicVersion => Some(Surface::Anthropic),
+        Known::XGoogApiKey => Some(Surface::Gemini),
+        _ => None,
+    }
+}
+
+/// Takes the caller's key out of a query.
+#[cold]
+fn gemini_query(input: &[u8], query: Span) -> GeminiQuery {
+    let mut found = GeminiQuery::default();
+    for parameter in query.of(input).split(|byte| *byte == b'&').filter(|parameter| !parameter.is_empty()) {
+        if let Some(key) = parameter.strip_prefix(b"key=") {
+            found.key = Span::within(key, input);
+            continue;
+        }
+        found.wants_events |= parameter == b"alt=sse";
+        if !found.kept.is_empty() {
+            found.kept.push(b'&');
+        }
+        found.kept.extend_from_slice(parameter);
+    }
+    found
 }
 
 /// The rejection for a head that the codec refused.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::snapshot::{Route, Target};
 
+use super::guard::Screened;
 use super::head::Head;
 use crate::exchange::Exchange;
 use crate::fail_points::fail_point;
@@ -53,14 +54,20 @@ impl Places {
 ///
 /// # Errors
 /// 400 when the route's targets speak another dialect than the endpoint.
-pub(crate) fn plan(x: &Exchange, head: &Head, route: &Rc<LoadedRoute>) -> Result<Plan, Rejection> {
+pub(crate) fn plan(
+    x: &Exchange,
+    head: &Head,
+    route: &Rc<LoadedRoute>,
+    screened: &Screened,
+) -> Result<Plan, Rejection> {
     fail_point!("route");
     let snapshot = &x.loaded.snapshot;
     let Some(config) = snapshot.routes.get(route.index) else {
         return Err(Rejection::new(Code::Internal, "the route is not in the snapshot"));
     };
     let serves = |target: &Target| {
-        snapshot.providers.get(target.provider).is_some_and(|p| p.serve(head.operation).is_some())
+        let provider = snapshot.providers.get(target.provider);
+        provider.is_some_and(|p| p.serve(head.operation, screened.envelope().stream).is_some())
     };
     let mut fallbacks = config.fallbacks.iter().filter_map(|at| snapshot.routes.get(*at));
     if !config.targets.iter().any(serves) && !fallbacks.any(|route| route.targets.iter().any(serves)) {

@@ -1,6 +1,7 @@
 //! Google's `generateContent` and its streamed form. Source: Gemini API reference, "Generating content".
 //!
-//! The model stands in the path. A stream has no closing event: its last chunk tells why the model stopped.
+//! The model stands in the path. Members are spelt `likeThis` or `like_this`, and Google's own clients mix the
+//! two (the JSON mapping of protocol buffers allows it). A stream has no closing event: its last chunk tells why the model stopped.
 
 use serde_json::Value;
 
@@ -13,26 +14,43 @@ use crate::script::{Finish, Part, Script, Usage};
 use crate::tape::Tape;
 use crate::ticket::Ticket;
 
-const READ: [&str; 3] = ["systemInstruction", "contents", "tools"];
+const READ: [&str; 4] = ["systemInstruction", "system_instruction", "contents", "tools"];
+
+/// `value[key]`, or the same with the key's other spelling; absent and `null` being the same.
+fn member<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    let snake = |key: &str| {
+        let spelt =
+            |c: char| c.is_ascii_uppercase().then_some('_').into_iter().chain([c.to_ascii_lowercase()]);
+        key.chars().flat_map(spelt).collect::<String>()
+    };
+    field(value, key).or_else(|| field(value, &snake(key)))
+}
+
+/// The list in [`member`]; empty when it is absent or no list.
+fn members<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    member(value, key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
 
 /// Understands a request.
 pub(crate) fn read(body: &Value) -> Result<Ask, Failure> {
     let contents = ask::messages(body, "contents")?;
     let none = Value::Null;
-    let config = field(body, "generationConfig").unwrap_or(&none);
+    let config = member(body, "generationConfig").unwrap_or(&none);
+    let budget = member(config, "thinkingConfig").and_then(|thinking| member(thinking, "thinkingBudget"));
+    let name =
+        if config.get("max_output_tokens").is_some() { "max_output_tokens" } else { "maxOutputTokens" };
+    let output_limit = ask::limit(config, name)?;
     let mut ask = Ask {
         user_text: user_text(contents),
         input_tokens: ask::input_tokens(body, &READ),
-        output_limit: ask::limit(config, "maxOutputTokens")?,
-        stops: ask::strings(config, "stopSequences"),
+        output_limit,
+        stops: members(config, "stopSequences").iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         tool_result: tool_result(contents),
-        schema: field(config, "responseJsonSchema").or_else(|| field(config, "responseSchema")).cloned(),
-        thinking: Thinking::off_if(
-            config.pointer("/thinkingConfig/thinkingBudget").and_then(Value::as_u64) == Some(0),
-        ),
+        schema: member(config, "responseJsonSchema").or_else(|| member(config, "responseSchema")).cloned(),
+        thinking: Thinking::off_if(budget.and_then(Value::as_u64) == Some(0)),
         ..Ask::default()
     };
-    let declared = list_field(body, "tools").iter().flat_map(|tool| list_field(tool, "functionDeclarations"));
+    let declared = list_field(body, "tools").iter().flat_map(|tool| members(tool, "functionDeclarations"));
     ask.offer(declared.filter_map(tool).collect(), &choice(body))?;
     Ok(ask)
 }
@@ -50,12 +68,12 @@ fn user_text(contents: &[Value]) -> String {
 
 fn tool_result(contents: &[Value]) -> Option<String> {
     let parts = list_field(contents.last()?, "parts");
-    let result = parts.iter().rev().find_map(|part| field(part, "functionResponse"))?;
+    let result = parts.iter().rev().find_map(|part| member(part, "functionResponse"))?;
     Some(field(result, "response").map(Value::to_string).unwrap_or_default())
 }
 
 fn tool(declaration: &Value) -> Option<Tool> {
-    let schema = field(declaration, "parametersJsonSchema").or_else(|| field(declaration, "parameters"));
+    let schema = member(declaration, "parametersJsonSchema").or_else(|| field(declaration, "parameters"));
     Some(Tool {
         name: text_field(declaration, "name")?.to_owned(),
         schema: schema.cloned().unwrap_or_default(),
@@ -63,10 +81,11 @@ fn tool(declaration: &Value) -> Option<Tool> {
 }
 
 fn choice(body: &Value) -> Choice<'_> {
-    let Some(config) = body.pointer("/toolConfig/functionCallingConfig") else { return Choice::Auto };
+    let config = member(body, "toolConfig").and_then(|config| member(config, "functionCallingConfig"));
+    let Some(config) = config else { return Choice::Auto };
     match text_field(config, "mode") {
         Some("NONE") => Choice::None,
-        Some("ANY") => match list_field(config, "allowedFunctionNames") {
+        Some("ANY") => match members(config, "allowedFunctionNames") {
             [Value::String(name), ..] => Choice::Named(name),
             _ => Choice::Any,
         },

@@ -67,12 +67,19 @@ pub(crate) fn endpoint<'a>(
     path: &'a str,
     headers: &HeaderMap,
 ) -> (Family, Result<Endpoint<'a>, Failure>) {
-    if let Some(tail) = path.strip_prefix("/v1beta/models") {
+    // Google's clients call methods below `/v1` too, where its models are those of all families.
+    let (beta, stable) = (path.strip_prefix("/v1beta/models"), path.strip_prefix("/v1/models"));
+    if let Some(tail) = beta.or(stable.filter(|tail| *method == Method::POST && tail.contains(':'))) {
         return google(method, path, tail);
     }
     let tail = path.strip_prefix("/v1").filter(|tail| tail.starts_with('/')).unwrap_or(path);
-    let by_header =
-        if headers.contains_key("anthropic-version") { Family::Anthropic } else { Family::OpenAi };
+    let by_header = if headers.contains_key("anthropic-version") {
+        Family::Anthropic
+    } else if headers.contains_key("x-goog-api-key") {
+        Family::Google
+    } else {
+        Family::OpenAi
+    };
     let (family, endpoint) = match tail {
         "/chat/completions" => (Family::OpenAi, Endpoint::Text(Surface::Chat)),
         "/completions" => (Family::OpenAi, Endpoint::Text(Surface::Completions)),

@@ -1,9 +1,11 @@
 //! A request as it goes to one target: head written out, model name spliced in or the whole translated.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use llm_edge_core::dialect::ChatFields;
 use llm_edge_core::http1::{Known, write};
+use llm_edge_core::percent;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::scan::{Edit, PIECES_MAX, Text, escape_json, splice};
 use llm_edge_core::snapshot::{ModelName, PathTemplate, Route, Served};
@@ -14,7 +16,7 @@ use llm_edge_core::translate::Pair;
 
 use super::super::guard::Screened;
 use super::super::head::Head;
-use super::translated::{self, Translation};
+use super::translated::{self, Names, Said, Translation};
 use crate::backends::upstream::Origin;
 use crate::buffers::JOIN_BYTES_MAX;
 use crate::exchange::Exchange;
@@ -64,31 +66,30 @@ impl Request {
         let snapshot = &x.loaded.snapshot;
         let Some(target) = place.target(snapshot) else { return Ok(None) };
         let Some(config) = snapshot.providers.get(target.provider) else { return Ok(None) };
-        let (Some(served), Some(provider), Some(written)) = (
-            config.serve(head.operation),
-            x.loaded.providers.get(target.provider),
-            &screened.envelope().scan.model,
-        ) else {
+        let envelope = screened.envelope();
+        let (Some(served), Some(provider)) =
+            (config.serve(head.operation, envelope.stream), x.loaded.providers.get(target.provider))
+        else {
             return Ok(None);
         };
         let body = match served.translation {
             None => Body::own(x, head, screened, asked, &target.model),
             Some(pair) => {
-                Some(Body::translated(x, screened, asked, &target.model, pair, config.chat_fields)?)
+                Some(Body::translated(x, head, screened, asked, &target.model, pair, config.chat_fields)?)
             }
         };
         let Some(body) = body else { return Ok(None) };
         let mut out = x.worker.buffers.take();
-        // What is asked in the path is asked in the words of the surface.
-        let query: &[u8] = if body.is_own() { head.query.of(&x.input) } else { b"" };
-        let client_body = screened.envelope().body.of(&x.input);
-        write_line(&mut out, served.path, &target.model, written, client_body, query);
+        // What is asked in the query is asked in the words of the surface.
+        let query: &[u8] =
+            if body.is_own() { head.query(&x.input) } else { served.operation.events_query().as_bytes() };
+        write_line(&mut out, served.path, &target.model, || envelope.model(&x.input), query)?;
         out.extend_from_slice(&provider.fixed_fields);
         let mut used = None;
         if let Some((at, credential)) = provider.credential(x.worker.deadlines.now_ms()) {
             used = Some(at);
             let before = out.len();
-            out.extend_from_slice(&provider.auth_field);
+            out.extend_from_slice(provider.auth_field(Some(served.operation)));
             if credential.write(&mut out) {
                 out.extend_from_slice(b"\r\n");
             } else {
@@ -144,7 +145,10 @@ impl Body {
     fn own(x: &Exchange, head: &Head, screened: &Screened, asked: &Route, model: &ModelName) -> Option<Self> {
         let envelope = screened.envelope();
         let body = envelope.body.of(&x.input);
-        let written = envelope.scan.model?;
+        let Some(written) = envelope.scan.model else {
+            // It goes into the path.
+            return envelope.path_model.is_some().then_some(Self::Own { model: Name::Written, usage: None });
+        };
         let name = match model {
             ModelName::Same => Name::Written,
             ModelName::Fixed(name) => Name::Own(escaped(name)),
@@ -168,18 +172,21 @@ impl Body {
     #[cold]
     fn translated(
         x: &Exchange,
+        head: &Head,
         screened: &Screened,
         asked: &Route,
         model: &ModelName,
         pair: Pair,
         chat_fields: ChatFields,
     ) -> Result<Self, Rejection> {
-        let envelope = screened.envelope();
-        let body = envelope.body.of(&x.input);
-        let written = envelope.scan.model.map(|name| name.decode(body)).transpose();
-        let written = written.map_err(|e| e.rejection(body))?.unwrap_or_default();
-        let name = name_for(model, &written);
-        let (body, translation) = translated::body(x, screened, pair, name, chat_fields, asked.translation)?;
+        if head.wants_array() {
+            let message = "this model's provider speaks another dialect, and its stream cannot be given as a JSON array. hint: add `?alt=sse` to the address";
+            return Err(Rejection::new(Code::Untranslatable, message).param("alt"));
+        }
+        let written = screened.envelope().model(&x.input)?.unwrap_or_default();
+        let names = Names { asked: &written, sent: name_for(model, &written) };
+        let said = Said { pair, stream: head.operation.streams(), chat_fields };
+        let (body, translation) = translated::body(x, screened, said, names, asked.translation)?;
         Ok(Self::Translated { body, translation: Box::new(translation) })
     }
 
@@ -228,20 +235,18 @@ fn escaped(name: &str) -> Vec<u8> {
     out
 }
 
-fn write_line(
+fn write_line<'a>(
     out: &mut Vec<u8>,
     template: &PathTemplate,
     model: &ModelName,
-    written: &Text,
-    body: &[u8],
+    written: impl FnOnce() -> Result<Option<Cow<'a, str>>, Rejection>,
     query: &[u8],
-) {
+) -> Result<(), Rejection> {
     out.extend_from_slice(b"POST ");
     out.extend_from_slice(template.before.as_bytes());
     let mut has_query = template.before.contains('?');
     if let Some(after) = &template.after {
-        let decoded = written.decode(body).unwrap_or_default();
-        percent_encode(out, name_for(model, &decoded).as_bytes());
+        percent::encode(out, name_for(model, &written()?.unwrap_or_default()).as_bytes());
         out.extend_from_slice(after.as_bytes());
         has_query |= after.contains('?');
     }
@@ -250,6 +255,7 @@ fn write_line(
         out.extend_from_slice(query);
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
+    Ok(())
 }
 
 /// A model's name that becomes a path segment must be one: `..` cannot be made harmless by encoding it, and
@@ -265,15 +271,11 @@ pub(super) fn check_segment(
 ) -> Result<(), Rejection> {
     let snapshot = &x.loaded.snapshot;
     let Some(target) = place.target(snapshot) else { return Ok(()) };
-    let served = snapshot.providers.get(target.provider).and_then(|provider| provider.serve(head.operation));
     let envelope = screened.envelope();
-    let (Some(Served { path: PathTemplate { after: Some(_), .. }, .. }), Some(written)) =
-        (served, &envelope.scan.model)
-    else {
-        return Ok(());
-    };
-    let body = envelope.body.of(&x.input);
-    let decoded = written.decode(body).map_err(|e| e.rejection(body))?;
+    let provider = snapshot.providers.get(target.provider);
+    let served = provider.and_then(|provider| provider.serve(head.operation, envelope.stream));
+    let Some(Served { path: PathTemplate { after: Some(_), .. }, .. }) = served else { return Ok(()) };
+    let Some(decoded) = envelope.model(&x.input)? else { return Ok(()) };
     if matches!(name_for(&target.model, &decoded), "" | "." | "..") {
         let message = "this model's name becomes part of the upstream's path, where it means something else";
         return Err(Rejection::new(Code::InvalidField, message).param("model"));
@@ -287,19 +289,6 @@ fn name_for<'a>(model: &'a ModelName, written: &'a str) -> &'a str {
         ModelName::Fixed(name) => name,
         ModelName::Same => written,
         ModelName::Rest => written.split_once('/').map_or(written, |(_, rest)| rest),
-    }
-}
-
-/// Everything but unreserved characters (RFC 3986 §2.3), so that a name cannot leave its path segment (B22).
-fn percent_encode(out: &mut Vec<u8>, name: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in name {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(*byte);
-        } else {
-            let digit = |n: u8| DIGITS.get(usize::from(n)).copied().unwrap_or(b'0');
-            out.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
-        }
     }
 }
 
@@ -333,7 +322,7 @@ const STAYS_HERE: u64 = {
 };
 
 /// Fields of one vendor's API, which another one's does not understand, begin so.
-const OF_A_DIALECT: [&[u8]; 3] = [b"anthropic-", b"openai-", b"x-stainless-"];
+const OF_A_DIALECT: [&[u8]; 4] = [b"anthropic-", b"openai-", b"x-goog-", b"x-stainless-"];
 
 /// The client's fields that travel on: not what concerns one connection, not who the caller is, and nothing of
 /// the client's dialect where another one is spoken.

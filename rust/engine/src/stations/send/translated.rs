@@ -20,27 +20,46 @@ pub(crate) struct Translation {
     pub(crate) losses: Losses,
 }
 
-/// Writes the body for `model` of a target that `pair` leads to.
+/// What is to be said, and to whom.
+#[derive(Clone, Copy)]
+pub(super) struct Said {
+    pub(super) pair: Pair,
+    /// Whether the operation asked for a stream, or for none.
+    pub(super) stream: Option<bool>,
+    pub(super) chat_fields: ChatFields,
+}
+
+/// The model's names.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'a> {
+    /// As the client called it.
+    pub(super) asked: &'a str,
+    /// As the target calls it.
+    pub(super) sent: &'a str,
+}
+
+/// Writes the body for a target that the pair leads to.
 ///
 /// # Errors
 /// 400 naming what cannot be said there, or the first loss where the route is strict.
 pub(super) fn body(
     x: &Exchange,
     screened: &Screened,
-    pair: Pair,
-    model: &str,
-    chat_fields: ChatFields,
+    said: Said,
+    names: Names<'_>,
     policy: TranslationPolicy,
 ) -> Result<(Vec<u8>, Translation), Rejection> {
     let options = Options {
         created_s: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
         max_tokens_default: policy.max_tokens,
-        chat_fields,
+        chat_fields: said.chat_fields,
         cache_breakpoints: policy.cache_breakpoints,
+        stream: said.stream,
     };
     let mut out = Vec::new();
     let body = screened.envelope().body.of(&x.input);
-    let translated = pair.request(body, model, &options, &mut out).map_err(refused)?;
+    let mut translated = said.pair.request(body, names.sent, &options, &mut out).map_err(refused)?;
+    names.asked.clone_into(&mut translated.context.model);
     if policy.strict && !translated.losses.is_empty() {
         let losses = translated.losses;
         let message = format!(
@@ -50,7 +69,7 @@ pub(super) fn body(
         return Err(Rejection::new(Code::Untranslatable, message).param(first));
     }
     x.worker.count_translated(true, !translated.losses.is_empty());
-    Ok((out, Translation { pair, context: translated.context, losses: translated.losses }))
+    Ok((out, Translation { pair: said.pair, context: translated.context, losses: translated.losses }))
 }
 
 fn refused(fault: Untranslatable) -> Rejection {

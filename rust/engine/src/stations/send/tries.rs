@@ -102,9 +102,9 @@ impl<'a> Tries<'a> {
                 Some(place) => {
                     let provider = place.target(&x.loaded.snapshot)?.provider;
                     let snapshot = &x.loaded.snapshot;
-                    let serves =
-                        |p: &llm_edge_core::snapshot::Provider| p.serve(sender.head.operation).is_some();
-                    if !snapshot.providers.get(provider).is_some_and(serves) {
+                    let stream = sender.screened.envelope().stream;
+                    let provider_config = snapshot.providers.get(provider);
+                    if provider_config.is_none_or(|p| p.serve(sender.head.operation, stream).is_none()) {
                         continue;
                     }
                     let now_ms = x.worker.deadlines.now_ms();
