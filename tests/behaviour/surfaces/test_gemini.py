@@ -1,7 +1,6 @@
-"""Google's API at the gateway: the model in the path, the key in the address, streams in two forms."""
+"""Google's API: the model in the path, the key in the address, two forms of stream."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""Google's SDK at the gateway: generation, streams, tools, counts, models, and every error class."""
+"""Google's SDK at the gateway: texts, streams, tools, counts, models, and every error class."""
 
 from collections.abc import Iterator
 
