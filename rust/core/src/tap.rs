@@ -432,36 +432,32 @@ impl Outcome {
     /// Notes a usage object, number by number.
     fn take_report(&mut self, facts: &Facts, report: &[u8]) {
         let Some(mut members) = Members::of_value(report, 0) else { return };
-        let (mut input, mut input_apart) = (None, None);
-        let (mut output, mut output_apart) = (None, None);
-        let (mut cached_input, mut cache_write, mut reasoning) = (None, None, None);
+        let mut usage = self.usage.unwrap_or_default();
+        let mut found = false;
         while let Ok(Some(member)) = members.next() {
             let key = member.key.raw.of(report);
             for (path, number) in [
-                (facts.usage.input, &mut input),
-                (facts.usage.input_apart, &mut input_apart),
-                (facts.usage.output, &mut output),
-                (facts.usage.output_apart, &mut output_apart),
-                (facts.usage.cached_input, &mut cached_input),
-                (facts.usage.cache_write, &mut cache_write),
-                (facts.usage.reasoning, &mut reasoning),
+                (facts.usage.input, &mut usage.input_tokens),
+                (facts.usage.output, &mut usage.output_tokens),
+                (facts.usage.cached_input, &mut usage.cached_input_tokens),
+                (facts.usage.cache_write, &mut usage.cache_write_tokens),
+                (facts.usage.reasoning, &mut usage.reasoning_tokens),
             ] {
                 if let Some(reported) = below(key, member.value(report), path).and_then(whole_number) {
-                    *number = Some(reported);
+                    *number = reported;
+                    found = true;
                 }
             }
         }
-        let mut usage = self.usage.unwrap_or_default();
-        let mut found = false;
-        for (number, told) in [
-            (&mut usage.input_tokens, sum(input, input_apart)),
-            (&mut usage.output_tokens, sum(output, output_apart)),
-            (&mut usage.cached_input_tokens, cached_input),
-            (&mut usage.cache_write_tokens, cache_write),
-            (&mut usage.reasoning_tokens, reasoning),
+        for (path, apart, number) in [
+            (facts.usage.input, facts.usage.input_apart, &mut usage.input_tokens),
+            (facts.usage.output, facts.usage.output_apart, &mut usage.output_tokens),
         ] {
-            if let Some(told) = told {
-                *number = told;
+            if !apart.is_empty()
+                && let Some(more) = value_at(report, apart).and_then(whole_number)
+            {
+                let told = value_at(report, path).and_then(whole_number).unwrap_or_default();
+                *number = told.saturating_add(more);
                 found = true;
             }
         }
@@ -491,14 +487,6 @@ fn usage_in_tail<'a>(facts: &Facts, document: &'a [u8]) -> Option<&'a [u8]> {
     while members.next().ok()?.is_some() {}
     members.end_of_document().ok()?;
     report.starts_with(b"{").then_some(report)
-}
-
-/// Two numbers of one report as one; `None` where it tells neither.
-fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.saturating_add(other)),
-        (one, other) => one.or(other),
-    }
 }
 
 /// Most places where a dialect may report usage.

@@ -247,7 +247,11 @@ pub(super) fn cut(buf: &[u8], max: usize) -> &[u8] {
 /// The field at the beginning of `rest`, which is at `start`, and the length of its line, if it is written as
 /// nearly all are: a name of up to 31 plain bytes, a colon, one space, a value of two or more bytes, CRLF, and
 /// something behind it. `None` says nothing: the line is then read step by step.
-#[inline]
+#[expect(
+    clippy::inline_always,
+    reason = "left to itself it is called, which costs a request 700 instructions"
+)]
+#[inline(always)]
 fn usual(rest: &[u8], start: usize) -> Option<(Field, usize)> {
     let near = rest.first_chunk()?;
     let colons = hits_in_two(Hit::Colon, near);
