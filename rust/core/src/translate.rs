@@ -22,7 +22,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Debug, Formatter};
 
-use crate::dialect::{ChatFields, Codec, Dialect, codec};
+use crate::dialect::{ChatFields, Client, Dialect, Upstream, codec};
 use crate::message::{Fault, Repeat, Sink, StreamReader, StreamWriter, Target, Told};
 use crate::sse::SseScanner;
 
@@ -69,17 +69,18 @@ pub struct Translated {
 /// Two dialects between which can be translated.
 #[derive(Clone, Copy)]
 pub struct Pair {
-    surface: &'static Codec,
-    target: &'static Codec,
+    surface: &'static Client,
+    target: &'static Upstream,
 }
 
-/// Whether requests of `surface` can be sent to an upstream that speaks `target`: `None` where either has no
-/// chat-like generation, and where they are the same and nothing is to be translated.
+/// Whether requests of `surface` can be sent to an upstream that speaks `target`: `None` where clients do not
+/// speak the one or upstreams the other in chat-like generation, and where they are the same and nothing is to
+/// be translated.
 pub fn between(surface: Dialect, target: Dialect) -> Option<Pair> {
     if surface == target {
         return None;
     }
-    Some(Pair { surface: codec(surface)?, target: codec(target)? })
+    Some(Pair { surface: codec(surface)?.client.as_ref()?, target: codec(target)?.upstream.as_ref()? })
 }
 
 impl Pair {

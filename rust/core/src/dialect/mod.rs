@@ -165,17 +165,28 @@ pub const fn facts(dialect: Dialect) -> &'static Facts {
     }
 }
 
-/// How chat-like generation is read and written in one wire format; see [`crate::message`].
+/// How chat-like generation is read and written in one wire format; see [`crate::message`]. Either half may be
+/// missing: not every API that models are reached by is one that clients speak to the gateway.
 pub(crate) struct Codec {
+    pub(crate) client: Option<Client>,
+    pub(crate) upstream: Option<Upstream>,
+}
+
+/// What is read of a client that speaks the dialect, and written to it.
+pub(crate) struct Client {
     pub(crate) read_request: for<'a> fn(&'a str, &mut Losses) -> Result<Request<'a>, Untranslatable>,
-    pub(crate) write_request:
-        fn(&Request<'_>, &Target<'_>, &mut Losses, &mut Vec<u8>) -> Result<(), Untranslatable>,
-    pub(crate) read_reply: for<'a> fn(&'a str, &mut Losses) -> Result<Reply<'a>, Malformed>,
     pub(crate) write_reply: fn(&Reply<'_>, &Context, &mut Vec<u8>),
     /// With the status, where the error is not inside a stream, and the request's id, where it is known.
     pub(crate) write_error: fn(&Fault<'_>, Option<u16>, &str, &mut Vec<u8>),
-    pub(crate) stream_reader: fn() -> Box<dyn StreamReader + Send>,
     pub(crate) stream_writer: fn(Context) -> Box<dyn StreamWriter + Send>,
+}
+
+/// What is written to an upstream that speaks the dialect, and read of it.
+pub(crate) struct Upstream {
+    pub(crate) write_request:
+        fn(&Request<'_>, &Target<'_>, &mut Losses, &mut Vec<u8>) -> Result<(), Untranslatable>,
+    pub(crate) read_reply: for<'a> fn(&'a str, &mut Losses) -> Result<Reply<'a>, Malformed>,
+    pub(crate) stream_reader: fn() -> Box<dyn StreamReader + Send>,
 }
 
 /// The codec of `dialect`; `None` where it has no chat-like generation.

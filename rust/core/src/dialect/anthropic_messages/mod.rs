@@ -10,7 +10,7 @@ mod wire;
 mod write;
 mod write_reply;
 
-use super::{Codec, Content, Facts, Field, Terminal, UsagePaths, refusal, refusal_saying};
+use super::{Client, Codec, Content, Facts, Field, Terminal, Upstream, UsagePaths, refusal, refusal_saying};
 use crate::retry::Disposition;
 
 pub(super) const FACTS: Facts = Facts {
@@ -51,11 +51,15 @@ pub(super) const FACTS: Facts = Facts {
 };
 
 pub(super) const CODEC: Codec = Codec {
-    read_request: read::request,
-    write_request: write::request,
-    read_reply: read_reply::reply,
-    write_reply: write_reply::reply,
-    write_error: write_reply::error,
-    stream_reader: || Box::new(read_reply::Events::default()),
-    stream_writer: |context| Box::new(write_reply::Events::new(context)),
+    client: Some(Client {
+        read_request: read::request,
+        write_reply: write_reply::reply,
+        write_error: write_reply::error,
+        stream_writer: |context| Box::new(write_reply::Events::new(context)),
+    }),
+    upstream: Some(Upstream {
+        write_request: write::request,
+        read_reply: read_reply::reply,
+        stream_reader: || Box::new(read_reply::Events::default()),
+    }),
 };

@@ -9,7 +9,7 @@ mod wire;
 mod write;
 mod write_reply;
 
-use super::{Codec, Content, Facts, Field, Terminal, UsagePaths};
+use super::{Client, Codec, Content, Facts, Field, Terminal, Upstream, UsagePaths};
 
 pub(super) const USAGE: UsagePaths = UsagePaths {
     input: &["prompt_tokens"],
@@ -49,11 +49,15 @@ pub(super) const FACTS: Facts = Facts {
 };
 
 pub(super) const CODEC: Codec = Codec {
-    read_request: read::request,
-    write_request: write::request,
-    read_reply: read_reply::reply,
-    write_reply: write_reply::reply,
-    write_error: write_reply::error,
-    stream_reader: || Box::new(read_reply::Chunks::default()),
-    stream_writer: |context| Box::new(write_reply::Chunks::new(context)),
+    client: Some(Client {
+        read_request: read::request,
+        write_reply: write_reply::reply,
+        write_error: write_reply::error,
+        stream_writer: |context| Box::new(write_reply::Chunks::new(context)),
+    }),
+    upstream: Some(Upstream {
+        write_request: write::request,
+        read_reply: read_reply::reply,
+        stream_reader: || Box::new(read_reply::Chunks::default()),
+    }),
 };
