@@ -17,6 +17,7 @@ pub mod http1;
 pub mod percent;
 
 pub mod dialect;
+pub mod event_stream;
 mod message;
 pub mod scan;
 pub mod sse;
