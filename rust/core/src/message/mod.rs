@@ -7,6 +7,7 @@
 //! Invariant: what a reader finds and cannot put here, and what a writer finds here and cannot express, is
 //! named in [`Losses`] or refused. Source: the API references of the dialects, each in its own folder.
 
+pub(crate) mod claude;
 mod fault;
 pub(crate) mod json;
 mod losses;
@@ -15,6 +16,7 @@ mod repeat;
 mod reply;
 mod text;
 mod thinking;
+pub(crate) mod turns;
 
 pub(crate) use fault::Fault;
 pub use losses::Losses;

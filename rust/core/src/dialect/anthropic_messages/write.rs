@@ -2,26 +2,21 @@
 //!
 //! Invariant: what grows from turn to turn, the messages, comes last, and a message depends on its own turns
 //! only; so but for cache markers a conversation's body is a prefix of its continuation's. Markers are no
-//! content for the provider's cache, and there are never more than [`MARKERS_MAX`].
+//! content for the provider's cache.
 //!
-//! An operator's message in the middle of the conversation becomes a block of the user's turn in
-//! `<system>…</system>`: moved to the top it would change the prefix of every later turn, and the role `system`
-//! among the messages is known to some models only.
-//!
-//! Source: Anthropic API reference, "Create a Message"; "Prompt caching"; "Adaptive thinking".
+//! Source: Anthropic API reference, "Create a Message"; "Prompt caching".
 
+use crate::message::claude::{Steering, effort, name_foreign, stop_sequences, thinking, tool_id};
 use crate::message::json::Json;
 use crate::message::read::At;
+use crate::message::turns::{EPHEMERAL, MarkerRules, Markers, Piece, is_acceptable, is_blank, merged};
 use crate::message::{
-    Block, Effort, Format, Losses, Maker, Part, Reasoning, Request, Role, Source, Target, Text, Tier, Tool,
-    ToolChoice, Untranslatable, redacted_block, thinking_block,
+    Block, Format, Losses, Part, Request, Source, Target, Text, Tier, Tool, ToolChoice, Untranslatable,
+    redacted_block, thinking_block,
 };
 
-/// Most cache markers that the API takes.
-const MARKERS_MAX: usize = 4;
-
-/// The marker that is set for clients that set none.
-const EPHEMERAL: &str = r#"{"type":"ephemeral"}"#;
+/// Markers are members of blocks, those inside a tool's result included.
+const MARKERS: MarkerRules = MarkerRules { follows: takes_marker, count: marked };
 
 /// Longest end-user name that the API takes.
 const USER_BYTES_MAX: usize = 512;
@@ -33,18 +28,17 @@ pub(super) fn request(
     losses: &mut Losses,
     out: &mut Vec<u8>,
 ) -> Result<(), Untranslatable> {
-    let turns = merged(request, losses);
+    let turns = merged(request, losses, is_acceptable);
     if turns.is_empty() {
         let error = "must hold something said by the user: this model does not answer a system prompt alone";
         return Err(At::ROOT.member("messages").error(error));
     }
-    let mut markers = Markers::of(request, &turns, target.cache_breakpoints);
-    losses.add_if(markers.surplus > 0, "cache_control");
+    let mut markers = Markers::of(request, &turns, &MARKERS, target.cache_breakpoints, losses);
     out.push(b'{');
     out.key("model").string(target.model);
     out.key("max_tokens").number(request.max_tokens.unwrap_or(target.max_tokens_default));
     sampling(request, losses, out);
-    stop_sequences(&request.stop, losses, out);
+    stop_sequences("stop_sequences", &request.stop, losses, out);
     if let Some(user) = &request.user {
         if user.raw().len() <= USER_BYTES_MAX {
             out.key("metadata").open(b'{');
@@ -65,7 +59,7 @@ pub(super) fn request(
         out.key("stream").raw("true");
     }
     tools(request, &mut markers, out);
-    markers.write(request.cache, out);
+    mark(markers.take(request.cache), out);
     system(request, &mut markers, losses, out)?;
     out.key("messages").open(b'[');
     for (index, turn) in turns.iter().enumerate() {
@@ -98,127 +92,26 @@ fn system(
             return Err(At::ROOT.member("messages").error("holds a system prompt that is not text"));
         };
         let auto = markers.auto && index == last;
-        text_block(text, |out| markers.write(block.cache.or(auto.then_some(EPHEMERAL)), out), out);
+        text_block(text, markers.take(block.cache.or(auto.then_some(EPHEMERAL))), out);
     }
     out.close(b']');
     Ok(())
 }
 
-/// A turn as the API wants it: speakers alternate, results of tools first.
-struct Merged<'r> {
-    assistant: bool,
-    pieces: Vec<Piece<'r>>,
-}
-
-/// A block of it.
-struct Piece<'r> {
-    block: &'r Block<'r>,
-    /// Said by the operator.
-    system: bool,
-}
-
-fn merged<'r>(request: &'r Request<'r>, losses: &mut Losses) -> Vec<Merged<'r>> {
-    let mut turns: Vec<Merged<'r>> = Vec::with_capacity(request.turns.len());
-    for turn in &request.turns {
-        let system = turn.role == Role::System;
-        losses.add_if(system, "messages[].role");
-        let said = turn.blocks.iter().filter(|block| is_acceptable(block, losses));
-        let pieces = said.map(|block| Piece { block, system });
-        let assistant = turn.role == Role::Assistant;
-        match turns.last_mut() {
-            Some(last) if last.assistant == assistant => last.pieces.extend(pieces),
-            _ => turns.push(Merged { assistant, pieces: pieces.collect() }),
-        }
-        if turns.last().is_some_and(|last| last.pieces.is_empty()) {
-            turns.pop();
-        }
-    }
-    for turn in turns.iter_mut().filter(|turn| !turn.assistant) {
-        turn.pieces.sort_by_key(|piece| !matches!(piece.block.part, Part::ToolResult { .. }));
-    }
-    turns
-}
-
-/// Whether the API takes a block: no empty text, which other dialects have beside calls, and no reasoning that
-/// its models have not signed.
-fn is_acceptable(block: &Block<'_>, losses: &mut Losses) -> bool {
-    match &block.part {
-        Part::Text(text) if is_blank(text) => {
-            losses.add_if(block.cache.is_some(), "messages[].cache_control");
-            false
-        }
-        Part::Thinking { signature, .. }
-            if signature.as_ref().and_then(|s| Maker::Anthropic.unseal(s)).is_none() =>
-        {
-            losses.add("messages[].thinking_blocks");
-            false
-        }
-        _ => true,
+/// Writes a marker, if there is one.
+fn mark(marker: Option<&str>, out: &mut Vec<u8>) {
+    if let Some(marker) = marker {
+        out.key("cache_control").raw(marker);
     }
 }
 
-/// Whether a text is empty but for white space.
-fn is_blank(text: &Text<'_>) -> bool {
-    let mut rest = text.raw();
-    loop {
-        rest = rest.trim_start_matches(' ');
-        match ["\\n", "\\r", "\\t"].iter().find_map(|escape| rest.strip_prefix(escape)) {
-            Some(behind) => rest = behind,
-            None => return rest.is_empty(),
-        }
-    }
-}
-
-/// Where cache markers go.
-struct Markers {
-    /// Whether they are ours to set.
-    auto: bool,
-    /// The block that ours goes on, by turn and place.
-    stable: Option<(usize, usize)>,
-    /// How many of the client's are too many; the first ones go, since later ones cover what they covered.
-    surplus: usize,
-}
-
-impl Markers {
-    fn of(request: &Request<'_>, turns: &[Merged<'_>], wanted: bool) -> Self {
-        fn marked(block: &Block<'_>) -> usize {
-            let inside = match &block.part {
-                Part::ToolResult { content, .. } => content.iter().map(marked).sum(),
-                _ => 0,
-            };
-            let blank = matches!(&block.part, Part::Text(text) if is_blank(text));
-            inside + usize::from(block.cache.is_some() && !blank && takes_marker(&block.part))
-        }
-        let of_tools = request.tools.iter().filter(|tool| tool.cache.is_some()).count();
-        let of_system: usize = request.system.iter().map(marked).sum();
-        let of_turns: usize =
-            turns.iter().flat_map(|turn| &turn.pieces).map(|piece| marked(piece.block)).sum();
-        let set = of_tools + of_system + of_turns + usize::from(request.cache.is_some());
-        let auto = wanted && set == 0;
-        let stable = if auto { stable(turns) } else { None };
-        Self { auto, stable, surplus: set.saturating_sub(MARKERS_MAX) }
-    }
-
-    /// Writes a marker, unless it is one too many.
-    fn write(&mut self, marker: Option<&str>, out: &mut Vec<u8>) {
-        let Some(marker) = marker else { return };
-        if self.surplus > 0 {
-            self.surplus -= 1;
-        } else {
-            out.key("cache_control").raw(marker);
-        }
-    }
-}
-
-/// The end of what will be sent again as it is. Results of tools are; what a user typed last may stand beside
-/// context that the client puts in for this once, so that the turn before it is marked.
-fn stable(turns: &[Merged<'_>]) -> Option<(usize, usize)> {
-    let last = turns.len().checked_sub(1)?;
-    let results = |piece: &Piece<'_>| matches!(piece.block.part, Part::ToolResult { .. });
-    let settled = turns.get(last)?.pieces.iter().all(results);
-    let turn = if settled { last } else { last.checked_sub(1)? };
-    let pieces = &turns.get(turn)?.pieces;
-    Some((turn, pieces.iter().rposition(|piece| takes_marker(&piece.block.part))?))
+fn marked(block: &Block<'_>) -> usize {
+    let inside = match &block.part {
+        Part::ToolResult { content, .. } => content.iter().map(marked).sum(),
+        _ => 0,
+    };
+    let blank = matches!(&block.part, Part::Text(text) if is_blank(text));
+    inside + usize::from(block.cache.is_some() && !blank && takes_marker(&block.part))
 }
 
 const fn takes_marker(part: &Part<'_>) -> bool {
@@ -226,94 +119,17 @@ const fn takes_marker(part: &Part<'_>) -> bool {
 }
 
 fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
-    let sampling = &request.sampling;
-    // The API refuses these beside thinking.
-    let thinks = thinks(request);
-    if let Some(temperature) = sampling.temperature {
-        // The scale ends at 1 here, at 2 elsewhere.
-        let high = temperature.parse().is_ok_and(|number: f64| number > 1.0);
-        losses.add_if(high || (thinks && !is_one(temperature)), "temperature");
-        if !thinks {
-            out.key("temperature").raw(if high { "1" } else { temperature });
+    let Steering { temperature, top_p, top_k } = Steering::of(request, losses);
+    for (name, value) in [("temperature", temperature), ("top_p", top_p), ("top_k", top_k)] {
+        if let Some(value) = value {
+            out.key(name).raw(value);
         }
     }
-    if let Some(top_p) = sampling.top_p {
-        // Current models take one of the two; at 1 it says nothing.
-        if sampling.temperature.is_none() || thinks {
-            out.key("top_p").raw(top_p);
-        } else {
-            losses.add_if(!is_one(top_p), "top_p");
-        }
-    }
-    if let Some(top_k) = sampling.top_k {
-        if thinks {
-            losses.add("top_k");
-        } else {
-            out.key("top_k").raw(top_k);
-        }
-    }
-    for (name, value, default) in [
-        ("frequency_penalty", sampling.frequency_penalty, "0"),
-        ("presence_penalty", sampling.presence_penalty, "0"),
-        ("seed", sampling.seed, ""),
-        ("logit_bias", sampling.logit_bias, ""),
-        ("logprobs", sampling.logprobs, ""),
-        ("top_logprobs", sampling.top_logprobs, "0"),
-        ("n", sampling.n, "1"),
-    ] {
-        losses.add_if(value.is_some_and(|value| value.trim_end_matches(".0") != default), name);
-    }
-}
-
-fn is_one(number: &str) -> bool {
-    number.parse().is_ok_and(|number: f64| (number - 1.0).abs() < f64::EPSILON)
-}
-
-/// Whether the request will ask the model to think.
-fn thinks(request: &Request<'_>) -> bool {
-    request.reasoning.is_some_and(|reasoning| reasoning != Reasoning::Off) && !is_forced(request)
-}
-
-/// The API refuses to think where it is told to call a tool.
-fn is_forced(request: &Request<'_>) -> bool {
-    matches!(request.tool_choice, Some(ToolChoice::Any | ToolChoice::Named(_))) && !request.tools.is_empty()
-}
-
-fn stop_sequences(stop: &[Text<'_>], losses: &mut Losses, out: &mut Vec<u8>) {
-    // The API refuses sequences of white space alone.
-    losses.add_if(stop.iter().any(is_blank), "stop");
-    if stop.iter().all(is_blank) {
-        return;
-    }
-    out.key("stop_sequences").open(b'[');
-    stop.iter().filter(|text| !is_blank(text)).for_each(|text| out.text(text));
-    out.close(b']');
-}
-
-fn thinking(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
-    let Some(reasoning) = request.reasoning else { return };
-    match reasoning {
-        Reasoning::Off => out.key("thinking").raw(r#"{"type":"disabled"}"#),
-        _ if is_forced(request) => losses.add("reasoning_effort"),
-        Reasoning::Adaptive | Reasoning::Effort(_) => out.key("thinking").raw(r#"{"type":"adaptive"}"#),
-        Reasoning::Budget(tokens) => {
-            out.key("thinking").open(b'{');
-            out.key("type").raw("\"enabled\"");
-            out.key("budget_tokens").number(tokens);
-            out.close(b'}');
-        }
-    }
+    name_foreign(&request.sampling, losses);
 }
 
 fn output_config(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
-    let effort = match request.reasoning {
-        Some(Reasoning::Effort(Effort::Minimal)) => {
-            losses.add("reasoning_effort");
-            Some(Effort::Low)
-        }
-        Some(Reasoning::Effort(effort)) => Some(effort),
-        Some(Reasoning::Off | Reasoning::Adaptive | Reasoning::Budget(_)) | None => None,
-    };
+    let effort = effort(request, losses);
     let schema = match request.format {
         Some(Format::Schema(schema)) => Some(schema),
         Some(Format::Json) => {
@@ -380,15 +196,14 @@ fn write_tool(tool: &Tool<'_>, marker: Option<&str>, markers: &mut Markers, out:
     if tool.strict == Some(true) {
         out.key("strict").raw("true");
     }
-    markers.write(marker, out);
+    mark(markers.take(marker), out);
     out.close(b'}');
 }
 
 fn write_piece(piece: &Piece<'_>, auto: bool, markers: &mut Markers, losses: &mut Losses, out: &mut Vec<u8>) {
     let marker = piece.block.cache.or(auto.then_some(EPHEMERAL));
-    if let (Part::Text(text), true) = (&piece.block.part, piece.system) {
-        let wrapped = Text::escaped(format!("<system>{}</system>", text.raw()));
-        return text_block(&wrapped, |out| markers.write(marker, out), out);
+    if let Some(text) = piece.of_operator() {
+        return text_block(&text, markers.take(marker), out);
     }
     write_block(&piece.block.part, marker, markers, losses, out);
 }
@@ -401,7 +216,7 @@ fn write_block(
     out: &mut Vec<u8>,
 ) {
     match part {
-        Part::Text(text) => return text_block(text, |out| markers.write(marker, out), out),
+        Part::Text(text) => return text_block(text, markers.take(marker), out),
         Part::Image(from) => {
             out.open(b'{');
             out.key("type").raw("\"image\"");
@@ -418,14 +233,14 @@ fn write_block(
         Part::ToolCall { id, name, input } => {
             out.open(b'{');
             out.key("type").raw("\"tool_use\"");
-            tool_id(out.key("id"), id);
+            out.key("id").text(&tool_id(id));
             out.key("name").text(name);
             out.key("input").raw(input);
         }
         Part::ToolResult { id, content, is_error } => {
             out.open(b'{');
             out.key("type").raw("\"tool_result\"");
-            tool_id(out.key("tool_use_id"), id);
+            out.key("tool_use_id").text(&tool_id(id));
             result(content, markers, losses, out);
             if *is_error {
                 out.key("is_error").raw("true");
@@ -440,7 +255,7 @@ fn write_block(
             return redacted_block(data, out);
         }
     }
-    markers.write(marker, out);
+    mark(markers.take(marker), out);
     out.close(b'}');
 }
 
@@ -460,11 +275,11 @@ fn result(content: &[Block<'_>], markers: &mut Markers, losses: &mut Losses, out
     }
 }
 
-fn text_block(text: &Text<'_>, marker: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
+fn text_block(text: &Text<'_>, marker: Option<&str>, out: &mut Vec<u8>) {
     out.open(b'{');
     out.key("type").raw("\"text\"");
     out.key("text").text(text);
-    marker(out);
+    mark(marker, out);
     out.close(b'}');
 }
 
@@ -482,15 +297,4 @@ fn source(source: &Source<'_>, out: &mut Vec<u8>) {
         }
     }
     out.close(b'}');
-}
-
-/// An id with other characters than the API takes, some servers make such, has them replaced, in the call and
-/// in its result alike.
-fn tool_id(out: &mut Vec<u8>, id: &Text<'_>) {
-    let fit = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if id.raw().chars().all(fit) {
-        out.text(id);
-    } else {
-        out.string(&id.raw().replace(|c: char| !fit(c), "_"));
-    }
 }

@@ -1,0 +1,120 @@
+//! What Anthropic's models take of the numbers and words that steer them, by whichever API they are reached.
+//!
+//! Source: Anthropic API reference, "Create a Message"; "Adaptive thinking".
+
+use super::json::Json;
+use super::turns::is_blank;
+use super::{Effort, Losses, Reasoning, Request, Sampling, Text, ToolChoice};
+
+/// The numbers that steer sampling, less those that the models refuse beside each other.
+pub(crate) struct Steering<'a> {
+    pub(crate) temperature: Option<&'a str>,
+    pub(crate) top_p: Option<&'a str>,
+    pub(crate) top_k: Option<&'a str>,
+}
+
+impl<'a> Steering<'a> {
+    /// What is left of the request's.
+    pub(crate) fn of(request: &Request<'a>, losses: &mut Losses) -> Self {
+        let sampling = &request.sampling;
+        // The API refuses these beside thinking.
+        let thinks = thinks(request);
+        let mut temperature = sampling.temperature.map(|number| at_most_one(number, losses));
+        if thinks {
+            losses.add_if(temperature.is_some_and(|number| !is_one(number)), "temperature");
+            temperature = None;
+        }
+        // Current models take one of the two; at 1 it says nothing.
+        let top_p = sampling.top_p.filter(|_| sampling.temperature.is_none() || thinks);
+        losses.add_if(top_p.is_none() && sampling.top_p.is_some_and(|number| !is_one(number)), "top_p");
+        let top_k = sampling.top_k.filter(|_| !thinks);
+        losses.add_if(top_k.is_none() && sampling.top_k.is_some(), "top_k");
+        Self { temperature, top_p, top_k }
+    }
+}
+
+/// The temperature on a scale that ends at 1; elsewhere it ends at 2.
+pub(crate) fn at_most_one<'a>(temperature: &'a str, losses: &mut Losses) -> &'a str {
+    let high = temperature.parse().is_ok_and(|number: f64| number > 1.0);
+    losses.add_if(high, "temperature");
+    if high { "1" } else { temperature }
+}
+
+/// Names the numbers that only other models know, where they ask for something.
+pub(crate) fn name_foreign(sampling: &Sampling<'_>, losses: &mut Losses) {
+    for (name, value, default) in [
+        ("frequency_penalty", sampling.frequency_penalty, "0"),
+        ("presence_penalty", sampling.presence_penalty, "0"),
+        ("seed", sampling.seed, ""),
+        ("logit_bias", sampling.logit_bias, ""),
+        ("logprobs", sampling.logprobs, ""),
+        ("top_logprobs", sampling.top_logprobs, "0"),
+        ("n", sampling.n, "1"),
+    ] {
+        losses.add_if(value.is_some_and(|value| value.trim_end_matches(".0") != default), name);
+    }
+}
+
+fn is_one(number: &str) -> bool {
+    number.parse().is_ok_and(|number: f64| (number - 1.0).abs() < f64::EPSILON)
+}
+
+/// Whether the request will ask the model to think.
+fn thinks(request: &Request<'_>) -> bool {
+    request.reasoning.is_some_and(|reasoning| reasoning != Reasoning::Off) && !is_forced(request)
+}
+
+/// The models refuse to think where they are told to call a tool.
+fn is_forced(request: &Request<'_>) -> bool {
+    matches!(request.tool_choice, Some(ToolChoice::Any | ToolChoice::Named(_))) && !request.tools.is_empty()
+}
+
+/// Writes the member `thinking`, where there is something to say.
+pub(crate) fn thinking(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
+    let Some(reasoning) = request.reasoning else { return };
+    match reasoning {
+        Reasoning::Off => out.key("thinking").raw(r#"{"type":"disabled"}"#),
+        _ if is_forced(request) => losses.add("reasoning_effort"),
+        Reasoning::Adaptive | Reasoning::Effort(_) => out.key("thinking").raw(r#"{"type":"adaptive"}"#),
+        Reasoning::Budget(tokens) => {
+            out.key("thinking").open(b'{');
+            out.key("type").raw("\"enabled\"");
+            out.key("budget_tokens").number(tokens);
+            out.close(b'}');
+        }
+    }
+}
+
+/// The effort that is asked for, in a word that the models know.
+pub(crate) fn effort(request: &Request<'_>, losses: &mut Losses) -> Option<Effort> {
+    match request.reasoning? {
+        Reasoning::Effort(Effort::Minimal) => {
+            losses.add("reasoning_effort");
+            Some(Effort::Low)
+        }
+        Reasoning::Effort(effort) => Some(effort),
+        Reasoning::Off | Reasoning::Adaptive | Reasoning::Budget(_) => None,
+    }
+}
+
+/// Writes the stop sequences under this key, where there are any.
+pub(crate) fn stop_sequences(key: &str, stop: &[Text<'_>], losses: &mut Losses, out: &mut Vec<u8>) {
+    // The models refuse sequences of white space alone.
+    losses.add_if(stop.iter().any(is_blank), "stop");
+    if stop.iter().all(is_blank) {
+        return;
+    }
+    out.key(key).open(b'[');
+    stop.iter().filter(|text| !is_blank(text)).for_each(|text| out.text(text));
+    out.close(b']');
+}
+
+/// An id in the alphabet of the models' own. One with other characters, some servers make such, has them
+/// replaced, in the call and in its result alike.
+pub(crate) fn tool_id<'a>(id: &Text<'a>) -> Text<'a> {
+    let fit = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if id.raw().chars().all(fit) {
+        return id.clone();
+    }
+    Text::escaped(id.raw().replace(|c: char| !fit(c), "_"))
+}
