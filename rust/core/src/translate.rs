@@ -23,7 +23,8 @@ use std::borrow::Cow;
 use std::fmt::{self, Debug, Formatter};
 
 use crate::dialect::{ChatFields, Client, Dialect, Upstream, codec};
-use crate::message::{Fault, Repeat, Sink, StreamReader, StreamWriter, Target, Told};
+use crate::event_stream::EventStream;
+use crate::message::{Fault, Framed, MessageReader, Repeat, Sink, StreamReader, StreamWriter, Target, Told};
 use crate::sse::SseScanner;
 
 pub use crate::message::{Losses, Malformed, Untranslatable};
@@ -156,11 +157,14 @@ impl Pair {
     /// A translator for one streamed reply.
     pub fn stream(self, context: Context) -> StreamTranslator {
         StreamTranslator {
-            scanner: SseScanner::new(),
-            reader: (self.target.stream_reader)(),
+            source: match (self.target.stream_reader)() {
+                Framed::Sse(reader) => {
+                    Source::Sse { scanner: SseScanner::new(), reader, repeat: Repeat::default() }
+                }
+                Framed::EventStream(reader) => Source::EventStream { decoder: EventStream::new(), reader },
+            },
             writer: (self.surface.stream_writer)(context),
             losses: Losses::default(),
-            repeat: Repeat::default(),
             state: State::UnderWay,
         }
     }
@@ -175,12 +179,16 @@ impl Debug for Pair {
 /// Translates one streamed reply as it passes. What it appends depends on the bytes of the stream only, not on
 /// how they were cut; it keeps one event, and what the surface's dialect makes it hold back.
 pub struct StreamTranslator {
-    scanner: SseScanner,
-    reader: Box<dyn StreamReader + Send>,
+    source: Source,
     writer: Box<dyn StreamWriter + Send>,
     losses: Losses,
-    repeat: Repeat,
     state: State,
+}
+
+/// The upstream's stream, by how its events are framed.
+enum Source {
+    Sse { scanner: SseScanner, reader: Box<dyn StreamReader + Send>, repeat: Repeat },
+    EventStream { decoder: EventStream, reader: Box<dyn MessageReader + Send> },
 }
 
 enum State {
@@ -190,6 +198,20 @@ enum State {
     Malformed(Malformed),
 }
 
+impl State {
+    /// Goes on with what one more event means, unless nothing counts any more.
+    #[inline]
+    fn step(&mut self, mut sink: Sink<'_>, read: impl FnOnce(&mut Sink<'_>) -> Result<(), Malformed>) {
+        if matches!(self, Self::UnderWay) {
+            *self = match read(&mut sink) {
+                Err(malformed) => Self::Malformed(malformed),
+                Ok(()) if sink.ended => Self::Ended,
+                Ok(()) => Self::UnderWay,
+            };
+        }
+    }
+}
+
 impl StreamTranslator {
     /// Takes the next bytes of the upstream's stream and appends what they mean in the surface's dialect.
     ///
@@ -197,18 +219,22 @@ impl StreamTranslator {
     /// [`Malformed`] where the stream is not what its dialect says, now and from then on; what was appended
     /// before is whole events.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        let Self { scanner, reader, writer, losses, repeat, state } = self;
-        scanner.push(bytes, |event| {
-            if matches!(state, State::UnderWay) {
-                let mut sink =
-                    Sink { writer: writer.as_mut(), losses, out, ended: false, told: Told::default() };
-                *state = match translate(&event, reader.as_mut(), repeat, &mut sink) {
-                    Err(malformed) => State::Malformed(malformed),
-                    Ok(()) if sink.ended => State::Ended,
-                    Ok(()) => State::UnderWay,
-                };
+        let Self { source, writer, losses, state } = self;
+        match source {
+            Source::Sse { scanner, reader, repeat } => scanner.push(bytes, |event| {
+                let sink = Sink::new(writer.as_mut(), losses, out);
+                state.step(sink, |sink| translate(&event, reader.as_mut(), repeat, sink));
+            }),
+            Source::EventStream { decoder, reader } => {
+                let pushed = decoder.push(bytes, |message| {
+                    let sink = Sink::new(writer.as_mut(), losses, out);
+                    state.step(sink, |sink| reader.read(&message, sink));
+                });
+                if let (Err(fault), State::UnderWay) = (pushed, &state) {
+                    *state = State::Malformed(Malformed::new(format!("the stream is broken: {fault}")));
+                }
             }
-        });
+        }
         match state {
             State::Malformed(malformed) => Err(malformed.clone()),
             State::UnderWay | State::Ended => Ok(()),
@@ -220,8 +246,11 @@ impl StreamTranslator {
     /// # Errors
     /// [`Malformed`] where neither its dialect's last event nor an error came; no end is appended then.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
-        // Some servers leave out the empty line behind their last event; half an event cannot be read.
-        self.push(b"\n\n", out)?;
+        match self.source {
+            // Some servers leave out the empty line behind their last event; half an event cannot be read.
+            Source::Sse { .. } => self.push(b"\n\n", out)?,
+            Source::EventStream { .. } => {}
+        }
         match &self.state {
             State::Ended => Ok(()),
             State::UnderWay => Err(Malformed::new("the stream ended before its last event")),

@@ -12,7 +12,7 @@ mod openai_embeddings;
 mod openai_responses;
 
 use crate::message::{
-    Fault, Losses, Malformed, Reply, Request, StreamReader, StreamWriter, Target, Untranslatable,
+    Fault, Framed, Losses, Malformed, Reply, Request, StreamWriter, Target, Untranslatable,
 };
 use crate::retry::{Disposition, Refusal};
 use crate::translate::Context;
@@ -186,7 +186,7 @@ pub(crate) struct Upstream {
     pub(crate) write_request:
         fn(&Request<'_>, &Target<'_>, &mut Losses, &mut Vec<u8>) -> Result<(), Untranslatable>,
     pub(crate) read_reply: for<'a> fn(&'a str, &mut Losses) -> Result<Reply<'a>, Malformed>,
-    pub(crate) stream_reader: fn() -> Box<dyn StreamReader + Send>,
+    pub(crate) stream_reader: fn() -> Framed,
 }
 
 /// The codec of `dialect`; `None` where it has no chat-like generation.

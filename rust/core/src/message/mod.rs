@@ -21,7 +21,7 @@ pub(crate) mod turns;
 pub(crate) use fault::Fault;
 pub use losses::Losses;
 pub(crate) use repeat::{Repeat, Told};
-pub(crate) use reply::{Event, Reply, Sink, Stop, StreamReader, StreamWriter, Usage};
+pub(crate) use reply::{Event, Framed, MessageReader, Reply, Sink, Stop, StreamReader, StreamWriter, Usage};
 pub(crate) use text::Text;
 pub(crate) use thinking::{Maker, redacted_block, thinking_block};
 

@@ -2,6 +2,7 @@
 
 use super::Told;
 use super::{Fault, Losses, Malformed, Part, Text};
+use crate::event_stream::Message;
 
 /// A whole answer.
 #[derive(Debug)]
@@ -78,8 +79,22 @@ pub(crate) enum Event<'a> {
 
 /// Makes events of the data of a dialect's stream.
 pub(crate) trait StreamReader {
-    /// Reads one server-sent event.
+    /// Reads one event.
     fn read(&mut self, data: &str, sink: &mut Sink<'_>) -> Result<(), Malformed>;
+}
+
+/// Makes events of the messages of a dialect's binary event stream.
+pub(crate) trait MessageReader {
+    /// Reads one message.
+    fn read(&mut self, message: &Message<'_>, sink: &mut Sink<'_>) -> Result<(), Malformed>;
+}
+
+/// A reader, and with it how the events of its dialect's stream are framed.
+pub(crate) enum Framed {
+    /// Server-sent events.
+    Sse(Box<dyn StreamReader + Send>),
+    /// An `application/vnd.amazon.eventstream`.
+    EventStream(Box<dyn MessageReader + Send>),
 }
 
 /// Writes events as a dialect's stream.
@@ -99,7 +114,17 @@ pub(crate) struct Sink<'s> {
     pub(crate) told: Told,
 }
 
-impl Sink<'_> {
+impl<'s> Sink<'s> {
+    /// One for the next event.
+    #[inline]
+    pub(crate) fn new(
+        writer: &'s mut dyn StreamWriter,
+        losses: &'s mut Losses,
+        out: &'s mut Vec<u8>,
+    ) -> Self {
+        Self { writer, losses, out, ended: false, told: Told::default() }
+    }
+
     /// Hands over one event.
     pub(crate) fn emit(&mut self, event: Event<'_>) -> Result<(), Malformed> {
         self.ended |= matches!(event, Event::End | Event::Error(_));

@@ -11,6 +11,7 @@ mod write;
 mod write_reply;
 
 use super::{Client, Codec, Content, Facts, Field, Terminal, Upstream, UsagePaths, refusal, refusal_saying};
+use crate::message::Framed;
 use crate::retry::Disposition;
 
 pub(super) const FACTS: Facts = Facts {
@@ -60,6 +61,6 @@ pub(super) const CODEC: Codec = Codec {
     upstream: Some(Upstream {
         write_request: write::request,
         read_reply: read_reply::reply,
-        stream_reader: || Box::new(read_reply::Events::default()),
+        stream_reader: || Framed::Sse(Box::new(read_reply::Events::default())),
     }),
 };

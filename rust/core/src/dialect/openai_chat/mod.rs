@@ -10,6 +10,7 @@ mod write;
 mod write_reply;
 
 use super::{Client, Codec, Content, Facts, Field, Terminal, Upstream, UsagePaths};
+use crate::message::Framed;
 
 pub(super) const USAGE: UsagePaths = UsagePaths {
     input: &["prompt_tokens"],
@@ -58,6 +59,6 @@ pub(super) const CODEC: Codec = Codec {
     upstream: Some(Upstream {
         write_request: write::request,
         read_reply: read_reply::reply,
-        stream_reader: || Box::new(read_reply::Chunks::default()),
+        stream_reader: || Framed::Sse(Box::new(read_reply::Chunks::default())),
     }),
 };
