@@ -209,7 +209,7 @@ impl<'a> Message<'a> {
                         return None;
                     }
                 }
-                (_, Some(_)) => return None,
+                (_, Some(_)) | (10.., None) => return None,
                 // true and false
                 (0 | 1, None) => {}
                 // 8, 16, 32 bits; 64 bits and a timestamp of as many
@@ -223,7 +223,6 @@ impl<'a> Message<'a> {
                 }
                 // a UUID
                 (9, None) => rest = rest.split_at_checked(16)?.1,
-                (10.., None) => return None,
             }
         }
         Some(())

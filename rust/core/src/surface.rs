@@ -175,17 +175,20 @@ pub enum Dialect {
     AnthropicMessages,
     /// Google's `generateContent` and `streamGenerateContent`.
     Gemini,
+    /// Amazon Bedrock's Converse.
+    BedrockConverse,
 }
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::OpenaiChat,
         Self::OpenaiCompletions,
         Self::OpenaiResponses,
         Self::OpenaiEmbeddings,
         Self::AnthropicMessages,
         Self::Gemini,
+        Self::BedrockConverse,
     ];
 
     /// The name used in configuration, logs, metrics and messages.
@@ -197,6 +200,7 @@ impl Dialect {
             Self::OpenaiEmbeddings => "openai_embeddings",
             Self::AnthropicMessages => "anthropic_messages",
             Self::Gemini => "gemini",
+            Self::BedrockConverse => "bedrock_converse",
         }
     }
 }

@@ -24,7 +24,7 @@ use std::fmt::{self, Debug, Formatter};
 
 use crate::dialect::{ChatFields, Client, Dialect, Upstream, codec};
 use crate::event_stream::EventStream;
-use crate::message::{Fault, Framed, MessageReader, Repeat, Sink, StreamReader, StreamWriter, Target, Told};
+use crate::message::{Fault, Framed, MessageReader, Repeat, Sink, StreamReader, StreamWriter, Target};
 use crate::sse::SseScanner;
 
 pub use crate::message::{Losses, Malformed, Untranslatable};

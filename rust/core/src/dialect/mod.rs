@@ -5,6 +5,7 @@
 //! handed, or calls its `Codec`.
 
 mod anthropic_messages;
+mod bedrock_converse;
 mod gemini;
 mod openai_chat;
 mod openai_completions;
@@ -162,6 +163,7 @@ pub const fn facts(dialect: Dialect) -> &'static Facts {
         Dialect::OpenaiEmbeddings => &openai_embeddings::FACTS,
         Dialect::AnthropicMessages => &anthropic_messages::FACTS,
         Dialect::Gemini => &gemini::FACTS,
+        Dialect::BedrockConverse => &bedrock_converse::FACTS,
     }
 }
 
@@ -194,6 +196,7 @@ pub(crate) const fn codec(dialect: Dialect) -> Option<&'static Codec> {
     match dialect {
         Dialect::OpenaiChat => Some(&openai_chat::CODEC),
         Dialect::AnthropicMessages => Some(&anthropic_messages::CODEC),
+        Dialect::BedrockConverse => Some(&bedrock_converse::CODEC),
         Dialect::OpenaiCompletions
         | Dialect::OpenaiResponses
         | Dialect::OpenaiEmbeddings

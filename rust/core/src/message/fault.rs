@@ -2,7 +2,8 @@
 //!
 //! Read leniently, because proxies of all kinds answer in place of a provider: the object `error`, or the
 //! document itself where it has none, or a text. Sources: `OpenAI` API reference (error object), Anthropic API
-//! reference (errors), vLLM (`{"object":"error",…}`), `FastAPI` (`detail`).
+//! reference (errors), vLLM (`{"object":"error",…}`), `FastAPI` (`detail`),
+//! AWS's front doors (`Message`).
 
 use serde_json::value::RawValue;
 
@@ -29,6 +30,7 @@ object! {
     Envelope<'a> {
         error: &'a RawValue,
         message: &'a RawValue,
+        capital_message as "Message": &'a RawValue,
         detail: &'a RawValue,
         kind as "type": &'a RawValue,
         code: &'a RawValue,
@@ -65,7 +67,7 @@ impl<'a> Fault<'a> {
     }
 
     fn told(envelope: &Envelope<'a>) -> Self {
-        let message = envelope.message.or(envelope.detail).map(text_of);
+        let message = envelope.message.or(envelope.capital_message).or(envelope.detail).map(text_of);
         Self {
             message: message.unwrap_or(Text::plain("the upstream gave no reason")),
             kind: envelope.kind.and_then(Text::of),
@@ -148,6 +150,7 @@ mod tests {
             (r#"{"error":"a"}"#, "a"),
             (r#"{"detail":[1]}"#, "[1]"),
             (r#"{"message":"a","id":"x"}"#, "a"),
+            (r#"{"Message":"a"}"#, "a"),
             (" a\n", "a"),
             ("<a \"b\">", r#"<a \"b\">"#),
             ("", "the upstream gave no reason"),

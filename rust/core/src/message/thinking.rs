@@ -27,6 +27,9 @@ pub(crate) fn redacted_block(data: &Text<'_>, out: &mut Vec<u8>) {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Maker {
     Anthropic,
+    /// What Amazon Bedrock itself encrypts, whosever model it is; the signatures of Anthropic's models are theirs
+    /// there too.
+    Bedrock,
     Google,
     OpenAi,
 }
@@ -37,6 +40,7 @@ impl Maker {
     const fn mark(self) -> &'static str {
         match self {
             Self::Anthropic => "",
+            Self::Bedrock => "bedrock:",
             Self::Google => "google:",
             Self::OpenAi => "openai:",
         }
@@ -67,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_signature_is_its_makers_only() {
-        let makers = [Maker::Anthropic, Maker::Google, Maker::OpenAi];
+        let makers = [Maker::Anthropic, Maker::Bedrock, Maker::Google, Maker::OpenAi];
         for maker in makers {
             let sealed = maker.seal(Text::plain("c2ln"));
             for reader in makers {

@@ -84,6 +84,10 @@ pub(crate) fn is_acceptable(block: &Block<'_>, losses: &mut Losses) -> bool {
             losses.add("messages[].thinking_blocks");
             false
         }
+        Part::Redacted(data) if Maker::Anthropic.unseal(data).is_none() => {
+            losses.add("messages[].thinking_blocks");
+            false
+        }
         _ => true,
     }
 }

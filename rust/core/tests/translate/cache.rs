@@ -3,9 +3,9 @@
 use llm_edge_core::translate::{Options, Pair};
 use serde_json::{Value, json};
 
-use crate::{OPTIONS, anthropic_to_chat, chat_to_anthropic, request};
+use crate::{OPTIONS, anthropic_to_chat, chat_to_anthropic, request, request_of};
 
-const MARKED: Options = Options { cache_breakpoints: true, ..OPTIONS };
+pub(crate) const MARKED: Options = Options { cache_breakpoints: true, ..OPTIONS };
 
 /// Steps of a small generator: xorshift, seeded.
 struct Dice(u64);
@@ -77,6 +77,7 @@ fn transcript(dice: &mut Dice, chat: bool, turns: usize) -> Vec<Vec<Value>> {
 /// Markers are no content for the provider's cache.
 fn without_markers(body: &str) -> String {
     body.replace(r#","cache_control":{"type":"ephemeral"}"#, "")
+        .replace(r#",{"cachePoint":{"type":"default"}}"#, "")
 }
 
 /// Where the last message of an upstream's body begins.
@@ -84,7 +85,8 @@ fn last_message(body: &str) -> usize {
     body.rfind(r#"{"role":""#).unwrap()
 }
 
-fn check(pair: Pair, chat: bool, options: &Options) {
+/// Plays conversations of an agent, in the dialect of chat or of Anthropic, for `model`.
+pub(crate) fn check(pair: Pair, model: &str, chat: bool, options: &Options) {
     for seed in 1..=8 {
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ seed);
         let mut before: Option<String> = None;
@@ -107,8 +109,8 @@ fn check(pair: Pair, chat: bool, options: &Options) {
             } else {
                 body["system"] = "Be brief.".into();
             }
-            let (written, _) = request(pair, &body, options).unwrap();
-            let markers = written.matches("cache_control").count();
+            let (written, _) = request_of(pair, model, &body, options).unwrap();
+            let markers = written.matches("cache_control").count() + written.matches("cachePoint").count();
             assert!(markers <= 4 && (markers > 0) == options.cache_breakpoints, "{markers}");
             let written = without_markers(&written);
             if let Some(before) = before {
@@ -125,13 +127,13 @@ fn check(pair: Pair, chat: bool, options: &Options) {
 
 #[test]
 fn a_turn_is_a_prefix_of_the_next_for_anthropic() {
-    check(chat_to_anthropic(), true, &OPTIONS);
-    check(chat_to_anthropic(), true, &MARKED);
+    check(chat_to_anthropic(), "m", true, &OPTIONS);
+    check(chat_to_anthropic(), "m", true, &MARKED);
 }
 
 #[test]
 fn a_turn_is_a_prefix_of_the_next_for_chat() {
-    check(anthropic_to_chat(), false, &OPTIONS);
+    check(anthropic_to_chat(), "m", false, &OPTIONS);
 }
 
 #[test]

@@ -10,6 +10,7 @@
 )]
 
 mod answers;
+mod bedrock;
 mod cache;
 mod refused;
 mod replies;
@@ -48,8 +49,18 @@ pub(crate) fn request(
     body: &Value,
     options: &Options,
 ) -> Result<(String, Translated), Untranslatable> {
+    request_of(pair, "m", body, options)
+}
+
+/// The same, asking for `model`.
+pub(crate) fn request_of(
+    pair: Pair,
+    model: &str,
+    body: &Value,
+    options: &Options,
+) -> Result<(String, Translated), Untranslatable> {
     let mut out = b"kept".to_vec();
-    let translated = pair.request(body.to_string().as_bytes(), "m", options, &mut out);
+    let translated = pair.request(body.to_string().as_bytes(), model, options, &mut out);
     let written = String::from_utf8(out.split_off(4)).unwrap();
     assert_eq!(out, b"kept");
     assert!(translated.is_ok() || written.is_empty());
@@ -83,12 +94,12 @@ pub(crate) fn streamed<'p>(
 
 #[test]
 fn only_different_dialects_of_generation_are_translated() {
+    let clients = [Dialect::OpenaiChat, Dialect::AnthropicMessages];
+    let upstreams = [Dialect::OpenaiChat, Dialect::AnthropicMessages, Dialect::BedrockConverse];
     for surface in Dialect::ALL {
         for target in Dialect::ALL {
-            let chat_like = [surface, target]
-                .iter()
-                .all(|dialect| matches!(dialect, Dialect::OpenaiChat | Dialect::AnthropicMessages));
-            assert_eq!(between(surface, target).is_some(), chat_like && surface != target);
+            let both_halves = clients.contains(&surface) && upstreams.contains(&target);
+            assert_eq!(between(surface, target).is_some(), both_halves && surface != target);
         }
     }
 }
