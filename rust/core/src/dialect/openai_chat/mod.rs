@@ -3,11 +3,11 @@
 //! `x_groq` is where Groq puts usage and the error that stopped a stream; vLLM's older streams report a
 //! failure as `{"object":"error",…}`, which the tap knows by itself.
 
-mod read;
+pub(super) mod read;
 mod read_reply;
 mod wire;
-mod write;
-mod write_reply;
+pub(super) mod write;
+pub(super) mod write_reply;
 
 use super::{Client, Codec, Content, Facts, Field, Terminal, Upstream, UsagePaths};
 use crate::message::Framed;

@@ -13,13 +13,14 @@ use crate::message::{
 };
 
 /// Members that cannot change the reply: they steer the cache of a provider that is not asked.
-const HARMLESS: &[&str] = &["prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];
+pub(in crate::dialect) const HARMLESS: &[&str] =
+    &["prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];
 
 /// What a reply tells of itself and clients send back; no model reads it.
 const HARMLESS_IN_MESSAGES: &[&str] = &["annotations"];
 
 /// A marker for the end of what is worth caching, in the words of Anthropic, which are those of the convention.
-const EPHEMERAL: &str = r#"{"type":"ephemeral"}"#;
+pub(in crate::dialect) const EPHEMERAL: &str = r#"{"type":"ephemeral"}"#;
 
 /// The only type of file that the API takes.
 const PDF: Text<'_> = Text::plain("application/pdf");
@@ -170,7 +171,7 @@ fn assistant<'a>(
 }
 
 /// The JSON text of an object out of a text that holds it; `None` where it holds something else.
-pub(super) fn input(arguments: Option<Text<'_>>) -> Option<Cow<'_, str>> {
+pub(in crate::dialect) fn input(arguments: Option<Text<'_>>) -> Option<Cow<'_, str>> {
     let text = arguments.unwrap_or_default().decode()?;
     if text.trim_ascii().is_empty() {
         return Some(Cow::Borrowed("{}"));
@@ -239,7 +240,8 @@ fn block<'a>(at: &At<'_>, part: wire::Part<'a>, losses: &mut Losses) -> Result<B
     Ok(Block { part: content, cache: part.cache_control.map(RawValue::get).or(marked) })
 }
 
-fn image_source<'a>(at: &At<'_>, url: Text<'a>) -> Result<Source<'a>, Untranslatable> {
+/// An image by its address, which may be a `data:` one.
+pub(in crate::dialect) fn image_source<'a>(at: &At<'_>, url: Text<'a>) -> Result<Source<'a>, Untranslatable> {
     // A solidus may be written with an escape.
     let url = if url.raw().contains("\\/") { Text::escaped(url.raw().replace("\\/", "/")) } else { url };
     if let Some(data) = url.strip_prefix("data:") {
@@ -270,15 +272,21 @@ fn document<'a>(
             .error("names a file that this model's provider does not have. hint: send `file_data`"));
     }
     let data = at.required("file_data", file.file_data)?;
-    let at = at.member("file_data");
+    Ok(Part::Document { source: document_source(&at.member("file_data"), data)?, title: file.filename })
+}
+
+/// A document as base64, with or without the head of a `data:` address.
+pub(in crate::dialect) fn document_source<'a>(
+    at: &At<'_>,
+    data: Text<'a>,
+) -> Result<Source<'a>, Untranslatable> {
     let data = if data.raw().contains("\\/") { Text::escaped(data.raw().replace("\\/", "/")) } else { data };
-    let source = match data.strip_prefix("data:") {
+    match data.strip_prefix("data:") {
         Some(url) => base64(&url)
             .filter(|source| matches!(source, Source::Base64 { media_type, .. } if *media_type == PDF))
-            .ok_or_else(|| at.error("must be `data:application/pdf;base64,DATA`"))?,
-        None => Source::Base64 { media_type: PDF, data },
-    };
-    Ok(Part::Document { source, title: file.filename })
+            .ok_or_else(|| at.error("must be `data:application/pdf;base64,DATA`")),
+        None => Ok(Source::Base64 { media_type: PDF, data }),
+    }
 }
 
 fn tools<'a>(tools: Vec<wire::Tool<'a>>, losses: &mut Losses) -> Result<Vec<Tool<'a>>, Untranslatable> {

@@ -13,7 +13,7 @@ use crate::message::{
 };
 
 /// Longest end-user name that the API takes.
-const USER_BYTES_MAX: usize = 128;
+pub(in crate::dialect) const USER_BYTES_MAX: usize = 128;
 
 /// Most stop sequences that the API takes.
 const STOP_MAX: usize = 4;
@@ -24,7 +24,7 @@ const BUDGET_MEDIUM: u64 = 4096;
 const BUDGET_HIGH: u64 = 16_384;
 
 /// What a failed tool's result begins with: the dialect has no other place for it.
-const TOOL_FAILED: &str = "Error: ";
+pub(in crate::dialect) const TOOL_FAILED: &str = "Error: ";
 
 /// Writes a request.
 pub(super) fn request(
@@ -130,7 +130,8 @@ fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     losses.add_if(sampling.top_k.is_some(), "top_k");
 }
 
-fn effort(reasoning: Option<Reasoning>, losses: &mut Losses) -> Option<&'static str> {
+/// The effort that comes nearest to what is asked for; `None` where nothing is said of it.
+pub(in crate::dialect) fn effort(reasoning: Option<Reasoning>, losses: &mut Losses) -> Option<&'static str> {
     let effort = match reasoning? {
         // Models that do not reason refuse the member, and those that must know no `none`.
         Reasoning::Off => {
@@ -359,7 +360,7 @@ fn text_part(text: &Text<'_>, out: &mut Vec<u8>) {
 }
 
 /// The address of an image or a document, or the whole of it as a `data:` one.
-fn url(out: &mut Vec<u8>, source: &Source<'_>) {
+pub(in crate::dialect) fn url(out: &mut Vec<u8>, source: &Source<'_>) {
     match source {
         Source::Url(url) => out.text(url),
         Source::Base64 { media_type, data } => {

@@ -125,7 +125,12 @@ fn usage(out: &mut Vec<u8>, usage: &Usage) {
 }
 
 /// Writes an error body.
-pub(super) fn error(fault: &Fault<'_>, _status: Option<u16>, _request_id: &str, out: &mut Vec<u8>) {
+pub(in crate::dialect) fn error(
+    fault: &Fault<'_>,
+    _status: Option<u16>,
+    _request_id: &str,
+    out: &mut Vec<u8>,
+) {
     fn or_null(out: &mut Vec<u8>, text: Option<&Text<'_>>) {
         match text {
             Some(text) => out.text(text),
