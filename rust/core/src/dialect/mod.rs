@@ -195,12 +195,10 @@ pub(crate) struct Upstream {
 pub(crate) const fn codec(dialect: Dialect) -> Option<&'static Codec> {
     match dialect {
         Dialect::OpenaiChat => Some(&openai_chat::CODEC),
+        Dialect::OpenaiResponses => Some(&openai_responses::CODEC),
         Dialect::AnthropicMessages => Some(&anthropic_messages::CODEC),
         Dialect::BedrockConverse => Some(&bedrock_converse::CODEC),
-        Dialect::OpenaiCompletions
-        | Dialect::OpenaiResponses
-        | Dialect::OpenaiEmbeddings
-        | Dialect::Gemini => None,
+        Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings | Dialect::Gemini => None,
     }
 }
 

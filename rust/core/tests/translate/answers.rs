@@ -53,6 +53,14 @@ const CHAT_USAGE: &str = r#"{"prompt_tokens":100,"completion_tokens":20,"total_t
     "prompt_tokens_details":{"cached_tokens":85,"cache_write_tokens":5},
     "completion_tokens_details":{"reasoning_tokens":7}}"#;
 
+const RESPONSES_USAGE: &str = r#"{"input_tokens":100,"output_tokens":20,"total_tokens":120,
+    "input_tokens_details":{"cached_tokens":85,"cache_write_tokens":5},
+    "output_tokens_details":{"reasoning_tokens":7}}"#;
+
+pub(crate) fn responses_usage() -> Value {
+    serde_json::from_str(RESPONSES_USAGE).unwrap()
+}
+
 pub(crate) fn anthropic_usage() -> Value {
     serde_json::from_str(ANTHROPIC_USAGE).unwrap()
 }
@@ -205,6 +213,234 @@ impl Answer {
         stream += &chunk("r1", &last, &Value::Null);
         stream += &chunk("r1", &json!([]), &chat_usage());
         stream + "data: [DONE]\n\n"
+    }
+}
+
+/// Who tells a response: `OpenAI`, or the gateway for a provider of another dialect.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Teller {
+    Maker,
+    Gateway,
+}
+
+impl Answer {
+    /// The answer as other dialects have it when a provider of responses gave it: its reasoning is bound to the
+    /// item it came in, and none is redacted.
+    pub(crate) fn of_responses(&self) -> Self {
+        let seal = |at: usize, text: &str| &*format!("openai:rs_r1_{at}:{text}").leak();
+        let said = self.said.iter().enumerate().map(|(at, said)| match said {
+            Thinking(text, signature) => Thinking(text, seal(at, signature)),
+            Redacted(data) => Thinking("", seal(at, data)),
+            other => other.clone(),
+        });
+        Self { name: self.name, said: said.collect(), stop: self.stop }
+    }
+
+    fn incomplete(&self) -> Option<&'static str> {
+        match self.stop.1 {
+            "length" => Some("max_output_tokens"),
+            "content_filter" => Some("content_filter"),
+            _ => None,
+        }
+    }
+
+    fn output(&self, teller: Teller) -> Vec<Value> {
+        let last = self.said.len().saturating_sub(1);
+        let item = |(at, said): (usize, &Said)| {
+            let cut = at == last && self.incomplete().is_some();
+            let status = if cut { "incomplete" } else { "completed" };
+            let encrypted = |mark: &str, text: &str| match teller {
+                Teller::Maker => text.to_owned(),
+                Teller::Gateway => format!("{mark}:{text}"),
+            };
+            match said {
+                Text(text) => json!({"id": format!("msg_r1_{at}"), "type": "message", "status": status,
+                    "role": "assistant",
+                    "content": [{"type": "output_text", "annotations": [], "logprobs": [], "text": text}]}),
+                Thinking(text, signature) => {
+                    let summary = json!({"type": "summary_text", "text": text});
+                    let summary = if text.is_empty() { json!([]) } else { json!([summary]) };
+                    json!({"id": format!("rs_r1_{at}"), "type": "reasoning", "summary": summary,
+                        "encrypted_content": encrypted("signature", signature)})
+                }
+                Redacted(data) => json!({"id": format!("rs_r1_{at}"), "type": "reasoning", "summary": [],
+                    "encrypted_content": encrypted("redacted", data)}),
+                Call(id, name, input) => json!({"id": format!("fc_r1_{at}"), "type": "function_call",
+                    "status": status, "call_id": id, "name": name, "arguments": input}),
+            }
+        };
+        self.said.iter().enumerate().map(item).collect()
+    }
+
+    pub(crate) fn responses(&self, teller: Teller) -> Value {
+        let reason = self.incomplete();
+        let status = if reason.is_some() { "incomplete" } else { "completed" };
+        response(status, &self.output(teller).into(), &responses_usage(), reason)
+    }
+
+    /// As `OpenAI` streams it.
+    pub(crate) fn responses_stream(&self, size: usize) -> String {
+        let begun = response("in_progress", &json!([]), &Value::Null, None);
+        let mut events = vec![json!({"type": "response.created", "response": begun})];
+        events.push(json!({"type": "response.in_progress", "response": begun}));
+        for (index, (said, item)) in self.said.iter().zip(self.output(Teller::Maker)).enumerate() {
+            let mut empty = item.clone();
+            for (member, none) in [
+                ("content", json!([])),
+                ("summary", json!([])),
+                ("arguments", json!("")),
+                ("status", json!("in_progress")),
+            ] {
+                if empty.get(member).is_some() {
+                    empty[member] = none;
+                }
+            }
+            events.push(json!({"type": "response.output_item.added", "output_index": index, "item": empty}));
+            let mut tell = |kind: &str, inner: &str, member: &str, value: Value| {
+                let mut event =
+                    json!({"type": format!("response.{kind}"), "item_id": item["id"], "output_index": index});
+                if !inner.is_empty() {
+                    event[inner] = 0.into();
+                }
+                event[member] = value;
+                if kind.ends_with("delta") {
+                    event["obfuscation"] = "x7".into();
+                }
+                events.push(event);
+            };
+            match said {
+                Text(text) => {
+                    let part = |text: &str| json!({"type": "output_text", "annotations": [], "logprobs": [], "text": text});
+                    tell("content_part.added", "content_index", "part", part(""));
+                    for piece in pieces(text, size) {
+                        tell("output_text.delta", "content_index", "delta", piece.into());
+                    }
+                    tell("output_text.done", "content_index", "text", (*text).into());
+                    tell("content_part.done", "content_index", "part", part(text));
+                }
+                Thinking(text, _) if !text.is_empty() => {
+                    let part = |text: &str| json!({"type": "summary_text", "text": text});
+                    tell("reasoning_summary_part.added", "summary_index", "part", part(""));
+                    for piece in pieces(text, size) {
+                        tell("reasoning_summary_text.delta", "summary_index", "delta", piece.into());
+                    }
+                    tell("reasoning_summary_text.done", "summary_index", "text", (*text).into());
+                    tell("reasoning_summary_part.done", "summary_index", "part", part(text));
+                }
+                Thinking(..) | Redacted(_) => {}
+                Call(_, _, input) => {
+                    for piece in pieces(input, size) {
+                        tell("function_call_arguments.delta", "", "delta", piece.into());
+                    }
+                    tell("function_call_arguments.done", "", "arguments", (*input).into());
+                }
+            }
+            events.push(json!({"type": "response.output_item.done", "output_index": index, "item": item}));
+        }
+        let ended = self.responses(Teller::Maker);
+        events.push(
+            json!({"type": format!("response.{}", ended["status"].as_str().unwrap()), "response": ended}),
+        );
+        numbered(&events)
+    }
+}
+
+/// Events of responses, numbered, as they are streamed.
+pub(crate) fn numbered(events: &[Value]) -> String {
+    let sse = |(number, event): (usize, &Value)| {
+        let mut event = event.clone();
+        event["sequence_number"] = number.into();
+        format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())
+    };
+    events.iter().enumerate().map(sse).collect()
+}
+
+/// A response object with all that its schema asks for.
+pub(crate) fn response(status: &str, output: &Value, usage: &Value, reason: Option<&str>) -> Value {
+    let details = reason.map(|reason| json!({"reason": reason}));
+    json!({"id": "r1", "object": "response", "created_at": 1_700_000_000, "status": status, "error": null,
+        "incomplete_details": details, "model": "m", "output": output, "usage": usage, "background": false,
+        "instructions": null, "max_output_tokens": null, "metadata": {}, "parallel_tool_calls": true,
+        "previous_response_id": null, "reasoning": {"effort": null, "summary": null}, "store": false,
+        "temperature": null, "text": {"format": {"type": "text"}}, "tool_choice": "auto", "tools": [],
+        "top_p": null, "truncation": "disabled"})
+}
+
+/// The response that a stream of events amounts to, folded as `OpenAI`'s SDK does; everything that is told
+/// twice must be the same.
+pub(crate) fn fold_responses(stream: &str) -> Value {
+    let (mut items, mut done): (Vec<Value>, Vec<bool>) = (Vec::new(), Vec::new());
+    let (mut begun, mut ended) = (Value::Null, Value::Null);
+    for (number, (name, data)) in events(stream).into_iter().enumerate() {
+        assert!(ended.is_null(), "something follows the last event");
+        let event: Value = serde_json::from_str(data).unwrap();
+        assert_eq!((&event["type"], &event["sequence_number"]), (&json!(name), &json!(number)));
+        let index = event["output_index"].as_u64().map(|index| usize::try_from(index).unwrap());
+        if let (Some(index), Some(id)) = (index, event.get("item_id")) {
+            assert_eq!((&items[index]["id"], done[index]), (id, false));
+        }
+        let item = |items: &mut Vec<Value>, pointer: &str| {
+            let item: &mut Value = items.get_mut(index.unwrap()).unwrap();
+            item.pointer_mut(pointer).unwrap().take()
+        };
+        match name {
+            "response.created" => begun = event["response"].clone(),
+            "response.in_progress" => assert_eq!(event["response"], begun),
+            "response.output_item.added" => {
+                assert_eq!(index, Some(items.len()));
+                items.push(event["item"].clone());
+                done.push(false);
+            }
+            "response.content_part.added" => items[index.unwrap()]["content"] = json!([event["part"]]),
+            "response.reasoning_summary_part.added" => {
+                items[index.unwrap()]["summary"] = json!([event["part"]]);
+            }
+            "response.output_text.delta"
+            | "response.reasoning_summary_text.delta"
+            | "response.function_call_arguments.delta" => {
+                let pointer = text_of(name);
+                let before = item(&mut items, pointer).as_str().unwrap().to_owned();
+                let more = before + event["delta"].as_str().unwrap();
+                *items[index.unwrap()].pointer_mut(pointer).unwrap() = more.into();
+            }
+            "response.output_text.done" | "response.reasoning_summary_text.done" => {
+                assert_eq!(items[index.unwrap()].pointer(text_of(name)), Some(&event["text"]));
+            }
+            "response.function_call_arguments.done" => {
+                assert_eq!(items[index.unwrap()]["arguments"], event["arguments"]);
+                assert_eq!(items[index.unwrap()]["name"], event["name"]);
+            }
+            "response.content_part.done" => assert_eq!(items[index.unwrap()]["content"][0], event["part"]),
+            "response.reasoning_summary_part.done" => {
+                assert_eq!(items[index.unwrap()]["summary"][0], event["part"]);
+            }
+            "response.output_item.done" => {
+                let index = index.unwrap();
+                for member in ["id", "type", "content", "summary", "arguments", "call_id", "name"] {
+                    assert_eq!(items[index].get(member), event["item"].get(member));
+                }
+                items[index] = event["item"].clone();
+                assert!(!std::mem::replace(&mut done[index], true));
+            }
+            "response.completed" | "response.incomplete" => {
+                ended = event["response"].clone();
+                assert_eq!(name, format!("response.{}", ended["status"].as_str().unwrap()));
+                assert_eq!(ended["output"], json!(items));
+                assert!(done.iter().all(|done| *done) && ended["id"] == begun["id"]);
+            }
+            other => panic!("an event {other}"),
+        }
+    }
+    assert!(!ended.is_null(), "no last event");
+    ended
+}
+
+/// Where the text of an item is that an event of this name tells.
+fn text_of(event: &str) -> &'static str {
+    match event {
+        "response.output_text.delta" | "response.output_text.done" => "/content/0/text",
+        "response.function_call_arguments.delta" => "/arguments",
+        _ => "/summary/0/text",
     }
 }
 

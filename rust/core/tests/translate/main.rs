@@ -15,6 +15,8 @@ mod cache;
 mod refused;
 mod replies;
 mod requests;
+mod responses;
+mod responses_streams;
 mod streams;
 
 use llm_edge_core::dialect::{ChatFields, Dialect};
@@ -37,6 +39,16 @@ pub(crate) fn chat_to_anthropic() -> Pair {
 /// The other way round.
 pub(crate) fn anthropic_to_chat() -> Pair {
     between(Dialect::AnthropicMessages, Dialect::OpenaiChat).unwrap()
+}
+
+/// A client that speaks `OpenAI` responses.
+pub(crate) fn responses_to(target: Dialect) -> Pair {
+    between(Dialect::OpenaiResponses, target).unwrap()
+}
+
+/// A provider that speaks `OpenAI` responses.
+pub(crate) fn to_responses(surface: Dialect) -> Pair {
+    between(surface, Dialect::OpenaiResponses).unwrap()
 }
 
 pub(crate) fn context() -> Context {
@@ -94,8 +106,8 @@ pub(crate) fn streamed<'p>(
 
 #[test]
 fn only_different_dialects_of_generation_are_translated() {
-    let clients = [Dialect::OpenaiChat, Dialect::AnthropicMessages];
-    let upstreams = [Dialect::OpenaiChat, Dialect::AnthropicMessages, Dialect::BedrockConverse];
+    let clients = [Dialect::OpenaiChat, Dialect::OpenaiResponses, Dialect::AnthropicMessages];
+    let upstreams = [clients.as_slice(), &[Dialect::BedrockConverse]].concat();
     for surface in Dialect::ALL {
         for target in Dialect::ALL {
             let both_halves = clients.contains(&surface) && upstreams.contains(&target);

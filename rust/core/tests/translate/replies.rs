@@ -1,12 +1,19 @@
 //! Whole replies, and errors.
 
+use llm_edge_core::dialect::Dialect;
 use serde_json::{Value, json};
 
-use crate::answers::{Said, answers, chat_usage};
-use crate::{answered, anthropic_to_chat, chat_to_anthropic, context};
+use crate::answers::{Said, Teller, answers, chat_usage};
+use crate::{answered, anthropic_to_chat, chat_to_anthropic, context, responses_to, to_responses};
 
 /// Input as a value wherever it is told as text.
 fn with_parsed_arguments(mut completion: Value) -> Value {
+    if let Some(items) = completion["output"].as_array_mut() {
+        for call in items.iter_mut().filter(|item| item["type"] == "function_call") {
+            call["arguments"] = serde_json::from_str(call["arguments"].as_str().unwrap()).unwrap();
+        }
+        return completion;
+    }
     if let Some(calls) = completion["choices"][0]["message"]["tool_calls"].as_array_mut() {
         for call in calls {
             let text = call["function"]["arguments"].as_str().unwrap();
@@ -52,6 +59,34 @@ fn a_completion_is_told_as_an_answer_of_anthropic() {
         assert!(answer.said.iter().rposition(|s| matches!(s, Said::Thinking(..))).is_none_or(|at| at < 2));
         expected["content"].as_array_mut().unwrap().retain(|block| block["text"] != "");
         assert_eq!(without_nulls(reply), without_nulls(expected), "{}", answer.name);
+    }
+}
+
+#[test]
+fn an_answer_of_others_is_told_as_a_response() {
+    for answer in answers() {
+        let expected = answer.responses(Teller::Gateway);
+        for (target, reply) in
+            [(Dialect::OpenaiChat, answer.chat()), (Dialect::AnthropicMessages, answer.anthropic())]
+        {
+            let (reply, losses) = answered(responses_to(target), &reply).unwrap();
+            assert_eq!(losses, "", "{}", answer.name);
+            let (reply, expected) = (with_parsed_arguments(reply), with_parsed_arguments(expected.clone()));
+            assert_eq!(reply, expected, "{} of {target:?}", answer.name);
+        }
+    }
+}
+
+#[test]
+fn a_response_is_told_as_others_have_it() {
+    for answer in answers() {
+        let (given, expected) = (answer.responses(Teller::Maker), answer.of_responses());
+        let (reply, losses) = answered(to_responses(Dialect::OpenaiChat), &given).unwrap();
+        assert_eq!(losses, "", "{}", answer.name);
+        assert_eq!(with_parsed_arguments(reply), with_parsed_arguments(expected.chat()), "{}", answer.name);
+        let (reply, losses) = answered(to_responses(Dialect::AnthropicMessages), &given).unwrap();
+        assert_eq!(losses, "", "{}", answer.name);
+        assert_eq!(without_nulls(reply), without_nulls(expected.anthropic()), "{}", answer.name);
     }
 }
 

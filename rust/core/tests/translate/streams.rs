@@ -1,14 +1,15 @@
 //! Streamed replies: folded as whole ones, cut anywhere, cut short, interleaved, failed.
 
+use llm_edge_core::dialect::Dialect::{AnthropicMessages, OpenaiChat};
 use llm_edge_core::translate::Pair;
 use serde_json::{Value, json};
 
-use crate::answers::{answers, chat_usage, chunk, events, fold_anthropic, fold_chat};
-use crate::{answered, anthropic_to_chat, chat_to_anthropic, context, streamed};
+use crate::answers::{Teller, answers, chat_usage, chunk, events, fold_anthropic, fold_chat, fold_responses};
+use crate::{answered, anthropic_to_chat, chat_to_anthropic, context, responses_to, streamed, to_responses};
 
 type Fold = fn(&str) -> Value;
 
-/// Every answer in both directions: its name, the pair, the upstream's stream and whole reply, how the client
+/// Every answer in all directions: its name, the pair, the upstream's stream and whole reply, how the client
 /// folds.
 fn matrix() -> Vec<(String, Pair, String, Value, Fold)> {
     let mut all: Vec<(String, Pair, String, Value, Fold)> = Vec::new();
@@ -16,8 +17,19 @@ fn matrix() -> Vec<(String, Pair, String, Value, Fold)> {
         for size in [1, 3, 1000] {
             let name = format!("{} by {size}", answer.name);
             let (whole, stream) = (answer.anthropic(), answer.anthropic_stream(size));
-            all.push((name.clone(), chat_to_anthropic(), stream, whole, fold_chat));
-            all.push((name, anthropic_to_chat(), answer.chat_stream(size), answer.chat(), fold_anthropic));
+            let (chat, chat_stream) = (answer.chat(), answer.chat_stream(size));
+            let mut add = |pair: Pair, of: &str, stream: &String, whole: &Value, fold: Fold| {
+                all.push((format!("{of}: {name}"), pair, stream.clone(), whole.clone(), fold));
+            };
+            add(chat_to_anthropic(), "anthropic as chat", &stream, &whole, fold_chat);
+            add(anthropic_to_chat(), "chat as anthropic", &chat_stream, &chat, fold_anthropic);
+            let (told, told_stream) = (answer.responses(Teller::Maker), answer.responses_stream(size));
+            let pair = responses_to(AnthropicMessages);
+            add(pair, "anthropic as responses", &stream, &whole, fold_responses);
+            add(responses_to(OpenaiChat), "chat as responses", &chat_stream, &chat, fold_responses);
+            add(to_responses(OpenaiChat), "responses as chat", &told_stream, &told, fold_chat);
+            let pair = to_responses(AnthropicMessages);
+            add(pair, "responses as anthropic", &told_stream, &told, fold_anthropic);
         }
     }
     all
@@ -39,6 +51,11 @@ fn a_folded_stream_is_the_whole_reply() {
 
 /// Blanks between the tokens of arguments are not the point.
 fn parse_arguments(reply: &mut Value) {
+    for item in reply.get_mut("output").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(text) = item["arguments"].as_str() {
+            item["arguments"] = serde_json::from_str(text).unwrap();
+        }
+    }
     if let Some(calls) = reply.pointer_mut("/choices/0/message/tool_calls").and_then(Value::as_array_mut) {
         for call in calls {
             call["function"]["arguments"] =
@@ -49,7 +66,9 @@ fn parse_arguments(reply: &mut Value) {
 
 #[test]
 fn where_the_stream_is_cut_does_not_show() {
-    for (name, pair, stream, ..) in matrix().into_iter().filter(|(name, ..)| name.ends_with(" 3")) {
+    // Those of responses are long, and as much to the point in few pieces.
+    let size = |name: &str| if name.contains("responses") { " 1000" } else { " 3" };
+    for (name, pair, stream, ..) in matrix().into_iter().filter(|(name, ..)| name.ends_with(size(name))) {
         let bytes = stream.as_bytes();
         let (whole, _) = streamed(pair, [bytes]);
         assert_eq!(streamed(pair, bytes.chunks(1)), (whole.clone(), Ok(())), "{name}");
@@ -69,7 +88,8 @@ fn a_stream_that_is_cut_short_has_no_end() {
         for at in (0..last).filter(|at| stream.is_char_boundary(*at)) {
             let (told, ended) = streamed(pair, [&stream.as_bytes()[..at]]);
             assert!(ended.is_err(), "{name} at {at}");
-            assert!(!told.contains("[DONE]") && !told.contains("message_stop"), "{name} at {at}");
+            let ends = ["[DONE]", "message_stop", "response.completed", "response.incomplete"];
+            assert!(!ends.iter().any(|end| told.contains(end)), "{name} at {at}");
             malformed += 1;
         }
         assert!(malformed > 100);

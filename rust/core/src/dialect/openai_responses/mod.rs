@@ -3,7 +3,15 @@
 //! No field is irrelevant to the reply: the response object repeats `user`, `metadata`,
 //! `safety_identifier` and `prompt_cache_key`, so a reply stored for one caller would show them to another.
 
-use super::{Content, Facts, Field, Terminal, UsagePaths};
+mod read;
+mod read_reply;
+mod wire;
+mod write;
+mod write_reply;
+
+use super::openai_chat::write_reply::error;
+use super::{Client, Codec, Content, Facts, Field, Terminal, Upstream, UsagePaths};
+use crate::message::Framed;
 
 pub(super) const FACTS: Facts = Facts {
     fields: &[
@@ -37,4 +45,18 @@ pub(super) const FACTS: Facts = Facts {
         reasoning: &["output_tokens_details", "reasoning_tokens"],
     },
     usage_on_request: false,
+};
+
+pub(super) const CODEC: Codec = Codec {
+    client: Some(Client {
+        read_request: read::request,
+        write_reply: write_reply::reply,
+        write_error: error,
+        stream_writer: |context| Box::new(write_reply::Events::new(context)),
+    }),
+    upstream: Some(Upstream {
+        write_request: write::request,
+        read_reply: read_reply::reply,
+        stream_reader: || Framed::Sse(Box::new(read_reply::Events::default())),
+    }),
 };

@@ -1,0 +1,316 @@
+//! The canonical form → requests of the dialect.
+//!
+//! Invariant: what grows from turn to turn, the input, comes last, and every item depends on its own block only;
+//! so a conversation's body is a prefix of its continuation's, which is what the provider caches by.
+//!
+//! Nothing is left on the provider's servers (`store: false`): the client has the whole conversation, reasoning
+//! included, and sends it again. Source: `OpenAI` API reference, "Create a model response".
+
+use super::read;
+use crate::dialect::ChatFields;
+use crate::dialect::openai_chat::write as chat;
+use crate::message::json::Json;
+use crate::message::read::At;
+use crate::message::{
+    Block, Format, Losses, Maker, Part, Request, Role, Source, Target, Text, Tier, Tool, ToolChoice, Turn,
+    Untranslatable,
+};
+
+/// The lowest bound on generated tokens that the API takes.
+const MAX_TOKENS_MIN: u64 = 16;
+
+/// Writes a request.
+pub(super) fn request(
+    request: &Request<'_>,
+    target: &Target<'_>,
+    losses: &mut Losses,
+    out: &mut Vec<u8>,
+) -> Result<(), Untranslatable> {
+    if request.system.is_empty() && request.turns.is_empty() {
+        return Err(At::ROOT
+            .member("messages")
+            .error("must hold something: this model's API takes no empty input"));
+    }
+    out.push(b'{');
+    out.key("model").string(target.model);
+    out.key("store").raw("false");
+    if let Some(tokens) = request.max_tokens {
+        losses.add_if(tokens < MAX_TOKENS_MIN, "max_tokens");
+        out.key("max_output_tokens").number(tokens.max(MAX_TOKENS_MIN));
+    }
+    sampling(request, losses, out);
+    losses.add_if(!request.stop.is_empty(), "stop");
+    if let Some(user) = &request.user {
+        if target.chat_fields == ChatFields::Openai && user.raw().len() <= chat::USER_BYTES_MAX {
+            out.key("safety_identifier").text(user);
+        } else {
+            losses.add("user");
+        }
+    }
+    match request.tier {
+        Some(Tier::Auto) => out.key("service_tier").raw("\"auto\""),
+        Some(Tier::Standard) => out.key("service_tier").raw("\"default\""),
+        None => {}
+    }
+    if let Some(effort) = chat::effort(request.reasoning, losses) {
+        out.key("reasoning").open(b'{');
+        out.key("effort").string(effort);
+        out.close(b'}');
+        // Models that do not reason refuse to be asked for it, as they refuse an effort.
+        if target.chat_fields == ChatFields::Openai {
+            out.key("include").raw(r#"["reasoning.encrypted_content"]"#);
+        }
+    }
+    match request.format {
+        Some(Format::Json) => out.key("text").raw(r#"{"format":{"type":"json_object"}}"#),
+        Some(Format::Schema(schema)) => {
+            out.key("text").open(b'{');
+            out.key("format").open(b'{');
+            out.key("type").raw("\"json_schema\"");
+            out.key("name").raw("\"output\"");
+            out.key("strict").raw("true");
+            out.key("schema").raw(schema);
+            out.close(b'}');
+            out.close(b'}');
+        }
+        None => {}
+    }
+    if request.stream {
+        out.key("stream").raw("true");
+    }
+    tools(request, out);
+    input(request, losses, out);
+    out.close(b'}');
+    Ok(())
+}
+
+fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
+    let sampling = &request.sampling;
+    for (name, value) in [("temperature", sampling.temperature), ("top_p", sampling.top_p)] {
+        if let Some(value) = value {
+            out.key(name).raw(value);
+        }
+    }
+    for (name, value, default) in [
+        ("top_k", sampling.top_k, ""),
+        ("frequency_penalty", sampling.frequency_penalty, "0"),
+        ("presence_penalty", sampling.presence_penalty, "0"),
+        ("seed", sampling.seed, ""),
+        ("logit_bias", sampling.logit_bias, ""),
+        // The API tells them, but in no form that the canonical one has.
+        ("logprobs", sampling.logprobs, ""),
+        ("top_logprobs", sampling.top_logprobs, "0"),
+        ("n", sampling.n, "1"),
+    ] {
+        losses.add_if(value.is_some_and(|value| value.trim_end_matches(".0") != default), name);
+    }
+}
+
+fn tools(request: &Request<'_>, out: &mut Vec<u8>) {
+    // Without tools the API refuses to be told how to use them.
+    if request.tools.is_empty() {
+        return;
+    }
+    match &request.tool_choice {
+        None => {}
+        Some(ToolChoice::Auto) => out.key("tool_choice").raw("\"auto\""),
+        Some(ToolChoice::None) => out.key("tool_choice").raw("\"none\""),
+        Some(ToolChoice::Any) => out.key("tool_choice").raw("\"required\""),
+        Some(ToolChoice::Named(name)) => {
+            out.key("tool_choice").open(b'{');
+            out.key("type").raw("\"function\"");
+            out.key("name").text(name);
+            out.close(b'}');
+        }
+    }
+    if let Some(parallel) = request.parallel_tools {
+        out.key("parallel_tool_calls").raw(if parallel { "true" } else { "false" });
+    }
+    out.key("tools").open(b'[');
+    request.tools.iter().for_each(|one| tool(one, out));
+    out.close(b']');
+}
+
+fn tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
+    out.open(b'{');
+    out.key("type").raw("\"function\"");
+    out.key("name").text(&tool.name);
+    if let Some(description) = &tool.description {
+        out.key("description").text(description);
+    }
+    out.key("parameters").raw(tool.schema.unwrap_or(r#"{"type":"object","properties":{}}"#));
+    // Left out it would be yes, other than in the dialects that requests come from.
+    out.key("strict").raw(if tool.strict == Some(true) { "true" } else { "false" });
+    out.close(b'}');
+}
+
+fn input(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
+    let texts = request.system.iter().map(|block| match &block.part {
+        Part::Text(text) => Some(text.raw()),
+        _ => None,
+    });
+    let texts: Option<Vec<&str>> = texts.collect();
+    // For `json_object` the API looks for the word JSON in the input, and not in the instructions; and it answers
+    // no instructions alone.
+    let as_input = matches!(request.format, Some(Format::Json)) || request.turns.is_empty();
+    let instructions = texts.filter(|_| !as_input);
+    if let Some(texts) = instructions.as_ref().filter(|texts| !texts.is_empty()) {
+        out.key("instructions").text(&Text::escaped(texts.join(read::BETWEEN_PARTS)));
+    }
+    out.key("input").open(b'[');
+    if instructions.is_none() && !request.system.is_empty() {
+        message("system", &request.system.iter().collect::<Vec<_>>(), out);
+    }
+    for turn in &request.turns {
+        match turn.role {
+            Role::System => message("system", &turn.blocks.iter().collect::<Vec<_>>(), out),
+            Role::User => user(turn, losses, out),
+            Role::Assistant => assistant(turn, losses, out),
+        }
+    }
+    // Anthropic's models go on from there, others answer it.
+    losses.add_if(request.turns.last().is_some_and(|turn| turn.role == Role::Assistant), "prefill");
+    out.close(b']');
+}
+
+/// The results of tools as items of their own, the rest as one message behind them.
+fn user(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
+    for block in &turn.blocks {
+        if let Part::ToolResult { id, content, is_error } = &block.part {
+            losses.add_if(*is_error, "messages[].content[].is_error");
+            result(id, content, *is_error, out);
+        }
+    }
+    let rest = turn.blocks.iter().filter(|block| !matches!(block.part, Part::ToolResult { .. }));
+    let rest: Vec<&Block<'_>> = rest.collect();
+    if !rest.is_empty() {
+        message("user", &rest, out);
+    }
+}
+
+fn result(id: &Text<'_>, content: &[Block<'_>], is_error: bool, out: &mut Vec<u8>) {
+    out.open(b'{');
+    out.key("type").raw("\"function_call_output\"");
+    out.key("call_id").text(id);
+    out.key("output");
+    match content {
+        [] => out.string(if is_error { chat::TOOL_FAILED } else { "" }),
+        [Block { part: Part::Text(text), .. }] if is_error => {
+            out.text(&Text::escaped(format!("{}{}", chat::TOOL_FAILED, text.raw())));
+        }
+        [Block { part: Part::Text(text), .. }] => out.text(text),
+        blocks => {
+            out.open(b'[');
+            if is_error {
+                text_part(&Text::plain(chat::TOOL_FAILED), out);
+            }
+            for block in blocks {
+                part(&block.part, out);
+            }
+            out.close(b']');
+        }
+    }
+    out.close(b'}');
+}
+
+/// What the model said, each block as an item, in its order.
+fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
+    for block in &turn.blocks {
+        match &block.part {
+            Part::Text(text) => {
+                // Beside calls other dialects have empty ones.
+                if !text.is_empty() {
+                    message("assistant", &[block], out);
+                }
+            }
+            Part::ToolCall { id, name, input } => {
+                out.open(b'{');
+                out.key("type").raw("\"function_call\"");
+                out.key("call_id").text(id);
+                out.key("name").text(name);
+                out.key("arguments").string(input);
+                out.close(b'}');
+            }
+            Part::Thinking { text, signature } => {
+                if !reasoning(text, signature.as_ref(), out) {
+                    losses.add("messages[].thinking");
+                }
+            }
+            Part::Redacted(_) => losses.add("messages[].redacted_thinking"),
+            Part::Image(_) | Part::Document { .. } | Part::ToolResult { .. } => {
+                losses.add("messages[].content[]");
+            }
+        }
+    }
+}
+
+/// Writes reasoning that the provider has told itself, and whether it has.
+fn reasoning(text: &Text<'_>, signature: Option<&Text<'_>>, out: &mut Vec<u8>) -> bool {
+    let own = signature.and_then(|signature| Maker::OpenAi.unseal(signature));
+    let Some((id, encrypted)) = own.and_then(|own| own.split_once(":")) else { return false };
+    out.open(b'{');
+    out.key("type").raw("\"reasoning\"");
+    out.key("id").text(&id);
+    out.key("summary").open(b'[');
+    if !text.is_empty() {
+        out.open(b'{');
+        out.key("type").raw("\"summary_text\"");
+        out.key("text").text(text);
+        out.close(b'}');
+    }
+    out.close(b']');
+    out.key("encrypted_content").text(&encrypted);
+    out.close(b'}');
+    true
+}
+
+fn message(role: &str, blocks: &[&Block<'_>], out: &mut Vec<u8>) {
+    out.open(b'{');
+    out.key("type").raw("\"message\"");
+    out.key("role").string(role);
+    out.key("content");
+    match blocks {
+        [Block { part: Part::Text(text), .. }] => out.text(text),
+        blocks => {
+            out.open(b'[');
+            for block in blocks {
+                part(&block.part, out);
+            }
+            out.close(b']');
+        }
+    }
+    out.close(b'}');
+}
+
+fn part(part: &Part<'_>, out: &mut Vec<u8>) {
+    match part {
+        Part::Text(text) => text_part(text, out),
+        Part::Image(source) => {
+            out.open(b'{');
+            out.key("type").raw("\"input_image\"");
+            out.key("detail").raw("\"auto\"");
+            chat::url(out.key("image_url"), source);
+            out.close(b'}');
+        }
+        Part::Document { source, title } => {
+            out.open(b'{');
+            out.key("type").raw("\"input_file\"");
+            match source {
+                Source::Url(url) => out.key("file_url").text(url),
+                Source::Base64 { .. } => {
+                    out.key("filename").text(title.as_ref().unwrap_or(&Text::plain("document.pdf")));
+                    chat::url(out.key("file_data"), source);
+                }
+            }
+            out.close(b'}');
+        }
+        Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Thinking { .. } | Part::Redacted(_) => {}
+    }
+}
+
+fn text_part(text: &Text<'_>, out: &mut Vec<u8>) {
+    out.open(b'{');
+    out.key("type").raw("\"input_text\"");
+    out.key("text").text(text);
+    out.close(b'}');
+}
