@@ -358,12 +358,16 @@ pub(crate) fn numbered(events: &[Value]) -> String {
 /// A response object with all that its schema asks for.
 pub(crate) fn response(status: &str, output: &Value, usage: &Value, reason: Option<&str>) -> Value {
     let details = reason.map(|reason| json!({"reason": reason}));
-    json!({"id": "r1", "object": "response", "created_at": 1_700_000_000, "status": status, "error": null,
-        "incomplete_details": details, "model": "m", "output": output, "usage": usage, "background": false,
+    let mut response = json!({"id": "r1", "object": "response", "created_at": 1_700_000_000, "status": status, "error": null,
+        "incomplete_details": details, "model": "m", "output": output, "background": false,
         "instructions": null, "max_output_tokens": null, "metadata": {}, "parallel_tool_calls": true,
         "previous_response_id": null, "reasoning": {"effort": null, "summary": null}, "store": false,
         "temperature": null, "text": {"format": {"type": "text"}}, "tool_choice": "auto", "tools": [],
-        "top_p": null, "truncation": "disabled"})
+        "top_p": null, "truncation": "disabled"});
+    if !usage.is_null() {
+        response["usage"] = usage.clone();
+    }
+    response
 }
 
 /// The response that a stream of events amounts to, folded as `OpenAI`'s SDK does; everything that is told

@@ -1,9 +1,10 @@
 //! The provider's prompt cache: bodies grow at their end only, markers are counted and set.
 
+use llm_edge_core::dialect::Dialect::{AnthropicMessages, OpenaiChat};
 use llm_edge_core::translate::{Options, Pair};
 use serde_json::{Value, json};
 
-use crate::{OPTIONS, anthropic_to_chat, chat_to_anthropic, request, request_of};
+use crate::{OPTIONS, anthropic_to_chat, chat_to_anthropic, request, request_of, responses_to, to_responses};
 
 pub(crate) const MARKED: Options = Options { cache_breakpoints: true, ..OPTIONS };
 
@@ -28,9 +29,17 @@ impl Dice {
     }
 }
 
-/// Messages of an agent's conversation, in the dialect of `chat` or of Anthropic: what the client would send in
+/// Who speaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Client {
+    Chat,
+    Anthropic,
+    Responses,
+}
+
+/// Messages of an agent's conversation, in the dialect of the client: what the client would send in
 /// turn after turn, each a prefix of the next.
-fn transcript(dice: &mut Dice, chat: bool, turns: usize) -> Vec<Vec<Value>> {
+fn transcript(dice: &mut Dice, client: Client, turns: usize) -> Vec<Vec<Value>> {
     let mut messages = Vec::new();
     let mut bodies = Vec::new();
     let mut calls = 0;
@@ -43,10 +52,23 @@ fn transcript(dice: &mut Dice, chat: bool, turns: usize) -> Vec<Vec<Value>> {
         let count = dice.roll(4);
         let ids: Vec<_> = (0..count).map(|at| format!("call_{}", calls + at)).collect();
         calls += count;
-        let thinking = json!({"type": "thinking", "thinking": dice.text(), "signature": "c2ln"});
+        let signature = ["c2ln", "openai:rs_1:c2ln"][usize::try_from(dice.roll(2)).unwrap()];
+        let thinking = json!({"type": "thinking", "thinking": dice.text(), "signature": signature});
         let input = json!({"q": dice.text()});
         let said = if dice.roll(3) == 0 { String::new() } else { dice.text() };
-        if chat {
+        if client == Client::Responses {
+            let summary = json!([{"type": "summary_text", "text": thinking["thinking"]}]);
+            messages.push(json!({"type": "reasoning", "id": "rs_1", "summary": summary,
+                "encrypted_content": format!("signature:{signature}")}));
+            messages.push(json!({"type": "message", "role": "assistant", "id": "msg_1",
+                "content": [{"type": "output_text", "text": said}]}));
+            for id in &ids {
+                messages.push(json!({"type": "function_call", "call_id": id, "name": "f", "arguments": input.to_string()}));
+            }
+            for id in &ids {
+                messages.push(json!({"type": "function_call_output", "call_id": id, "output": dice.text()}));
+            }
+        } else if client == Client::Chat {
             let call = |id: &String| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": input.to_string()}});
             let mut message = json!({"role": "assistant", "content": said, "thinking_blocks": [thinking]});
             if !ids.is_empty() {
@@ -82,32 +104,38 @@ fn without_markers(body: &str) -> String {
 
 /// Where the last message of an upstream's body begins.
 fn last_message(body: &str) -> usize {
-    body.rfind(r#"{"role":""#).unwrap()
+    // Items of responses depend on nothing but themselves, so that each stays whole.
+    body.rfind(r#"{"role":""#).unwrap_or(body.len() - "]}".len())
 }
 
-/// Plays conversations of an agent, in the dialect of chat or of Anthropic, for `model`.
-pub(crate) fn check(pair: Pair, model: &str, chat: bool, options: &Options) {
+/// Plays conversations of an agent for `model`.
+pub(crate) fn check(pair: Pair, model: &str, client: Client, options: &Options) {
     for seed in 1..=8 {
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ seed);
         let mut before: Option<String> = None;
-        let bodies = transcript(&mut dice, chat, 50);
+        let bodies = transcript(&mut dice, client, 50);
         assert!(bodies.len() > 60);
         for messages in bodies {
             let tool = json!({"type": "object", "properties": {"q": {"type": "string"}}});
-            let tools = if chat {
-                json!([{"type": "function", "function": {"name": "f", "parameters": tool}}])
-            } else {
-                json!([{"name": "f", "input_schema": tool}])
+            let tools = match client {
+                Client::Chat => json!([{"type": "function", "function": {"name": "f", "parameters": tool}}]),
+                Client::Anthropic => json!([{"name": "f", "input_schema": tool}]),
+                Client::Responses => json!([{"type": "function", "name": "f", "parameters": tool}]),
             };
             let mut body = json!({"model": "x", "max_tokens": 100, "tools": tools, "stream": true});
-            body["messages"] = messages.clone().into();
-            if chat {
-                body["messages"]
-                    .as_array_mut()
-                    .unwrap()
-                    .insert(0, json!({"role": "system", "content": "Be brief."}));
-            } else {
-                body["system"] = "Be brief.".into();
+            match client {
+                Client::Chat => {
+                    let system = json!({"role": "system", "content": "Be brief."});
+                    body["messages"] = [vec![system], messages].concat().into();
+                }
+                Client::Anthropic => {
+                    body["messages"] = messages.into();
+                    body["system"] = "Be brief.".into();
+                }
+                Client::Responses => {
+                    body =
+                        json!({"model": "x", "tools": tools, "instructions": "Be brief.", "input": messages});
+                }
             }
             let (written, _) = request_of(pair, model, &body, options).unwrap();
             let markers = written.matches("cache_control").count() + written.matches("cachePoint").count();
@@ -127,18 +155,27 @@ pub(crate) fn check(pair: Pair, model: &str, chat: bool, options: &Options) {
 
 #[test]
 fn a_turn_is_a_prefix_of_the_next_for_anthropic() {
-    check(chat_to_anthropic(), "m", true, &OPTIONS);
-    check(chat_to_anthropic(), "m", true, &MARKED);
+    check(chat_to_anthropic(), "m", Client::Chat, &OPTIONS);
+    check(chat_to_anthropic(), "m", Client::Chat, &MARKED);
+    check(responses_to(AnthropicMessages), "m", Client::Responses, &OPTIONS);
+    check(responses_to(AnthropicMessages), "m", Client::Responses, &MARKED);
 }
 
 #[test]
 fn a_turn_is_a_prefix_of_the_next_for_chat() {
-    check(anthropic_to_chat(), "m", false, &OPTIONS);
+    check(anthropic_to_chat(), "m", Client::Anthropic, &OPTIONS);
+    check(responses_to(OpenaiChat), "m", Client::Responses, &OPTIONS);
+}
+
+#[test]
+fn a_turn_is_a_prefix_of_the_next_for_responses() {
+    check(to_responses(OpenaiChat), "m", Client::Chat, &OPTIONS);
+    check(to_responses(AnthropicMessages), "m", Client::Anthropic, &OPTIONS);
 }
 
 #[test]
 fn the_same_request_gives_the_same_bytes() {
-    let body = &transcript(&mut Dice(3), true, 5)[4];
+    let body = &transcript(&mut Dice(3), Client::Chat, 5)[4];
     let body = json!({"messages": body});
     let written = || request(chat_to_anthropic(), &body, &MARKED).unwrap().0;
     assert_eq!(written(), written());

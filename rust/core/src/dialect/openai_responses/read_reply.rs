@@ -257,8 +257,8 @@ impl StreamReader for Events {
         let says_error = event.object.is_some_and(|object| object.get() == "\"error\"");
         if event.error.is_some() || says_error || matches!(kind, "error" | "response.failed") {
             let mut fault = Fault::of_body(data.as_bytes());
-            // That of the event says no more than that there is one.
-            fault.kind = fault.kind.filter(|said| said.raw() != kind);
+            // The type of such an event says no more than that there is one.
+            fault.kind = fault.kind.filter(|said| !matches!(said.raw(), "error" | "response.failed"));
             return sink.emit(Event::Error(fault));
         }
         match kind {

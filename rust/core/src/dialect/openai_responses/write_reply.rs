@@ -122,9 +122,8 @@ impl Head {
             }
         }
         out.close(b']');
-        match state {
-            State::Ended { usage, .. } => write_usage(usage, out.key("usage")),
-            State::InProgress | State::Failed(_) => out.key("usage").raw("null"),
+        if let State::Ended { usage, .. } = state {
+            write_usage(usage, out.key("usage"));
         }
         defaults(out);
         out.close(b'}');

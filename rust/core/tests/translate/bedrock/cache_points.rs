@@ -4,17 +4,17 @@ use llm_edge_core::translate::{Options, Pair};
 use serde_json::{Value, json};
 
 use super::{CLAUDE, HIDDEN, LLAMA, NOVA, anthropic, chat};
-use crate::cache::{MARKED, check};
+use crate::cache::{Client, MARKED, check};
 use crate::{OPTIONS, request_of};
 
 #[test]
 fn a_turn_is_a_prefix_of_the_next() {
     for options in [&OPTIONS, &MARKED] {
-        check(chat(), CLAUDE, true, options);
-        check(anthropic(), CLAUDE, false, options);
+        check(chat(), CLAUDE, Client::Chat, options);
+        check(anthropic(), CLAUDE, Client::Anthropic, options);
     }
-    check(chat(), NOVA, true, &MARKED);
-    check(anthropic(), LLAMA, false, &OPTIONS);
+    check(chat(), NOVA, Client::Chat, &MARKED);
+    check(anthropic(), LLAMA, Client::Anthropic, &OPTIONS);
 }
 
 const POINT: &str = r#",{"cachePoint":{"type":"default""#;
