@@ -81,6 +81,7 @@ build: $(STAMPS)/venv ## release wheel in dist/
 .PHONY: gen
 gen: $(STAMPS)/engine ## write the generated pages under docs/reference and docs/operate
 	@$(BIN)/python scripts/gen.py
+	@UPDATE_PAGES=1 cargo test --package llm-edge-core --test pairs $(LOCKED) --quiet >/dev/null
 
 .PHONY: docs
 docs: gen ## reference pages, and the Rust documentation under target/doc

@@ -1,7 +1,8 @@
 """Write the generated pages, or with `--check` say which of them are stale.
 
 What is published is read from the product itself: the configuration's JSON Schema, and the error
-and metric tables that the engine carries. Nobody edits a page under docs/reference by hand.
+and metric tables that the engine carries. Nobody edits a page under docs/reference by hand; the one
+about translation is written and checked by a test of core, `rust/core/tests/pairs`.
 """
 
 import argparse

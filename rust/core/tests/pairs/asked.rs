@@ -1,0 +1,179 @@
+//! What becomes of a request.
+//!
+//! The request with a feature is translated beside the same request without it, so that what differs, and what is
+//! named, is the feature's doing. Then every word and number that the feature brought must be found upstream, or
+//! the member it stood in must be named.
+
+use std::collections::BTreeSet;
+
+use llm_edge_core::translate::{Untranslatable, between};
+use serde_json::Value;
+
+use crate::surfaces::{Feature, Surface};
+use crate::targets::Target;
+use crate::{Fate, OPTIONS};
+
+/// Words of paths that name no member in particular.
+const COMMON: [&str; 5] = ["messages", "content", "tools", "function", "type"];
+
+/// What becomes of `feature`; an error where something of it is lost in silence.
+pub(crate) fn fate(surface: &Surface, target: &Target, feature: &Feature) -> Result<Fate, String> {
+    let plain = translated(surface, target, &feature.without)
+        .map_err(|refused| format!("the request without it is refused: {}", refused.message))?;
+    let full = match translated(surface, target, &feature.with) {
+        Ok(full) => full,
+        Err(refused) if refused.path.is_empty() => return Err("is refused without a path".to_owned()),
+        Err(Untranslatable { path, message }) => return Ok(Fate::Refused(format!("`{path}` {message}"))),
+    };
+    let named: Vec<&String> = full.losses.iter().filter(|name| !plain.losses.contains(*name)).collect();
+    let list = named.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let nothing_arrived = full.body == plain.body;
+    if let Some(reason) = exemption(surface, target, feature.name) {
+        return if nothing_arrived && named.is_empty() {
+            Ok(Fate::NotNeeded(reason))
+        } else {
+            Err(format!("is said not to be needed, but arrives or is named: {list}"))
+        };
+    }
+    let body: Value = serde_json::from_str(&full.body).map_err(|error| error.to_string())?;
+    let there = Marks::of(&body);
+    let before = Marks::of(&feature.without);
+    for mark in Marks::of(&feature.with).0 {
+        if before.has(&mark.what) || there.has(&mark.what) || named.iter().any(|name| mark.is_named(name)) {
+            continue;
+        }
+        return Err(format!(
+            "{:?} at {} is lost and not named: {}",
+            mark.what,
+            mark.path.join("."),
+            full.body
+        ));
+    }
+    match (nothing_arrived, named.is_empty()) {
+        (true, true) => Err(format!("is left out without a word: {}", full.body)),
+        (true, false) => Ok(Fate::Dropped(list)),
+        (false, true) => Ok(Fate::Carried),
+        (false, false) => Ok(Fate::Changed(list)),
+    }
+}
+
+struct Sent {
+    body: String,
+    losses: BTreeSet<String>,
+}
+
+fn translated(surface: &Surface, target: &Target, request: &Value) -> Result<Sent, Untranslatable> {
+    let pair = between(surface.dialect, target.dialect).unwrap();
+    let mut body = Vec::new();
+    let translated = pair.request(request.to_string().as_bytes(), "m", &OPTIONS, &mut body)?;
+    let body = String::from_utf8(body).unwrap();
+    Ok(Sent { body, losses: translated.losses.names().map(str::to_owned).collect() })
+}
+
+fn exemption(surface: &Surface, target: &Target, name: &str) -> Option<&'static str> {
+    let all = surface.harmless.iter().chain(target.by_itself);
+    all.filter(|(begin, _)| name.starts_with(begin)).map(|(_, reason)| *reason).next()
+}
+
+/// Something that can be found again.
+#[derive(Clone, Debug, PartialEq)]
+enum What {
+    /// A word that begins with `mark_`.
+    Word(String),
+    /// A text that is more than ASCII.
+    Text(String),
+    Number(String),
+}
+
+struct Mark {
+    what: What,
+    /// The names of the members it stands in, and the types of their objects.
+    path: Vec<String>,
+}
+
+impl Mark {
+    /// Whether a loss of this name is that of the member it stands in.
+    fn is_named(&self, loss: &str) -> bool {
+        let words = loss.split('.').map(|word| word.trim_end_matches("[]"));
+        words.filter(|word| !COMMON.contains(word)).any(|word| self.path.iter().any(|step| step == word))
+    }
+}
+
+/// All that can be found again in a document, JSON inside of texts included.
+struct Marks(Vec<Mark>);
+
+impl Marks {
+    fn of(document: &Value) -> Self {
+        let mut marks = Self(Vec::new());
+        marks.walk(document, &mut Vec::new());
+        marks
+    }
+
+    fn has(&self, what: &What) -> bool {
+        self.0.iter().any(|mark| match (&mark.what, what) {
+            (What::Text(there), What::Text(wanted)) => there.contains(wanted.as_str()),
+            (there, wanted) => there == wanted,
+        })
+    }
+
+    fn walk(&mut self, value: &Value, path: &mut Vec<String>) {
+        match value {
+            Value::Object(members) => {
+                let depth = path.len();
+                path.extend(members.get("type").and_then(Value::as_str).map(str::to_owned));
+                for (name, value) in members {
+                    self.text(name, path);
+                    path.push(name.clone());
+                    self.walk(value, path);
+                    path.pop();
+                }
+                path.truncate(depth);
+            }
+            Value::Array(list) => list.iter().for_each(|value| self.walk(value, path)),
+            Value::String(text) => match serde_json::from_str::<Value>(text) {
+                Ok(inner @ Value::Object(_)) => self.walk(&inner, path),
+                _ => self.text(text, path),
+            },
+            Value::Number(number) => self.push(What::Number(number.to_string()), path),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn text(&mut self, text: &str, path: &[String]) {
+        for (at, _) in text.match_indices("mark_") {
+            let end = text[at..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let word = end.map_or(&text[at..], |end| &text[at..at + end]);
+            self.push(What::Word(word.to_owned()), path);
+        }
+        if !text.is_ascii() {
+            self.push(What::Text(text.to_owned()), path);
+        }
+    }
+
+    fn push(&mut self, what: What, path: &[String]) {
+        self.0.push(Mark { what, path: path.to_vec() });
+    }
+}
+
+#[test]
+fn a_loss_is_found_that_is_not_named() {
+    let document: Value =
+        serde_json::json!({"a": [{"type": "kind", "b": "x mark_b1 ü", "c": "{\"mark_d\": 1.50}"}]});
+    let marks = Marks::of(&document);
+    let what: Vec<_> = marks.0.iter().map(|mark| mark.what.clone()).collect();
+    assert_eq!(
+        what,
+        [
+            What::Word("mark_b1".to_owned()),
+            What::Text("x mark_b1 ü".to_owned()),
+            What::Word("mark_d".to_owned()),
+            What::Number("1.5".to_owned())
+        ]
+    );
+    let named = |loss| marks.0.iter().map(|mark| mark.is_named(loss)).collect::<Vec<_>>();
+    assert_eq!(named("a[].b"), [true; 4], "`a` is a step of them all");
+    assert_eq!(named("messages[].b"), [true, true, false, false]);
+    assert_eq!(named("messages[].kind"), [true; 4]);
+    assert_eq!(named("messages[].type"), [false; 4]);
+    assert!(!marks.has(&What::Word("mark_b".to_owned())) && marks.has(&What::Text("ü".to_owned())));
+}

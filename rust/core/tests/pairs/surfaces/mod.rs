@@ -1,0 +1,74 @@
+//! Dialects that clients speak: requests for each thing that can be asked for, and how a reply is understood.
+
+mod anthropic_messages;
+mod openai_chat;
+
+use llm_edge_core::dialect::Dialect;
+use serde_json::{Value, json};
+
+use crate::answers::{fold_anthropic, fold_chat};
+use crate::told::Told;
+
+/// One thing that can be asked for.
+pub(crate) struct Feature {
+    /// The same in all surfaces that have it: a row of the page.
+    pub(crate) name: &'static str,
+    /// A request without it.
+    pub(crate) without: Value,
+    /// The same request with it. Texts that must arrive hold words that begin with `mark_`; numbers are nowhere
+    /// else in the request.
+    pub(crate) with: Value,
+}
+
+/// A dialect that clients speak.
+pub(crate) struct Surface {
+    pub(crate) dialect: Dialect,
+    pub(crate) title: &'static str,
+    pub(crate) features: fn() -> Vec<Feature>,
+    /// Features that no target needs to be told of, and why.
+    pub(crate) harmless: &'static [(&'static str, &'static str)],
+    /// The whole reply that a stream amounts to, as the vendor's SDK folds it.
+    pub(crate) fold: fn(&str) -> Value,
+    /// What a whole reply says.
+    pub(crate) told: fn(&Value) -> Told,
+}
+
+pub(crate) const SURFACES: [Surface; 2] = [
+    Surface {
+        dialect: Dialect::OpenaiChat,
+        title: "chat completions",
+        features: openai_chat::features,
+        harmless: &[("hints for the prompt cache", "OpenAI's only, no content")],
+        fold: fold_chat,
+        told: openai_chat::told,
+    },
+    Surface {
+        dialect: Dialect::AnthropicMessages,
+        title: "messages",
+        features: anthropic_messages::features,
+        harmless: &[("steps in which tool input is streamed", "no content")],
+        fold: fold_anthropic,
+        told: anthropic_messages::told,
+    },
+];
+
+/// A request of `base` with one more member.
+fn with(mut base: Value, member: &str, value: Value) -> Value {
+    base[member] = value;
+    base
+}
+
+fn feature(name: &'static str, without: Value, with: Value) -> Feature {
+    Feature { name, without, with }
+}
+
+/// The address of an image.
+const ADDRESS: &str = "https://example.com/mark_address.png";
+
+/// A text that must not lose a character.
+const TEXT: &str = "mark_text \"漢字\" \\ 😀\n\u{1}é";
+
+/// A JSON Schema that nothing may change.
+fn schema() -> Value {
+    json!({"type": "object", "properties": {"mark_city": {"type": "string", "maxLength": 4711}}, "required": ["mark_city"]})
+}
