@@ -36,6 +36,7 @@ pub(crate) const OPTIONS: Options = Options {
     max_tokens_default: 4096,
     chat_fields: ChatFields::Openai,
     cache_breakpoints: false,
+    stream: None,
 };
 
 pub(crate) fn context() -> Context {
