@@ -28,6 +28,7 @@ DIALECTS = {
     "openai_embeddings": ("embeddings",),
     "anthropic_messages": ("messages", "count_tokens"),
     "gemini": ("generate_content", "stream_generate_content", "gemini_count_tokens"),
+    "bedrock_converse": ("converse", "converse_stream"),
 }
 """Dialect → the operations in it, as in `core/src/surface.rs`."""
 

@@ -341,5 +341,20 @@ class Rules:
 
 def _translated(operations: Container[str]) -> frozenset[str]:
     """Operations that are put into one of these where a provider does not have them."""
-    pairs = frozenset({"chat_completions", "messages"})
-    return pairs if any(operation in operations for operation in pairs) else frozenset()
+    generation = any(operation in operations for operation in _GENERATION)
+    return _SURFACES if generation else frozenset()
+
+
+_SURFACES = frozenset(
+    {
+        "chat_completions",
+        "responses",
+        "messages",
+        "generate_content",
+        "stream_generate_content",
+    }
+)
+"""Operations of clients that are translated."""
+
+_GENERATION = _SURFACES | {"converse", "converse_stream"}
+"""Operations that they are translated to."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llm_edge_agent.providers.anthropic import ANTHROPIC
 from llm_edge_agent.providers.azure_openai import AZURE_OPENAI
+from llm_edge_agent.providers.bedrock import BEDROCK
 from llm_edge_agent.providers.deepseek import DEEPSEEK
 from llm_edge_agent.providers.fireworks import FIREWORKS
 from llm_edge_agent.providers.gemini import GEMINI
@@ -29,6 +30,7 @@ SPECS: dict[str, ProviderSpec] = {
         ANTHROPIC,
         AZURE_OPENAI,
         GEMINI,
+        BEDROCK,
         MISTRAL,
         GROQ,
         DEEPSEEK,

@@ -23,6 +23,8 @@ OPERATIONS = (
     "generate_content",
     "stream_generate_content",
     "gemini_count_tokens",
+    "converse",
+    "converse_stream",
 )
 """Operations that go upstream, named as in the engine and in its order."""
 

@@ -44,11 +44,15 @@ pub enum Operation {
     StreamGenerateContent,
     /// `POST /v1beta/models/{id}:countTokens`
     GeminiCountTokens,
+    /// Bedrock's `POST /model/{id}/converse`; asked of upstreams only.
+    Converse,
+    /// Bedrock's `POST /model/{id}/converse-stream`; asked of upstreams only.
+    ConverseStream,
 }
 
 impl Operation {
     /// Every operation, in declaration order (the order of per-operation tables).
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
@@ -60,6 +64,8 @@ impl Operation {
         Self::GenerateContent,
         Self::StreamGenerateContent,
         Self::GeminiCountTokens,
+        Self::Converse,
+        Self::ConverseStream,
     ];
 
     /// The name used in configuration, logs and metrics.
@@ -76,6 +82,8 @@ impl Operation {
             Self::GenerateContent => "generate_content",
             Self::StreamGenerateContent => "stream_generate_content",
             Self::GeminiCountTokens => "gemini_count_tokens",
+            Self::Converse => "converse",
+            Self::ConverseStream => "converse_stream",
         }
     }
 
@@ -90,6 +98,7 @@ impl Operation {
             Self::GenerateContent | Self::StreamGenerateContent | Self::GeminiCountTokens => {
                 Some(Dialect::Gemini)
             }
+            Self::Converse | Self::ConverseStream => Some(Dialect::BedrockConverse),
             Self::ListModels | Self::ShowModel => None,
         }
     }
@@ -102,7 +111,9 @@ impl Operation {
             | Self::Responses
             | Self::Messages
             | Self::GenerateContent
-            | Self::StreamGenerateContent => self.dialect(),
+            | Self::StreamGenerateContent
+            | Self::Converse
+            | Self::ConverseStream => self.dialect(),
             Self::Embeddings
             | Self::CountTokens
             | Self::ListModels
@@ -115,8 +126,8 @@ impl Operation {
     /// body does.
     pub const fn streams(self) -> Option<bool> {
         match self {
-            Self::StreamGenerateContent => Some(true),
-            Self::GenerateContent => Some(false),
+            Self::StreamGenerateContent | Self::ConverseStream => Some(true),
+            Self::GenerateContent | Self::Converse => Some(false),
             Self::ChatCompletions
             | Self::Completions
             | Self::Responses
@@ -154,7 +165,9 @@ impl Operation {
             | Self::CountTokens
             | Self::GenerateContent
             | Self::StreamGenerateContent
-            | Self::GeminiCountTokens => "POST",
+            | Self::GeminiCountTokens
+            | Self::Converse
+            | Self::ConverseStream => "POST",
         }
     }
 }

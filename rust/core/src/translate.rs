@@ -26,6 +26,7 @@ use crate::dialect::{ChatFields, Client, Dialect, Upstream, codec};
 use crate::event_stream::EventStream;
 use crate::message::{Fault, Framed, MessageReader, Repeat, Sink, StreamReader, StreamWriter, Target};
 use crate::sse::SseScanner;
+use crate::tap::Outcome;
 
 pub use crate::message::{Losses, Malformed, Untranslatable};
 
@@ -165,8 +166,14 @@ impl Pair {
             },
             writer: (self.surface.stream_writer)(context),
             losses: Losses::default(),
-            state: State::UnderWay,
+            seen: Outcome::default(),
+            malformed: None,
         }
+    }
+
+    /// The media type of the target's streams, without parameters.
+    pub fn stream_media_type(self) -> &'static str {
+        self.target.stream_media_type
     }
 }
 
@@ -182,7 +189,8 @@ pub struct StreamTranslator {
     source: Source,
     writer: Box<dyn StreamWriter + Send>,
     losses: Losses,
-    state: State,
+    seen: Outcome,
+    malformed: Option<Malformed>,
 }
 
 /// The upstream's stream, by how its events are framed.
@@ -191,25 +199,9 @@ enum Source {
     EventStream { decoder: EventStream, reader: Box<dyn MessageReader + Send> },
 }
 
-enum State {
-    UnderWay,
-    /// The upstream ended it, well or not.
-    Ended,
-    Malformed(Malformed),
-}
-
-impl State {
-    /// Goes on with what one more event means, unless nothing counts any more.
-    #[inline]
-    fn step(&mut self, mut sink: Sink<'_>, read: impl FnOnce(&mut Sink<'_>) -> Result<(), Malformed>) {
-        if matches!(self, Self::UnderWay) {
-            *self = match read(&mut sink) {
-                Err(malformed) => Self::Malformed(malformed),
-                Ok(()) if sink.ended => Self::Ended,
-                Ok(()) => Self::UnderWay,
-            };
-        }
-    }
+/// Whether the upstream has ended the stream, well or not, so that nothing counts any more.
+const fn is_over(seen: &Outcome) -> bool {
+    seen.terminal || seen.error_event
 }
 
 impl StreamTranslator {
@@ -219,26 +211,30 @@ impl StreamTranslator {
     /// [`Malformed`] where the stream is not what its dialect says, now and from then on; what was appended
     /// before is whole events.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        let Self { source, writer, losses, state } = self;
+        let Self { source, writer, losses, seen, malformed } = self;
         match source {
             Source::Sse { scanner, reader, repeat } => scanner.push(bytes, |event| {
-                let sink = Sink::new(writer.as_mut(), losses, out);
-                state.step(sink, |sink| translate(&event, reader.as_mut(), repeat, sink));
+                if malformed.is_none() && !is_over(seen) {
+                    let mut sink = Sink::new(writer.as_mut(), losses, out, seen);
+                    *malformed = translate(&event, reader.as_mut(), repeat, &mut sink).err();
+                }
             }),
             Source::EventStream { decoder, reader } => {
                 let pushed = decoder.push(bytes, |message| {
-                    let sink = Sink::new(writer.as_mut(), losses, out);
-                    state.step(sink, |sink| reader.read(&message, sink));
+                    if malformed.is_none() && !is_over(seen) {
+                        let mut sink = Sink::new(writer.as_mut(), losses, out, seen);
+                        *malformed = reader.read(&message, &mut sink).err();
+                    }
                 });
-                if let (Err(fault), State::UnderWay) = (pushed, &state) {
-                    *state = State::Malformed(Malformed::new(format!("the stream is broken: {fault}")));
+                if let Err(fault) = pushed
+                    && malformed.is_none()
+                    && !is_over(seen)
+                {
+                    *malformed = Some(Malformed::new(format!("the stream is broken: {fault}")));
                 }
             }
         }
-        match state {
-            State::Malformed(malformed) => Err(malformed.clone()),
-            State::UnderWay | State::Ended => Ok(()),
-        }
+        malformed.clone().map_or(Ok(()), Err)
     }
 
     /// The upstream's stream is over.
@@ -251,16 +247,21 @@ impl StreamTranslator {
             Source::Sse { .. } => self.push(b"\n\n", out)?,
             Source::EventStream { .. } => {}
         }
-        match &self.state {
-            State::Ended => Ok(()),
-            State::UnderWay => Err(Malformed::new("the stream ended before its last event")),
-            State::Malformed(malformed) => Err(malformed.clone()),
+        match &self.malformed {
+            Some(malformed) => Err(malformed.clone()),
+            None if self.has_ended() => Ok(()),
+            None => Err(Malformed::new("the stream ended before its last event")),
         }
     }
 
     /// Whether the upstream's last event, or an error, has come.
     pub fn has_ended(&self) -> bool {
-        matches!(self.state, State::Ended)
+        self.malformed.is_none() && is_over(&self.seen)
+    }
+
+    /// What has happened in the stream so far, for those who cannot read its framing; its events are not counted.
+    pub fn outcome(&self) -> Outcome {
+        self.seen
     }
 
     /// What of the reply could not be carried over so far.

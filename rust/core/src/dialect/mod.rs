@@ -134,6 +134,9 @@ pub struct Facts {
     pub usage_on_request: bool,
 }
 
+/// The media type of server-sent events. Source: WHATWG HTML §9.2.
+const EVENT_STREAM: &str = "text/event-stream";
+
 const fn refusal(status: u16, disposition: Disposition) -> Refusal {
     Refusal { status, marker: None, disposition }
 }
@@ -189,6 +192,8 @@ pub(crate) struct Upstream {
         fn(&Request<'_>, &Target<'_>, &mut Losses, &mut Vec<u8>) -> Result<(), Untranslatable>,
     pub(crate) read_reply: for<'a> fn(&'a str, &mut Losses) -> Result<Reply<'a>, Malformed>,
     pub(crate) stream_reader: fn() -> Framed,
+    /// Of its streams, without parameters.
+    pub(crate) stream_media_type: &'static str,
 }
 
 /// The codec of `dialect`; `None` where it has no chat-like generation.

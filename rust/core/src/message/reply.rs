@@ -3,6 +3,7 @@
 use super::Told;
 use super::{Fault, Losses, Malformed, Part, Text};
 use crate::event_stream::Message;
+use crate::tap::{self, Outcome};
 
 /// A whole answer.
 #[derive(Debug)]
@@ -40,6 +41,19 @@ pub(crate) struct Usage {
     /// All that was generated, reasoning included.
     pub(crate) output: u64,
     pub(crate) reasoning: u64,
+}
+
+impl Usage {
+    /// The counts as settlement has them: what came from the cache or went into it stands beside the input.
+    fn reported(&self) -> tap::Usage {
+        tap::Usage {
+            input_tokens: self.input.saturating_sub(self.cache_read).saturating_sub(self.cache_write),
+            output_tokens: self.output,
+            cached_input_tokens: self.cache_read,
+            cache_write_tokens: self.cache_write,
+            reasoning_tokens: self.reasoning,
+        }
+    }
 }
 
 /// One step of a streamed answer. Readers begin with [`Event::Start`] and end with [`Event::End`] or
@@ -108,8 +122,8 @@ pub(crate) struct Sink<'s> {
     pub(crate) writer: &'s mut dyn StreamWriter,
     pub(crate) losses: &'s mut Losses,
     pub(crate) out: &'s mut Vec<u8>,
-    /// Set by the last event.
-    pub(crate) ended: bool,
+    /// What is known of the stream as a whole.
+    pub(crate) seen: &'s mut Outcome,
     /// What was handed over.
     pub(crate) told: Told,
 }
@@ -121,13 +135,22 @@ impl<'s> Sink<'s> {
         writer: &'s mut dyn StreamWriter,
         losses: &'s mut Losses,
         out: &'s mut Vec<u8>,
+        seen: &'s mut Outcome,
     ) -> Self {
-        Self { writer, losses, out, ended: false, told: Told::default() }
+        Self { writer, losses, out, seen, told: Told::default() }
     }
 
     /// Hands over one event.
     pub(crate) fn emit(&mut self, event: Event<'_>) -> Result<(), Malformed> {
-        self.ended |= matches!(event, Event::End | Event::Error(_));
+        match &event {
+            Event::Text(_) | Event::Thinking(_) | Event::Redacted(_) | Event::ToolCall { .. } => {
+                self.seen.content = true;
+            }
+            Event::Usage(usage) => self.seen.usage = Some(usage.reported()),
+            Event::End => self.seen.terminal = true,
+            Event::Error(_) => self.seen.error_event = true,
+            Event::Start { .. } | Event::Signature(_) | Event::ToolInput { .. } | Event::Stop(_) => {}
+        }
         self.told = self.told.and(&event);
         self.writer.write(event, self.out)
     }

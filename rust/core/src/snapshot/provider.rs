@@ -87,10 +87,12 @@ impl Provider {
 
 /// What a request is put into, best first: in the API of its own a maker's models say all they have to say;
 /// responses are last, because servers that only follow `OpenAI` may be listed with them and lack them.
-const BY_FIDELITY: [Operation; 5] = [
+const BY_FIDELITY: [Operation; 7] = [
     Operation::Messages,
     Operation::GenerateContent,
     Operation::StreamGenerateContent,
+    Operation::Converse,
+    Operation::ConverseStream,
     Operation::ChatCompletions,
     Operation::Responses,
 ];

@@ -30,6 +30,8 @@ use crate::deadlines::Timer;
 use crate::exchange::Exchange;
 use crate::fail_points::fail_point;
 use crate::loaded::Place;
+pub(crate) use commit::{EVENT_STREAM, is_plain_stream};
+
 use attempt::{Attempt, Failed, Replied};
 use request::Request;
 use tries::Tries;
@@ -249,7 +251,8 @@ fn failed_first(begun: Begun, failure: commit::Failure) -> Answer {
 impl Begun {
     /// Whether the reply is a stream of events that can be looked into.
     pub(crate) fn is_event_stream(&self) -> bool {
-        commit::is_plain_event_stream(&self.connection)
+        let own = self.translation.as_ref().map(|translation| translation.pair.stream_media_type());
+        is_plain_stream(&self.connection, own.unwrap_or(EVENT_STREAM))
     }
 
     /// Another reply is passed on instead; the connection may serve another request if this one has come whole.

@@ -27,6 +27,8 @@ const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 pub(super) enum Watch {
     Plain(Tap),
     Coded(Box<Decoder>),
+    /// Only who translates the stream can read it, and tells.
+    Told(Outcome),
     /// The decoder gave up: nothing more is known.
     Blind,
 }
@@ -100,7 +102,7 @@ impl Watch {
     pub(super) fn first_suspect(&self, read: &[u8]) -> usize {
         match self {
             Self::Plain(tap) => tap.first_suspect(read),
-            Self::Coded(_) | Self::Blind => 0,
+            Self::Coded(_) | Self::Told(_) | Self::Blind => 0,
         }
     }
 
@@ -109,7 +111,7 @@ impl Watch {
     pub(super) fn push_piece(&mut self, piece: &[u8], suspect: bool) {
         match self {
             Self::Plain(tap) => tap.push_piece(piece, suspect),
-            Self::Coded(_) | Self::Blind => self.push(piece),
+            Self::Coded(_) | Self::Told(_) | Self::Blind => self.push(piece),
         }
     }
 
@@ -123,7 +125,14 @@ impl Watch {
                     *self = Self::Blind;
                 }
             }
-            Self::Blind => {}
+            Self::Told(_) | Self::Blind => {}
+        }
+    }
+
+    /// Takes what the translator has seen so far, where nobody else can see it.
+    pub(super) fn tell(&mut self, outcome: impl FnOnce() -> Outcome) {
+        if let Self::Told(told) = self {
+            *told = outcome();
         }
     }
 
@@ -131,7 +140,7 @@ impl Watch {
     pub(super) fn push_whole(&mut self, body: &[u8]) {
         match self {
             Self::Plain(tap) => tap.push_whole(body),
-            Self::Coded(_) | Self::Blind => self.push(body),
+            Self::Coded(_) | Self::Told(_) | Self::Blind => self.push(body),
         }
     }
 
@@ -139,6 +148,7 @@ impl Watch {
     pub(super) fn usage(&self) -> Option<Usage> {
         match self {
             Self::Plain(tap) => tap.usage(),
+            Self::Told(told) => told.usage,
             Self::Coded(_) | Self::Blind => None,
         }
     }
@@ -149,6 +159,7 @@ impl Watch {
         match self {
             Self::Plain(tap) => tap.finish(),
             Self::Coded(decoder) => decoder.finish().unwrap_or(blind),
+            Self::Told(told) => *told,
             Self::Blind => blind,
         }
     }
@@ -158,7 +169,7 @@ impl Watch {
         match self {
             Self::Plain(tap) => Some(tap.events()),
             Self::Coded(decoder) => Some(decoder.sink().tap.events()),
-            Self::Blind => None,
+            Self::Told(_) | Self::Blind => None,
         }
     }
 
@@ -167,7 +178,7 @@ impl Watch {
         match self {
             Self::Plain(tap) => tap.between_events(),
             // Nothing of ours can be put behind compressed bytes.
-            Self::Coded(_) | Self::Blind => false,
+            Self::Coded(_) | Self::Told(_) | Self::Blind => false,
         }
     }
 }

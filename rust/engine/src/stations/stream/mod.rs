@@ -18,7 +18,7 @@ use llm_edge_core::rejection::Rejection;
 use super::admit::Admission;
 use super::authorize::OwnReply;
 use super::cache::Flight;
-use super::send::Begun;
+use super::send::{Begun, EVENT_STREAM};
 use crate::backends::cache::memory::Stored;
 use crate::exchange::{Ending, Exchange, Source};
 
@@ -113,9 +113,13 @@ fn from_translated(x: Exchange, translated: Translated) -> Reply {
 fn from_upstream(mut x: Exchange, begun: Begun, flight: Flight) -> Reply {
     let mut fields = x.worker.buffers.take();
     let status = begun.connection.head.status;
-    fields::write_upstream(&mut fields, &x, &begun, Media::Upstream);
-    if let Some(translation) = &begun.translation {
-        translate::write_losses(&mut fields, &translation.losses);
+    match &begun.translation {
+        None => fields::write_upstream(&mut fields, &x, &begun, Media::Upstream),
+        Some(translation) => {
+            fields::write_upstream(&mut fields, &x, &begun, Media::Own);
+            write::field(&mut fields, b"content-type", EVENT_STREAM.as_bytes());
+            translate::write_losses(&mut fields, &translation.losses);
+        }
     }
     // What is kept is what another request will get: the upstream's fields, not this request's ids.
     let kept_fields = flight.keep.is_some().then(|| fields.clone());

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use llm_edge_core::http1::{Chunked, Http1Error, Known, ResponseFraming, Step};
 use llm_edge_core::rejection::{Code, Rejection};
-use llm_edge_core::tap::{Payload, Tap};
+use llm_edge_core::tap::{Outcome, Payload, Tap};
 
 use super::holdback::{EventSize, Holdback};
 use super::inflate::{self, Watch};
@@ -20,7 +20,7 @@ use crate::backends::upstream::{Connection, End, Origin};
 use crate::deadlines::Lapse;
 use crate::exchange::Exchange;
 use crate::stations::cache::Keep;
-use crate::stations::send::Begun;
+use crate::stations::send::{Begun, EVENT_STREAM, is_plain_stream};
 
 /// Runs handed out at one time; more in a buffer are handed out at the next.
 pub(crate) const RUNS_MAX: usize = 8;
@@ -126,6 +126,7 @@ pub(crate) struct Relay {
 
 impl Relay {
     pub(super) fn new(begun: Begun, keep: Option<(Keep, Vec<u8>)>) -> Self {
+        let is_stream = begun.translation.is_some() && begun.is_event_stream();
         let Begun {
             connection,
             origin,
@@ -145,7 +146,9 @@ impl Relay {
             End::Framed(ResponseFraming::Chunked) => Decoder::Chunked(Chunked::new()),
             End::Framed(ResponseFraming::UntilClose) => Decoder::UntilClose,
         };
-        let payload = payload_kind(&connection);
+        // What the client gets is an event stream, whatever form the upstream's has.
+        let is_foreign = is_stream && !is_plain_stream(&connection, EVENT_STREAM);
+        let payload = if is_foreign { Payload::Sse } else { payload_kind(&connection) };
         let status = head.status;
         let at = head.len;
         let mut tap = dialect.map_or_else(Tap::none, |d| Tap::new(payload, d));
@@ -153,7 +156,8 @@ impl Relay {
             tap.know_content();
         }
         let coded = coding(&connection).is_some();
-        let tap = Watch::new(tap, coding(&connection));
+        let tap =
+            if is_foreign { Watch::Told(Outcome::default()) } else { Watch::new(tap, coding(&connection)) };
         // Only what is complete and successful is kept, and only what we can tell to be complete.
         let keep = keep.filter(|_| status == 200 && payload != Payload::Opaque);
         Self {
@@ -345,10 +349,13 @@ impl Relay {
     fn advance_translated(&mut self, x: &mut Exchange, translator: &mut Translator) -> Progress {
         let runs = self.runs.get(..self.run_count).unwrap_or_default();
         let complete = self.complete;
+        let mut is_sound = false;
         let said = self.holdback.translate(&self.connection.buffer, runs, |payload, out| {
             translator.push(payload, out)?;
+            is_sound = true;
             if complete { translator.finish(out) } else { Ok(()) }
         });
+        self.tap.tell(|| translator.outcome());
         gather(&mut self.gathered, self.keep.as_ref(), self.holdback.released().unwrap_or_default());
         let progress = match said {
             Ok(()) if complete => {
@@ -356,7 +363,7 @@ impl Relay {
                 self.finish(x)
             }
             Ok(()) => self.within_bounds(x),
-            Err(_) if complete && !self.tap.finish().terminal => self.broken(x, ended_early()),
+            Err(_) if complete && is_sound && !self.tap.finish().terminal => self.broken(x, ended_early()),
             Err(malformed) => self.broken(x, translate::malformed(&malformed)),
         };
         self.hand_out_released();

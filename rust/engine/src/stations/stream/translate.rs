@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use llm_edge_core::http1::write;
 use llm_edge_core::rejection::{Code, Rejection};
+use llm_edge_core::tap::Outcome;
 use llm_edge_core::translate::{Losses, Malformed, StreamTranslator};
 
 use super::fields::{self, Media};
@@ -49,6 +50,10 @@ impl Translator {
 
     pub(super) fn losses(&self) -> &Losses {
         self.0.losses()
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        self.0.outcome()
     }
 }
 
