@@ -190,11 +190,13 @@ pub enum Dialect {
     Gemini,
     /// Amazon Bedrock's Converse.
     BedrockConverse,
+    /// Cohere chat, version 2.
+    CohereChat,
 }
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::OpenaiChat,
         Self::OpenaiCompletions,
         Self::OpenaiResponses,
@@ -202,6 +204,7 @@ impl Dialect {
         Self::AnthropicMessages,
         Self::Gemini,
         Self::BedrockConverse,
+        Self::CohereChat,
     ];
 
     /// The name used in configuration, logs, metrics and messages.
@@ -214,6 +217,7 @@ impl Dialect {
             Self::AnthropicMessages => "anthropic_messages",
             Self::Gemini => "gemini",
             Self::BedrockConverse => "bedrock_converse",
+            Self::CohereChat => "cohere_chat",
         }
     }
 }

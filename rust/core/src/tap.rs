@@ -443,7 +443,7 @@ impl Outcome {
                 (facts.usage.cache_write, &mut usage.cache_write_tokens),
                 (facts.usage.reasoning, &mut usage.reasoning_tokens),
             ] {
-                if let Some(reported) = below(key, member.value(report), path).and_then(whole_number) {
+                if let Some(reported) = below(key, member.value(report), path).and_then(tokens) {
                     *number = reported;
                     found = true;
                 }
@@ -454,9 +454,9 @@ impl Outcome {
             (facts.usage.output, facts.usage.output_apart, &mut usage.output_tokens),
         ] {
             if !apart.is_empty()
-                && let Some(more) = value_at(report, apart).and_then(whole_number)
+                && let Some(more) = value_at(report, apart).and_then(tokens)
             {
-                let told = value_at(report, path).and_then(whole_number).unwrap_or_default();
+                let told = value_at(report, path).and_then(tokens).unwrap_or_default();
                 *number = told.saturating_add(more);
                 found = true;
             }
@@ -487,6 +487,11 @@ fn usage_in_tail<'a>(facts: &Facts, document: &'a [u8]) -> Option<&'a [u8]> {
     while members.next().ok()?.is_some() {}
     members.end_of_document().ok()?;
     report.starts_with(b"{").then_some(report)
+}
+
+/// A number of tokens. Cohere writes some with a fraction, `18.0`.
+fn tokens(value: &[u8]) -> Option<u64> {
+    whole_number(value.strip_suffix(b".0").unwrap_or(value))
 }
 
 /// Most places where a dialect may report usage.

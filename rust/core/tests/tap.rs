@@ -49,6 +49,14 @@ const GEMINI: &str = concat!(
     "\"toolUsePromptTokenCount\":3},\"modelVersion\":\"g\"}\r\n\r\n",
 );
 
+const COHERE: &str = concat!(
+    "event: message-start\ndata: {\"type\":\"message-start\",\"id\":\"c\"}\n\n",
+    "event: content-delta\ndata: {\"type\":\"content-delta\",\"delta\":{\"message\":{\"content\":{\"text\":\"Hi\"}}}}\n\n",
+    "event: message-end\ndata: {\"type\":\"message-end\",\"delta\":{\"finish_reason\":\"COMPLETE\",\"usage\":{",
+    "\"billed_units\":{\"input_tokens\":5,\"output_tokens\":26},",
+    "\"tokens\":{\"input_tokens\":71.0,\"output_tokens\":26.0},\"cached_tokens\":60}}}\n\n",
+);
+
 fn tapped<'a>(payload: Payload, dialect: Dialect, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let mut tap = Tap::new(payload, dialect);
     for piece in pieces {
@@ -72,7 +80,7 @@ fn usage(input: u64, output: u64, cached: u64, written: u64, reasoning: u64) -> 
 }
 
 /// Whole streams, and what is to be told of them.
-fn streams() -> [(Dialect, &'static str, Usage, u64); 5] {
+fn streams() -> [(Dialect, &'static str, Usage, u64); 6] {
     const COMPLETIONS: &str = concat!(
         "data: {\"choices\":[{\"text\":\"Hi\"}]}\r\n\r\n",
         "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\r\n\r\ndata: [DONE]\r\n\r\n"
@@ -83,11 +91,12 @@ fn streams() -> [(Dialect, &'static str, Usage, u64); 5] {
         (Dialect::OpenaiResponses, RESPONSES, usage(36, 87, 6, 0, 2), 3),
         (Dialect::AnthropicMessages, ANTHROPIC, usage(25, 15, 9, 5, 0), 6),
         (Dialect::Gemini, GEMINI, usage(12, 13, 4, 0, 6), 3),
+        (Dialect::CohereChat, COHERE, usage(71, 26, 60, 0, 0), 3),
     ]
 }
 
 /// Whole replies, and their usage.
-fn documents() -> [(Dialect, &'static str, Usage); 6] {
+fn documents() -> [(Dialect, &'static str, Usage); 7] {
     [
         (
             Dialect::OpenaiChat,
@@ -119,6 +128,12 @@ fn documents() -> [(Dialect, &'static str, Usage); 6] {
             Dialect::Gemini,
             r#"{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":4,"thoughtsTokenCount":2}}"#,
             usage(5, 6, 0, 0, 2),
+        ),
+        (
+            Dialect::CohereChat,
+            r#"{"finish_reason":"COMPLETE","message":{},"usage":{"billed_units":{"input_tokens":5},
+            "tokens":{"input_tokens":71.0,"output_tokens":26},"cached_tokens":60}}"#,
+            usage(71, 26, 60, 0, 0),
         ),
     ]
 }
@@ -231,6 +246,11 @@ fn an_error_inside_a_good_status_is_told() {
         assert!(outcome.error_event, "{stream}");
         assert_eq!(outcome.terminal, dialect == OpenaiResponses, "{stream}");
     }
+    // The event that ends a stream of Cohere tells its failure.
+    let failed =
+        "data: {\"type\":\"message-end\",\"delta\":{\"error\":\"no\",\"finish_reason\":\"ERROR\"}}\n\n";
+    let outcome = streamed(Dialect::CohereChat, failed);
+    assert!(outcome.error_event && outcome.terminal);
     let document = tapped(Payload::Json, OpenaiChat, [&br#"{"error":{"message":"no"}}"#[..]]);
     assert!(document.error_event && document.terminal);
 }

@@ -6,6 +6,7 @@
 
 mod anthropic_messages;
 mod bedrock_converse;
+mod cohere_chat;
 mod gemini;
 mod openai_chat;
 mod openai_completions;
@@ -167,6 +168,7 @@ pub const fn facts(dialect: Dialect) -> &'static Facts {
         Dialect::AnthropicMessages => &anthropic_messages::FACTS,
         Dialect::Gemini => &gemini::FACTS,
         Dialect::BedrockConverse => &bedrock_converse::FACTS,
+        Dialect::CohereChat => &cohere_chat::FACTS,
     }
 }
 
@@ -203,6 +205,7 @@ pub(crate) const fn codec(dialect: Dialect) -> Option<&'static Codec> {
         Dialect::OpenaiResponses => Some(&openai_responses::CODEC),
         Dialect::AnthropicMessages => Some(&anthropic_messages::CODEC),
         Dialect::BedrockConverse => Some(&bedrock_converse::CODEC),
+        Dialect::CohereChat => Some(&cohere_chat::CODEC),
         Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings | Dialect::Gemini => None,
     }
 }

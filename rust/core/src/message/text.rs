@@ -46,6 +46,11 @@ impl<'a> Text<'a> {
         &self.0
     }
 
+    /// Puts another text behind this one.
+    pub(crate) fn append(&mut self, more: &Text<'_>) {
+        self.0.to_mut().push_str(&more.0);
+    }
+
     /// Whether there is no text.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -448,6 +448,106 @@ fn text_of(event: &str) -> &'static str {
     }
 }
 
+impl Answer {
+    /// The answer as other dialects have it when a model of Cohere gave it: no reasoning is signed or redacted, all
+    /// that comes at once is one, none is counted, and nothing is refused.
+    pub(crate) fn of_cohere(&self) -> Option<Self> {
+        let mut said = Vec::new();
+        for one in &self.said {
+            match (one, said.last_mut()) {
+                (Redacted(_), _) => return None,
+                (Thinking(text, _), Some(Thinking(before, _))) => *before = format!("{before}{text}").leak(),
+                (Thinking(text, _), _) => said.push(Thinking(text, "")),
+                (other, _) => said.push(other.clone()),
+            }
+        }
+        (self.stop.0 != "refusal").then_some(Self { name: self.name, said, stop: self.stop })
+    }
+
+    fn cohere_reason(&self) -> &'static str {
+        match self.stop.0 {
+            "max_tokens" => "MAX_TOKENS",
+            "tool_use" => "TOOL_CALL",
+            _ => "COMPLETE",
+        }
+    }
+
+    /// As Cohere tells it: what is said before calls is their plan.
+    pub(crate) fn cohere(&self) -> Value {
+        let (mut content, mut plan, mut calls) = (Vec::new(), String::new(), Vec::new());
+        for said in &self.said {
+            match said {
+                Text(text) if self.stop.0 == "tool_use" => plan += text,
+                Text(text) => content.push(json!({"type": "text", "text": text})),
+                Thinking(text, _) => content.push(json!({"type": "thinking", "thinking": text})),
+                Redacted(_) => panic!("Cohere redacts nothing"),
+                Call(id, name, input) => calls.push(
+                    json!({"id": id, "type": "function", "function": {"name": name, "arguments": input}}),
+                ),
+            }
+        }
+        let mut message = json!({"role": "assistant"});
+        for (key, list) in [("content", content), ("tool_calls", calls)] {
+            if !list.is_empty() {
+                message[key] = list.into();
+            }
+        }
+        if !plan.is_empty() {
+            message["tool_plan"] = plan.into();
+        }
+        json!({"id": "r1", "message": message, "finish_reason": self.cohere_reason(), "usage": cohere_usage()})
+    }
+
+    pub(crate) fn cohere_stream(&self, size: usize) -> String {
+        let mut events = vec![json!({"type": "message-start", "id": "r1",
+            "delta": {"message": {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}}})];
+        let (mut index, mut call) = (0, 0);
+        let event = |kind: &str, index: i32, message: Value| json!({"type": kind, "index": index, "delta": {"message": message}});
+        for said in &self.said {
+            match said {
+                Text(text) if self.stop.0 == "tool_use" => {
+                    for piece in pieces(text, size) {
+                        events.push(
+                            json!({"type": "tool-plan-delta", "delta": {"message": {"tool_plan": piece}}}),
+                        );
+                    }
+                }
+                Text(text) | Thinking(text, _) => {
+                    let kind = if matches!(said, Text(_)) { "text" } else { "thinking" };
+                    events.push(event("content-start", index, json!({"content": {"type": kind, kind: ""}})));
+                    for piece in pieces(text, size) {
+                        events.push(event("content-delta", index, json!({"content": {kind: piece}})));
+                    }
+                    events.push(json!({"type": "content-end", "index": index}));
+                    index += 1;
+                }
+                Redacted(_) => panic!("Cohere redacts nothing"),
+                Call(id, name, input) => {
+                    let begun =
+                        json!({"id": id, "type": "function", "function": {"name": name, "arguments": ""}});
+                    events.push(event("tool-call-start", call, json!({"tool_calls": begun})));
+                    for piece in pieces(if *input == "{}" { "" } else { input }, size) {
+                        let more = json!({"function": {"arguments": piece}});
+                        events.push(event("tool-call-delta", call, json!({"tool_calls": more})));
+                    }
+                    events.push(json!({"type": "tool-call-end", "index": call}));
+                    call += 1;
+                }
+            }
+        }
+        events.push(json!({"type": "message-end",
+            "delta": {"finish_reason": self.cohere_reason(), "usage": cohere_usage()}}));
+        let sse = |event: &Value| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap());
+        events.iter().map(sse).collect()
+    }
+}
+
+/// Tokens as Cohere counts them, some with a fraction; what it bills is another number.
+pub(crate) fn cohere_usage() -> Value {
+    json!({"billed_units": {"input_tokens": 18.0, "output_tokens": 6.0},
+        "tokens": {"input_tokens": 100.0, "output_tokens": 20}, "cached_tokens": 85})
+}
+
 /// One chunk of a chat stream.
 pub(crate) fn chunk(id: &str, choices: &Value, usage: &Value) -> String {
     let chunk = json!({"id": id, "object": "chat.completion.chunk", "created": 1_700_000_000, "model": "m",

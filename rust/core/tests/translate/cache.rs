@@ -1,10 +1,13 @@
 //! The provider's prompt cache: bodies grow at their end only, markers are counted and set.
 
-use llm_edge_core::dialect::Dialect::{AnthropicMessages, OpenaiChat};
+use llm_edge_core::dialect::Dialect::{AnthropicMessages, CohereChat, OpenaiChat};
 use llm_edge_core::translate::{Options, Pair};
 use serde_json::{Value, json};
 
-use crate::{OPTIONS, anthropic_to_chat, chat_to_anthropic, request, request_of, responses_to, to_responses};
+use crate::{
+    OPTIONS, anthropic_to_chat, anthropic_to_cohere, chat_to_anthropic, chat_to_cohere, request, request_of,
+    responses_to, to_responses,
+};
 
 pub(crate) const MARKED: Options = Options { cache_breakpoints: true, ..OPTIONS };
 
@@ -171,6 +174,13 @@ fn a_turn_is_a_prefix_of_the_next_for_chat() {
 fn a_turn_is_a_prefix_of_the_next_for_responses() {
     check(to_responses(OpenaiChat), "m", Client::Chat, &OPTIONS);
     check(to_responses(AnthropicMessages), "m", Client::Anthropic, &OPTIONS);
+}
+
+#[test]
+fn a_turn_is_a_prefix_of_the_next_for_cohere() {
+    check(chat_to_cohere(), "m", Client::Chat, &OPTIONS);
+    check(anthropic_to_cohere(), "m", Client::Anthropic, &OPTIONS);
+    check(responses_to(CohereChat), "m", Client::Responses, &OPTIONS);
 }
 
 #[test]

@@ -12,6 +12,7 @@
 mod answers;
 mod bedrock;
 mod cache;
+mod cohere;
 mod refused;
 mod replies;
 mod requests;
@@ -49,6 +50,15 @@ pub(crate) fn responses_to(target: Dialect) -> Pair {
 /// A provider that speaks `OpenAI` responses.
 pub(crate) fn to_responses(surface: Dialect) -> Pair {
     between(surface, Dialect::OpenaiResponses).unwrap()
+}
+
+/// Providers that speak Cohere's chat, to clients of either.
+pub(crate) fn chat_to_cohere() -> Pair {
+    between(Dialect::OpenaiChat, Dialect::CohereChat).unwrap()
+}
+
+pub(crate) fn anthropic_to_cohere() -> Pair {
+    between(Dialect::AnthropicMessages, Dialect::CohereChat).unwrap()
 }
 
 pub(crate) fn context() -> Context {
@@ -107,7 +117,7 @@ pub(crate) fn streamed<'p>(
 #[test]
 fn only_different_dialects_of_generation_are_translated() {
     let clients = [Dialect::OpenaiChat, Dialect::OpenaiResponses, Dialect::AnthropicMessages];
-    let upstreams = [clients.as_slice(), &[Dialect::BedrockConverse]].concat();
+    let upstreams = [clients.as_slice(), &[Dialect::BedrockConverse, Dialect::CohereChat]].concat();
     for surface in Dialect::ALL {
         for target in Dialect::ALL {
             let both_halves = clients.contains(&surface) && upstreams.contains(&target);

@@ -1,11 +1,14 @@
 //! Streamed replies: folded as whole ones, cut anywhere, cut short, interleaved, failed.
 
-use llm_edge_core::dialect::Dialect::{AnthropicMessages, OpenaiChat};
+use llm_edge_core::dialect::Dialect::{AnthropicMessages, CohereChat, OpenaiChat};
 use llm_edge_core::translate::Pair;
 use serde_json::{Value, json};
 
 use crate::answers::{Teller, answers, chat_usage, chunk, events, fold_anthropic, fold_chat, fold_responses};
-use crate::{answered, anthropic_to_chat, chat_to_anthropic, context, responses_to, streamed, to_responses};
+use crate::{
+    answered, anthropic_to_chat, anthropic_to_cohere, chat_to_anthropic, chat_to_cohere, context,
+    responses_to, streamed, to_responses,
+};
 
 type Fold = fn(&str) -> Value;
 
@@ -30,6 +33,12 @@ fn matrix() -> Vec<(String, Pair, String, Value, Fold)> {
             add(to_responses(OpenaiChat), "responses as chat", &told_stream, &told, fold_chat);
             let pair = to_responses(AnthropicMessages);
             add(pair, "responses as anthropic", &told_stream, &told, fold_anthropic);
+            if let Some(answer) = answer.of_cohere() {
+                let (whole, stream) = (answer.cohere(), answer.cohere_stream(size));
+                add(chat_to_cohere(), "cohere as chat", &stream, &whole, fold_chat);
+                add(anthropic_to_cohere(), "cohere as anthropic", &stream, &whole, fold_anthropic);
+                add(responses_to(CohereChat), "cohere as responses", &stream, &whole, fold_responses);
+            }
         }
     }
     all
