@@ -4,6 +4,7 @@
 //! characters written with or without escapes.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use llm_edge_core::translate::{Pair, between};
 use serde_json::Value;
@@ -115,7 +116,9 @@ fn escaped(json: &str) -> String {
             out.push(c);
         } else {
             let mut units = [0; 2];
-            c.encode_utf16(&mut units).iter().for_each(|unit| out += &format!("\\u{unit:04x}"));
+            for unit in c.encode_utf16(&mut units) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
         }
     }
     out

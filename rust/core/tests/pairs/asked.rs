@@ -16,15 +16,21 @@ use crate::{Fate, OPTIONS};
 /// Words of paths that name no member in particular.
 const COMMON: [&str; 5] = ["messages", "content", "tools", "function", "type"];
 
+/// Names of the same thing in several dialects: a writer does not know which one the client speaks.
+const SYNONYMS: [[&str; 2]; 3] =
+    [["stop", "stop_sequences"], ["user", "user_id"], ["response_format", "output_config"]];
+
 /// What becomes of `feature`; an error where something of it is lost in silence.
 pub(crate) fn fate(surface: &Surface, target: &Target, feature: &Feature) -> Result<Fate, String> {
-    let plain = translated(surface, target, &feature.without)
-        .map_err(|refused| format!("the request without it is refused: {}", refused.message))?;
-    let full = match translated(surface, target, &feature.with) {
-        Ok(full) => full,
-        Err(refused) if refused.path.is_empty() => return Err("is refused without a path".to_owned()),
-        Err(Untranslatable { path, message }) => return Ok(Fate::Refused(format!("`{path}` {message}"))),
-    };
+    let (plain, full) =
+        match (translated(surface, target, &feature.without), translated(surface, target, &feature.with)) {
+            (Ok(plain), Ok(full)) => (plain, full),
+            // What it belongs to may be refused already.
+            (_, Err(Untranslatable { path, message })) if !path.is_empty() => {
+                return Ok(Fate::Refused(format!("`{path}` {message}")));
+            }
+            (Err(refused), _) | (_, Err(refused)) => return Err(format!("is refused: {refused:?}")),
+        };
     let named: Vec<&String> = full.losses.iter().filter(|name| !plain.losses.contains(*name)).collect();
     let list = named.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let nothing_arrived = full.body == plain.body;
@@ -37,9 +43,12 @@ pub(crate) fn fate(surface: &Surface, target: &Target, feature: &Feature) -> Res
     }
     let body: Value = serde_json::from_str(&full.body).map_err(|error| error.to_string())?;
     let there = Marks::of(&body);
+    // What is lost without the feature too is not its doing.
     let before = Marks::of(&feature.without);
+    let before_there = Marks::of(&serde_json::from_str(&plain.body).map_err(|error| error.to_string())?);
     for mark in Marks::of(&feature.with).0 {
-        if before.has(&mark.what) || there.has(&mark.what) || named.iter().any(|name| mark.is_named(name)) {
+        let lost_before = before.has(&mark.what) && !before_there.has(&mark.what);
+        if there.has(&mark.what) || lost_before || named.iter().any(|name| mark.is_named(name)) {
             continue;
         }
         return Err(format!(
@@ -94,8 +103,14 @@ struct Mark {
 impl Mark {
     /// Whether a loss of this name is that of the member it stands in.
     fn is_named(&self, loss: &str) -> bool {
+        let same = |one: &str, other: &str| {
+            one == other || SYNONYMS.iter().any(|names| names.contains(&one) && names.contains(&other))
+        };
+        // An element that is lost whole is named by its list.
+        let last = loss.rsplit('.').next().and_then(|word| word.strip_suffix("[]"));
         let words = loss.split('.').map(|word| word.trim_end_matches("[]"));
-        words.filter(|word| !COMMON.contains(word)).any(|word| self.path.iter().any(|step| step == word))
+        let telling = words.filter(|word| !COMMON.contains(word)).chain(last);
+        telling.into_iter().any(|word| self.path.iter().any(|step| same(step, word)))
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Extra {
     pub(crate) stream: Vec<u8>,
 }
 
-pub(crate) const TARGETS: [Target; 2] = [
+pub(crate) const TARGETS: [Target; 3] = [
     Target {
         dialect: Dialect::OpenaiChat,
         by_itself: &[
@@ -47,6 +47,21 @@ pub(crate) const TARGETS: [Target; 2] = [
         reply: Answer::anthropic,
         stream: |answer, size| answer.anthropic_stream(size).into_bytes(),
         extras: anthropic_extras,
+    },
+    Target {
+        dialect: Dialect::CohereChat,
+        by_itself: &[
+            ("cache marker", "caches without markers"),
+            ("service tier: ", "has one tier"),
+            ("tool choice: auto", "what it does by itself"),
+        ],
+        says: |answer| {
+            let told = Told::by(&answer.of_cohere()?);
+            Some(Told { cache_write: 0, reasoning: 0, ..told })
+        },
+        reply: Answer::cohere,
+        stream: |answer, size| answer.cohere_stream(size).into_bytes(),
+        extras: cohere_extras,
     },
 ];
 
@@ -126,6 +141,33 @@ fn anthropic_extras() -> Vec<Extra> {
             name: "which stop sequence it was",
             reply: stopped,
             stream: stream.replace("\"stop_sequence\":null}", "\"stop_sequence\":\"END\"}").into_bytes(),
+        },
+    ]
+}
+
+fn cohere_extras() -> Vec<Extra> {
+    let event = |event: Value| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap());
+    let stream = short().cohere_stream(1000);
+    let citation = json!({"start": 0, "end": 2, "text": "It", "sources": [], "type": "TEXT_CONTENT"});
+    let mut cited = short().cohere();
+    cited["message"]["citations"] = json!([citation]);
+    let began = json!({"type": "citation-start", "index": 0, "delta": {"message": {"citations": citation}}});
+    let ended = json!({"type": "citation-end", "index": 0});
+    let mut likely = short().cohere();
+    let token = json!({"text": "It was", "token_ids": [1], "logprobs": [-0.5]});
+    likely["logprobs"] = json!([token]);
+    let delta = json!({"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": ""}}},
+        "logprobs": token});
+    vec![
+        Extra {
+            name: "citations",
+            reply: cited,
+            stream: before(&stream, "event: content-end", &(event(began) + &event(ended))),
+        },
+        Extra {
+            name: "log probabilities",
+            reply: likely,
+            stream: before(&stream, "event: content-end", &event(delta)),
         },
     ]
 }

@@ -75,7 +75,7 @@ fn contents() -> Vec<Feature> {
     let plain = || of("document", json!({"type": "text", "media_type": "text/plain", "data": "mark_plain"}));
     vec![
         feature("text", base(), messages(&json!([user(TEXT)]))),
-        feature("several texts", base(), blocks(&json!([text("mark_one"), text("mark_two")]))),
+        feature("several texts", base(), blocks(&json!([text("mark_one."), text("mark_two")]))),
         feature("image, base64", hello(), beside(of("image", base64("image/png", "mark_image")))),
         feature("image, by address", hello(), beside(of("image", json!({"type": "url", "url": ADDRESS})))),
         feature("document, base64", hello(), beside(pdf())),
@@ -119,7 +119,7 @@ fn turns() -> Vec<Feature> {
         feature(
             "system prompt of several texts",
             base(),
-            with(base(), "system", json!([text("mark_one"), text("mark_two")])),
+            with(base(), "system", json!([text("mark_one."), text("mark_two")])),
         ),
         feature(
             "system message in mid-conversation",
@@ -159,6 +159,7 @@ fn turns() -> Vec<Feature> {
 
 fn tools_and_calls() -> Vec<Feature> {
     let one = || tools(&json!([tool("mark_tool")]));
+    let two = || tools(&json!([tool("mark_tool_a"), tool("mark_tool_b")]));
     let choice = |value: Value| with(one(), "tool_choice", value);
     let input = json!({"mark_city": "mark_zurich 😀", "n": 1.50});
     let answered = |result: Value| agent(&json!([call("c1", &json!({}))]), &json!([result]));
@@ -192,6 +193,20 @@ fn tools_and_calls() -> Vec<Feature> {
         feature("tool choice: some tool", one(), choice(json!({"type": "any"}))),
         feature("tool choice: this tool", one(), choice(json!({"type": "tool", "name": "mark_tool"}))),
         feature(
+            "tool choice: this tool of several",
+            two(),
+            with(two(), "tool_choice", json!({"type": "tool", "name": "mark_tool_a"})),
+        ),
+        feature(
+            "structured output beside tools",
+            one(),
+            with(
+                one(),
+                "output_config",
+                json!({"format": {"type": "json_schema", "schema": {"type": "mark_type"}}}),
+            ),
+        ),
+        feature(
             "one call at a time",
             choice(json!({"type": "auto"})),
             choice(json!({"type": "auto", "disable_parallel_tool_use": true})),
@@ -222,14 +237,14 @@ fn tools_and_calls() -> Vec<Feature> {
             "text behind a call",
             one(),
             agent(
-                &json!([text("mark_before"), call("c1", &input), text("mark_behind")]),
+                &json!([text("mark_before."), call("c1", &input), text("mark_behind")]),
                 &json!([result("c1", &json!("mark_result"))]),
             ),
         ),
         feature(
             "result of several texts",
             answered(result("c1", &json!("Fine"))),
-            answered(result("c1", &json!([text("mark_one"), text("mark_two")]))),
+            answered(result("c1", &json!([text("mark_one."), text("mark_two")]))),
         ),
         feature("failed result", answered(fine()), answered(with(fine(), "is_error", json!(true)))),
         feature(
@@ -288,10 +303,13 @@ fn parameters() -> Vec<Feature> {
     ]
 }
 
+/// Puts a marker on a block, or leaves it.
+type Mark = fn(Value) -> Value;
+
 fn markers() -> Vec<Feature> {
-    let on = |name, request: &dyn Fn(&dyn Fn(Value) -> Value) -> Value| {
+    let on = |name, request: &dyn Fn(Mark) -> Value| {
         let mark = |block: Value| with(block, "cache_control", json!({"type": "ephemeral", "ttl": "1h"}));
-        feature(name, request(&|block| block), request(&mark))
+        feature(name, request(|block| block), request(mark))
     };
     let image = json!({"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}});
     let document = json!({"type": "document", "source": base64("application/pdf", "JVBERg==")});

@@ -78,7 +78,7 @@ fn contents() -> Vec<Feature> {
     let pdf = "data:application/pdf;base64,mark_pdf";
     vec![
         feature("text", base(), messages(&json!([user(TEXT)]))),
-        feature("several texts", base(), parts(&json!([text("mark_one"), text("mark_two")]))),
+        feature("several texts", base(), parts(&json!([text("mark_one."), text("mark_two")]))),
         feature("image, base64", hello.clone(), beside(image("data:image/png;base64,mark_image"))),
         feature("image, by address", hello.clone(), beside(image(ADDRESS))),
         feature("detail of an image", beside(image(ADDRESS)), beside(detailed)),
@@ -160,6 +160,7 @@ fn turns() -> Vec<Feature> {
 
 fn tools_and_calls() -> Vec<Feature> {
     let one = || tools(&json!([tool("mark_tool")]));
+    let two = || tools(&json!([tool("mark_tool_a"), tool("mark_tool_b")]));
     let choice = |value: Value| with(one(), "tool_choice", value);
     let bare = json!({"type": "function", "function": {"name": "mark_bare"}});
     let mut strict = tool("mark_tool");
@@ -198,6 +199,25 @@ fn tools_and_calls() -> Vec<Feature> {
             one(),
             choice(json!({"type": "function", "function": {"name": "mark_tool"}})),
         ),
+        feature(
+            "tool choice: this tool of several",
+            two(),
+            with(two(), "tool_choice", json!({"type": "function", "function": {"name": "mark_tool_a"}})),
+        ),
+        feature(
+            "reasoning beside a tool that must be called",
+            choice(json!("required")),
+            with(choice(json!("required")), "reasoning_effort", json!("high")),
+        ),
+        feature(
+            "structured output beside tools",
+            one(),
+            with(
+                one(),
+                "response_format",
+                json!({"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "mark_type"}}}),
+            ),
+        ),
         feature("one call at a time", one(), with(one(), "parallel_tool_calls", json!(false))),
         feature(
             "tool call and its result",
@@ -222,7 +242,7 @@ fn tools_and_calls() -> Vec<Feature> {
         feature(
             "result of several texts",
             answered(json!("Fine")),
-            answered(json!([text("mark_one"), text("mark_two")])),
+            answered(json!([text("mark_one."), text("mark_two")])),
         ),
     ]
 }
@@ -263,6 +283,7 @@ fn parameters() -> Vec<Feature> {
         set("reasoning: effort `high`", "reasoning_effort", json!("high")),
         set("reasoning: effort `xhigh`", "reasoning_effort", json!("xhigh")),
         set("reasoning: effort `max`", "reasoning_effort", json!("max")),
+        feature("reasoning beside `temperature`", warm(), with(warm(), "reasoning_effort", json!("high"))),
         set("end user", "user", json!("mark_user")),
         set("service tier: the provider's choice", "service_tier", json!("auto")),
         set("service tier: standard", "service_tier", json!("default")),
