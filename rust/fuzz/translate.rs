@@ -20,10 +20,17 @@ fn streamed(pair: Pair, bytes: &[u8], size: usize) -> (Vec<u8>, Result<(), Malfo
 
 /// Checks everything that reads `dialect`, writing `other`.
 pub fn check(dialect: Dialect, other: Dialect, bytes: &[u8]) {
-    let request = between(dialect, other).expect("both have codecs");
+    check_requests(dialect, other, bytes);
+    check_replies(other, dialect, bytes);
+}
+
+/// Checks the reader of requests of `surface` and the writer of those of `target`.
+pub fn check_requests(surface: Dialect, target: Dialect, bytes: &[u8]) {
+    let request = between(surface, target).expect("both have codecs");
     for cache_breakpoints in [false, true] {
         let chat_fields = ChatFields::default();
-        let options = Options { created_s: 0, max_tokens_default: 1, chat_fields, cache_breakpoints };
+        let options =
+            Options { created_s: 0, max_tokens_default: 1, chat_fields, cache_breakpoints, stream: None };
         let mut out = Vec::new();
         match request.request(bytes, "m", &options, &mut out) {
             Ok(translated) => {
@@ -33,8 +40,11 @@ pub fn check(dialect: Dialect, other: Dialect, bytes: &[u8]) {
             Err(_) => assert!(out.is_empty()),
         }
     }
+}
 
-    let reply = between(other, dialect).expect("both have codecs");
+/// Checks the reader of replies of `target` and the writer of those of `surface`.
+pub fn check_replies(surface: Dialect, target: Dialect, bytes: &[u8]) {
+    let reply = between(surface, target).expect("both have codecs");
     let context = Context { model: "m".to_owned(), include_usage: false, created_s: 0 };
     let mut out = Vec::new();
     match reply.reply(&context, bytes, &mut out) {
