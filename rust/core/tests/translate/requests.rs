@@ -468,3 +468,20 @@ fn content_is_not_read_deeper_than_the_api_has_it() {
     let refused = ask(&nested(400)).unwrap_err();
     assert!(refused.message.contains("deeper"), "{}", refused.message);
 }
+
+#[test]
+fn reasoning_that_somebody_else_signed_or_encrypted_is_left_out_and_named() {
+    for (block, kept) in [
+        (json!({"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}), true),
+        (json!({"type": "thinking", "thinking": "Hm.", "signature": "google:c2ln"}), false),
+        (json!({"type": "redacted_thinking", "data": "ZGF0YQ=="}), true),
+        (json!({"type": "redacted_thinking", "data": "bedrock:ZGF0YQ=="}), false),
+    ] {
+        let body = json!({"messages": [{"role": "user", "content": "x"},
+            {"role": "assistant", "content": "y", "thinking_blocks": [block]}]});
+        let (told, losses) = sent(chat_to_anthropic(), &body);
+        let content = told["messages"][1]["content"].as_array().unwrap();
+        assert_eq!(content.len(), 1 + usize::from(kept), "{block}");
+        assert_eq!(losses, if kept { "" } else { "messages[].thinking_blocks" }, "{block}");
+    }
+}

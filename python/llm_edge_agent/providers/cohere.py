@@ -1,0 +1,21 @@
+"""Cohere, by version 2 of its chat.
+
+Source: docs.cohere.com API reference, "Chat API (v2)"; `CO_API_KEY` is what its SDKs read.
+"""
+
+from __future__ import annotations
+
+from llm_edge_agent.providers.spec import BEARER, ProviderSpec
+
+__all__ = ["COHERE"]
+
+COHERE = ProviderSpec(
+    type="cohere",
+    title="Cohere",
+    base_url="https://api.cohere.com",
+    base_url_endings=("/v2",),
+    key_env="CO_API_KEY",
+    operations={"cohere_chat": "/v2/chat"},
+    auth=BEARER,
+    health_path="/v1/models",
+)
