@@ -19,6 +19,7 @@ pub mod percent;
 pub mod dialect;
 pub mod event_stream;
 mod message;
+pub mod ndjson;
 pub mod scan;
 pub mod sse;
 pub mod stream_usage;

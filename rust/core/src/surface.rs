@@ -192,11 +192,13 @@ pub enum Dialect {
     BedrockConverse,
     /// Cohere chat, version 2.
     CohereChat,
+    /// Ollama's own chat.
+    OllamaChat,
 }
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::OpenaiChat,
         Self::OpenaiCompletions,
         Self::OpenaiResponses,
@@ -205,6 +207,7 @@ impl Dialect {
         Self::Gemini,
         Self::BedrockConverse,
         Self::CohereChat,
+        Self::OllamaChat,
     ];
 
     /// The name used in configuration, logs, metrics and messages.
@@ -218,6 +221,7 @@ impl Dialect {
             Self::Gemini => "gemini",
             Self::BedrockConverse => "bedrock_converse",
             Self::CohereChat => "cohere_chat",
+            Self::OllamaChat => "ollama_chat",
         }
     }
 }

@@ -25,6 +25,7 @@ use std::fmt::{self, Debug, Formatter};
 use crate::dialect::{ChatFields, Client, Dialect, Upstream, codec};
 use crate::event_stream::EventStream;
 use crate::message::{Fault, Framed, MessageReader, Repeat, Sink, StreamReader, StreamWriter, Target};
+use crate::ndjson::{Line, LineScanner};
 use crate::sse::SseScanner;
 use crate::tap::Outcome;
 
@@ -163,6 +164,7 @@ impl Pair {
                     Source::Sse { scanner: SseScanner::new(), reader, repeat: Repeat::default() }
                 }
                 Framed::EventStream(reader) => Source::EventStream { decoder: EventStream::new(), reader },
+                Framed::Lines(reader) => Source::Lines { scanner: LineScanner::new(), reader },
             },
             writer: (self.surface.stream_writer)(context),
             losses: Losses::default(),
@@ -197,11 +199,24 @@ pub struct StreamTranslator {
 enum Source {
     Sse { scanner: SseScanner, reader: Box<dyn StreamReader + Send>, repeat: Repeat },
     EventStream { decoder: EventStream, reader: Box<dyn MessageReader + Send> },
+    Lines { scanner: LineScanner, reader: Box<dyn StreamReader + Send> },
 }
 
 /// Whether the upstream has ended the stream, well or not, so that nothing counts any more.
 const fn is_over(seen: &Outcome) -> bool {
     seen.terminal || seen.error_event
+}
+
+/// Goes on with what one more event means, unless nothing counts any more.
+#[inline]
+fn step(
+    malformed: &mut Option<Malformed>,
+    mut sink: Sink<'_>,
+    read: impl FnOnce(&mut Sink<'_>) -> Result<(), Malformed>,
+) {
+    if malformed.is_none() && !is_over(sink.seen) {
+        *malformed = read(&mut sink).err();
+    }
 }
 
 impl StreamTranslator {
@@ -214,17 +229,13 @@ impl StreamTranslator {
         let Self { source, writer, losses, seen, malformed } = self;
         match source {
             Source::Sse { scanner, reader, repeat } => scanner.push(bytes, |event| {
-                if malformed.is_none() && !is_over(seen) {
-                    let mut sink = Sink::new(writer.as_mut(), losses, out, seen);
-                    *malformed = translate(&event, reader.as_mut(), repeat, &mut sink).err();
-                }
+                let sink = Sink::new(writer.as_mut(), losses, out, seen);
+                step(malformed, sink, |sink| translate(&event, reader.as_mut(), repeat, sink));
             }),
             Source::EventStream { decoder, reader } => {
                 let pushed = decoder.push(bytes, |message| {
-                    if malformed.is_none() && !is_over(seen) {
-                        let mut sink = Sink::new(writer.as_mut(), losses, out, seen);
-                        *malformed = reader.read(&message, &mut sink).err();
-                    }
+                    let sink = Sink::new(writer.as_mut(), losses, out, seen);
+                    step(malformed, sink, |sink| reader.read(&message, sink));
                 });
                 if let Err(fault) = pushed
                     && malformed.is_none()
@@ -233,6 +244,10 @@ impl StreamTranslator {
                     *malformed = Some(Malformed::new(format!("the stream is broken: {fault}")));
                 }
             }
+            Source::Lines { scanner, reader } => scanner.push(bytes, |line| {
+                let sink = Sink::new(writer.as_mut(), losses, out, seen);
+                step(malformed, sink, |sink| read_line(&line, reader.as_mut(), sink));
+            }),
         }
         malformed.clone().map_or(Ok(()), Err)
     }
@@ -246,6 +261,8 @@ impl StreamTranslator {
             // Some servers leave out the empty line behind their last event; half an event cannot be read.
             Source::Sse { .. } => self.push(b"\n\n", out)?,
             Source::EventStream { .. } => {}
+            // The same of the last line's end.
+            Source::Lines { .. } => self.push(b"\n", out)?,
         }
         match &self.malformed {
             Some(malformed) => Err(malformed.clone()),
@@ -282,11 +299,7 @@ fn translate(
     repeat: &mut Repeat,
     sink: &mut Sink<'_>,
 ) -> Result<(), Malformed> {
-    if event.oversize {
-        return Err(Malformed::new("an event of the stream is too long"));
-    }
-    let data = std::str::from_utf8(event.data);
-    let data = data.map_err(|_| Malformed::new("an event of the stream is not UTF-8"))?;
+    let data = text(event.data, event.oversize)?;
     if data.is_empty() {
         return Ok(());
     }
@@ -296,4 +309,16 @@ fn translate(
     reader.read(data, sink)?;
     repeat.learn(data, sink.told);
     Ok(())
+}
+
+fn read_line(line: &Line<'_>, reader: &mut dyn StreamReader, sink: &mut Sink<'_>) -> Result<(), Malformed> {
+    reader.read(text(line.data, line.oversize)?, sink)
+}
+
+/// The data of one event.
+fn text(data: &[u8], oversize: bool) -> Result<&str, Malformed> {
+    if oversize {
+        return Err(Malformed::new("an event of the stream is too long"));
+    }
+    std::str::from_utf8(data).map_err(|_| Malformed::new("an event of the stream is not UTF-8"))
 }

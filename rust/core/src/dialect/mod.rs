@@ -8,6 +8,7 @@ mod anthropic_messages;
 mod bedrock_converse;
 mod cohere_chat;
 mod gemini;
+mod ollama_chat;
 mod openai_chat;
 mod openai_completions;
 mod openai_embeddings;
@@ -169,6 +170,7 @@ pub const fn facts(dialect: Dialect) -> &'static Facts {
         Dialect::Gemini => &gemini::FACTS,
         Dialect::BedrockConverse => &bedrock_converse::FACTS,
         Dialect::CohereChat => &cohere_chat::FACTS,
+        Dialect::OllamaChat => &ollama_chat::FACTS,
     }
 }
 
@@ -206,6 +208,7 @@ pub(crate) const fn codec(dialect: Dialect) -> Option<&'static Codec> {
         Dialect::AnthropicMessages => Some(&anthropic_messages::CODEC),
         Dialect::BedrockConverse => Some(&bedrock_converse::CODEC),
         Dialect::CohereChat => Some(&cohere_chat::CODEC),
+        Dialect::OllamaChat => Some(&ollama_chat::CODEC),
         Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings | Dialect::Gemini => None,
     }
 }

@@ -109,6 +109,8 @@ pub(crate) enum Framed {
     Sse(Box<dyn StreamReader + Send>),
     /// An `application/vnd.amazon.eventstream`.
     EventStream(Box<dyn MessageReader + Send>),
+    /// Newline-delimited JSON.
+    Lines(Box<dyn StreamReader + Send>),
 }
 
 /// Writes events as a dialect's stream.

@@ -13,6 +13,7 @@ mod answers;
 mod bedrock;
 mod cache;
 mod cohere;
+mod ollama;
 mod refused;
 mod replies;
 mod requests;
@@ -117,7 +118,8 @@ pub(crate) fn streamed<'p>(
 #[test]
 fn only_different_dialects_of_generation_are_translated() {
     let clients = [Dialect::OpenaiChat, Dialect::OpenaiResponses, Dialect::AnthropicMessages];
-    let upstreams = [clients.as_slice(), &[Dialect::BedrockConverse, Dialect::CohereChat]].concat();
+    let own = [Dialect::BedrockConverse, Dialect::CohereChat, Dialect::OllamaChat];
+    let upstreams = [clients.as_slice(), &own].concat();
     for surface in Dialect::ALL {
         for target in Dialect::ALL {
             let both_halves = clients.contains(&surface) && upstreams.contains(&target);
