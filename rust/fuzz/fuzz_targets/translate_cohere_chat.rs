@@ -3,14 +3,16 @@
 
 use libfuzzer_sys::fuzz_target;
 use llm_edge_core::dialect::Dialect;
+use llm_edge_core::translate::between;
 
 #[path = "../translate.rs"]
-#[allow(dead_code, reason = "the dialect is not one of clients")]
 mod translate;
 
 fuzz_target!(|bytes: &[u8]| {
     for surface in [Dialect::OpenaiChat, Dialect::OpenaiResponses, Dialect::AnthropicMessages] {
-        translate::check_requests(surface, Dialect::CohereChat, bytes);
-        translate::check_replies(surface, Dialect::CohereChat, bytes);
+        let pair = between(surface, Dialect::CohereChat).expect("each has its half");
+        translate::check_request(pair, "m", bytes);
+        translate::check_reply(pair, bytes);
+        translate::check_stream(pair, bytes);
     }
 });
