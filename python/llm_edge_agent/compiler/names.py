@@ -29,6 +29,8 @@ DIALECTS = {
     "anthropic_messages": ("messages", "count_tokens"),
     "gemini": ("generate_content", "stream_generate_content", "gemini_count_tokens"),
     "bedrock_converse": ("converse", "converse_stream"),
+    "cohere_chat": ("cohere_chat",),
+    "ollama_chat": ("ollama_chat",),
 }
 """Dialect → the operations in it, as in `core/src/surface.rs`."""
 

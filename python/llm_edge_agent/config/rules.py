@@ -356,5 +356,5 @@ _SURFACES = frozenset(
 )
 """Operations of clients that are translated."""
 
-_GENERATION = _SURFACES | {"converse", "converse_stream"}
+_GENERATION = _SURFACES | {"converse", "converse_stream", "cohere_chat", "ollama_chat"}
 """Operations that they are translated to."""

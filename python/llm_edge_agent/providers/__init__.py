@@ -5,6 +5,7 @@ from __future__ import annotations
 from llm_edge_agent.providers.anthropic import ANTHROPIC
 from llm_edge_agent.providers.azure_openai import AZURE_OPENAI
 from llm_edge_agent.providers.bedrock import BEDROCK
+from llm_edge_agent.providers.cohere import COHERE
 from llm_edge_agent.providers.deepseek import DEEPSEEK
 from llm_edge_agent.providers.fireworks import FIREWORKS
 from llm_edge_agent.providers.gemini import GEMINI
@@ -31,6 +32,7 @@ SPECS: dict[str, ProviderSpec] = {
         AZURE_OPENAI,
         GEMINI,
         BEDROCK,
+        COHERE,
         MISTRAL,
         GROQ,
         DEEPSEEK,

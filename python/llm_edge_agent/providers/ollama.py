@@ -1,19 +1,26 @@
-"""Ollama, by its OpenAI-compatible API.
+"""Ollama, by its OpenAI-compatible API, and by its own where a request is translated anyway.
 
-Source: github.com/ollama/ollama, docs/openai. Needs no key; one that is given is sent.
+Source: github.com/ollama/ollama, docs/api and docs/openai. Needs no key; one that is given is sent.
 """
 
 from __future__ import annotations
 
-from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
+from llm_edge_agent.providers.spec import BEARER, ProviderSpec
 
 __all__ = ["OLLAMA"]
 
 OLLAMA = ProviderSpec(
     type="ollama",
     title="Ollama",
-    base_url="http://127.0.0.1:11434/v1",
+    base_url="http://127.0.0.1:11434",
+    base_url_endings=("/v1", "/api"),
     key_required=False,
-    operations=openai_paths("chat_completions", "completions", "embeddings"),
+    operations={
+        "chat_completions": "/v1/chat/completions",
+        "completions": "/v1/completions",
+        "embeddings": "/v1/embeddings",
+        "ollama_chat": "/api/chat",
+    },
     auth=BEARER,
+    health_path="/v1/models",
 )

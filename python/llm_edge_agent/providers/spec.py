@@ -25,6 +25,8 @@ OPERATIONS = (
     "gemini_count_tokens",
     "converse",
     "converse_stream",
+    "cohere_chat",
+    "ollama_chat",
 )
 """Operations that go upstream, named as in the engine and in its order."""
 

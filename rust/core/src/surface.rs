@@ -48,11 +48,15 @@ pub enum Operation {
     Converse,
     /// Bedrock's `POST /model/{id}/converse-stream`; asked of upstreams only.
     ConverseStream,
+    /// Cohere's `POST /v2/chat`; asked of upstreams only.
+    CohereChat,
+    /// Ollama's `POST /api/chat`; asked of upstreams only.
+    OllamaChat,
 }
 
 impl Operation {
     /// Every operation, in declaration order (the order of per-operation tables).
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
@@ -66,6 +70,8 @@ impl Operation {
         Self::GeminiCountTokens,
         Self::Converse,
         Self::ConverseStream,
+        Self::CohereChat,
+        Self::OllamaChat,
     ];
 
     /// The name used in configuration, logs and metrics.
@@ -84,6 +90,8 @@ impl Operation {
             Self::GeminiCountTokens => "gemini_count_tokens",
             Self::Converse => "converse",
             Self::ConverseStream => "converse_stream",
+            Self::CohereChat => "cohere_chat",
+            Self::OllamaChat => "ollama_chat",
         }
     }
 
@@ -99,6 +107,8 @@ impl Operation {
                 Some(Dialect::Gemini)
             }
             Self::Converse | Self::ConverseStream => Some(Dialect::BedrockConverse),
+            Self::CohereChat => Some(Dialect::CohereChat),
+            Self::OllamaChat => Some(Dialect::OllamaChat),
             Self::ListModels | Self::ShowModel => None,
         }
     }
@@ -113,7 +123,9 @@ impl Operation {
             | Self::GenerateContent
             | Self::StreamGenerateContent
             | Self::Converse
-            | Self::ConverseStream => self.dialect(),
+            | Self::ConverseStream
+            | Self::CohereChat
+            | Self::OllamaChat => self.dialect(),
             Self::Embeddings
             | Self::CountTokens
             | Self::ListModels
@@ -136,7 +148,9 @@ impl Operation {
             | Self::CountTokens
             | Self::ListModels
             | Self::ShowModel
-            | Self::GeminiCountTokens => None,
+            | Self::GeminiCountTokens
+            | Self::CohereChat
+            | Self::OllamaChat => None,
         }
     }
 
@@ -167,7 +181,9 @@ impl Operation {
             | Self::StreamGenerateContent
             | Self::GeminiCountTokens
             | Self::Converse
-            | Self::ConverseStream => "POST",
+            | Self::ConverseStream
+            | Self::CohereChat
+            | Self::OllamaChat => "POST",
         }
     }
 }

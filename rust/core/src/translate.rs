@@ -27,7 +27,7 @@ use crate::event_stream::EventStream;
 use crate::message::{Fault, Framed, MessageReader, Repeat, Sink, StreamReader, StreamWriter, Target};
 use crate::ndjson::{Line, LineScanner};
 use crate::sse::SseScanner;
-use crate::tap::Outcome;
+use crate::tap::{Outcome, Usage};
 
 pub use crate::message::{Losses, Malformed, Untranslatable};
 
@@ -67,6 +67,15 @@ pub struct Translated {
     pub context: Context,
     /// Whether the reply will be a stream.
     pub stream: bool,
+}
+
+/// A whole reply in the surface's dialect was written.
+#[derive(Debug)]
+pub struct Replied {
+    /// What of it could not be carried over.
+    pub losses: Losses,
+    /// What it says of its tokens.
+    pub usage: Usage,
 }
 
 /// Two dialects between which can be translated.
@@ -142,13 +151,13 @@ impl Pair {
     ///
     /// # Errors
     /// [`Malformed`] where the upstream's is not what its dialect says; nothing is appended then.
-    pub fn reply(self, context: &Context, body: &[u8], out: &mut Vec<u8>) -> Result<Losses, Malformed> {
+    pub fn reply(self, context: &Context, body: &[u8], out: &mut Vec<u8>) -> Result<Replied, Malformed> {
         let body = std::str::from_utf8(body).map_err(|_| Malformed::new("the reply is not UTF-8"))?;
         let mut losses = Losses::default();
         let reply = (self.target.read_reply)(body, &mut losses)?;
         out.reserve(body.len() + body.len() / 8);
         (self.surface.write_reply)(&reply, context, out);
-        Ok(losses)
+        Ok(Replied { losses, usage: reply.usage.reported() })
     }
 
     /// Appends an error body (status 400 and up) in the surface's shape, with what the upstream said.

@@ -45,7 +45,7 @@ pub(crate) struct Usage {
 
 impl Usage {
     /// The counts as settlement has them: what came from the cache or went into it stands beside the input.
-    fn reported(&self) -> tap::Usage {
+    pub(crate) fn reported(&self) -> tap::Usage {
         tap::Usage {
             input_tokens: self.input.saturating_sub(self.cache_read).saturating_sub(self.cache_write),
             output_tokens: self.output,

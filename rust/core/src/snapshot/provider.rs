@@ -87,12 +87,14 @@ impl Provider {
 
 /// What a request is put into, best first: in the API of its own a maker's models say all they have to say;
 /// responses are last, because servers that only follow `OpenAI` may be listed with them and lack them.
-const BY_FIDELITY: [Operation; 7] = [
+const BY_FIDELITY: [Operation; 9] = [
     Operation::Messages,
     Operation::GenerateContent,
     Operation::StreamGenerateContent,
     Operation::Converse,
     Operation::ConverseStream,
+    Operation::CohereChat,
+    Operation::OllamaChat,
     Operation::ChatCompletions,
     Operation::Responses,
 ];

@@ -84,11 +84,11 @@ fn heard(surface: &Surface, target: &Target, answer: &Answer) -> Result<Heard, S
 
 fn whole(surface: &Surface, pair: Pair, reply: &str) -> Result<Heard, String> {
     let mut out = Vec::new();
-    let losses = pair
+    let replied = pair
         .reply(&context(), reply.as_bytes(), &mut out)
         .map_err(|malformed| malformed.message.into_owned())?;
     let reply: Value = serde_json::from_slice(&out).map_err(|error| error.to_string())?;
-    Ok(((surface.told)(&reply), losses.names().map(str::to_owned).collect()))
+    Ok(((surface.told)(&reply), replied.losses.names().map(str::to_owned).collect()))
 }
 
 fn stream(surface: &Surface, pair: Pair, bytes: &[u8], size: usize) -> Result<Heard, String> {

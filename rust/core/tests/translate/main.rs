@@ -99,7 +99,7 @@ pub(crate) fn sent(pair: Pair, body: &Value) -> (Value, String) {
 /// The client's reply, read back, and the names of what is lost.
 pub(crate) fn answered(pair: Pair, body: &Value) -> Result<(Value, String), Malformed> {
     let mut out = Vec::new();
-    let losses = pair.reply(&context(), body.to_string().as_bytes(), &mut out)?;
+    let losses = pair.reply(&context(), body.to_string().as_bytes(), &mut out)?.losses;
     Ok((serde_json::from_slice(&out).unwrap(), losses.to_string()))
 }
 

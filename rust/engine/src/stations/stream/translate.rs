@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use llm_edge_core::http1::write;
 use llm_edge_core::rejection::{Code, Rejection};
-use llm_edge_core::tap::Outcome;
+use llm_edge_core::tap::{Outcome, Usage};
 use llm_edge_core::translate::{Losses, Malformed, StreamTranslator};
 
 use super::fields::{self, Media};
@@ -99,9 +99,11 @@ async fn whole(x: &mut Exchange, mut begun: Begun, flight: Flight) -> Result<Tra
     if status >= 300 {
         pair.error(status, &body, x.request_id.as_str(), &mut out);
     } else {
-        let lost = pair.reply(&context, &body, &mut out).map_err(|fault| malformed(&fault))?;
-        x.worker.count_translated(false, !lost.is_empty());
-        write_losses(&mut fields, &lost);
+        let replied = pair.reply(&context, &body, &mut out).map_err(|fault| malformed(&fault))?;
+        x.facts.usage =
+            x.facts.usage.or_else(|| Some(replied.usage).filter(|usage| *usage != Usage::default()));
+        x.worker.count_translated(false, !replied.losses.is_empty());
+        write_losses(&mut fields, &replied.losses);
     }
     if let Some(keep) = flight.keep.filter(|keep| {
         status == 200 && is_own_route && !x.facts.error_event && out.len() as u64 <= keep.reply_bytes_max
