@@ -396,12 +396,12 @@ fn what_a_reply_of_cohere_loses_is_named() {
     let reply = json!({"id": "r1", "finish_reason": "NOVEL", "logprobs": [{"token_ids": [1]}], "novel": 1,
         "message": {"role": "assistant", "citations": [{"start": 0}], "new": 2,
             "content": [{"type": "text", "text": "a", "more": 3}, {"type": "sound"}],
-            "tool_calls": [{"id": "c", "type": "function", "x": 4, "function": {"name": "f", "y": 5}}]}});
+            "tool_calls": [{"id": "c", "type": "special", "x": 4, "function": {"name": "f", "y": 5}}]}});
     let (told, losses) = answered(anthropic_to_cohere(), &reply).unwrap();
     assert_eq!(
         losses,
         "novel,logprobs,message.new,message.citations,message.content[].more,message.content[].sound,\
-         message.tool_calls[].x,message.tool_calls[].function.y,finish_reason"
+         message.tool_calls[].type,message.tool_calls[].x,message.tool_calls[].function.y,finish_reason"
     );
     assert_eq!((&told["stop_reason"], &told["content"][1]["input"]), (&json!("tool_use"), &json!({})));
 }

@@ -88,6 +88,8 @@ fn call_part<'a>(
 }
 
 fn call_losses(call: &wire::ToolCall<'_>, losses: &mut Losses) {
+    let other = call.kind.as_ref().is_some_and(|kind| kind.raw() != "function");
+    losses.add_if(other, "message.tool_calls[].type");
     losses.unknown("message.tool_calls[].", &call.rest, &[]);
     let function = call.function.as_ref().map_or(&[][..], |function| &function.rest);
     losses.unknown("message.tool_calls[].function.", function, &[]);
@@ -167,6 +169,7 @@ impl StreamReader for Events {
         }
         let piece = delta.message.unwrap_or_default();
         sink.losses.unknown("message.", &piece.rest, HARMLESS);
+        sink.losses.add_if(piece.citations.is_some_and(says_something), "message.citations");
         match kind {
             "tool-call-start" => {
                 self.close(sink)?;
@@ -185,11 +188,7 @@ impl StreamReader for Events {
                     None => Ok(()),
                 }
             }
-            "citation-start" => {
-                sink.losses.add("message.citations");
-                Ok(())
-            }
-            "content-end" | "citation-end" | "debug" => Ok(()),
+            "content-end" | "citation-start" | "citation-end" | "debug" => Ok(()),
             other => {
                 sink.losses.named("", other);
                 Ok(())
