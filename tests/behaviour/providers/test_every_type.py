@@ -144,7 +144,14 @@ IN_GOOGLE_S = {"generate_content", "stream_generate_content", "gemini_count_toke
 """Operations of Google's own API: the key is in a header of their own."""
 TRANSLATED = ("chat_completions", "responses", "messages")
 """What is put into another API where the provider does not have it."""
-BY_FIDELITY = ("messages", "converse", "cohere_chat", "ollama_chat", "chat_completions", "responses")
+BY_FIDELITY = (
+    "messages",
+    "converse",
+    "cohere_chat",
+    "ollama_chat",
+    "chat_completions",
+    "responses",
+)
 """What a provider is then asked for, best first."""
 
 

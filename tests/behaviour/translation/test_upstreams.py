@@ -1,0 +1,225 @@
+"""Every API that models are reached by, from every API that clients speak, through real sockets.
+
+What is said is checked in the core's own tests; here it is that requests arrive where they should,
+that replies come back whole and streamed, and that a stream which breaks off never looks whole.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.behaviour.failure.several import metric
+from tests.support.gateway import start
+from tests.support.hop import KEY, UPSTREAM_KEY, Hop, post
+from tests.support.upstream import Close, Read, Send, Upstream, chunk, reply, stream_head
+from tests.support.wire import Answer
+
+HELLO = [{"role": "user", "content": "Grüße, 世界!"}]
+TEXT = "你好, welt"
+CONFIG = """
+version: 1
+keys: [{{name: app, key: {key}}}]
+providers:
+  cohere: {{type: cohere, base_url: "{url}", api_key: {upstream_key}}}
+  ollama: {{type: ollama, base_url: "{url}"}}
+  perplexity: {{type: perplexity, base_url: "{url}/v1", api_key: {upstream_key}}}
+"""
+ASKS = {
+    "chat": ("/v1/chat/completions", {"messages": HELLO}, b"data: [DONE]\n\n"),
+    "responses": ("/v1/responses", {"input": HELLO}, b""),
+    "messages": ("/v1/messages", {"messages": HELLO, "max_tokens": 16}, b'"message_stop"}\n\n'),
+}
+RESPONSE = {
+    "id": "resp_1",
+    "object": "response",
+    "created_at": 1,
+    "status": "completed",
+    "model": "m-1",
+    "output": [
+        {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "status": "completed",
+            "content": [{"type": "output_text", "text": TEXT, "annotations": []}],
+        }
+    ],
+    "usage": {"input_tokens": 7, "output_tokens": 5, "total_tokens": 12},
+}
+
+
+def sse(*events: dict[str, object]) -> bytes:
+    return b"".join(
+        b"event: %s\ndata: %s\n\n" % (str(event["type"]).encode(), msgspec.json.encode(event))
+        for event in events
+    )
+
+
+def lines(*events: dict[str, object]) -> bytes:
+    return b"".join(msgspec.json.encode(event) + b"\n" for event in events)
+
+
+def said(text: str, *, done: bool = False) -> dict[str, object]:
+    """A line of Ollama's."""
+    counts = {"prompt_eval_count": 7, "eval_count": 5, "done_reason": "stop"} if done else {}
+    message = {"role": "assistant", "content": text}
+    return {
+        "model": "m",
+        "created_at": "2026-01-01T00:00:00Z",
+        "message": message,
+        "done": done,
+    } | counts
+
+
+PIECES = [TEXT[:1], TEXT[1:]]
+WHERE = {"cohere": "/v2/chat", "ollama": "/api/chat", "perplexity": "/v1/responses"}
+WHOLE = {
+    "cohere": {
+        "id": "c1",
+        "finish_reason": "COMPLETE",
+        "message": {"role": "assistant", "content": [{"type": "text", "text": TEXT}]},
+        "usage": {"tokens": {"input_tokens": 7, "output_tokens": 5}},
+    },
+    "ollama": said(TEXT, done=True),
+    "perplexity": RESPONSE,
+}
+STREAM = {
+    "cohere": (
+        "text/event-stream",
+        sse(
+            {"type": "message-start", "id": "c1", "delta": {"message": {"role": "assistant"}}},
+            {
+                "type": "content-start",
+                "index": 0,
+                "delta": {"message": {"content": {"type": "text", "text": ""}}},
+            },
+            *(
+                {
+                    "type": "content-delta",
+                    "index": 0,
+                    "delta": {"message": {"content": {"text": piece}}},
+                }
+                for piece in PIECES
+            ),
+            {"type": "content-end", "index": 0},
+            {
+                "type": "message-end",
+                "delta": {
+                    "finish_reason": "COMPLETE",
+                    "usage": {"tokens": {"input_tokens": 7, "output_tokens": 5}},
+                },
+            },
+        ),
+    ),
+    "ollama": ("application/x-ndjson", lines(*map(said, PIECES), said("", done=True))),
+    "perplexity": (
+        "text/event-stream",
+        sse(
+            {"type": "response.created", "response": RESPONSE | {"output": [], "status": "queued"}},
+            *(
+                {
+                    "type": "response.output_text.delta",
+                    "item_id": "msg_1",
+                    "output_index": 0,
+                    "content_index": 0,
+                    "delta": piece,
+                }
+                for piece in PIECES
+            ),
+            {"type": "response.completed", "response": RESPONSE},
+        ),
+    ),
+}
+PAIRS = [
+    (surface, target)
+    for target in WHERE
+    for surface in ASKS
+    if (surface, target) not in {("responses", "perplexity"), ("chat", "ollama")}
+]
+"""All but those that share their API."""
+
+
+@pytest.fixture
+def hop(tmp_path: Path) -> Iterator[Hop]:
+    with Upstream() as upstream:
+        path = tmp_path / "llm-edge.yaml"
+        path.write_text(CONFIG.format(key=KEY, url=upstream.url, upstream_key=UPSTREAM_KEY))
+        running = start(["serve", "--config", str(path), "--workers", "1"], tmp_path)
+        try:
+            yield Hop(running, upstream)
+        finally:
+            running.stop()
+
+
+def ask(hop: Hop, surface: str, target: str, **fields: object) -> Answer:
+    path, asked, _ = ASKS[surface]
+    return hop.ask(post(path, msgspec.json.encode({"model": f"{target}/m"} | asked | fields)))
+
+
+def streams(hop: Hop, target: str, whole: bytes, piece: int = 0) -> None:
+    media_type, _ = STREAM[target]
+    head = stream_head().replace(b"text/event-stream", media_type.encode())
+    # Chunks that end anywhere, so that events lie across them.
+    cut = [whole[at : at + 53] for at in range(0, len(whole), 53)]
+    hop.upstream.always(Read(), Send(head + b"".join(map(chunk, [*cut, b""])), piece), Close())
+
+
+def texts(body: bytes) -> str:
+    """The text of a client's stream, whatever API it is in."""
+    found = ""
+    for event in body.decode().split("\n\n"):
+        data = event.rsplit("data: ", 1)[-1]
+        if not data.startswith("{"):
+            continue
+        tree = msgspec.json.decode(data)
+        if tree.get("type") == "response.output_text.delta":
+            found += tree["delta"]
+        elif tree.get("type") == "content_block_delta":
+            found += tree["delta"].get("text", "")
+        elif tree.get("choices"):
+            found += tree["choices"][0]["delta"].get("content") or ""
+    return found
+
+
+@pytest.mark.parametrize(("surface", "target"), PAIRS)
+def test_a_whole_answer(hop: Hop, surface: str, target: str) -> None:
+    hop.upstream.always(Read(), Send(reply(msgspec.json.encode(WHOLE[target]))))
+    answer = ask(hop, surface, target)
+    assert answer.status == 200
+    seen = hop.upstream.requests[-1]
+    assert seen.request_line == f"POST {WHERE[target]} HTTP/1.1"
+    body = msgspec.json.decode(seen.body)
+    assert (body["model"], body.get("stream", False)) == ("m", False)
+    assert "Grüße, 世界!" in seen.body.decode()
+    assert TEXT in answer.body.decode()
+    assert metric(hop.running, "llm_edge_tokens_total", type="input") == 7
+    assert metric(hop.running, "llm_edge_tokens_total", type="output") == 5
+
+
+@pytest.mark.parametrize("piece", [0, 1], ids=["at once", "byte by byte"])
+@pytest.mark.parametrize(("surface", "target"), PAIRS)
+def test_a_stream(hop: Hop, surface: str, target: str, piece: int) -> None:
+    streams(hop, target, STREAM[target][1], piece)
+    answer = ask(hop, surface, target, stream=True)
+    assert (answer.status, answer.complete) == (200, True)
+    assert answer.headers["content-type"] == "text/event-stream"
+    assert msgspec.json.decode(hop.upstream.requests[-1].body)["stream"] is True
+    assert texts(answer.body) == TEXT
+    assert answer.body.endswith(ASKS[surface][2])
+    assert metric(hop.running, "llm_edge_tokens_total", type="output") == 5
+
+
+@pytest.mark.parametrize(("surface", "target"), PAIRS)
+def test_a_stream_that_breaks_off_never_looks_whole(hop: Hop, surface: str, target: str) -> None:
+    whole = STREAM[target][1]
+    last = whole.rstrip().rfind(b"\n" if target == "ollama" else b"\n\n")
+    for cut in range(0, last, max(1, last // 12)):
+        streams(hop, target, whole[:cut])
+        answer = ask(hop, surface, target, stream=True)
+        assert b"error" in answer.body
+        assert b"[DONE]" not in answer.body
+        assert b"message_stop" not in answer.body
+        assert b"response.completed" not in answer.body
+        assert TEXT.startswith(texts(answer.body))
