@@ -508,12 +508,20 @@ fn a_repeated_event_is_read_as_the_first_one_was() {
         |events: &[Value]| -> String { events.iter().map(|event| format!("data: {event}\n\n")).collect() };
     let delta = |text: &str| about("output_text.delta", 0, "delta", json!(text));
     let whole = |text: &str| about("output_text.done", 0, "text", json!(text));
-    let stream =
-        unnumbered(&[delta("a"), delta("b"), delta("c\n"), whole("abc"), whole("x"), completed(json!([]))]);
+    let start = || json!({"type": "response.created", "response": {"id": "r1"}});
+    let stream = unnumbered(&[
+        start(),
+        delta("a"),
+        delta("b"),
+        delta("c\n"),
+        whole("abc"),
+        whole("x"),
+        completed(json!([])),
+    ]);
     let (told, ended) = streamed(to_responses(OpenaiChat), [stream.as_bytes()]);
     assert_eq!(ended, Ok(()));
     assert_eq!(fold_chat(&told)["choices"][0]["message"]["content"], "abc\n");
-    let stream = unnumbered(&[whole("a"), whole("b"), completed(json!([]))]);
+    let stream = unnumbered(&[start(), whole("a"), whole("b"), completed(json!([]))]);
     let (told, _) = streamed(to_responses(OpenaiChat), [stream.as_bytes()]);
     assert_eq!(fold_chat(&told)["choices"][0]["message"]["content"], "a");
 }
