@@ -10,7 +10,13 @@ fn assert_json(text: &[u8]) {
 }
 
 fn streamed(pair: Pair, bytes: &[u8], size: usize) -> (Vec<u8>, Result<(), Malformed>) {
-    let context = Context { model: "m".to_owned(), include_usage: true, created_s: 0 };
+    let context = Context {
+        model: "m".to_owned(),
+        include_usage: true,
+        include_thoughts: true,
+        json_array: false,
+        created_s: 0,
+    };
     let mut translator = pair.stream(context);
     let mut out = Vec::new();
     let pushed = bytes.chunks(size).try_for_each(|piece| translator.push(piece, &mut out));
@@ -31,7 +37,14 @@ pub fn check(dialect: Dialect, other: Dialect, bytes: &[u8]) {
 pub fn check_request(pair: Pair, model: &str, bytes: &[u8]) {
     for cache_breakpoints in [false, true] {
         let chat_fields = ChatFields::default();
-        let options = Options { created_s: 0, max_tokens_default: 1, chat_fields, cache_breakpoints, stream: None };
+        let options = Options {
+            created_s: 0,
+            max_tokens_default: 1,
+            chat_fields,
+            cache_breakpoints,
+            stream: None,
+            json_array: false,
+        };
         let mut out = Vec::new();
         match pair.request(bytes, model, &options, &mut out) {
             Ok(translated) => {
@@ -48,7 +61,13 @@ pub fn check_request(pair: Pair, model: &str, bytes: &[u8]) {
 
 /// Checks what becomes of a whole reply and of an error.
 pub fn check_reply(pair: Pair, bytes: &[u8]) {
-    let context = Context { model: "m".to_owned(), include_usage: false, created_s: 0 };
+    let context = Context {
+        model: "m".to_owned(),
+        include_usage: false,
+        include_thoughts: false,
+        json_array: false,
+        created_s: 0,
+    };
     let mut out = Vec::new();
     match pair.reply(&context, bytes, &mut out) {
         Ok(_) => assert_json(&out),

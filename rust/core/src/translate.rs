@@ -12,7 +12,7 @@
 //! let pair = between(Dialect::OpenaiChat, Dialect::AnthropicMessages).expect("both have codecs");
 //! let body = br#"{"model":"claude","messages":[{"role":"user","content":"Hi"}],"seed":7}"#;
 //! let options =
-//!     Options { created_s: 0, max_tokens_default: 4096, chat_fields: ChatFields::Openai, cache_breakpoints: false, stream: None };
+//!     Options { created_s: 0, max_tokens_default: 4096, chat_fields: ChatFields::Openai, cache_breakpoints: false, stream: None, json_array: false };
 //! let mut upstream = Vec::new();
 //! let translated = pair.request(body, "claude-x", &options, &mut upstream).expect("it can be carried over");
 //! assert_eq!(translated.losses.to_string(), "seed");
@@ -45,6 +45,8 @@ pub struct Options {
     pub cache_breakpoints: bool,
     /// Whether the reply shall be a stream, where something else than the body says so.
     pub stream: Option<bool>,
+    /// Whether a stream shall come as one JSON array of what its events would hold, for dialects that have it so.
+    pub json_array: bool,
 }
 
 /// What the translation of a reply needs of its request.
@@ -54,6 +56,10 @@ pub struct Context {
     pub model: String,
     /// Whether the client wants the usage of a stream.
     pub include_usage: bool,
+    /// Whether the client wants to see reasoning, for dialects that let it say so.
+    pub include_thoughts: bool,
+    /// Whether the client wants a stream as one JSON array, for dialects that have it so.
+    pub json_array: bool,
     /// When the request came, in seconds since 1970.
     pub created_s: u64,
 }
@@ -142,6 +148,8 @@ impl Pair {
         let context = Context {
             model: asked.unwrap_or_else(|| model.to_owned()),
             include_usage: request.include_usage,
+            include_thoughts: request.include_thoughts,
+            json_array: options.json_array,
             created_s: options.created_s,
         };
         Ok(Translated { losses, context, stream: request.stream })
@@ -273,6 +281,11 @@ impl StreamTranslator {
             // The same of the last line's end.
             Source::Lines { .. } => self.push(b"\n", out)?,
         }
+        let Self { source, writer, losses, seen, malformed } = self;
+        if let Source::Sse { reader, .. } = source {
+            let sink = Sink::new(writer.as_mut(), losses, out, seen);
+            step(malformed, sink, |sink| reader.finish(sink));
+        }
         match &self.malformed {
             Some(malformed) => Err(malformed.clone()),
             None if self.has_ended() => Ok(()),
@@ -280,7 +293,8 @@ impl StreamTranslator {
         }
     }
 
-    /// Whether the upstream's last event, or an error, has come.
+    /// Whether the upstream's last event, or an error, has come. A dialect without a last event ends with
+    /// [`Self::finish`] only.
     pub fn has_ended(&self) -> bool {
         self.malformed.is_none() && is_over(&self.seen)
     }

@@ -3,7 +3,8 @@
 //! Read leniently, because proxies of all kinds answer in place of a provider: the object `error`, or the
 //! document itself where it has none, or a text. Sources: `OpenAI` API reference (error object), Anthropic API
 //! reference (errors), vLLM (`{"object":"error",…}`), `FastAPI` (`detail`),
-//! AWS's front doors (`Message`).
+//! AWS's front doors (`Message`), Google (`{"error":{code,message,status}}`, in an array where a stream was asked
+//! for as one).
 
 use serde_json::value::RawValue;
 
@@ -33,6 +34,7 @@ object! {
         capital_message as "Message": &'a RawValue,
         detail: &'a RawValue,
         kind as "type": &'a RawValue,
+        status: &'a RawValue,
         code: &'a RawValue,
         param: &'a RawValue,
     }
@@ -45,6 +47,9 @@ impl<'a> Fault<'a> {
         let Ok(text) = std::str::from_utf8(text) else {
             return Self::saying(Text::plain("the upstream's error is not text"));
         };
+        let first =
+            serde_json::from_str::<Vec<&'a RawValue>>(text).ok().and_then(|list| list.first().copied());
+        let text = first.map_or(text, RawValue::get);
         if let Ok(envelope) = serde_json::from_str::<Envelope<'a>>(text) {
             return match envelope.error {
                 Some(error) => Self::of_error(error),
@@ -70,7 +75,7 @@ impl<'a> Fault<'a> {
         let message = envelope.message.or(envelope.capital_message).or(envelope.detail).map(text_of);
         Self {
             message: message.unwrap_or(Text::plain("the upstream gave no reason")),
-            kind: envelope.kind.and_then(Text::of),
+            kind: envelope.kind.or(envelope.status).and_then(Text::of),
             code: envelope.code.map(text_of),
             param: envelope.param.and_then(Text::of),
         }
@@ -122,9 +127,19 @@ impl<'a> Fault<'a> {
                     _ if said.starts_with("rate_limit") || code.starts_with("rate_limit") => {
                         "rate_limit_error"
                     }
-                    ("tokens" | "requests" | "insufficient_quota", _) | (_, "429") => "rate_limit_error",
-                    ("invalid_request" | "BadRequestError", _) | (_, "400") => "invalid_request_error",
-                    ("overloaded" | "service_unavailable", _) | (_, "503" | "529") => "overloaded_error",
+                    ("tokens" | "requests" | "insufficient_quota" | "RESOURCE_EXHAUSTED", _) | (_, "429") => {
+                        "rate_limit_error"
+                    }
+                    ("UNAUTHENTICATED", _) => "authentication_error",
+                    ("PERMISSION_DENIED", _) => "permission_error",
+                    ("NOT_FOUND", _) => "not_found_error",
+                    ("DEADLINE_EXCEEDED", _) => "timeout_error",
+                    ("invalid_request" | "BadRequestError" | "INVALID_ARGUMENT", _) | (_, "400") => {
+                        "invalid_request_error"
+                    }
+                    ("overloaded" | "service_unavailable" | "UNAVAILABLE", _) | (_, "503" | "529") => {
+                        "overloaded_error"
+                    }
                     _ => "api_error",
                 }
             }
@@ -148,6 +163,7 @@ mod tests {
             (r#"{"type":"error","error":{"type":"overloaded_error","message":"a"}}"#, "a"),
             (r#"{"object":"error","message":"a","code":400}"#, "a"),
             (r#"{"error":"a"}"#, "a"),
+            (r#"[{"error":{"code":400,"message":"a","status":"INVALID_ARGUMENT"}}]"#, "a"),
             (r#"{"detail":[1]}"#, "[1]"),
             (r#"{"message":"a","id":"x"}"#, "a"),
             (r#"{"Message":"a"}"#, "a"),

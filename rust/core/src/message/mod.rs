@@ -7,8 +7,10 @@
 //! Invariant: what a reader finds and cannot put here, and what a writer finds here and cannot express, is
 //! named in [`Losses`] or refused. Source: the API references of the dialects, each in its own folder.
 
+mod base64;
 pub(crate) mod claude;
 mod fault;
+mod input;
 pub(crate) mod json;
 mod losses;
 pub(crate) mod read;
@@ -18,7 +20,9 @@ mod text;
 mod thinking;
 pub(crate) mod turns;
 
+pub(crate) use base64::{decode_base64, encode_base64};
 pub(crate) use fault::Fault;
+pub(crate) use input::{Input, tool_input};
 pub use losses::Losses;
 pub(crate) use repeat::{Repeat, Told};
 pub(crate) use reply::{Event, Framed, MessageReader, Reply, Sink, Stop, StreamReader, StreamWriter, Usage};
@@ -82,6 +86,8 @@ pub(crate) struct Request<'a> {
     /// A marker that the provider moves to the last block by itself.
     pub(crate) cache: Option<&'a str>,
     pub(crate) stream: bool,
+    /// Whether the client wants to see reasoning, where its dialect lets it say so.
+    pub(crate) include_thoughts: bool,
     /// Whether the client wants the usage of a stream.
     pub(crate) include_usage: bool,
 }
@@ -163,7 +169,7 @@ pub(crate) struct Tool<'a> {
     pub(crate) name: Text<'a>,
     pub(crate) description: Option<Text<'a>>,
     /// JSON Schema; none: the tool takes no arguments.
-    pub(crate) schema: Option<&'a str>,
+    pub(crate) schema: Option<Cow<'a, str>>,
     pub(crate) strict: Option<bool>,
     pub(crate) cache: Option<&'a str>,
 }
@@ -183,7 +189,7 @@ pub(crate) enum ToolChoice<'a> {
 pub(crate) enum Format<'a> {
     /// Some JSON object.
     Json,
-    Schema(&'a str),
+    Schema(Cow<'a, str>),
 }
 
 /// How much the model shall reason.

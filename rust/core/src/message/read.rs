@@ -13,10 +13,11 @@ use serde_json::value::RawValue;
 
 use super::Untranslatable;
 
-/// Declares a struct of optional members with its `Deserialize`; `field` or `field as "key"`.
+/// Declares a struct of optional members with its `Deserialize`; `field`, `field as "key"` or `field as "key" or
+/// "other_spelling"`.
 macro_rules! object {
     ($(#[$doc:meta])* $name:ident<$a:lifetime> {
-        $($field:ident $(as $key:literal)? : $kind:ty,)* $(..$rest:ident)?
+        $($field:ident $(as $key:literal $(or $alias:literal)?)? : $kind:ty,)* $(..$rest:ident)?
     }) => {
         $(#[$doc])*
         #[derive(Debug, Default)]
@@ -41,7 +42,7 @@ macro_rules! object {
                         let mut unknown = Vec::new();
                         while let Some($crate::message::read::Key(key)) = map.next_key()? {
                             match &*key {
-                                $($crate::message::read::key!($field $($key)?) => {
+                                $($crate::message::read::key!($field $($key)?) $($(| $alias)?)? => {
                                     if $field.replace(map.next_value()?).is_some() {
                                         return Err(serde::de::Error::duplicate_field(
                                             $crate::message::read::key!($field $($key)?),
@@ -286,7 +287,7 @@ mod tests {
     use super::*;
 
     object! {
-        Inner<'a> { name: &'a RawValue, count: u64, }
+        Inner<'a> { name: &'a RawValue, count as "count" or "number": u64, }
     }
     object! {
         Outer<'a> { list: Vec<Inner<'a>>, kind as "type": super::super::Text<'a>, ..rest }
@@ -298,6 +299,7 @@ mod tests {
             (r#"{"type":1}"#, "type"),
             (r#"{"type":"a","list":[{"count":1},{"name":[{"x":","}],"count":-1}]}"#, "list[1].count"),
             (r#"{"list":[{"count":1},{"count":1,"count":2}]}"#, "list[1].count"),
+            (r#"{"list":[{"count":1,"number":2}]}"#, "list[0].number"),
             ("{\n\"list\": [\n {\"count\": \"x\"}]}", "list[0].count"),
             (r#"{"list":{}}"#, "list"),
         ] {

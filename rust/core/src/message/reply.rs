@@ -95,6 +95,11 @@ pub(crate) enum Event<'a> {
 pub(crate) trait StreamReader {
     /// Reads one event.
     fn read(&mut self, data: &str, sink: &mut Sink<'_>) -> Result<(), Malformed>;
+
+    /// The upstream's stream is over, and no terminal event has come: the last events, of a dialect that has none.
+    fn finish(&mut self, _sink: &mut Sink<'_>) -> Result<(), Malformed> {
+        Err(Malformed::new("the stream ended before its last event"))
+    }
 }
 
 /// Makes events of the messages of a dialect's binary event stream.

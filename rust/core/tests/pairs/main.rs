@@ -37,10 +37,17 @@ pub(crate) const OPTIONS: Options = Options {
     chat_fields: ChatFields::Openai,
     cache_breakpoints: false,
     stream: None,
+    json_array: false,
 };
 
 pub(crate) fn context() -> Context {
-    Context { model: "asked".to_owned(), include_usage: true, created_s: OPTIONS.created_s }
+    Context {
+        model: "asked".to_owned(),
+        include_usage: true,
+        include_thoughts: true,
+        json_array: false,
+        created_s: OPTIONS.created_s,
+    }
 }
 
 /// What became of one thing.

@@ -31,6 +31,7 @@ pub(crate) const OPTIONS: Options = Options {
     chat_fields: ChatFields::Openai,
     cache_breakpoints: false,
     stream: None,
+    json_array: false,
 };
 
 /// A client that speaks `OpenAI` chat, a provider that speaks Anthropic messages.
@@ -63,7 +64,13 @@ pub(crate) fn anthropic_to_cohere() -> Pair {
 }
 
 pub(crate) fn context() -> Context {
-    Context { model: "asked".to_owned(), include_usage: true, created_s: OPTIONS.created_s }
+    Context {
+        model: "asked".to_owned(),
+        include_usage: true,
+        include_thoughts: true,
+        json_array: false,
+        created_s: OPTIONS.created_s,
+    }
 }
 
 /// The upstream's body as it is written, and what is said about it.

@@ -60,6 +60,7 @@ pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<
         }),
         cache: body.cache_control.map(RawValue::get),
         stream,
+        include_thoughts: false,
         include_usage: stream,
     })
 }
@@ -246,7 +247,7 @@ fn tools<'a>(tools: Vec<wire::Tool<'a>>, losses: &mut Losses) -> Result<Vec<Tool
         read.push(Tool {
             name: at.required("name", tool.name)?,
             description: tool.description,
-            schema: Some(object(&at, "input_schema", schema)?),
+            schema: Some(object(&at, "input_schema", schema)?.into()),
             strict: tool.strict,
             cache: tool.cache_control.map(RawValue::get),
         });
@@ -284,7 +285,7 @@ fn output_format<'a>(format: wire::Format<'a>, losses: &mut Losses) -> Result<Fo
     if format.kind.is_none_or(|kind| kind.raw() != "json_schema") {
         return Err(at.member("type").error("must be `json_schema`"));
     }
-    Ok(Format::Schema(object(&at, "schema", at.required("schema", format.schema)?)?))
+    Ok(Format::Schema(object(&at, "schema", at.required("schema", format.schema)?)?.into()))
 }
 
 fn reasoning(

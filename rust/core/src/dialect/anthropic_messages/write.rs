@@ -130,7 +130,7 @@ fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
 
 fn output_config(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     let effort = effort(request, losses);
-    let schema = match request.format {
+    let schema = match &request.format {
         Some(Format::Schema(schema)) => Some(schema),
         Some(Format::Json) => {
             losses.add("response_format");
@@ -192,7 +192,7 @@ fn write_tool(tool: &Tool<'_>, marker: Option<&str>, markers: &mut Markers, out:
     if let Some(description) = &tool.description {
         out.key("description").text(description);
     }
-    out.key("input_schema").raw(tool.schema.unwrap_or(r#"{"type":"object","properties":{}}"#));
+    out.key("input_schema").raw(tool.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#));
     if tool.strict == Some(true) {
         out.key("strict").raw("true");
     }

@@ -4,10 +4,10 @@
 //! come in; a call that is not at its turn is held back, at most [`HELD_BYTES_MAX`] of all of them.
 //! Source: Anthropic API reference, "Create a Message", "Streaming messages", "Errors".
 
-use super::input::Input;
 use crate::message::json::Json;
 use crate::message::{
-    Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block, thinking_block,
+    Event, Fault, Input, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block,
+    thinking_block,
 };
 use crate::translate::Context;
 

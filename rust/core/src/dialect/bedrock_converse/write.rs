@@ -242,7 +242,7 @@ impl Writer<'_> {
             if let Some(effort) = effort(request, losses).filter(|_| maker.is_claude()) {
                 out.key("effort").string(effort.name());
             }
-            match request.format {
+            match &request.format {
                 Some(Format::Schema(schema)) => {
                     out.key("textFormat").open(b'{');
                     out.key("type").raw("\"json_schema\"");
@@ -313,7 +313,7 @@ impl Writer<'_> {
             out.key("description").text(description);
         }
         out.key("inputSchema").open(b'{');
-        out.key("json").raw(tool.schema.unwrap_or(r#"{"type":"object","properties":{}}"#));
+        out.key("json").raw(tool.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#));
         out.close(b'}');
         if tool.strict == Some(true) {
             out.key("strict").raw("true");

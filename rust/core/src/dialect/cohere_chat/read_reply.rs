@@ -6,10 +6,10 @@
 use serde_json::value::RawValue;
 
 use super::wire;
-use crate::dialect::openai_chat::read::input;
 use crate::message::read::{At, says_something};
 use crate::message::{
     Event, Fault, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text, Untranslatable, Usage,
+    tool_input,
 };
 
 /// Members that are the same in every reply.
@@ -82,7 +82,7 @@ fn call_part<'a>(
     Ok(Part::ToolCall {
         id: at.required("id", call.id.filter(|id| !id.is_empty()))?,
         name: at_function.required("name", function.name)?,
-        input: input(function.arguments)
+        input: tool_input(function.arguments.unwrap_or_default())
             .ok_or_else(|| at_function.member("arguments").error("is not the JSON text of an object"))?,
     })
 }

@@ -224,7 +224,7 @@ object! {
 
 /// Whether a tool has a parameter that must be there; without one the API is not strict about it.
 fn has_required(tool: &Tool<'_>) -> bool {
-    let schema = tool.schema.and_then(|schema| serde_json::from_str::<Schema<'_>>(schema).ok());
+    let schema = tool.schema.as_deref().and_then(|schema| serde_json::from_str::<Schema<'_>>(schema).ok());
     schema.and_then(|schema| schema.required).is_some_and(|required| !required.is_empty())
 }
 
@@ -236,7 +236,7 @@ fn tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
     if let Some(description) = &tool.description {
         out.key("description").text(description);
     }
-    out.key("parameters").raw(tool.schema.unwrap_or(NO_ARGUMENTS));
+    out.key("parameters").raw(tool.schema.as_deref().unwrap_or(NO_ARGUMENTS));
     out.close(b'}');
     out.close(b'}');
 }

@@ -35,7 +35,7 @@ pub(super) fn request(
     // It would be by default.
     out.key("stream").raw(if request.stream { "true" } else { "false" });
     think(request.reasoning, target.model, losses, out);
-    match request.format {
+    match &request.format {
         Some(Format::Json) => out.key("format").raw("\"json\""),
         Some(Format::Schema(schema)) => out.key("format").raw(schema),
         None => {}
@@ -151,7 +151,7 @@ fn write_tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
     if let Some(description) = &tool.description {
         out.key("description").text(description);
     }
-    out.key("parameters").raw(tool.schema.unwrap_or(r#"{"type":"object","properties":{}}"#));
+    out.key("parameters").raw(tool.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#));
     out.close(b'}');
     out.close(b'}');
 }

@@ -1,15 +1,12 @@
 //! Requests of the dialect → the canonical form.
 
-use std::borrow::Cow;
-
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::wire;
 use crate::message::read::{At, says_something};
 use crate::message::{
     Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Sampling, Source, Text, Tier, Tool,
-    ToolChoice, Turn, Untranslatable,
+    ToolChoice, Turn, Untranslatable, tool_input,
 };
 
 /// Members that cannot change the reply: they steer the cache of a provider that is not asked.
@@ -73,6 +70,7 @@ pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<
         }),
         cache: body.cache_control.map(RawValue::get),
         stream,
+        include_thoughts: false,
         include_usage: stream && stream_options.include_usage.unwrap_or_default(),
     })
 }
@@ -161,24 +159,13 @@ fn assistant<'a>(
         let part = Part::ToolCall {
             id: at.required("id", call.id)?,
             name: at_function.required("name", function.name)?,
-            input: input(function.arguments).ok_or_else(|| {
+            input: tool_input(function.arguments.unwrap_or_default()).ok_or_else(|| {
                 at_function.member("arguments").error("must be the JSON text of an object, or empty")
             })?,
         };
         blocks.push(Block { part, cache: call.cache_control.map(RawValue::get) });
     }
     Ok(blocks)
-}
-
-/// The JSON text of an object out of a text that holds it; `None` where it holds something else.
-pub(in crate::dialect) fn input(arguments: Option<Text<'_>>) -> Option<Cow<'_, str>> {
-    let text = arguments.unwrap_or_default().decode()?;
-    if text.trim_ascii().is_empty() {
-        return Some(Cow::Borrowed("{}"));
-    }
-    let object =
-        text.trim_ascii_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(&text).is_ok();
-    object.then_some(text)
 }
 
 /// A thinking block of `LiteLLM`'s convention.
@@ -310,7 +297,7 @@ fn tools<'a>(tools: Vec<wire::Tool<'a>>, losses: &mut Losses) -> Result<Vec<Tool
         read.push(Tool {
             name: at.required("name", function.name)?,
             description: function.description,
-            schema,
+            schema: schema.map(Into::into),
             strict: function.strict,
             cache: tool.cache_control.or(function.cache_control).map(RawValue::get),
         });
@@ -365,7 +352,7 @@ fn response_format<'a>(
             let schema = at.required("json_schema", format.json_schema)?;
             // The name is only a label, and where the target has schemas at all, it holds the model to them.
             losses.unknown("response_format.json_schema.", &schema.rest, &["name", "strict"]);
-            Ok(Some(schema.schema.map_or(Format::Json, |schema| Format::Schema(schema.get()))))
+            Ok(Some(schema.schema.map_or(Format::Json, |schema| Format::Schema(schema.get().into()))))
         }
         _ => Err(at.member("type").error("is none of text, json_object, json_schema")),
     }

@@ -8,6 +8,7 @@ use super::{read, wire};
 use crate::message::read::{At, says_something};
 use crate::message::{
     Event, Fault, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text, Untranslatable, Usage,
+    tool_input,
 };
 
 /// Members that tell of the serving, not of the reply, the filter verdicts of Azure on what it let through, and
@@ -86,7 +87,7 @@ fn call_part<'a>(
     Ok(Part::ToolCall {
         id: at.required("id", id)?,
         name: at.required("name", function.name)?,
-        input: read::input(function.arguments)
+        input: tool_input(function.arguments.unwrap_or_default())
             .ok_or_else(|| at.member("arguments").error("is not the JSON text of an object"))?,
     })
 }

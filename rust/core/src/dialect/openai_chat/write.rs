@@ -65,7 +65,7 @@ pub(super) fn request(
     if let Some(effort) = effort(request.reasoning, losses) {
         out.key("reasoning_effort").string(effort);
     }
-    match request.format {
+    match &request.format {
         Some(Format::Json) => out.key("response_format").raw(r#"{"type":"json_object"}"#),
         Some(Format::Schema(schema)) => {
             out.key("response_format").open(b'{');
@@ -188,7 +188,7 @@ fn tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
     if let Some(description) = &tool.description {
         out.key("description").text(description);
     }
-    if let Some(schema) = tool.schema {
+    if let Some(schema) = &tool.schema {
         out.key("parameters").raw(schema);
     }
     if let Some(strict) = tool.strict {

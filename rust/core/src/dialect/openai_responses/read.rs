@@ -12,7 +12,7 @@ use crate::dialect::openai_chat::read as chat;
 use crate::message::read::{At, says_something};
 use crate::message::{
     Block, Effort, Format, Losses, Maker, Part, Reasoning, Request, Role, Sampling, Source, Text, Tier, Tool,
-    ToolChoice, Turn, Untranslatable,
+    ToolChoice, Turn, Untranslatable, tool_input,
 };
 
 /// What a reply tells of itself and clients send back; no model reads it.
@@ -69,6 +69,7 @@ pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<
             }
         }),
         stream,
+        include_thoughts: false,
         include_usage: stream,
         ..Request::default()
     })
@@ -173,7 +174,7 @@ fn turn<'a>(
             let name = at.required("name", item.name.and_then(Text::of))?;
             let arguments = item.arguments.and_then(Text::of);
             let error = || at.member("arguments").error("must be the JSON text of an object, or empty");
-            let input = chat::input(arguments).ok_or_else(error)?;
+            let input = tool_input(arguments.unwrap_or_default()).ok_or_else(error)?;
             (Role::Assistant, one(Part::ToolCall { id: at.required("call_id", item.call_id)?, name, input }))
         }
         "function_call_output" => {
@@ -319,7 +320,7 @@ fn tools<'a>(tools: Vec<wire::Tool<'a>>, losses: &mut Losses) -> Result<Vec<Tool
         read.push(Tool {
             name: at.required("name", tool.name)?,
             description: tool.description,
-            schema,
+            schema: schema.map(Into::into),
             strict: tool.strict,
             cache: None,
         });
@@ -375,7 +376,7 @@ fn text_format<'a>(
         "json_schema" => {
             // The name is only a label, and where the target has schemas at all, it holds the model to them.
             losses.unknown("text.format.", &format.rest, &["name", "strict"]);
-            Ok(Some(Format::Schema(at.required("schema", format.schema)?.get())))
+            Ok(Some(Format::Schema(at.required("schema", format.schema)?.get().into())))
         }
         _ => Err(at.member("type").error("is none of text, json_object, json_schema")),
     }

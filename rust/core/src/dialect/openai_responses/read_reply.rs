@@ -7,10 +7,10 @@
 use serde_json::value::RawValue;
 
 use super::{read, wire};
-use crate::dialect::openai_chat::read as chat;
 use crate::message::read::{At, says_something};
 use crate::message::{
-    Event, Fault, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text, Told, Untranslatable, Usage,
+    Event, Fault, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text, Told, Untranslatable,
+    Usage, tool_input,
 };
 
 /// Members that repeat the request, or tell of the serving and not of the reply.
@@ -137,7 +137,7 @@ fn call_part<'a>(at: &At<'_>, item: wire::Item<'a>) -> Result<Part<'a>, Untransl
     Ok(Part::ToolCall {
         id: at.required("call_id", item.call_id.filter(|id| !id.is_empty()))?,
         name: at.required("name", item.name.and_then(Text::of))?,
-        input: chat::input(item.arguments.and_then(Text::of))
+        input: tool_input(item.arguments.and_then(Text::of).unwrap_or_default())
             .ok_or_else(|| at.member("arguments").error("is not the JSON text of an object"))?,
     })
 }

@@ -61,7 +61,7 @@ pub(super) fn request(
             out.key("include").raw(r#"["reasoning.encrypted_content"]"#);
         }
     }
-    match request.format {
+    match &request.format {
         Some(Format::Json) => out.key("text").raw(r#"{"format":{"type":"json_object"}}"#),
         Some(Format::Schema(schema)) => {
             out.key("text").open(b'{');
@@ -138,7 +138,7 @@ fn tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
     if let Some(description) = &tool.description {
         out.key("description").text(description);
     }
-    out.key("parameters").raw(tool.schema.unwrap_or(r#"{"type":"object","properties":{}}"#));
+    out.key("parameters").raw(tool.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#));
     // Left out it would be yes, other than in the dialects that requests come from.
     out.key("strict").raw(if tool.strict == Some(true) { "true" } else { "false" });
     out.close(b'}');

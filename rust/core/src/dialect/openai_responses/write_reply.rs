@@ -7,9 +7,8 @@
 //! the types of its SDK (3.57), which tell what must be there.
 
 use super::wire::{REDACTED, SIGNATURE};
-use crate::dialect::openai_chat::read as chat;
 use crate::message::json::Json;
-use crate::message::{Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage};
+use crate::message::{Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, tool_input};
 use crate::translate::Context;
 
 /// Most bytes of an answer that are kept for its end.
@@ -502,7 +501,7 @@ impl Events {
             let Some(item) = self.items.get(at) else { continue };
             if item.text.is_empty() {
                 self.add(at, &Text::plain("{}"), out)?;
-            } else if self.stop != Stop::Length && chat::input(Some(item.text())).is_none() {
+            } else if self.stop != Stop::Length && tool_input(item.text()).is_none() {
                 // One that was cut at the bound on tokens is as it should be.
                 return Err(Malformed::new(
                     "the arguments of a tool call are not the JSON text of an object",

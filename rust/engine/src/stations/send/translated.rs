@@ -55,6 +55,8 @@ pub(super) fn body(
         chat_fields: said.chat_fields,
         cache_breakpoints: policy.cache_breakpoints,
         stream: said.stream,
+        // Asked for as one, it is refused before.
+        json_array: false,
     };
     let mut out = Vec::new();
     let body = screened.envelope().body.of(&x.input);

@@ -1,17 +1,34 @@
-//! How far the JSON text of a tool's input has come, told from its pieces as they pass.
+//! The JSON text of a tool's input: how far it has come, told from its pieces as they pass, and what it is once it
+//! is there.
 //!
 //! Pieces are the insides of JSON strings, still escaped; they are cut between any two characters of the text,
 //! never inside an escape of theirs. Only brackets and quotes are followed: whether the text between them is
-//! JSON is for who runs the tool.
+//! JSON is for who runs the tool, or for [`tool_input`] where it must be known.
 
-use crate::message::Malformed;
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
+
+use super::{Malformed, Text};
+
+/// The JSON text of an object out of a text that holds it, `{}` for an empty one; `None` where it holds something
+/// else.
+pub(crate) fn tool_input(arguments: Text<'_>) -> Option<Cow<'_, str>> {
+    let text = arguments.decode()?;
+    if text.trim_ascii().is_empty() {
+        return Some(Cow::Borrowed("{}"));
+    }
+    let object =
+        text.trim_ascii_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(&text).is_ok();
+    object.then_some(text)
+}
 
 /// Most brackets that may be open.
 const DEPTH_MAX: u32 = 128;
 
 /// The state between two pieces.
 #[derive(Debug, Default)]
-pub(super) struct Input {
+pub(crate) struct Input {
     depth: u32,
     begun: bool,
     in_string: bool,
@@ -21,17 +38,17 @@ pub(super) struct Input {
 
 impl Input {
     /// Whether the object is closed, so that nothing can follow.
-    pub(super) const fn is_complete(&self) -> bool {
+    pub(crate) const fn is_complete(&self) -> bool {
         self.begun && self.depth == 0
     }
 
     /// Whether the text may end here; an empty one stands for an object without members.
-    pub(super) const fn may_end(&self) -> bool {
+    pub(crate) const fn may_end(&self) -> bool {
         self.depth == 0
     }
 
     /// Follows one piece.
-    pub(super) fn take(&mut self, piece: &str) -> Result<(), Malformed> {
+    pub(crate) fn take(&mut self, piece: &str) -> Result<(), Malformed> {
         let mut rest = piece.as_bytes();
         while let [byte, behind @ ..] = rest {
             rest = behind;
