@@ -179,13 +179,10 @@ impl Body {
         pair: Pair,
         chat_fields: ChatFields,
     ) -> Result<Self, Rejection> {
-        if head.wants_array() {
-            let message = "this model's provider speaks another dialect, and its stream cannot be given as a JSON array. hint: add `?alt=sse` to the address";
-            return Err(Rejection::new(Code::Untranslatable, message).param("alt"));
-        }
         let written = screened.envelope().model(&x.input)?.unwrap_or_default();
         let names = Names { asked: &written, sent: name_for(model, &written) };
-        let said = Said { pair, stream: head.operation.streams(), chat_fields };
+        let said =
+            Said { pair, stream: head.operation.streams(), json_array: head.wants_array(), chat_fields };
         let (body, translation) = translated::body(x, screened, said, names, asked.translation)?;
         Ok(Self::Translated { body, translation: Box::new(translation) })
     }

@@ -26,6 +26,8 @@ pub(super) struct Said {
     pub(super) pair: Pair,
     /// Whether the operation asked for a stream, or for none.
     pub(super) stream: Option<bool>,
+    /// A stream is wanted as one JSON array.
+    pub(super) json_array: bool,
     pub(super) chat_fields: ChatFields,
 }
 
@@ -56,7 +58,7 @@ pub(super) fn body(
         cache_breakpoints: policy.cache_breakpoints,
         stream: said.stream,
         // Asked for as one, it is refused before.
-        json_array: false,
+        json_array: said.json_array,
     };
     let mut out = Vec::new();
     let body = screened.envelope().body.of(&x.input);

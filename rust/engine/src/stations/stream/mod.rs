@@ -117,7 +117,8 @@ fn from_upstream(mut x: Exchange, begun: Begun, flight: Flight) -> Reply {
         None => fields::write_upstream(&mut fields, &x, &begun, Media::Upstream),
         Some(translation) => {
             fields::write_upstream(&mut fields, &x, &begun, Media::Own);
-            write::field(&mut fields, b"content-type", EVENT_STREAM.as_bytes());
+            let media_type = if translation.context.json_array { "application/json" } else { EVENT_STREAM };
+            write::field(&mut fields, b"content-type", media_type.as_bytes());
             translate::write_losses(&mut fields, &translation.losses);
         }
     }

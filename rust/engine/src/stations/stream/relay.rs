@@ -198,6 +198,12 @@ impl Relay {
         if !self.is_event_stream() || self.coded {
             return Vec::new();
         }
+        let array = self.translator.as_ref().and_then(|translator| {
+            translator.last_element(&rejection.body(x.facts.surface, x.request_id.as_str()))
+        });
+        if let Some(element) = array {
+            return element;
+        }
         // An event of which the client has a part must not swallow this one.
         let mut event = if self.client_is_inside_event() { b"\n\n".to_vec() } else { Vec::new() };
         event.extend_from_slice(&rejection.stream_event(x.facts.surface, x.request_id.as_str()));

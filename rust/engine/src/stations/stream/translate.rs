@@ -26,21 +26,30 @@ pub(crate) struct Translated {
 }
 
 /// Puts one event stream into the client's dialect.
-pub(super) struct Translator(StreamTranslator);
+pub(super) struct Translator {
+    stream: StreamTranslator,
+    /// What is written is one JSON array.
+    is_array: bool,
+    has_begun: bool,
+}
 
 impl Translator {
     pub(super) fn new(translation: Translation) -> Self {
-        Self(translation.pair.stream(translation.context))
+        let is_array = translation.context.json_array;
+        Self { stream: translation.pair.stream(translation.context), is_array, has_begun: false }
     }
 
     pub(super) fn push(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        self.0.push(payload, out)
+        let before = out.len();
+        let pushed = self.stream.push(payload, out);
+        self.has_begun |= out.len() > before;
+        pushed
     }
 
     /// The upstream has ended; what got lost is said behind the last event, in a comment that no reader minds.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
-        self.0.finish(out)?;
-        if !self.losses().is_empty() {
+        self.stream.finish(out)?;
+        if !self.losses().is_empty() && !self.is_array {
             out.extend_from_slice(b": x-llm-edge-dropped: ");
             out.extend_from_slice(self.losses().to_string().as_bytes());
             out.extend_from_slice(b"\n\n");
@@ -48,12 +57,18 @@ impl Translator {
         Ok(())
     }
 
+    /// How an error is told as the last element, where the stream is an array.
+    pub(super) fn last_element(&self, error: &[u8]) -> Option<Vec<u8>> {
+        let before: &[u8] = if self.has_begun { b",\r\n" } else { b"[" };
+        self.is_array.then(|| [before, error, b"]"].concat())
+    }
+
     pub(super) fn losses(&self) -> &Losses {
-        self.0.losses()
+        self.stream.losses()
     }
 
     pub(super) fn outcome(&self) -> Outcome {
-        self.0.outcome()
+        self.stream.outcome()
     }
 }
 
