@@ -21,15 +21,21 @@ fn call(id: &str, arguments: &str) -> Value {
 }
 
 fn completed(output: Value) -> Value {
-    json!({"type": "response.completed", "response": response("completed", &output, &Value::Null, None)})
+    let mut response = response("completed", &Value::Null, &Value::Null, None);
+    response["output"] = output;
+    json!({"type": "response.completed", "response": response})
 }
 
 fn begun(output_index: usize, item: Value) -> Value {
-    json!({"type": "response.output_item.added", "output_index": output_index, "item": item})
+    let mut event = json!({"type": "response.output_item.added", "output_index": output_index});
+    event["item"] = item;
+    event
 }
 
 fn done(output_index: usize, item: Value) -> Value {
-    json!({"type": "response.output_item.done", "output_index": output_index, "item": item})
+    let mut event = json!({"type": "response.output_item.done", "output_index": output_index});
+    event["item"] = item;
+    event
 }
 
 /// An event about the item at this place.
@@ -504,8 +510,8 @@ fn an_error_body_has_the_shape_that_chat_has() {
 #[test]
 fn a_repeated_event_is_read_as_the_first_one_was() {
     // Without numbers events differ in their text alone, so that most are not parsed again.
-    let unnumbered =
-        |events: &[Value]| -> String { events.iter().map(|event| format!("data: {event}\n\n")).collect() };
+    let sse = |event: &Value| format!("data: {event}\n\n");
+    let unnumbered = |events: &[Value]| -> String { events.iter().map(sse).collect() };
     let delta = |text: &str| about("output_text.delta", 0, "delta", json!(text));
     let whole = |text: &str| about("output_text.done", 0, "text", json!(text));
     let start = || json!({"type": "response.created", "response": {"id": "r1"}});
