@@ -124,8 +124,6 @@ def test_what_is_not_translated_is_refused_and_both_dialects_named(
 ) -> None:
     dialects = {
         "completions": "openai_completions",
-        "responses": "openai_responses",
-        "responses stream": "openai_responses",
         "embeddings": "openai_embeddings",
     }
     with configured_clients.oai() as client, configured_clients.ant() as ant:
