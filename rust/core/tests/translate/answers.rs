@@ -693,7 +693,9 @@ pub(crate) fn fold_anthropic(stream: &str) -> Value {
                 for (key, value) in event["delta"].as_object().unwrap() {
                     message[key] = value.clone();
                 }
-                message["usage"] = event["usage"].clone();
+                for (key, value) in event["usage"].as_object().unwrap() {
+                    message["usage"][key] = value.clone();
+                }
             }
             "message_stop" => done = true,
             other => panic!("an event {other}"),

@@ -298,3 +298,19 @@ fn what_a_stream_loses_is_named() {
     translator.push(stream.as_bytes(), &mut Vec::new()).unwrap();
     assert_eq!(translator.losses().to_string(), "choices[].logprobs,choices[]");
 }
+
+#[test]
+fn the_usage_of_a_message_delta_counts_and_says_no_more() {
+    let usage = json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120,
+        "prompt_tokens_details": {"cached_tokens": 85}, "completion_tokens_details": {"reasoning_tokens": 7}});
+    let text = json!([{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]);
+    let stream = chunk("r1", &text, &usage) + "data: [DONE]\n\n";
+    let (told, ended) = streamed(anthropic_to_chat(), [stream.as_bytes()]);
+    ended.unwrap();
+    let (_, delta) = events(&told).into_iter().find(|(name, _)| *name == "message_delta").unwrap();
+    let delta: Value = serde_json::from_str(delta).unwrap();
+    // What a whole message says besides, the tier and the region among it, Anthropic's events do not.
+    let counts = json!({"input_tokens": 15, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 85,
+        "output_tokens": 20, "output_tokens_details": {"thinking_tokens": 7}, "server_tool_use": null});
+    assert_eq!(delta["usage"], counts);
+}

@@ -59,8 +59,17 @@ fn stop(stop: Option<Stop>, out: &mut Vec<u8>) {
 }
 
 fn usage(out: &mut Vec<u8>, usage: &Usage) {
-    let fresh = usage.input.saturating_sub(usage.cache_read).saturating_sub(usage.cache_write);
     out.open(b'{');
+    counts(out, usage);
+    for name in ["cache_creation", "inference_geo", "service_tier"] {
+        out.key(name).raw("null");
+    }
+    out.close(b'}');
+}
+
+/// What the usage in a `message_delta` holds too, which is no more than this.
+fn counts(out: &mut Vec<u8>, usage: &Usage) {
+    let fresh = usage.input.saturating_sub(usage.cache_read).saturating_sub(usage.cache_write);
     out.key("input_tokens").number(fresh);
     out.key("cache_creation_input_tokens").number(usage.cache_write);
     out.key("cache_read_input_tokens").number(usage.cache_read);
@@ -68,10 +77,7 @@ fn usage(out: &mut Vec<u8>, usage: &Usage) {
     out.key("output_tokens_details").open(b'{');
     out.key("thinking_tokens").number(usage.reasoning);
     out.close(b'}');
-    for name in ["cache_creation", "inference_geo", "server_tool_use", "service_tier"] {
-        out.key(name).raw("null");
-    }
-    out.close(b'}');
+    out.key("server_tool_use").raw("null");
 }
 
 fn text_block(text: &Text<'_>, out: &mut Vec<u8>) {
@@ -305,7 +311,9 @@ impl StreamWriter for Events {
                     out.key("delta").open(b'{');
                     stop(self.stop, out);
                     out.close(b'}');
-                    usage(out.key("usage"), &self.usage);
+                    out.key("usage").open(b'{');
+                    counts(out, &self.usage);
+                    out.close(b'}');
                 });
                 event("message_stop", out, |_| {});
             }
