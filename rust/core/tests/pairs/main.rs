@@ -20,6 +20,7 @@ mod answered;
 #[allow(dead_code, reason = "the other tests of translation use the rest")]
 mod answers;
 mod asked;
+mod documents;
 mod page;
 mod surfaces;
 mod targets;
