@@ -45,6 +45,12 @@ pub fn rfc3339_micros(unix_s: u64, micros: u32) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
 }
 
+/// `20240229T123456Z` (ISO 8601, basic format) of Unix seconds.
+pub fn iso8601_basic(unix_s: u64) -> String {
+    let Civil { year, month, day, hour, minute, second, .. } = civil(unix_s);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}
+
 /// Appends `Thu, 29 Feb 2024 12:34:56 GMT` (RFC 9110 §5.6.7) of Unix seconds.
 pub fn http_date(out: &mut Vec<u8>, unix_s: u64) {
     const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
@@ -141,6 +147,7 @@ mod tests {
     fn unix_time_reads_as_a_date() {
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
         assert_eq!(rfc3339(1_709_210_096), "2024-02-29T12:34:56Z");
+        assert_eq!(iso8601_basic(1_709_210_096), "20240229T123456Z");
         assert_eq!(rfc3339_micros(1_709_210_096, 789), "2024-02-29T12:34:56.000789Z");
         let mut out = Vec::new();
         http_date(&mut out, 784_111_777);

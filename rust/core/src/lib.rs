@@ -15,6 +15,7 @@ pub mod principal;
 
 pub mod http1;
 pub mod percent;
+pub mod sigv4;
 
 pub mod dialect;
 pub mod event_stream;
