@@ -55,6 +55,10 @@ class Engine:
             EngineError: The value holds characters that a header field cannot carry.
         """
 
+    def lose_credential(self, slot: str, reason: str) -> None:
+        """Empty a slot whose value is good no more: requests that need it get a 502 with `reason`, until another
+        value is set."""
+
     def set_certificate(self, cert_pem: str, key_pem: str) -> None:
         """Replace the certificate of the API listener; handshakes from now on show it.
 

@@ -234,6 +234,14 @@ class Engine:
         with _refusals():
             self._native.set_credential(slot, value)
 
+    def lose_credential(self, slot: str, reason: str) -> None:
+        """Empty a slot whose value is good no more; requests that need it get a 502 with `reason`.
+
+        A value that is set afterwards counts again.
+        """
+        self._process.check()
+        self._native.lose_credential(slot, reason)
+
     def set_certificate(self, tls: TlsOptions) -> None:
         """Replace the API listener's certificate; connections that stand keep theirs.
 

@@ -62,6 +62,7 @@ def compile_provider(
             for operation, auth in spec.operation_auth.items()
             if operation in operations
         },
+        sigv4=None,
         headers=[(field.lower(), value.reveal()) for field, value in provider.headers.items()],
         default_headers=list(spec.default_headers.items()),
         credentials=list(credentials),

@@ -25,6 +25,7 @@ __all__ = [
     "RequestLogDoc",
     "RetryDoc",
     "RouteDoc",
+    "ScopeDoc",
     "SnapshotDoc",
     "TargetDoc",
     "encode",
@@ -89,6 +90,13 @@ class AuthDoc(_Doc, frozen=True, kw_only=True):
     prefix: str
 
 
+class ScopeDoc(_Doc, frozen=True, kw_only=True):
+    """What requests are signed for."""
+
+    region: str
+    service: str
+
+
 class HealthDoc(_Doc, frozen=True, kw_only=True):
     """How a provider is probed."""
 
@@ -108,6 +116,7 @@ class ProviderDoc(_Doc, frozen=True, kw_only=True):
     operations: dict[str, str]
     auth: AuthDoc | None
     operation_auth: dict[str, AuthDoc]
+    sigv4: ScopeDoc | None
     headers: list[tuple[str, str]]
     default_headers: list[tuple[str, str]]
     credentials: list[str]

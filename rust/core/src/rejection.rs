@@ -54,6 +54,8 @@ pub enum Code {
     UpstreamClosed,
     /// The upstream took too long.
     UpstreamTimeout,
+    /// Our own credential for the upstream is not good any more, and no other is to be had; nothing was sent.
+    UpstreamCredential,
     /// The upstream sent something that is not HTTP, or not the reply it announced.
     UpstreamInvalid,
     /// Every target of the route has failed so often that it is left alone for a while.
@@ -76,7 +78,7 @@ pub struct Row {
 
 impl Code {
     /// Every code, for tables and reference pages.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::BadHttp,
         Self::HeadTooLarge,
         Self::TargetTooLong,
@@ -99,6 +101,7 @@ impl Code {
         Self::UpstreamUnreachable,
         Self::UpstreamClosed,
         Self::UpstreamTimeout,
+        Self::UpstreamCredential,
         Self::UpstreamInvalid,
         Self::CircuitOpen,
         Self::Internal,
@@ -138,6 +141,7 @@ impl Code {
             Self::UpstreamUnreachable => row(502, "server_error", "api_error", "upstream_unreachable"),
             Self::UpstreamClosed => row(502, "server_error", "api_error", "upstream_closed"),
             Self::UpstreamTimeout => row(504, "server_error", "api_error", "upstream_timeout"),
+            Self::UpstreamCredential => row(502, "server_error", "api_error", "upstream_credential"),
             Self::UpstreamInvalid => row(502, "server_error", "api_error", "upstream_invalid"),
             Self::CircuitOpen => row(503, "server_error", "overloaded_error", "circuit_open"),
             Self::Internal => row(500, "server_error", "api_error", "internal_error"),

@@ -165,6 +165,12 @@ impl Engine {
         Ok(self.shared.credentials.set(slot, value)?)
     }
 
+    /// Empties a credential's slot, whose value is good no more: requests that need it are refused with
+    /// `reason`, until another is set.
+    pub fn lose_credential(&self, slot: &str, reason: &str) {
+        self.shared.credentials.lose(slot, reason);
+    }
+
     /// Replaces the certificate of the API listener: handshakes from now on show it, connections that stand
     /// go on.
     ///

@@ -10,7 +10,8 @@ use llm_edge_core::breaker;
 use llm_edge_core::hedge::Slow;
 use llm_edge_core::http1::{HeadLimits, write};
 use llm_edge_core::retry::Budget;
-use llm_edge_core::snapshot::{Auth, Limits, Provider, Snapshot, Target};
+use llm_edge_core::sigv4::{self, Scope};
+use llm_edge_core::snapshot::{AuthField, Limits, Provider, Snapshot, Target};
 use llm_edge_core::strategy::Picker;
 use llm_edge_core::surface::Operation;
 
@@ -78,6 +79,8 @@ pub(crate) struct LoadedProvider {
     auth_field: Vec<u8>,
     /// The same, for operations that want it in another way.
     operation_auth: Vec<(Operation, Vec<u8>)>,
+    /// What requests are signed for, where no field carries the credential.
+    pub(crate) scope: Option<Scope>,
     /// Lower-case names of the fields that replace the client's.
     pub(crate) replaced: Vec<Vec<u8>>,
     pub(crate) credentials: Vec<Arc<Credential>>,
@@ -171,23 +174,37 @@ impl LoadedProvider {
         for (name, value) in &provider.headers {
             write::field(&mut fixed_fields, name.as_bytes(), value.as_bytes());
         }
-        let auth_field = |auth: &Auth| format!("{}: {}", auth.header, auth.prefix).into_bytes();
+        let auth_field = |auth: &AuthField| format!("{}: {}", auth.header, auth.prefix).into_bytes();
         Ok(Self {
             name: provider.name.as_str().into(),
             origin: worker.origin(&provider.origin, limits)?,
             fixed_fields,
-            auth_field: provider.auth.as_ref().map(auth_field).unwrap_or_default(),
+            auth_field: provider.auth_field().map(auth_field).unwrap_or_default(),
             operation_auth: provider
                 .operation_auth
                 .iter()
                 .map(|(op, auth)| (*op, auth_field(auth)))
                 .collect(),
+            scope: provider.signature().cloned(),
             replaced: provider
                 .headers
                 .iter()
                 .map(|(name, _)| name)
-                .chain(provider.auth.iter().chain(provider.operation_auth.values()).map(|auth| &auth.header))
+                .chain(
+                    provider
+                        .auth_field()
+                        .into_iter()
+                        .chain(provider.operation_auth.values())
+                        .map(|auth| &auth.header),
+                )
                 .map(|name| name.as_bytes().to_vec())
+                .chain(
+                    provider
+                        .signature()
+                        .iter()
+                        .flat_map(|_| sigv4::OWN_FIELDS)
+                        .map(|name| name.as_bytes().to_vec()),
+                )
                 // W3C baggage may hold what the caller's own services tell each other.
                 .chain([b"baggage".to_vec()])
                 .collect(),

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use llm_edge_core::breaker::Breaker;
 use llm_edge_core::directory::Directory;
 use llm_edge_core::occupancy::Occupancy;
 use llm_edge_core::principal::virtual_key::Pepper;
+use llm_edge_core::sigv4::{self, Key, Scope};
 use llm_edge_core::snapshot::Snapshot;
 use llm_edge_core::versioned::Versioned;
 
@@ -131,6 +132,8 @@ impl Drop for HeldBytes {
 #[derive(Default)]
 pub(crate) struct Credential {
     value: ArcSwapOption<Vec<u8>>,
+    /// Why there is none any more, for whoever asks.
+    lost: ArcSwapOption<String>,
     /// It was refused and rests until then, on the clock that all workers share.
     rests_until_ms: AtomicU64,
 }
@@ -155,6 +158,21 @@ impl Credential {
             }
             None => false,
         }
+    }
+
+    /// Signs a head for this moment, the last thing that is done to it; false when there is no key.
+    #[cold]
+    pub(crate) fn sign(&self, head: &mut Vec<u8>, body: &[&[u8]], scope: &Scope) -> bool {
+        let text = self.value.load();
+        let Some(key) = text.as_ref().and_then(|text| Key::parse(text)) else { return false };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        sigv4::sign(head, body, &key, scope, now.as_secs());
+        true
+    }
+
+    /// Why it is not there, if that was said.
+    pub(crate) fn lost(&self) -> Option<Arc<String>> {
+        self.lost.load_full()
     }
 }
 
@@ -181,9 +199,17 @@ impl Credentials {
         }
         let slot = self.slot(name);
         slot.value.store(Some(Arc::new(value.as_bytes().to_vec())));
+        slot.lost.store(None);
         // What another value was refused for says nothing of this one.
         slot.rests_until_ms.store(0, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Empties a slot whose value is good no more; `reason` is what requests that need it are told.
+    pub(crate) fn lose(&self, name: &str, reason: &str) {
+        let slot = self.slot(name);
+        slot.lost.store(Some(Arc::new(reason.to_owned())));
+        slot.value.store(None);
     }
 }
 

@@ -56,6 +56,10 @@ impl Engine {
         self.0.set_credential(slot, value).map_err(refused)
     }
 
+    fn lose_credential(&self, slot: &str, reason: &str) {
+        self.0.lose_credential(slot, reason);
+    }
+
     fn set_certificate(&self, cert_pem: &str, key_pem: &str) -> PyResult<()> {
         self.0.set_certificate(cert_pem, key_pem).map_err(refused)
     }

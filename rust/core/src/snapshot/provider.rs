@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::SnapshotError;
 use crate::address::AddressRange;
 use crate::dialect::ChatFields;
+use crate::sigv4::Scope;
 use crate::surface::{Dialect, Operation};
 use crate::translate::{self, Pair};
 
@@ -26,7 +27,7 @@ pub struct Provider {
     /// How the credential is presented, if there is one.
     pub auth: Option<Auth>,
     /// How it is presented for operations that want it in another way.
-    pub operation_auth: BTreeMap<Operation, Auth>,
+    pub operation_auth: BTreeMap<Operation, AuthField>,
     /// Fields sent always, instead of the client's of the same name (lower case).
     pub headers: Vec<(String, String)>,
     /// Fields sent when the client sent none of that name (lower case).
@@ -74,6 +75,23 @@ impl Provider {
             let pair = translate::between(surface, operation.generation()?)?;
             Some(Served { operation, path: self.path(operation)?, translation: Some(pair) })
         })
+    }
+
+    /// The field that carries the credential, where one does.
+    pub fn auth_field(&self) -> Option<&AuthField> {
+        match &self.auth {
+            Some(Auth::Field(field)) => Some(field),
+            Some(Auth::Signature(_)) | None => None,
+        }
+    }
+
+    /// What its requests are signed for, where they are.
+    #[inline]
+    pub fn signature(&self) -> Option<&Scope> {
+        match &self.auth {
+            Some(Auth::Signature(scope)) => Some(scope),
+            Some(Auth::Field(_)) | None => None,
+        }
     }
 
     /// The dialects it speaks, in declaration order, without repetition.
@@ -159,10 +177,19 @@ pub struct PathTemplate {
     pub after: Option<String>,
 }
 
+/// How a provider is told who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// A header field carries the credential.
+    Field(AuthField),
+    /// The credential is an access key (see [`Key`](crate::sigv4::Key)) that signs the request for this.
+    Signature(Scope),
+}
+
 /// The header field that carries the credential.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Auth {
+pub struct AuthField {
     /// Field name, lower case.
     pub header: String,
     /// Put before the credential, such as `Bearer `.
@@ -177,8 +204,9 @@ pub(super) struct ProviderDoc {
     host_header: String,
     chat_fields: ChatFields,
     operations: BTreeMap<Operation, String>,
-    auth: Option<Auth>,
-    operation_auth: BTreeMap<Operation, Auth>,
+    auth: Option<AuthField>,
+    operation_auth: BTreeMap<Operation, AuthField>,
+    sigv4: Option<Scope>,
     headers: Vec<(String, String)>,
     default_headers: Vec<(String, String)>,
     credentials: Vec<String>,
@@ -207,9 +235,22 @@ impl ProviderDoc {
                 *slot = Some(parsed);
             }
         }
-        if let Some(auth) = &self.auth {
-            check_field(&format!("{path}.auth.header"), &auth.header, &auth.prefix)?;
-        }
+        let auth = match (self.auth, self.sigv4) {
+            (None, None) => None,
+            (Some(field), None) => {
+                check_field(&format!("{path}.auth.header"), &field.header, &field.prefix)?;
+                Some(Auth::Field(field))
+            }
+            (None, Some(scope)) => {
+                for (name, part) in [("region", &scope.region), ("service", &scope.service)] {
+                    check_scope(format!("{path}.sigv4.{name}"), part)?;
+                }
+                Some(Auth::Signature(scope))
+            }
+            (Some(_), Some(_)) => {
+                return Err(SnapshotError::at(format!("{path}.sigv4"), "stands beside `auth`"));
+            }
+        };
         for (operation, auth) in &self.operation_auth {
             let at = format!("{path}.operation_auth.{}.header", operation.name());
             check_field(&at, &auth.header, &auth.prefix)?;
@@ -244,7 +285,7 @@ impl ProviderDoc {
             host_header: self.host_header,
             chat_fields: self.chat_fields,
             operations,
-            auth: self.auth,
+            auth,
             operation_auth: self.operation_auth,
             headers: self.headers,
             default_headers: self.default_headers,
@@ -252,6 +293,15 @@ impl ProviderDoc {
             health: self.health,
         })
     }
+}
+
+/// Parts of a scope are put together with `/` and stand in a header field.
+fn check_scope(path: String, part: &str) -> Result<(), SnapshotError> {
+    let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if part.is_empty() || !part.bytes().all(word) {
+        return Err(SnapshotError::at(path, format!("`{part}` is not a word of `a-z`, `0-9` and `-`")));
+    }
+    Ok(())
 }
 
 /// A header field that could end a line early would be a hole in every request to that upstream.

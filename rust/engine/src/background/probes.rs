@@ -86,14 +86,20 @@ async fn ask(worker: &Rc<Worker>, loaded: &Loaded, probe: &HealthProbe, provider
     head.extend_from_slice(probe.path.as_bytes());
     head.extend_from_slice(b" HTTP/1.1\r\n");
     head.extend_from_slice(&provider.fixed_fields);
-    if let Some(credential) = provider.credentials.first() {
-        let before = head.len();
-        head.extend_from_slice(provider.auth_field(None));
-        if credential.write(&mut head) {
-            head.extend_from_slice(b"\r\n");
-        } else {
-            head.truncate(before);
+    match (provider.credentials.first(), &provider.scope) {
+        (Some(credential), Some(scope)) => {
+            credential.sign(&mut head, &[], scope);
         }
+        (Some(credential), None) => {
+            let before = head.len();
+            head.extend_from_slice(provider.auth_field(None));
+            if credential.write(&mut head) {
+                head.extend_from_slice(b"\r\n");
+            } else {
+                head.truncate(before);
+            }
+        }
+        (None, _) => {}
     }
     head.extend_from_slice(b"\r\n");
     let limits = &loaded.upstream_head_limits;

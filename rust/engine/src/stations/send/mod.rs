@@ -123,8 +123,8 @@ pub(crate) async fn first_byte(
         let asked = match sender.prepare(x, place, permit) {
             Ok(Some(asked)) => asked,
             Ok(None) => continue,
-            // Another place may speak the client's own dialect.
-            Err(rejection) if rejection.code == Code::Untranslatable => {
+            // Another place may speak the client's own dialect, or have its credential.
+            Err(rejection) if matches!(rejection.code, Code::Untranslatable | Code::UpstreamCredential) => {
                 tries.was_not_said(rejection);
                 continue;
             }

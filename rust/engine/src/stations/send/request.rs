@@ -21,6 +21,7 @@ use crate::backends::upstream::Origin;
 use crate::buffers::JOIN_BYTES_MAX;
 use crate::exchange::Exchange;
 use crate::loaded::{LoadedProvider, Place};
+use crate::shared::Credential;
 
 /// A request as it goes to one target.
 pub(super) struct Request {
@@ -85,18 +86,16 @@ impl Request {
             if body.is_own() { head.query(&x.input) } else { served.operation.events_query().as_bytes() };
         write_line(&mut out, served.path, &target.model, || envelope.model(&x.input), query)?;
         out.extend_from_slice(&provider.fixed_fields);
-        let mut used = None;
-        if let Some((at, credential)) = provider.credential(x.worker.deadlines.now_ms()) {
-            used = Some(at);
-            let before = out.len();
+        let scope = provider.scope.as_ref();
+        let credential = provider.credential(x.worker.deadlines.now_ms());
+        if let Some((_, credential)) = credential
+            && scope.is_none()
+        {
             out.extend_from_slice(provider.auth_field(Some(served.operation)));
-            if credential.write(&mut out) {
-                out.extend_from_slice(b"\r\n");
-            } else {
-                // Without its credential a request would only be refused as if it were the caller's fault.
-                out.truncate(before);
-                return Ok(None);
+            if !credential.write(&mut out) {
+                return without(credential, &provider.name);
             }
+            out.extend_from_slice(b"\r\n");
         }
         write_fields(&mut out, x, provider, &config.default_headers, body.is_own());
         write::field(&mut out, b"x-request-id", x.request_id.as_bytes());
@@ -104,7 +103,15 @@ impl Request {
         let pieces = body.pieces(x, screened);
         let sent_len: usize = pieces.iter().map(|piece| piece.len()).sum();
         write::decimal(&mut out, sent_len as u64);
-        out.extend_from_slice(b"\r\n\r\n");
+        out.extend_from_slice(b"\r\n");
+        // What is signed has to stand there.
+        if let Some(scope) = scope
+            && let Some((_, credential)) = credential
+            && !credential.sign(&mut out, &pieces, scope)
+        {
+            return without(credential, &provider.name);
+        }
+        out.extend_from_slice(b"\r\n");
         let joined = out.len() + sent_len <= JOIN_BYTES_MAX;
         if joined {
             for piece in pieces {
@@ -114,7 +121,7 @@ impl Request {
         Ok(Some(Self {
             provider: Rc::clone(&provider.name),
             origin: Rc::clone(&provider.origin),
-            credential: used,
+            credential: credential.map(|(at, _)| at),
             dialect: served.operation.dialect(),
             head: out,
             body,
@@ -253,6 +260,14 @@ fn write_line<'a>(
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
     Ok(())
+}
+
+/// Without its credential a request would only be refused as if it were the caller's fault.
+#[cold]
+fn without(credential: &Credential, provider: &str) -> Result<Option<Request>, Rejection> {
+    let Some(reason) = credential.lost() else { return Ok(None) };
+    let message = format!("provider `{provider}`: {reason}");
+    Err(Rejection::new(Code::UpstreamCredential, message).should_retry(true))
 }
 
 /// A model's name that becomes a path segment must be one: `..` cannot be made harmless by encoding it, and

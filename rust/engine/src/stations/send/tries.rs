@@ -189,7 +189,7 @@ impl<'a> Tries<'a> {
         }
     }
 
-    /// The request cannot be said in the place's dialect; nobody was asked.
+    /// The request cannot be said in the place's dialect, or its credential is lost; nobody was asked.
     pub(super) fn was_not_said(&mut self, rejection: Rejection) {
         self.last.get_or_insert(rejection);
     }

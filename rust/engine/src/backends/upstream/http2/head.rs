@@ -43,7 +43,10 @@ pub(super) fn request(head: &[u8], scheme: &Scheme) -> Option<Request<()>> {
 }
 
 fn is_secret(name: &HeaderName) -> bool {
-    matches!(name.as_str(), "authorization" | "api-key" | "x-api-key" | "x-goog-api-key")
+    matches!(
+        name.as_str(),
+        "authorization" | "api-key" | "x-api-key" | "x-goog-api-key" | "x-amz-security-token"
+    )
 }
 
 /// Appends the head of a reply as HTTP/1.1 has it.
