@@ -77,7 +77,9 @@ def metrics_page(rows: list[MetricRow]) -> str:
     """Every metric of the data path."""
     text = (
         f"{NOTE}# Metrics\n\nWhat `/metrics` on the metrics port says about the data path. The "
-        "control plane adds `llm_edge_build_info`, `llm_edge_config_*` and `process_*`. Units "
+        "control plane adds `llm_edge_build_info`, `llm_edge_config_*`, "
+        "`llm_edge_credential_renewals_total`, `llm_edge_credential_expiry_timestamp_seconds` and "
+        "`process_*`. Units "
         "are at the end of the names, base units throughout.\n\n"
     )
     cells = [

@@ -153,6 +153,8 @@ class Gateway:
     def stop(self) -> None:
         """Stop at once. Idempotent."""
         engine, mock = self.engine, self._mock
+        if self.reloader is not None:
+            self.reloader.close()
         self.engine = self.reloader = self._mock = None
         self._address = self.mock_address = None
         if engine is not None:

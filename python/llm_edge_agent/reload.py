@@ -3,6 +3,8 @@
 SIGHUP, the file watch and the admin API all end here. A configuration that is not usable changes
 nothing: the engine goes on with the one it has, and the result says why.
 
+Credentials that are not written down are looked for first, and then renewed in the background.
+
 Order: credentials (in slots that no older snapshot uses for another address), then callers, then
 the listener's certificate, then the snapshot, which is what makes the rest count. When one is
 refused, the callers, credentials and certificate of before are put back.
@@ -18,12 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from llm_edge_agent.compiler import Compiled, compile_config
+from llm_edge_agent.credentials import Renewer
 from llm_edge_agent.errors import ConfigError, LlmEdgeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from llm_edge_agent.config import Config, Loaded, Pepper
+    from llm_edge_agent.credentials import Renewal
     from llm_edge_agent.engine import Address, TlsOptions
 
 __all__ = ["EngineLike", "ReloadCounters", "ReloadResult", "Reloader"]
@@ -40,6 +44,9 @@ class EngineLike(Protocol):
 
     def set_credential(self, slot: str, value: str) -> None:
         """Set a credential."""
+
+    def lose_credential(self, slot: str, reason: str) -> None:
+        """Take a credential away; who needs it is told why."""
 
     def set_certificate(self, tls: TlsOptions) -> None:
         """Replace the listener's certificate; raises when it cannot be used."""
@@ -110,6 +117,7 @@ class Reloader:
         self._started_with: Config | None = None
         self._certificate: TlsOptions | None = None
         self._loaded: Loaded | None = None
+        self._renewer = Renewer(engine)
         self.counters = ReloadCounters()
         self.epoch = 0
 
@@ -117,6 +125,15 @@ class Reloader:
     def loaded(self) -> Loaded | None:
         """The configuration in force."""
         return self._loaded
+
+    @property
+    def renewals(self) -> list[Renewal]:
+        """The credentials that are renewed in the background."""
+        return self._renewer.renewals
+
+    def close(self) -> None:
+        """Renew no credential any more. Idempotent."""
+        self._renewer.close()
 
     def apply(self, loaded: Loaded) -> int:
         """Put a configuration in force and return its epoch.
@@ -154,17 +171,21 @@ class Reloader:
             raise ConfigError(message, path="keys", hint="restart with a writable state folder")
         try:
             new = compile_config(config, pepper=self._pepper.value, mock_address=self._mock_address)
+            found = self._renewer.look(new.found)
         except ConfigError as error:
             raise loaded.locate(error) from None
         try:
             self._send_secrets(new)
+            self._renewer.fill(found.values())
             self._send_certificate(new)
             self.epoch = self._engine.apply(new.snapshot)
         except Exception:
             if self._compiled is not None:
                 self._send_secrets(self._compiled)
+                self._renewer.refill()
                 self._send_certificate(self._compiled)
             raise
+        self._renewer.follow(found)
         self._compiled = new
         self._loaded = loaded
         if self._started_with is None:

@@ -148,6 +148,7 @@ class _Process:
         self._reloader = Reloader(
             engine, self._options.load, pepper=pepper, mock_address=mock_address
         )
+        stack.callback(self._reloader.close)
         self._reloader.apply(self._loaded)
         plane = self._plane()
         admin.serve(admin_app(plane, AllowedHosts(config.listen.admin_address.host), token))
@@ -175,7 +176,12 @@ class _Process:
             uptime_s=lambda: time.monotonic() - self._born,
             resolved=lambda: resolved(self._loaded.config),
             reload=self._reload,
-            exposition=Exposition(self._engine.metrics, self._reloader.counters, labels).render,
+            exposition=Exposition(
+                self._engine.metrics,
+                self._reloader.counters,
+                labels,
+                renewals=lambda: self._reloader.renewals,
+            ).render,
         )
 
     async def _until_told(self, started: Started) -> int:

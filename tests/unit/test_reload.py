@@ -43,6 +43,10 @@ class Recorder:
         self.slots[slot] = value
         self.calls.append(("credential", slot))
 
+    def lose_credential(self, slot: str, reason: str) -> None:
+        self.slots.pop(slot, None)
+        self.calls.append(("lost", reason))
+
     def set_certificate(self, tls: TlsOptions) -> None:
         self.calls.append(("certificate", tls.cert_pem))
 
@@ -213,3 +217,26 @@ def test_a_certificate_that_vanished_is_named_with_its_place(tmp_path: Path) -> 
     pem.unlink()
     with pytest.raises(ConfigError, match=r"c.yaml:5: providers.p.ca_file: the file"):
         reloader(Recorder()).apply(loaded)
+
+
+def test_a_reload_that_is_refused_puts_the_found_credential_back(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+
+    def aws(profile: str) -> Loaded:
+        options = {"region": "eu-central-1", "profile": profile}
+        return load_tree({"providers": {"b": {"type": "bedrock", "aws": options}}}, env={})
+
+    keys = "aws_access_key_id = I{0}\naws_secret_access_key = s\n"
+    file.write_text("".join(f"[{name}]\n{keys.format(name)}" for name in ("one", "two")))
+    engine = Recorder()
+    reload = reloader(engine, lambda: aws("two"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+        reload.apply(aws("one"))
+        engine.refuses = True
+        assert not reload.reload().ok
+        assert list(engine.slots.values()) == ["Ione s"]
+        engine.refuses = False
+        assert reload.reload().ok
+    assert list(engine.slots.values()) == ["Itwo s"]
+    reload.close()

@@ -13,7 +13,8 @@ from llm_edge_agent.compiler.limits import compile_limits, compile_request_log
 from llm_edge_agent.compiler.names import compile_models, compile_names
 from llm_edge_agent.compiler.options import compile_options
 from llm_edge_agent.compiler.providers import compile_provider
-from llm_edge_agent.compiler.snapshot import ModelDoc, SnapshotDoc, encode
+from llm_edge_agent.compiler.snapshot import ModelDoc, ProviderDoc, SnapshotDoc, encode
+from llm_edge_agent.credentials import AwsChain
 from llm_edge_agent.engine import Address
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ class Compiled:
         snapshot: JSON for `Engine.apply`.
         principals: JSON for `Engine.directory_replace`.
         credentials: Slot → secret, for `Engine.set_credential`.
+        found: Slot → where its secret is to be found, now and again.
         engine_options: What an engine for this configuration is made with.
     """
 
     snapshot: bytes
     principals: bytes = field(repr=False)
     credentials: dict[str, Secret]
+    found: dict[str, AwsChain]
     engine_options: EngineOptions
 
 
@@ -59,12 +62,18 @@ def compile_config(
     Raises:
         ConfigError: A file it names cannot be read, or the mock is wanted and does not run.
     """
-    providers, credentials = [], {}
+    providers: list[ProviderDoc] = []
+    credentials: dict[str, Secret] = {}
+    found: dict[str, AwsChain] = {}
     mock = None if mock_address is None else Address(*mock_address)
     for name, provider in config.providers.items():
         doc, slots = compile_provider(name, provider, mock)
         providers.append(doc)
-        credentials.update(slots)
+        for slot, credential in slots.items():
+            if isinstance(credential, AwsChain):
+                found[slot] = credential
+            else:
+                credentials[slot] = credential
     routes, names = compile_names(config, providers)
     snapshot = SnapshotDoc(
         keys_required=bool(config.keys),
@@ -81,5 +90,6 @@ def compile_config(
         snapshot=encode(snapshot),
         principals=compile_principals(config.keys, pepper),
         credentials=credentials,
+        found=found,
         engine_options=compile_options(config, pepper, log_fd=log_fd),
     )

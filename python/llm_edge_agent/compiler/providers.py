@@ -2,7 +2,8 @@
 
 A credential's slot carries the origin it belongs to. When a provider moves to another address with
 another key, the new key is set into a new slot, and requests that still follow the old snapshot
-cannot send it to the old address.
+cannot send it to the old address. Nor may a request that shows its credential find an access key in
+the slot, which it would show: those for signing have slots of their own.
 """
 
 from __future__ import annotations
@@ -10,13 +11,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_edge_agent.compiler.snapshot import AuthDoc, HealthDoc, OriginDoc, ProviderDoc
+from llm_edge_agent.compiler.snapshot import (
+    AuthDoc,
+    HealthDoc,
+    OriginDoc,
+    ProviderDoc,
+    ScopeDoc,
+)
 from llm_edge_agent.config.address import BaseUrl, parse_base_url
+from llm_edge_agent.credentials import AwsChain, access_key
 from llm_edge_agent.errors import ConfigError
 from llm_edge_agent.providers import SPECS
 
 if TYPE_CHECKING:
-    from llm_edge_agent.config.schema import Provider
+    from llm_edge_agent.config.schema import Aws, Provider
     from llm_edge_agent.config.secret import Secret
     from llm_edge_agent.engine import Address
     from llm_edge_agent.providers.spec import AuthSpec, ProviderSpec
@@ -26,8 +34,8 @@ __all__ = ["compile_provider"]
 
 def compile_provider(
     name: str, provider: Provider, mock_address: Address | None
-) -> tuple[ProviderDoc, dict[str, Secret]]:
-    """The provider, and its credentials by slot.
+) -> tuple[ProviderDoc, dict[str, Secret | AwsChain]]:
+    """The provider, and its credentials, or where to find them, by slot.
 
     Raises:
         ConfigError: Its certificates cannot be read, or it is the built-in mock and that does not
@@ -36,10 +44,12 @@ def compile_provider(
     spec = SPECS[provider.type]
     url = _base_url(name, provider, mock_address)
     operations = spec.versioned_operations if provider.api_version else spec.operations
-    credentials = {
-        f"{name}@{url.origin}" + (f"#{at}" if at else ""): secret
-        for at, secret in enumerate(provider.credentials)
+    slot = f"{name}@{url.origin}"
+    credentials: dict[str, Secret | AwsChain] = {
+        slot + (f"#{at}" if at else ""): secret for at, secret in enumerate(provider.credentials)
     }
+    if provider.aws is not None:
+        credentials = {f"{slot}#aws": _access_key(name, provider.aws)}
     doc = ProviderDoc(
         name=name,
         origin=OriginDoc(
@@ -56,13 +66,13 @@ def compile_provider(
             operation: url.path + path.replace("{api_version}", provider.api_version or "")
             for operation, path in operations.items()
         },
-        auth=_auth(spec.auth) if spec.auth else None,
+        auth=_auth(spec.auth) if spec.auth and provider.aws is None else None,
         operation_auth={
             operation: _auth(auth)
             for operation, auth in spec.operation_auth.items()
             if operation in operations
         },
-        sigv4=None,
+        sigv4=_scope(provider.aws, spec),
         headers=[(field.lower(), value.reveal()) for field, value in provider.headers.items()],
         default_headers=list(spec.default_headers.items()),
         credentials=list(credentials),
@@ -73,6 +83,22 @@ def compile_provider(
 
 def _auth(auth: AuthSpec) -> AuthDoc:
     return AuthDoc(header=auth.header, prefix=auth.prefix)
+
+
+def _scope(aws: Aws | None, spec: ProviderSpec) -> ScopeDoc | None:
+    if aws is None or aws.region is None or spec.signing_name is None:
+        return None
+    return ScopeDoc(region=aws.region, service=spec.signing_name)
+
+
+def _access_key(name: str, aws: Aws) -> Secret | AwsChain:
+    if aws.access_key_id is None or aws.secret_access_key is None:
+        return AwsChain(provider=name, region=aws.region or "", profile=aws.profile)
+    return access_key(
+        aws.access_key_id.reveal(),
+        aws.secret_access_key.reveal(),
+        aws.session_token.reveal() if aws.session_token else None,
+    )
 
 
 def _health(provider: Provider, spec: ProviderSpec, url: BaseUrl) -> HealthDoc | None:

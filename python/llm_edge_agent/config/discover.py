@@ -20,6 +20,12 @@ __all__ = ["MOCK_NAME", "Discovery"]
 
 MOCK_NAME = "mock"
 
+_AWS_KEY = {
+    "access_key_id": "AWS_ACCESS_KEY_ID",
+    "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "session_token": "AWS_SESSION_TOKEN",
+}
+
 
 class Discovery:
     """Completes a tree from the environment; keeps the variables it used."""
@@ -61,7 +67,12 @@ class Discovery:
     def _complete_one(self, tree: dict[str, Any], name: str, provider: dict[str, Any]) -> None:
         kind = provider.get("type")
         spec = self._specs.get(kind) if isinstance(kind, str) else None
-        if spec is None or provider.get("base_url") is not None:
+        if spec is None:
+            return
+        aws = provider.get("aws") if spec.signing_name else None
+        if isinstance(aws, dict):
+            self._complete_aws(name, aws)
+        if provider.get("base_url") is not None:
             return
         if spec.type == "mock":
             tree["mock"] = True
@@ -70,13 +81,33 @@ class Discovery:
             provider["base_url"] = spec.base_url
         elif spec.base_url_env and self._env.get(spec.base_url_env):
             self._take(provider, name, "base_url", spec.base_url_env)
+        elif spec.region_url and isinstance(aws, dict) and isinstance(aws.get("region"), str):
+            provider["base_url"] = spec.region_url.replace("{region}", aws["region"])
         else:
             return
-        keyless = provider.get("api_key") is None and provider.get("api_keys") is None
+        keyless = (
+            aws is None and provider.get("api_key") is None and provider.get("api_keys") is None
+        )
         if keyless and spec.key_env and self._env.get(spec.key_env):
             self._take(provider, name, "api_key", spec.key_env)
 
-    def _take(self, provider: dict[str, Any], name: str, option: str, variable: str) -> None:
-        provider[option] = self._env[variable]
-        self._marks.put(("providers", name, option), Mark(variable, is_text=True))
+    def _complete_aws(self, name: str, aws: dict[str, Any]) -> None:
+        """Fill in region and key. They may go to any address: the secret signs, and stays here."""
+        if aws.get("region") is None:
+            for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+                if self._env.get(variable):
+                    self._take(aws, name, "region", variable, "aws")
+                    break
+        if any(aws.get(option) is not None for option in ("profile", *_AWS_KEY)):
+            return
+        if self._env.get("AWS_ACCESS_KEY_ID") and self._env.get("AWS_SECRET_ACCESS_KEY"):
+            for option, variable in _AWS_KEY.items():
+                if self._env.get(variable):
+                    self._take(aws, name, option, variable, "aws")
+
+    def _take(
+        self, options: dict[str, Any], name: str, option: str, variable: str, *below: str
+    ) -> None:
+        options[option] = self._env[variable]
+        self._marks.put(("providers", name, *below, option), Mark(variable, is_text=True))
         self.used.append(variable)

@@ -6,6 +6,7 @@ The provider kinds are an argument: this module knows none by name but the mock.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
     from llm_edge_agent.config.marks import Marks, Path
-    from llm_edge_agent.config.schema import Config, Provider, Route
+    from llm_edge_agent.config.schema import Aws, Config, Provider, Route
     from llm_edge_agent.engine import Address
     from llm_edge_agent.errors import ConfigError
     from llm_edge_agent.providers.spec import ProviderSpec
@@ -49,6 +50,8 @@ _OWN_HEADERS = frozenset(
         "upgrade",
     }
 )
+
+_SIGNATURE_HEADERS = frozenset({"x-amz-content-sha256", "x-amz-date", "x-amz-security-token"})
 
 
 class Rules:
@@ -193,7 +196,10 @@ class Rules:
         if name == MOCK_NAME and spec.type != "mock":
             self._fault(path, "the name `mock` is kept for providers of type `mock`")
         self._base_url((*path, "base_url"), provider, spec)
-        self._credentials(path, name, provider, spec)
+        if provider.aws is not None:
+            self._aws((*path, "aws"), provider, provider.aws, spec)
+        else:
+            self._credentials(path, name, provider, spec)
         self._headers(path, provider, spec)
         if provider.api_version is not None and not spec.versioned_operations:
             message = f"a provider of type `{spec.type}` has no `api_version`"
@@ -204,6 +210,8 @@ class Rules:
 
     def _base_url(self, path: Path, provider: Provider, spec: ProviderSpec) -> None:
         if provider.base_url is None:
+            if spec.region_url and provider.aws is not None:
+                return  # the region is what is missing, and that is said
             if spec.type != "mock":
                 variable = f" or set {spec.base_url_env}" if spec.base_url_env else ""
                 message = f"a provider of type `{spec.type}` needs its address"
@@ -243,7 +251,33 @@ class Rules:
         elif spec.key_required:
             variable = spec.key_env or f"{name.upper().replace('-', '_')}_API_KEY"
             message = f"a provider of type `{spec.type}` needs a key"
-            self._fault((*path, "api_key"), message, f'write `api_key: "${{{variable}}}"`')
+            hint = f'write `api_key: "${{{variable}}}"`'
+            if spec.signing_name is not None:
+                hint += ", or `aws: {}` for an Amazon account"
+            self._fault((*path, "api_key"), message, hint)
+
+    def _aws(self, path: Path, provider: Provider, aws: Aws, spec: ProviderSpec) -> None:
+        if spec.signing_name is None:
+            self._fault(path, f"a provider of type `{spec.type}` takes no signed requests")
+            return
+        if provider.credentials:
+            self._fault(path, "stands beside an `api_key`", "leave one of them out")
+        if aws.region is None:
+            self._fault((*path, "region"), "is not known", "write it, or set AWS_REGION")
+        key = (aws.access_key_id, aws.secret_access_key)
+        parts = [part.reveal() for part in (*key, aws.session_token) if part is not None]
+        if any(not part.isascii() or not part.isprintable() or " " in part for part in parts):
+            self._fault(path, "a part of the key holds a space, a line break or non-ASCII text")
+        if None in key:
+            if parts:
+                message = "a key has an `access_key_id` and a `secret_access_key`"
+                self._fault(path, message, "write both, or neither")
+            elif find_spec("botocore") is None:
+                message = "looking for a key where it usually is needs botocore, which is missing"
+                hint = "pip install 'llm-edge-agent[aws]', or give the key"
+                self._fault(path, message, hint)
+        elif aws.profile is not None:
+            self._fault((*path, "profile"), "stands beside a key", "leave one of them out")
 
     def _headers(self, path: Path, provider: Provider, spec: ProviderSpec) -> None:
         seen: set[str] = set()
@@ -254,6 +288,8 @@ class Rules:
                 self._fault(at, f"the field `{name}` is the gateway's own affair")
             elif spec.auth is not None and name == spec.auth.header:
                 self._fault(at, "carries the credential", "use `api_key`")
+            elif provider.aws is not None and name in _SIGNATURE_HEADERS:
+                self._fault(at, "is part of the signature")
             elif name in seen:
                 self._fault(at, f"the field `{name}` is given twice")
             seen.add(name)

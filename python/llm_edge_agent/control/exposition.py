@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from llm_edge_agent.credentials import Renewal
 from llm_edge_agent.reload import ReloadCounters
 
 __all__ = ["Exposition", "openmetrics"]
@@ -46,14 +47,19 @@ class Exposition:
         engine_text: Gives the engine's metrics in Prometheus text format.
         reloads: Read at each scrape.
         labels: Labels of `llm_edge_build_info`.
+        renewals: Credentials that are renewed in the background.
     """
 
     def __init__(
-        self, engine_text: Callable[[], bytes], reloads: ReloadCounters, labels: dict[str, str]
+        self,
+        engine_text: Callable[[], bytes],
+        reloads: ReloadCounters,
+        labels: dict[str, str],
+        renewals: Callable[[], list[Renewal]] = list,
     ) -> None:
         self._engine_text = engine_text
         self._registry = CollectorRegistry()
-        self._registry.register(_ControlPlane(reloads, labels))
+        self._registry.register(_ControlPlane(reloads, labels, renewals))
         ProcessCollector(registry=self._registry)
 
     def render(self, accept: str) -> tuple[bytes, str]:
@@ -66,8 +72,14 @@ class Exposition:
 
 
 class _ControlPlane(Collector):
-    def __init__(self, reloads: ReloadCounters, labels: dict[str, str]) -> None:
+    def __init__(
+        self,
+        reloads: ReloadCounters,
+        labels: dict[str, str],
+        renewals: Callable[[], list[Renewal]],
+    ) -> None:
         self._reloads = reloads
+        self._renewals = renewals
         self._labels = labels
 
     def collect(self) -> Iterable[Metric]:
@@ -87,8 +99,28 @@ class _ControlPlane(Collector):
         reloads.add_metric(["applied"], self._reloads.successes)
         reloads.add_metric(["refused"], self._reloads.failures)
         yield reloads
+        yield from self._credentials()
         build = GaugeMetricFamily(
             "llm_edge_build_info", "What runs; always 1.", labels=list(self._labels)
         )
         build.add_metric(list(self._labels.values()), 1)
         yield build
+
+    def _credentials(self) -> Iterable[Metric]:
+        looks = CounterMetricFamily(
+            "llm_edge_credential_renewals",
+            "Looks for a credential that is not written down, by result.",
+            labels=["provider", "result"],
+        )
+        ends = GaugeMetricFamily(
+            "llm_edge_credential_expiry_timestamp_seconds",
+            "When the credential in use expires.",
+            labels=["provider"],
+        )
+        for renewal in self._renewals():
+            provider = renewal.source.provider
+            looks.add_metric([provider, "found"], renewal.successes)
+            looks.add_metric([provider, "failed"], renewal.failures)
+            if renewal.found is not None and renewal.found.expires_s is not None:
+                ends.add_metric([provider], renewal.found.expires_s)
+        yield from (looks, ends) if looks.samples else ()

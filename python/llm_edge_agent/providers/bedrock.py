@@ -1,8 +1,8 @@
-"""Amazon Bedrock, by its Converse API and a Bedrock API key.
+"""Amazon Bedrock, by its Converse API, with a Bedrock API key or requests that are signed.
 
-Source: Amazon Bedrock API reference, "Converse", "ConverseStream", and user guide, "API keys". The
-address names the region, so there is none for everybody. Model names and ARNs go into the path,
-percent-encoded.
+Source: Amazon Bedrock API reference, "Converse", "ConverseStream", and user guide, "API keys" and
+"Amazon Bedrock endpoints". The address names the region, so there is none for everybody. Model
+names and ARNs go into the path, percent-encoded.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ BEDROCK = ProviderSpec(
     type="bedrock",
     title="Amazon Bedrock",
     base_url_env="AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+    region_url="https://bedrock-runtime.{region}.amazonaws.com",
+    signing_name="bedrock",
     key_env="AWS_BEARER_TOKEN_BEDROCK",
     operations={
         "converse": "/model/{model}/converse",

@@ -68,6 +68,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
         base_url_env: Variable that usually holds the base URL.
         base_url_endings: Path endings that people add to the base URL and that would then stand
             twice.
+        region_url: Where it is for an Amazon account, `{region}` standing for the account's region.
+        signing_name: What it is called in Amazon's signatures, where it takes those too.
         key_env: Variable that usually holds the credential.
         key_required: Whether it does not answer without a credential.
         versioned_operations: Used instead of `operations` when `api_version` is configured; empty
@@ -88,6 +90,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str | None = None
     base_url_env: str | None = None
     base_url_endings: tuple[str, ...] = ()
+    region_url: str | None = None
+    signing_name: str | None = None
     key_env: str | None = None
     key_required: bool = True
     operation_auth: dict[str, AuthSpec] = {}

@@ -11,6 +11,7 @@ HASH = "hmac-sha256:" + "0" * 64
 OPENAI = 'providers: {openai: {type: openai, api_key: "sk-x"}}\n'
 
 
+AWS = "providers:\n  b:\n    type: bedrock\n    aws: {{region: eu-central-1, {}}}\n"
 CHAT = "    models: [chat]\n    targets: [{provider: openai}]\n"
 
 
@@ -377,6 +378,59 @@ BROKEN = [
         "provider_key_with_line_break",
         'providers:\n  openai: {type: openai, api_key: "a\\nb"}\n',
         "@:2: providers.openai.api_key: holds a character that a header field cannot carry",
+    ),
+    Broken(
+        "aws_for_another_type",
+        "providers:\n  openai:\n    type: openai\n    aws: {region: eu-central-1}\n",
+        "@:4: providers.openai.aws: a provider of type `openai` takes no signed requests",
+    ),
+    Broken(
+        "aws_without_region",
+        "providers:\n  b:\n    type: bedrock\n    aws: {access_key_id: a, secret_access_key: b}\n",
+        "@:4: providers.b.aws.region: is not known",
+        "AWS_REGION",
+    ),
+    Broken(
+        "aws_region_that_is_no_word",
+        "providers:\n  b: {type: bedrock, aws: {region: evil.example/x}}\n",
+        "@:2: providers.b.aws.region: `evil.example/x` is not valid here",
+        "eu-central-1",
+    ),
+    Broken(
+        "aws_beside_a_key",
+        AWS.format("access_key_id: a, secret_access_key: b") + "    api_key: sk-x\n",
+        "@:4: providers.b.aws: stands beside an `api_key`",
+    ),
+    Broken(
+        "aws_half_a_key",
+        AWS.format("access_key_id: a"),
+        "@:4: providers.b.aws: a key has an `access_key_id` and a `secret_access_key`",
+    ),
+    Broken(
+        "aws_token_without_a_key",
+        AWS.format("session_token: a"),
+        "@:4: providers.b.aws: a key has an `access_key_id` and a `secret_access_key`",
+    ),
+    Broken(
+        "aws_key_with_a_space",
+        AWS.format('access_key_id: a, secret_access_key: "b c"'),
+        "@:4: providers.b.aws: a part of the key holds a space",
+    ),
+    Broken(
+        "aws_profile_beside_a_key",
+        AWS.format("access_key_id: a, secret_access_key: b, profile: p"),
+        "@:4: providers.b.aws.profile: stands beside a key",
+    ),
+    Broken(
+        "aws_header_of_the_signature",
+        AWS.format("access_key_id: a, secret_access_key: b") + "    headers: {X-Amz-Date: x}\n",
+        "@:5: providers.b.headers.X-Amz-Date: is part of the signature",
+    ),
+    Broken(
+        "bedrock_without_a_key",
+        "providers:\n  b: {type: bedrock, base_url: 'https://b.example'}\n",
+        "@:2: providers.b.api_key: a provider of type `bedrock` needs a key",
+        "`aws: {}`",
     ),
     Broken(
         "mock_with_key",

@@ -8,7 +8,9 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from llm_edge_agent.config.secret import Secret
 from llm_edge_agent.control.exposition import Exposition, openmetrics
+from llm_edge_agent.credentials import AwsChain, Found, Renewal
 from llm_edge_agent.reload import ReloadCounters
 
 ENGINE_TEXT = b"""\
@@ -47,6 +49,21 @@ def exposition(text: bytes = ENGINE_TEXT) -> Exposition:
         ReloadCounters(True, 1_790_000_000.5, 3, 1),
         {"version": "1.2.3", "engine": "1.2.3"},
     )
+
+
+def test_credentials_that_are_renewed_are_counted() -> None:
+    source = AwsChain(provider="aws", region="eu-central-1")
+    renewal = Renewal("slot", source, Found(Secret("id secret"), 1_790_000_000.0), None, 3, 1)
+    shown = Exposition(lambda: b"", ReloadCounters(), {}, renewals=lambda: [renewal])
+    body, _ = shown.render("")
+    text = body.decode()
+    total = "llm_edge_credential_renewals_total"
+    assert f'{total}{{provider="aws",result="found"}} 3.0\n' in text
+    assert f'{total}{{provider="aws",result="failed"}} 1.0\n' in text
+    ends = "llm_edge_credential_expiry_timestamp_seconds"
+    assert f'{ends}{{provider="aws"}} 1.79e+09\n' in text
+    assert "secret" not in text
+    assert total not in exposition().render("")[0].decode()
 
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]

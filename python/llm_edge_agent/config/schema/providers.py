@@ -7,7 +7,7 @@ from msgspec import Meta, field
 from llm_edge_agent.config.schema.base import U32_MAX, Area
 from llm_edge_agent.config.secret import Secret
 
-__all__ = ["Health", "Provider"]
+__all__ = ["Aws", "Health", "Provider"]
 
 
 _Version = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,40}$")]
@@ -20,6 +20,34 @@ _Path = Annotated[
     str,
     Meta(pattern=r"^/[!-~]*$", extra={"hint": "a path begins with `/` and holds no space"}),
 ]
+
+
+_Region = Annotated[
+    str,
+    Meta(pattern=r"^[a-z0-9-]{1,40}$", extra={"hint": "a region is called like `eu-central-1`"}),
+]
+
+
+class Aws(Area, frozen=True, kw_only=True):
+    """An Amazon account that signs requests (SigV4), in place of an `api_key`.
+
+    Without a key here or in the environment, botocore looks for one where it usually is: profile,
+    web identity, container, instance. What it finds is renewed in the background.
+    """
+
+    region: Annotated[
+        _Region | None,
+        Meta(description="When absent, `AWS_REGION` or `AWS_DEFAULT_REGION`; gives the address."),
+    ] = None
+    profile: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="Of the shared configuration and credentials files."),
+    ] = None
+    access_key_id: Annotated[Secret | None, Meta(description="When absent, looked for.")] = None
+    secret_access_key: Annotated[Secret | None, Meta(description="Its secret.")] = None
+    session_token: Annotated[
+        Secret | None, Meta(description="Where the key is a temporary one.")
+    ] = None
 
 
 class Health(Area, frozen=True, kw_only=True):
@@ -49,6 +77,9 @@ class Provider(Area, frozen=True, kw_only=True):
     api_key: Annotated[Secret | None, Meta(description="Credential; best as `${VAR}`.")] = None
     api_keys: Annotated[
         _Secrets | None, Meta(description="Several credentials, taken in turn.")
+    ] = None
+    aws: Annotated[
+        Aws | None, Meta(description="Bedrock: an Amazon account in place of a key.")
     ] = None
     api_version: Annotated[
         _Version | None,

@@ -1,0 +1,7 @@
+"""Credentials that are not written down but found, and may expire: where, and their renewal."""
+
+from llm_edge_agent.credentials.aws import AwsChain, access_key
+from llm_edge_agent.credentials.found import Found, NotFound
+from llm_edge_agent.credentials.renewer import Renewal, Renewer
+
+__all__ = ["AwsChain", "Found", "NotFound", "Renewal", "Renewer", "access_key"]
