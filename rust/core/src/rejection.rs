@@ -258,7 +258,7 @@ impl Rejection {
 pub(crate) const fn google_status(status: u16) -> &'static str {
     match status {
         401 => "UNAUTHENTICATED",
-        403 => "PERMISSION_DENIED",
+        402 | 403 => "PERMISSION_DENIED",
         404 => "NOT_FOUND",
         409 => "ABORTED",
         408 | 504 => "DEADLINE_EXCEEDED",

@@ -206,10 +206,11 @@ pub(crate) const fn codec(dialect: Dialect) -> Option<&'static Codec> {
         Dialect::OpenaiChat => Some(&openai_chat::CODEC),
         Dialect::OpenaiResponses => Some(&openai_responses::CODEC),
         Dialect::AnthropicMessages => Some(&anthropic_messages::CODEC),
+        Dialect::Gemini => Some(&gemini::CODEC),
         Dialect::BedrockConverse => Some(&bedrock_converse::CODEC),
         Dialect::CohereChat => Some(&cohere_chat::CODEC),
         Dialect::OllamaChat => Some(&ollama_chat::CODEC),
-        Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings | Dialect::Gemini => None,
+        Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => None,
     }
 }
 

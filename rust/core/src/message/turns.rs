@@ -1,5 +1,5 @@
-//! Turns as Anthropic's models want them, and where in them the prompt is cached, by whichever API the models are
-//! reached.
+//! Turns as Anthropic's and Google's models want them, and where in them Anthropic's cache the prompt, by whichever
+//! API the models are reached.
 //!
 //! Invariants: a turn depends on what was said up to its end only, so that a conversation is a prefix of its
 //! continuation; there are never more than [`MARKERS_MAX`] markers.
@@ -10,7 +10,7 @@
 //!
 //! Source: Anthropic API reference, "Create a Message"; "Prompt caching".
 
-use super::{Block, Losses, Maker, Part, Request, Role, Text};
+use super::{Block, Losses, Maker, Part, Request, Role, Text, Turn};
 
 /// Most cache markers that a request may have.
 const MARKERS_MAX: usize = 4;
@@ -47,13 +47,13 @@ impl Piece<'_> {
 pub(crate) fn merged<'r>(
     request: &'r Request<'r>,
     losses: &mut Losses,
-    is_acceptable: impl Fn(&Block<'_>, &mut Losses) -> bool,
+    is_acceptable: impl Fn(&Turn<'_>, &Block<'_>, &mut Losses) -> bool,
 ) -> Vec<Merged<'r>> {
     let mut turns: Vec<Merged<'r>> = Vec::with_capacity(request.turns.len());
     for turn in &request.turns {
         let system = turn.role == Role::System;
         losses.add_if(system, "messages[].role");
-        let said = turn.blocks.iter().filter(|block| is_acceptable(block, losses));
+        let said = turn.blocks.iter().filter(|block| is_acceptable(turn, block, losses));
         let pieces = said.map(|block| Piece { block, system });
         let assistant = turn.role == Role::Assistant;
         match turns.last_mut() {
@@ -70,7 +70,7 @@ pub(crate) fn merged<'r>(
     turns
 }
 
-/// Whether the models take a block: no empty text, which other dialects have beside calls, and no reasoning that
+/// Whether Anthropic's models take a block: no empty text, which other dialects have beside calls, and no reasoning that
 /// they have not signed.
 pub(crate) fn is_acceptable(block: &Block<'_>, losses: &mut Losses) -> bool {
     match &block.part {

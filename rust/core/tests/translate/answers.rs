@@ -70,7 +70,7 @@ pub(crate) fn chat_usage() -> Value {
 }
 
 /// A text in pieces of `size` characters.
-fn pieces(text: &str, size: usize) -> Vec<String> {
+pub(crate) fn pieces(text: &str, size: usize) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();
     chars.chunks(size).map(|piece| piece.iter().collect()).collect()
 }

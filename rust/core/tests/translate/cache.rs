@@ -12,17 +12,17 @@ use crate::{
 pub(crate) const MARKED: Options = Options { cache_breakpoints: true, ..OPTIONS };
 
 /// Steps of a small generator: xorshift, seeded.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % sides
     }
 
-    fn text(&mut self) -> String {
+    pub(crate) fn text(&mut self) -> String {
         let words = ["alpha", "\"quoted\"", "ü😀", "{\"a\":1}", "\\", "\n", "omega"];
         (0..=self.roll(6))
             .map(|_| words[usize::try_from(self.roll(7)).unwrap()])
@@ -42,7 +42,7 @@ pub(crate) enum Client {
 
 /// Messages of an agent's conversation, in the dialect of the client: what the client would send in
 /// turn after turn, each a prefix of the next.
-fn transcript(dice: &mut Dice, client: Client, turns: usize) -> Vec<Vec<Value>> {
+pub(crate) fn transcript(dice: &mut Dice, client: Client, turns: usize) -> Vec<Vec<Value>> {
     let mut messages = Vec::new();
     let mut bodies = Vec::new();
     let mut calls = 0;

@@ -13,6 +13,7 @@ mod answers;
 mod bedrock;
 mod cache;
 mod cohere;
+mod gemini;
 mod ollama;
 mod refused;
 mod replies;
@@ -124,7 +125,8 @@ pub(crate) fn streamed<'p>(
 
 #[test]
 fn only_different_dialects_of_generation_are_translated() {
-    let clients = [Dialect::OpenaiChat, Dialect::OpenaiResponses, Dialect::AnthropicMessages];
+    let clients =
+        [Dialect::OpenaiChat, Dialect::OpenaiResponses, Dialect::AnthropicMessages, Dialect::Gemini];
     let own = [Dialect::BedrockConverse, Dialect::CohereChat, Dialect::OllamaChat];
     let upstreams = [clients.as_slice(), &own].concat();
     for surface in Dialect::ALL {

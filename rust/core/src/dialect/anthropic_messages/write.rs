@@ -28,7 +28,7 @@ pub(super) fn request(
     losses: &mut Losses,
     out: &mut Vec<u8>,
 ) -> Result<(), Untranslatable> {
-    let turns = merged(request, losses, is_acceptable);
+    let turns = merged(request, losses, |_, block, losses| is_acceptable(block, losses));
     if turns.is_empty() {
         let error = "must hold something said by the user: this model does not answer a system prompt alone";
         return Err(At::ROOT.member("messages").error(error));

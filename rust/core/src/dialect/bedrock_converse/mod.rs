@@ -10,7 +10,6 @@
 //! Sources: service model `bedrock-runtime` 2023-09-30 of botocore 1.44; Amazon Bedrock user guide, "Prompt
 //! caching", "Structured outputs".
 
-mod blob;
 mod document;
 mod model;
 mod read_reply;

@@ -8,11 +8,12 @@
 
 use serde_json::value::RawValue;
 
-use super::{blob, wire};
+use super::wire;
 use crate::event_stream::Message;
 use crate::message::read::At;
 use crate::message::{
     Event, Fault, Losses, Maker, Malformed, MessageReader, Part, Reply, Sink, Stop, Text, Usage,
+    decode_base64, encode_base64,
 };
 
 /// Members that tell of the serving, not of the reply, one that is the same in every reply, and padding.
@@ -310,7 +311,7 @@ impl Events {
                 sink.emit(Event::ToolInput { call, piece: Text::plain("{}") })
             }
             Some(Kind::Thinking { redacted }) if !redacted.is_empty() => {
-                let data = Text::escaped(blob::encode(&redacted));
+                let data = Text::escaped(encode_base64(&redacted));
                 sink.emit(Event::Redacted(Maker::Bedrock.seal(data)))
             }
             _ => Ok(()),
@@ -376,8 +377,9 @@ impl Open {
             sink.emit(Event::Signature(Maker::Anthropic.seal(signature)))?;
         }
         if let Some(piece) = delta.redacted {
-            let decoded = piece.decode().and_then(|piece| blob::decode(&piece, redacted));
-            decoded.ok_or_else(|| Malformed::new("encrypted reasoning is not base64"))?;
+            // Each piece is encoded by itself, with padding behind it, so that the texts cannot be strung together.
+            let decoded = piece.decode().and_then(|piece| decode_base64(&piece));
+            redacted.extend(decoded.ok_or_else(|| Malformed::new("encrypted reasoning is not base64"))?);
             if redacted.len() > REDACTED_BYTES_MAX {
                 return Err(Malformed::new("encrypted reasoning is too long"));
             }

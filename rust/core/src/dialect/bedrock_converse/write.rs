@@ -55,7 +55,7 @@ pub(super) fn request(
     out: &mut Vec<u8>,
 ) -> Result<(), Untranslatable> {
     let maker = Maker::of(target.model);
-    let turns = merged(request, losses, |block, losses| is_acceptable(block, maker, losses));
+    let turns = merged(request, losses, |_, block, losses| is_acceptable(block, maker, losses));
     match turns.first() {
         Some(first) if !first.assistant => {}
         _ => {

@@ -10,7 +10,18 @@
 //! `candidatesTokenCount` does not include `thoughtsTokenCount`, nor `promptTokenCount` what the provider's own
 //! tools put into the prompt; the total includes all of them.
 
-use super::{Content, Facts, Field, Terminal, UsagePaths, refusal, refusal_saying};
+mod contents;
+mod read;
+mod read_reply;
+mod schema;
+mod signature;
+mod thinking;
+mod wire;
+mod write;
+mod write_reply;
+
+use super::{Client, Codec, Content, Facts, Field, Terminal, Upstream, UsagePaths, refusal, refusal_saying};
+use crate::message::Framed;
 use crate::retry::Disposition;
 
 pub(super) const FACTS: Facts = Facts {
@@ -59,4 +70,19 @@ pub(super) const FACTS: Facts = Facts {
         reasoning: &["thoughtsTokenCount"],
     },
     usage_on_request: false,
+};
+
+pub(super) const CODEC: Codec = Codec {
+    client: Some(Client {
+        read_request: read::request,
+        write_reply: write_reply::reply,
+        write_error: write_reply::error,
+        stream_writer: |context| Box::new(write_reply::Chunks::new(context)),
+    }),
+    upstream: Some(Upstream {
+        write_request: write::request,
+        read_reply: read_reply::reply,
+        stream_reader: || Framed::Sse(Box::new(read_reply::Chunks::default())),
+        stream_media_type: super::EVENT_STREAM,
+    }),
 };

@@ -1,0 +1,316 @@
+//! Replies of the dialect, whole and streamed → the canonical form.
+//!
+//! Invariant: a stream is at its end when a reason for it came and then the end itself, never otherwise. Until then
+//! the last reason and the last usage are held, since some models tell both in every chunk.
+
+use super::{read, wire};
+use crate::message::read::At;
+use crate::message::{
+    Event, Fault, Losses, Maker, Malformed, Part, Reply, Sink, Stop, StreamReader, Text, Usage,
+};
+
+/// Members that tell of the serving, not of the reply.
+const HARMLESS: &[&str] = &["createTime", "modelStatus"];
+
+/// Verdicts of filters on what they let through, and counts that the usage tells too.
+const HARMLESS_IN_CANDIDATES: &[&str] = &["safetyRatings", "avgLogprobs", "tokenCount"];
+
+/// Most calls of one streamed reply.
+const CALLS_MAX: usize = 512;
+
+/// Reads a whole reply.
+pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>, Malformed> {
+    let body: wire::Reply<'a> = At::ROOT.parse(body)?;
+    if let Some(error) = body.error {
+        return Err(Fault::of_error(error).inside_reply());
+    }
+    losses.unknown("", &body.rest, HARMLESS);
+    let blocked = body.prompt_feedback.as_ref().is_some_and(|feedback| is_blocked(feedback, losses));
+    let mut candidates = body.candidates.unwrap_or_default().into_iter();
+    let candidate = candidates.next();
+    losses.add_if(candidates.next().is_some(), "candidates[]");
+    let mut gathered = Gathered::default();
+    let mut stop = blocked.then_some(Stop::Refusal);
+    if let Some(candidate) = candidate {
+        name_losses(&candidate, losses);
+        let mut calls = Calls { reply: body.response_id.clone().unwrap_or_default(), count: 0 };
+        for part in parts(candidate.content, losses) {
+            for said in read_part(part, &mut calls, losses)?.into_iter().flatten() {
+                gathered.take(said);
+            }
+        }
+        let reason = candidate.finish_reason.filter(|reason| !reason.is_empty());
+        if let Some(reason) = reason {
+            let ended = self::stop(&reason, candidate.finish_message.as_ref(), calls.count > 0);
+            stop = Some(ended.map_err(Fault::inside_reply)?);
+        }
+    }
+    Ok(Reply {
+        id: body.response_id,
+        model: body.model_version,
+        created: None,
+        parts: gathered.parts,
+        stop: stop.ok_or_else(|| Malformed::new("the reply has no `finishReason`"))?,
+        usage: body.usage_metadata.as_ref().map(usage).unwrap_or_default(),
+    })
+}
+
+/// Whether the prompt was refused.
+fn is_blocked(feedback: &wire::PromptFeedback<'_>, losses: &mut Losses) -> bool {
+    losses.unknown("promptFeedback.", &feedback.rest, &["safetyRatings"]);
+    feedback.block_reason.as_ref().is_some_and(|reason| !reason.is_empty())
+}
+
+fn name_losses(candidate: &wire::Candidate<'_>, losses: &mut Losses) {
+    losses.unknown("candidates[].", &candidate.rest, HARMLESS_IN_CANDIDATES);
+}
+
+fn parts<'a>(content: Option<wire::Content<'a>>, losses: &mut Losses) -> Vec<wire::Part<'a>> {
+    let content = content.unwrap_or_default();
+    losses.unknown("candidates[].content.", &content.rest, &[]);
+    content.parts.unwrap_or_default()
+}
+
+/// What one part says.
+enum Said<'a> {
+    Thinking(Text<'a>),
+    /// The signature of the reasoning before.
+    Signature(Text<'a>),
+    Text(Text<'a>),
+    Call {
+        call: usize,
+        id: Text<'a>,
+        name: Text<'a>,
+        input: &'a str,
+    },
+}
+
+/// The calls of one reply.
+struct Calls<'a> {
+    /// The reply's id; empty where it has none.
+    reply: Text<'a>,
+    count: usize,
+}
+
+impl Calls<'_> {
+    /// The place of one more call, and its id: its own, or one that is made of the reply's id and the call's place
+    /// in it, so that no other reply's is the same.
+    fn next<'p>(&mut self, id: Option<Text<'p>>) -> Result<(usize, Text<'p>), Malformed> {
+        let call = self.count;
+        if call >= CALLS_MAX {
+            return Err(Malformed::new("the reply calls too many tools"));
+        }
+        self.count += 1;
+        let id = id
+            .filter(|id| !id.is_empty())
+            .unwrap_or_else(|| Text::escaped(format!("call_{}_{call}", self.reply.raw())));
+        Ok((call, id))
+    }
+}
+
+/// Reads one part. It may say two things: a signature stands on the part behind its reasoning.
+fn read_part<'a>(
+    part: wire::Part<'a>,
+    calls: &mut Calls<'_>,
+    losses: &mut Losses,
+) -> Result<[Option<Said<'a>>; 2], Malformed> {
+    losses.unknown("candidates[].content.parts[].", &part.rest, &[]);
+    let some = |text: &Text<'_>| !text.is_empty();
+    let signature = part.thought_signature.filter(some);
+    let signature = signature.map(|signature| Said::Signature(Maker::Google.seal(signature)));
+    if part.thought == Some(true) {
+        return Ok([part.text.filter(some).map(Said::Thinking), signature]);
+    }
+    if let Some(text) = part.text {
+        return Ok([signature, some(&text).then_some(Said::Text(text))]);
+    }
+    if let Some(call) = part.function_call {
+        losses.unknown("candidates[].content.parts[].functionCall.", &call.rest, &[]);
+        if call.partial_args.is_some() || call.will_continue == Some(true) {
+            return Err(Malformed::new(
+                "the arguments of a tool call come in parts, which was not asked for",
+            ));
+        }
+        let at = At::ROOT.member("functionCall");
+        let input = read::args(&at, call.args)?;
+        let name = at.required("name", call.name.filter(some))?;
+        let (call, id) = calls.next(call.id)?;
+        return Ok([signature, Some(Said::Call { call, id, name, input })]);
+    }
+    let other = part
+        .inline_data
+        .map(|_| "inlineData")
+        .or(part.file_data.map(|_| "fileData"))
+        .or_else(|| read::own_part(part.executable_code, part.code_execution_result))
+        .or_else(|| read::own_call(part.tool_call, part.tool_response))
+        .or(part.function_response.map(|_| "functionResponse"));
+    if let Some(name) = other {
+        losses.named("candidates[].content.parts[].", name);
+    }
+    Ok([signature, None])
+}
+
+/// What a whole reply says, with reasoning and its signature in one.
+#[derive(Default)]
+struct Gathered<'a> {
+    parts: Vec<Part<'a>>,
+    /// Whether the last part is reasoning that may still be signed or go on.
+    open: bool,
+}
+
+impl<'a> Gathered<'a> {
+    fn take(&mut self, said: Said<'a>) {
+        match said {
+            Said::Thinking(more) => {
+                if let (true, Some(Part::Thinking { text, .. })) = (self.open, self.parts.last_mut()) {
+                    *text = Text::escaped(format!("{}{}", text.raw(), more.raw()));
+                } else {
+                    self.parts.push(Part::Thinking { text: more, signature: None });
+                }
+                self.open = true;
+            }
+            Said::Signature(own) => {
+                if let (true, Some(Part::Thinking { signature, .. })) = (self.open, self.parts.last_mut()) {
+                    *signature = Some(own);
+                } else {
+                    self.parts.push(Part::Thinking { text: Text::default(), signature: Some(own) });
+                }
+                self.open = false;
+            }
+            Said::Text(text) => {
+                self.parts.push(Part::Text(text));
+                self.open = false;
+            }
+            Said::Call { id, name, input, .. } => {
+                self.parts.push(Part::ToolCall { id, name, input: input.into() });
+                self.open = false;
+            }
+        }
+    }
+}
+
+/// Why the model stopped, or how it failed.
+fn stop<'a>(reason: &Text<'_>, message: Option<&Text<'a>>, called: bool) -> Result<Stop, Fault<'a>> {
+    match reason.raw() {
+        "STOP" if called => Ok(Stop::Tools),
+        "STOP" => Ok(Stop::End),
+        "MAX_TOKENS" => Ok(Stop::Length),
+        "SAFETY"
+        | "RECITATION"
+        | "LANGUAGE"
+        | "BLOCKLIST"
+        | "PROHIBITED_CONTENT"
+        | "SPII"
+        | "IMAGE_SAFETY"
+        | "IMAGE_PROHIBITED_CONTENT"
+        | "IMAGE_RECITATION"
+        | "MODEL_ARMOR"
+        | "ESCALATION" => Ok(Stop::Refusal),
+        // The rest is failures: a call that is none, a call too many, a reason that nobody knows.
+        other => {
+            let told = message.map_or("", Text::raw);
+            let colon = if told.is_empty() { "" } else { ": " };
+            Err(Fault {
+                message: Text::escaped(format!("the model stopped with `{other}`{colon}{told}")),
+                kind: Some(Text::plain("INTERNAL")),
+                code: Some(Text::plain("500")),
+                param: None,
+            })
+        }
+    }
+}
+
+fn usage(told: &wire::Usage) -> Usage {
+    let count = Option::unwrap_or_default;
+    Usage {
+        input: count(told.prompt).saturating_add(count(told.tool_use_prompt)),
+        cache_read: count(told.cached_content),
+        cache_write: 0,
+        output: count(told.candidates).saturating_add(count(told.thoughts)),
+        reasoning: count(told.thoughts),
+    }
+}
+
+/// Reads a stream of chunks.
+#[derive(Default)]
+pub(super) struct Chunks {
+    started: bool,
+    reply: Option<Text<'static>>,
+    calls: usize,
+    stop: Option<Stop>,
+    usage: Usage,
+}
+
+impl StreamReader for Chunks {
+    fn read(&mut self, data: &str, sink: &mut Sink<'_>) -> Result<(), Malformed> {
+        let chunk: wire::Reply<'_> = At::ROOT.parse(data)?;
+        if chunk.error.is_some() {
+            return sink.emit(Event::Error(Fault::of_body(data.as_bytes())));
+        }
+        sink.losses.unknown("", &chunk.rest, HARMLESS);
+        if let Some(told) = &chunk.usage_metadata {
+            self.usage = usage(told);
+        }
+        if !std::mem::replace(&mut self.started, true) {
+            self.reply = chunk.response_id.clone().map(Text::into_owned);
+            let (id, model) = (chunk.response_id, chunk.model_version);
+            sink.emit(Event::Start { id, model, created: None, usage: self.usage })?;
+        }
+        if chunk.prompt_feedback.is_some_and(|feedback| is_blocked(&feedback, sink.losses)) {
+            self.stop = Some(Stop::Refusal);
+        }
+        for candidate in chunk.candidates.unwrap_or_default() {
+            if candidate.index.unwrap_or_default() == 0 {
+                self.candidate(candidate, sink)?;
+            } else {
+                sink.losses.add("candidates[]");
+            }
+            if sink.seen.error_event {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, sink: &mut Sink<'_>) -> Result<(), Malformed> {
+        let Some(stop) = self.stop else {
+            return Err(Malformed::new("the stream ended before any `finishReason`"));
+        };
+        sink.emit(Event::Stop(stop))?;
+        sink.emit(Event::Usage(self.usage))?;
+        sink.emit(Event::End)
+    }
+}
+
+impl Chunks {
+    fn candidate(&mut self, candidate: wire::Candidate<'_>, sink: &mut Sink<'_>) -> Result<(), Malformed> {
+        name_losses(&candidate, sink.losses);
+        let reply = self.reply.as_ref().map_or(Text::default(), Text::borrowed);
+        let mut calls = Calls { reply, count: self.calls };
+        for part in parts(candidate.content, sink.losses) {
+            let said = read_part(part, &mut calls, sink.losses)?;
+            said.into_iter().flatten().try_for_each(|one| emit(one, sink))?;
+        }
+        self.calls = calls.count;
+        let Some(reason) = candidate.finish_reason.filter(|reason| !reason.is_empty()) else { return Ok(()) };
+        match stop(&reason, candidate.finish_message.as_ref(), self.calls > 0) {
+            Ok(stop) => {
+                self.stop = Some(stop);
+                Ok(())
+            }
+            Err(fault) => sink.emit(Event::Error(fault)),
+        }
+    }
+}
+
+fn emit(said: Said<'_>, sink: &mut Sink<'_>) -> Result<(), Malformed> {
+    match said {
+        Said::Thinking(text) => sink.emit(Event::Thinking(text)),
+        Said::Signature(signature) => sink.emit(Event::Signature(signature)),
+        Said::Text(text) => sink.emit(Event::Text(text)),
+        Said::Call { call, id, name, input } => {
+            sink.emit(Event::ToolCall { call, id, name })?;
+            sink.emit(Event::ToolInput { call, piece: Text::escape(input) })
+        }
+    }
+}
