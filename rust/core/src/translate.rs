@@ -143,7 +143,10 @@ impl Pair {
         };
         // Little is added, but for escapes.
         out.reserve(body.len() + body.len() / 8);
-        (self.target.write_request)(&request, &target, &mut losses, out)?;
+        let mut unwritten = Losses::default();
+        let written = (self.target.write_request)(&request, &target, &mut unwritten, out);
+        written.map_err(|fault| in_words(fault, self.surface.words))?;
+        losses.append(unwritten, self.surface.words);
         let asked = request.model.and_then(|name| name.decode().map(Cow::into_owned));
         let context = Context {
             model: asked.unwrap_or_else(|| model.to_owned()),
@@ -193,6 +196,17 @@ impl Pair {
     /// The media type of the target's streams, without parameters.
     pub fn stream_media_type(self) -> &'static str {
         self.target.stream_media_type
+    }
+}
+
+/// The fault with its path as the client calls the member it is in; of a member called otherwise, more than its name
+/// is not known.
+fn in_words(fault: Untranslatable, words: &[(&str, &str)]) -> Untranslatable {
+    let end = fault.path.find(['.', '[']).unwrap_or(fault.path.len());
+    let member = fault.path.get(..end).unwrap_or_default();
+    match words.iter().find(|(of, _)| *of == member) {
+        Some((_, word)) => Untranslatable { path: (*word).to_owned(), ..fault },
+        None => fault,
     }
 }
 

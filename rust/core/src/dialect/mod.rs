@@ -184,6 +184,8 @@ pub(crate) struct Codec {
 /// What is read of a client that speaks the dialect, and written to it.
 pub(crate) struct Client {
     pub(crate) read_request: for<'a> fn(&'a str, &mut Losses) -> Result<Request<'a>, Untranslatable>,
+    /// What writers of requests name, and what it is called here, where that is something else.
+    pub(crate) words: &'static [(&'static str, &'static str)],
     pub(crate) write_reply: fn(&Reply<'_>, &Context, &mut Vec<u8>),
     /// With the status, where the error is not inside a stream, and the request's id, where it is known.
     pub(crate) write_error: fn(&Fault<'_>, Option<u16>, &str, &mut Vec<u8>),

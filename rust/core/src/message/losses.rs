@@ -62,6 +62,15 @@ impl Losses {
         }
     }
 
+    /// Names these losses too, in the words of the API they are told to: the first of a pair is the canonical
+    /// name, the second its own.
+    pub(crate) fn append(&mut self, losses: Self, words: &[(&str, &'static str)]) {
+        for name in losses.0 {
+            let own = words.iter().find(|(of, _)| *of == name).map_or(name, |(_, word)| Cow::Borrowed(*word));
+            self.keep(&own.clone(), |_| own);
+        }
+    }
+
     fn keep<'n>(&mut self, name: &'n str, owned: impl FnOnce(&'n str) -> Cow<'static, str>) {
         if self.0.iter().any(|known| known == name) {
             return;
@@ -89,6 +98,18 @@ impl Display for Losses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_told_in_other_words() {
+        let mut losses = Losses::default();
+        losses.add("b");
+        let mut more = Losses::default();
+        for name in ["x", "a", "y", "c"] {
+            more.add(name);
+        }
+        losses.append(more, &[("x", "b"), ("y", "z"), ("b", "never")]);
+        assert_eq!(losses.to_string(), "b,a,z,c");
+    }
 
     #[test]
     fn names_stay_few_short_and_fit_for_a_header() {

@@ -85,7 +85,7 @@ pub(crate) fn is_acceptable(block: &Block<'_>, losses: &mut Losses) -> bool {
             false
         }
         Part::Redacted(data) if Maker::Anthropic.unseal(data).is_none() => {
-            losses.add("messages[].thinking_blocks");
+            losses.add("messages[].redacted_thinking");
             false
         }
         _ => true,

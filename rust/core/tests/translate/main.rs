@@ -21,6 +21,7 @@ mod requests;
 mod responses;
 mod responses_streams;
 mod streams;
+mod words;
 
 use llm_edge_core::dialect::{ChatFields, Dialect};
 use llm_edge_core::translate::{Context, Malformed, Options, Pair, Translated, Untranslatable, between};

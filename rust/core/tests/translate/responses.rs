@@ -89,11 +89,7 @@ fn a_request_with_everything_reaches_anthropic() {
 #[test]
 fn a_request_with_everything_reaches_chat() {
     let (told, losses) = sent(responses_to(OpenaiChat), &everything());
-    assert_eq!(
-        losses,
-        "thinking.type,messages[].content[].thinking,messages[].content[].redacted_thinking,\
-         messages[].content[].content[]"
-    );
+    assert_eq!(losses, "reasoning.effort,input[].reasoning,input[].output[]");
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
     let call = |id: &str, name: &str, arguments: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
     assert_eq!(
@@ -157,8 +153,7 @@ fn a_chat_request_with_everything_reaches_responses() {
     let (told, losses) = sent(to_responses(OpenaiChat), &body);
     assert_eq!(
         losses,
-        "top_k,presence_penalty,seed,logit_bias,logprobs,top_logprobs,stop,messages[].thinking,\
-         messages[].redacted_thinking"
+        "top_k,presence_penalty,seed,logit_bias,logprobs,top_logprobs,stop,messages[].thinking_blocks"
     );
     assert_eq!(
         told,
@@ -219,7 +214,10 @@ fn an_anthropic_request_with_everything_reaches_responses() {
         ],
     });
     let (told, losses) = sent(to_responses(AnthropicMessages), &body);
-    assert_eq!(losses, "max_tokens,top_k,stop,thinking.budget_tokens,messages[].content[].is_error");
+    assert_eq!(
+        losses,
+        "max_tokens,top_k,stop_sequences,thinking.budget_tokens,messages[].content[].is_error"
+    );
     let image = json!({"type": "input_image", "detail": "auto", "image_url": "data:image/png;base64,aGk="});
     let output =
         |id: &str, output: Value| json!({"type": "function_call_output", "call_id": id, "output": output});
@@ -282,20 +280,20 @@ fn reasoning_of_another_maker_is_dropped_and_named() {
     // OpenAI's own, from a turn that was not translated, and one that names an item on its servers.
     for encrypted in ["Z0FB", ""] {
         let (told, losses) = sent(responses_to(AnthropicMessages), &answer(encrypted));
-        assert_eq!(losses, "messages[].thinking_blocks", "{encrypted}");
+        assert_eq!(losses, "input[].reasoning", "{encrypted}");
         assert_eq!(told["messages"].as_array().unwrap().len(), 1);
     }
     assert_eq!(sent(responses_to(AnthropicMessages), &answer("signature:c2ln")).1, "");
     assert_eq!(
         sent(responses_to(AnthropicMessages), &answer("signature:google:c2ln")).1,
-        "messages[].thinking_blocks"
+        "input[].reasoning"
     );
     for signature in ["c2ln", "google:c2ln", "openai:", "openai:c2ln"] {
         let thinking = json!({"type": "thinking", "thinking": "x", "signature": signature});
         let body = json!({"messages": [{"role": "user", "content": "x"},
             {"role": "assistant", "content": "y", "thinking_blocks": [thinking]}, {"role": "user", "content": "z"}]});
         let (told, losses) = sent(to_responses(OpenaiChat), &body);
-        assert_eq!(losses, "messages[].thinking", "{signature}");
+        assert_eq!(losses, "messages[].thinking_blocks", "{signature}");
         assert!(!told.to_string().contains("reasoning"));
     }
 }
@@ -400,7 +398,7 @@ fn requests_are_refused_by_path() {
     for (body, path) in [
         (json!({}), "input"),
         (json!({"input": 7}), "input"),
-        (json!({"input": []}), "messages"),
+        (json!({"input": []}), "input"),
         (with("previous_response_id", json!("resp_1")), "previous_response_id"),
         (with("conversation", json!({"id": "conv_1"})), "conversation"),
         (with("prompt", json!({"id": "pmpt_1"})), "prompt"),

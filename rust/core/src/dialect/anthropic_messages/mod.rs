@@ -50,9 +50,24 @@ pub(super) const FACTS: Facts = Facts {
     usage_on_request: false,
 };
 
+/// What is lost of a request, in its own words.
+const WORDS: &[(&str, &str)] = &[
+    ("messages[].cache_control", "messages[].content[].cache_control"),
+    ("messages[].redacted_thinking", "messages[].content[].redacted_thinking"),
+    ("messages[].thinking", "messages[].content[].thinking"),
+    ("messages[].thinking_blocks", "messages[].content[].thinking"),
+    ("messages[].tool_calls[].function.name", "messages[].content[].name"),
+    ("parallel_tool_calls", "tool_choice.disable_parallel_tool_use"),
+    ("reasoning_effort", "thinking"),
+    ("response_format", "output_config.format"),
+    ("stop", "stop_sequences"),
+    ("user", "metadata.user_id"),
+];
+
 pub(super) const CODEC: Codec = Codec {
     client: Some(Client {
         read_request: read::request,
+        words: WORDS,
         write_reply: write_reply::reply,
         write_error: write_reply::error,
         stream_writer: |context| Box::new(write_reply::Events::new(context)),

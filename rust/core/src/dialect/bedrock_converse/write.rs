@@ -124,13 +124,18 @@ fn steering<'a>(request: &Request<'a>, maker: Maker, losses: &mut Losses) -> Ste
 /// Whether the API takes a block for a model of this maker. What it encrypted itself it takes back in its own
 /// encoding only.
 fn is_acceptable(block: &Block<'_>, maker: Maker, losses: &mut Losses) -> bool {
-    let is_readable = match &block.part {
-        Part::Thinking { .. } if !maker.is_claude() => false,
-        Part::Redacted(data) => message::Maker::Bedrock.unseal(data).is_some(),
-        _ => return turns::is_acceptable(block, losses),
-    };
-    losses.add_if(!is_readable, "messages[].thinking_blocks");
-    is_readable
+    match &block.part {
+        Part::Thinking { .. } if !maker.is_claude() => {
+            losses.add("messages[].thinking_blocks");
+            false
+        }
+        Part::Redacted(data) => {
+            let is_own = message::Maker::Bedrock.unseal(data).is_some();
+            losses.add_if(!is_own, "messages[].redacted_thinking");
+            is_own
+        }
+        _ => turns::is_acceptable(block, losses),
+    }
 }
 
 fn takes_cache_point(part: &Part<'_>) -> bool {

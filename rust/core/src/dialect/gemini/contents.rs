@@ -29,7 +29,9 @@ pub(super) fn says_something(block: &Block<'_>) -> bool {
 pub(super) fn merged<'r>(request: &'r Request<'r>, losses: &mut Losses) -> Vec<Merged<'r>> {
     turns::merged(request, losses, |turn, block, losses| {
         let foreign = is_foreign(&block.part, &turn.blocks);
-        losses.add_if(foreign, "messages[].thinking");
+        let redacted = matches!(block.part, Part::Redacted(_));
+        losses.add_if(foreign && !redacted, "messages[].thinking");
+        losses.add_if(foreign && redacted, "messages[].redacted_thinking");
         !foreign && says_something(block)
     })
 }

@@ -72,9 +72,41 @@ pub(super) const FACTS: Facts = Facts {
     usage_on_request: false,
 };
 
+/// What is lost of a request, in its own words.
+const WORDS: &[(&str, &str)] = &[
+    ("frequency_penalty", "generationConfig.frequencyPenalty"),
+    ("logprobs", "generationConfig.responseLogprobs"),
+    ("max_tokens", "generationConfig.maxOutputTokens"),
+    ("messages", "contents"),
+    ("messages[].content", "contents[].parts"),
+    ("messages[].content[]", "contents[].parts[]"),
+    ("messages[].content[].content[]", "contents[].parts[].functionResponse.parts[]"),
+    ("messages[].content[].is_error", "contents[].parts[].functionResponse.response.error"),
+    ("messages[].content[].redacted_thinking", "contents[].parts[].thoughtSignature"),
+    ("messages[].content[].thinking", "contents[].parts[].thought"),
+    ("messages[].redacted_thinking", "contents[].parts[].thoughtSignature"),
+    ("messages[].thinking", "contents[].parts[].thought"),
+    ("messages[].thinking_blocks", "contents[].parts[].thought"),
+    ("messages[].tool_calls[].function.name", "contents[].parts[].functionCall.name"),
+    ("n", "generationConfig.candidateCount"),
+    ("presence_penalty", "generationConfig.presencePenalty"),
+    ("reasoning_effort", "generationConfig.thinkingConfig"),
+    ("response_format", "generationConfig.responseMimeType"),
+    ("seed", "generationConfig.seed"),
+    ("stop", "generationConfig.stopSequences"),
+    ("stop_sequences", "generationConfig.stopSequences"),
+    ("temperature", "generationConfig.temperature"),
+    ("thinking.budget_tokens", "generationConfig.thinkingConfig.thinkingBudget"),
+    ("thinking.type", "generationConfig.thinkingConfig"),
+    ("top_k", "generationConfig.topK"),
+    ("top_logprobs", "generationConfig.logprobs"),
+    ("top_p", "generationConfig.topP"),
+];
+
 pub(super) const CODEC: Codec = Codec {
     client: Some(Client {
         read_request: read::request,
+        words: WORDS,
         write_reply: write_reply::reply,
         write_error: write_reply::error,
         stream_writer: |context| Box::new(write_reply::Chunks::new(context)),

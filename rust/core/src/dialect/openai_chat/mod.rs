@@ -49,9 +49,23 @@ pub(super) const FACTS: Facts = Facts {
     usage_on_request: true,
 };
 
+/// What is lost of a request, in its own words.
+const WORDS: &[(&str, &str)] = &[
+    ("messages[].content[].content[]", "messages[].content[]"),
+    ("messages[].content[].redacted_thinking", "messages[].thinking_blocks"),
+    ("messages[].content[].thinking", "messages[].thinking_blocks"),
+    ("messages[].content[].title", "messages[].content[].file.filename"),
+    ("messages[].redacted_thinking", "messages[].thinking_blocks"),
+    ("messages[].thinking", "messages[].thinking_blocks"),
+    ("metadata.user_id", "user"),
+    ("stop_sequences", "stop"),
+    ("thinking.type", "reasoning_effort"),
+];
+
 pub(super) const CODEC: Codec = Codec {
     client: Some(Client {
         read_request: read::request,
+        words: WORDS,
         write_reply: write_reply::reply,
         write_error: write_reply::error,
         stream_writer: |context| Box::new(write_reply::Chunks::new(context)),

@@ -103,7 +103,7 @@ fn refuse_linked_documents(request: &Request<'_>) -> Result<(), Untranslatable> 
         if let Some(block) = turn.blocks.iter().position(linked) {
             let at = all.index(index);
             let at = at.member("content");
-            let error = "is a document by its address, which this model's API does not fetch. hint: send it as base64";
+            let error = "holds a document by its address, which this model's API does not fetch. hint: send it as base64";
             return Err(at.index(block).error(error));
         }
     }

@@ -47,9 +47,34 @@ pub(super) const FACTS: Facts = Facts {
     usage_on_request: false,
 };
 
+/// What is lost of a request, in its own words. Places in the conversation cannot be told, since several items are
+/// one turn of it.
+const WORDS: &[(&str, &str)] = &[
+    ("cache_control", "input[].content[].prompt_cache_breakpoint"),
+    ("max_tokens", "max_output_tokens"),
+    ("messages", "input"),
+    ("messages[].cache_control", "input[].content[].prompt_cache_breakpoint"),
+    ("messages[].content", "input[].content"),
+    ("messages[].content[]", "input[].content[]"),
+    ("messages[].content[].content[]", "input[].output[]"),
+    ("messages[].content[].redacted_thinking", "input[].reasoning"),
+    ("messages[].content[].thinking", "input[].reasoning"),
+    ("messages[].content[].title", "input[].content[].filename"),
+    ("messages[].redacted_thinking", "input[].reasoning"),
+    ("messages[].role", "input[].role"),
+    ("messages[].thinking", "input[].reasoning"),
+    ("messages[].thinking_blocks", "input[].reasoning"),
+    ("messages[].tool_calls[].function.name", "input[].name"),
+    ("metadata.user_id", "user"),
+    ("reasoning_effort", "reasoning.effort"),
+    ("response_format", "text.format"),
+    ("thinking.type", "reasoning.effort"),
+];
+
 pub(super) const CODEC: Codec = Codec {
     client: Some(Client {
         read_request: read::request,
+        words: WORDS,
         write_reply: write_reply::reply,
         write_error: error,
         stream_writer: |context| Box::new(write_reply::Events::new(context)),

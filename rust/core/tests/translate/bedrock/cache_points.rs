@@ -111,15 +111,15 @@ fn every_kind_of_block_can_be_marked_or_is_named() {
             "",
         ),
         (block(document("application/pdf")), 1, ""),
-        (block(document("text/csv")), 0, "messages[].cache_control"),
+        (block(document("text/csv")), 0, "messages[].content[].cache_control"),
         (block(json!({"type": "tool_result", "tool_use_id": "a", "content": "y"})), 1, ""),
         (
             block(json!({"type": "tool_result", "tool_use_id": "a", "content": inside})),
             1,
-            "messages[].cache_control",
+            "messages[].content[].cache_control",
         ),
         (block(json!({"type": "tool_use", "id": "a", "name": "f", "input": {}})), 1, ""),
-        (block(json!({"type": "text", "text": " "})), 0, "messages[].cache_control"),
+        (block(json!({"type": "text", "text": " "})), 0, "messages[].content[].cache_control"),
     ] {
         let (written, translated) = request_of(anthropic(), CLAUDE, &body, &OPTIONS).unwrap();
         let point = r#"{"cachePoint":{"type":"default","ttl":"1h"}}"#;

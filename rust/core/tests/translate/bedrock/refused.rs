@@ -120,6 +120,7 @@ fn reasoning_goes_to_the_models_that_made_it() {
         let (told, losses) = sent(anthropic(), model, &body);
         let content = told["messages"][1]["content"].as_array().unwrap();
         assert_eq!(content.len(), 1 + usize::from(kept), "{block} to {model}");
-        assert_eq!(losses, if kept { "" } else { "messages[].thinking_blocks" }, "{block} to {model}");
+        let lost = format!("messages[].content[].{}", block["type"].as_str().unwrap());
+        assert_eq!(losses, if kept { "" } else { &lost }, "{block} to {model}");
     }
 }

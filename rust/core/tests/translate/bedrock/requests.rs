@@ -119,8 +119,8 @@ fn an_anthropic_request_with_everything_reaches_nova() {
     let (told, losses) = sent(anthropic(), NOVA, &body);
     assert_eq!(
         losses,
-        "tools[].web_search_20260318,messages[].thinking_blocks,messages[].role,top_k,reasoning_effort,\
-         parallel_tool_calls,cache_control,messages[].content[].title"
+        "tools[].web_search_20260318,messages[].content[].thinking,messages[].role,top_k,thinking,\
+         tool_choice.disable_parallel_tool_use,cache_control,messages[].content[].title"
     );
     assert_eq!(
         told,
