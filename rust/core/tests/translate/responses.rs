@@ -419,6 +419,7 @@ fn requests_are_refused_by_path() {
         (with("tools", json!([{"type": "function", "name": "f", "parameters": [1]}])), "tools[0].parameters"),
         (item(json!({"type": "item_reference", "id": "msg_1"})), "input[1]"),
         (item(json!({"id": "msg_1"})), "input[1]"),
+        (item(json!({"type": "compaction", "id": "cmp_1", "encrypted_content": "Z0FB"})), "input[1]"),
         (item(json!({"role": "robot", "content": "x"})), "input[1].role"),
         (item(json!({"type": "message", "content": "x"})), "input[1].role"),
         (item(json!({"role": "user"})), "input[1].content"),

@@ -151,7 +151,7 @@ fn assistant<'a>(
         if call.kind.is_some_and(|kind| kind.raw() != "function") {
             return Err(at
                 .member("type")
-                .error("must be `function`: other calls exist in this dialect only"));
+                .error("must be `function`: other calls this model cannot be given"));
         }
         let function = at.required("function", call.function)?;
         let at_function = at.member("function");
@@ -284,7 +284,7 @@ fn tools<'a>(tools: Vec<wire::Tool<'a>>, losses: &mut Losses) -> Result<Vec<Tool
         if tool.kind.is_some_and(|kind| kind.raw() != "function") {
             return Err(at
                 .member("type")
-                .error("must be `function`: other tools exist in this dialect only"));
+                .error("must be `function`: other tools this model cannot be given"));
         }
         losses.unknown("tools[].", &tool.rest, &[]);
         let function = at.required("function", tool.function)?;

@@ -1,8 +1,8 @@
 //! Requests of the dialect → the canonical form.
 //!
 //! What stands on `OpenAI`'s servers (an earlier response, a conversation, a prompt template, a file) another
-//! provider does not have, so a request that leans on it is refused: answered without it, it would be another
-//! question. Items that only `OpenAI`'s own tools make are left out and named; the conversation around them
+//! provider does not have, and what they compressed it cannot read, so a request that leans on it is refused:
+//! answered without it, it would be another question. Items that only `OpenAI`'s own tools make are left out and named; the conversation around them
 //! stays.
 
 use serde_json::value::RawValue;
@@ -189,6 +189,11 @@ fn turn<'a>(
                 "is an item that this model's provider does not have. hint: send the item itself, with `store: false`",
             ));
         }
+        "compaction" => {
+            return Err(at.error(
+                "holds earlier turns that only OpenAI's models can read. hint: send the turns themselves",
+            ));
+        }
         other => {
             losses.named("input[].", other);
             return Ok(None);
@@ -217,6 +222,7 @@ fn content<'a>(
 }
 
 fn block<'a>(at: &At<'_>, part: wire::Part<'a>, losses: &mut Losses) -> Result<Block<'a>, Untranslatable> {
+    // Annotations and probabilities are what a reply tells of itself; no model reads them.
     losses.unknown("input[].content[].", &part.rest, &[]);
     losses.add_if(part.detail.is_some_and(|detail| detail.raw() != "auto"), "input[].content[].detail");
     let kind = at.required("type", part.kind)?;
