@@ -36,19 +36,19 @@ pub(crate) fn fate(surface: &Surface, target: &Target, answer: &Answer) -> Resul
 /// What becomes of something that few dialects tell.
 pub(crate) fn fate_of_extra(surface: &Surface, target: &Target, extra: &Extra) -> Result<Fate, String> {
     let pair = between(surface.dialect, target.dialect).unwrap();
-    let plain = heard(surface, target, &short())?;
-    let whole = whole(surface, pair, &extra.reply.to_string())?;
+    let (told, losses) = whole(surface, pair, &extra.reply.to_string())?;
     let streamed = stream(surface, pair, &extra.stream, extra.stream.len())?;
-    if whole.1 != streamed.1 {
-        return Err(format!("whole, {:?} is named, streamed, {:?}", whole.1, streamed.1));
+    if streamed != (told.clone(), losses.clone()) {
+        return Err(format!("whole {told:?}, {losses:?}, streamed {streamed:?}"));
     }
-    if whole.0 != plain.0 || streamed.0 != plain.0 {
-        return Err(format!("changes what else is told: {:?}, {:?}", whole.0, streamed.0));
+    let is_beside = extra.says == (target.says)(&short()).unwrap();
+    match (told == extra.says, is_beside, losses.is_empty()) {
+        (false, ..) => Err(format!("said {:?}, told {told:?}, named {losses:?}", extra.says)),
+        (true, true, true) => Err("is left out without a word".to_owned()),
+        (true, true, false) => Ok(Fate::Dropped(list(&losses))),
+        (true, false, true) => Ok(Fate::Carried),
+        (true, false, false) => Ok(Fate::Changed(list(&losses))),
     }
-    if whole.1.is_empty() {
-        return Err("is left out without a word".to_owned());
-    }
-    Ok(Fate::Dropped(list(&whole.1)))
 }
 
 fn list(losses: &BTreeSet<String>) -> String {

@@ -14,11 +14,7 @@ use crate::targets::Target;
 use crate::{Fate, OPTIONS};
 
 /// Words of paths that name no member in particular.
-const COMMON: [&str; 5] = ["messages", "content", "tools", "function", "type"];
-
-/// Names of the same thing in several dialects: a writer does not know which one the client speaks.
-const SYNONYMS: [[&str; 2]; 3] =
-    [["stop", "stop_sequences"], ["user", "user_id"], ["response_format", "output_config"]];
+const COMMON: [&str; 6] = ["messages", "input", "content", "tools", "function", "type"];
 
 /// What becomes of `feature`; an error where something of it is lost in silence.
 pub(crate) fn fate(surface: &Surface, target: &Target, feature: &Feature) -> Result<Fate, String> {
@@ -74,7 +70,7 @@ struct Sent {
 fn translated(surface: &Surface, target: &Target, request: &Value) -> Result<Sent, Untranslatable> {
     let pair = between(surface.dialect, target.dialect).unwrap();
     let mut body = Vec::new();
-    let translated = pair.request(request.to_string().as_bytes(), "m", &OPTIONS, &mut body)?;
+    let translated = pair.request(request.to_string().as_bytes(), target.model.0, &OPTIONS, &mut body)?;
     let body = String::from_utf8(body).unwrap();
     Ok(Sent { body, losses: translated.losses.names().map(str::to_owned).collect() })
 }
@@ -103,14 +99,11 @@ struct Mark {
 impl Mark {
     /// Whether a loss of this name is that of the member it stands in.
     fn is_named(&self, loss: &str) -> bool {
-        let same = |one: &str, other: &str| {
-            one == other || SYNONYMS.iter().any(|names| names.contains(&one) && names.contains(&other))
-        };
         // An element that is lost whole is named by its list.
         let last = loss.rsplit('.').next().and_then(|word| word.strip_suffix("[]"));
         let words = loss.split('.').map(|word| word.trim_end_matches("[]"));
         let telling = words.filter(|word| !COMMON.contains(word)).chain(last);
-        telling.into_iter().any(|word| self.path.iter().any(|step| same(step, word)))
+        telling.into_iter().any(|word| self.path.iter().any(|step| step == word))
     }
 }
 

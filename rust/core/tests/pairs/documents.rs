@@ -87,7 +87,7 @@ impl Documents {
                 [(&feature.with, &OPTIONS), (&feature.with, &marked), (&feature.without, &OPTIONS)]
             {
                 let mut body = Vec::new();
-                if pair.request(request.to_string().as_bytes(), "m", options, &mut body).is_ok() {
+                if pair.request(request.to_string().as_bytes(), target.model.0, options, &mut body).is_ok() {
                     line(
                         &mut self.requests,
                         surface,

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use llm_edge_core::surface::Operation;
+
 use crate::answers::answers;
 use crate::surfaces::{SURFACES, Surface};
 use crate::targets::Target;
@@ -43,13 +45,16 @@ pub(crate) fn check() {
     assert!(committed == page, "{PAGE} is stale. hint: {HINT}");
 }
 
+/// What stands where there is nothing to say.
+const UNSAID: &str = "–";
+
 const HINT: &str = "UPDATE_PAGES=1 cargo test -p llm-edge-core --test pairs";
 
 /// The whole page, or what is wrong with the translation.
 fn page() -> Result<String, Vec<String>> {
     let mut page = HEAD.to_owned();
     let mut complaints = Vec::new();
-    for surface in &SURFACES {
+    for surface in SURFACES {
         let targets: Vec<&Target> = pairs()
             .into_iter()
             .filter(|(of, _)| of.dialect == surface.dialect)
@@ -60,18 +65,42 @@ fn page() -> Result<String, Vec<String>> {
             ("what is asked", asked_rows(surface, &targets, &mut complaints)),
             ("what is answered, whole or streamed", answered_rows(surface, &targets, &mut complaints)),
         ] {
-            let names = targets.iter().map(|target| format!("`{}`", target.dialect.name()));
-            table(&mut page, std::iter::once(title.to_owned()).chain(names).collect(), rows);
+            let names = targets.iter().map(|target| column(target));
+            let header = std::iter::once(title.to_owned()).chain(names).collect();
+            table(&mut page, &shown(&targets), header, rows);
         }
     }
     if complaints.is_empty() { Ok(page) } else { Err(complaints) }
 }
 
-fn table(page: &mut String, header: Vec<String>, rows: Vec<Vec<String>>) {
+/// The head of a target's column.
+fn column(target: &Target) -> String {
+    let name = target.dialect.name();
+    match target.model.1 {
+        "" => format!("`{name}`"),
+        models => format!("`{name}`, {models}"),
+    }
+}
+
+/// Which columns are shown, that of the names and those of the targets: what no provider can be configured to speak
+/// is tested, but nobody would look for it in the page.
+fn shown(targets: &[&Target]) -> Vec<bool> {
+    let spoken =
+        |dialect| Operation::ALL.into_iter().any(|operation| operation.generation() == Some(dialect));
+    std::iter::once(true).chain(targets.iter().map(|target| spoken(target.dialect))).collect()
+}
+
+fn table(page: &mut String, shown: &[bool], header: Vec<String>, rows: Vec<Vec<String>>) {
     let rule = header.iter().map(|_| "---".to_owned()).collect();
     page.push('\n');
-    for line in [header, rule].into_iter().chain(rows) {
-        let cells: Vec<_> = line.iter().map(|cell| cell.replace('|', "\\|")).collect();
+    for (at, line) in [header, rule].into_iter().chain(rows).enumerate() {
+        let cells =
+            line.iter().zip(shown).filter(|(_, shown)| **shown).map(|(cell, _)| cell.replace('|', "\\|"));
+        let cells: Vec<_> = cells.collect();
+        // A row of which the targets shown have nothing to say.
+        if at > 1 && cells.iter().skip(1).all(|cell| cell == UNSAID) {
+            continue;
+        }
         let _ = writeln!(page, "| {} |", cells.join(" | "));
     }
 }
@@ -96,7 +125,7 @@ fn title(answer: &'static str) -> &'static str {
         "three tools" => "three parallel tool calls",
         "thinking" => "reasoning with its signature",
         "thinking twice" => "reasoning twice, and a tool call",
-        "redacted" => "redacted reasoning",
+        "redacted" => "reasoning that only its provider can read",
         other => other,
     }
 }
@@ -139,9 +168,9 @@ fn row<'t>(
             Ok(Fate::Changed(names)) => format!("changed: {names}"),
             Ok(Fate::Dropped(names)) => format!("dropped: {names}"),
             Ok(Fate::Refused(message)) => format!("refused: {message}"),
-            Ok(Fate::Unsaid) => "–".to_owned(),
+            Ok(Fate::Unsaid) => UNSAID.to_owned(),
             Err(complaint) => {
-                let (from, to) = (surface.dialect.name(), target.dialect.name());
+                let (from, to) = (surface.dialect.name(), column(target));
                 complaints.push(format!("{from} → {to}: {name} {complaint}"));
                 String::new()
             }

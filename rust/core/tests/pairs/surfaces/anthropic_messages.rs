@@ -1,9 +1,20 @@
 //! Anthropic's messages.
 
+use llm_edge_core::dialect::Dialect;
 use serde_json::{Value, json};
 
-use super::{ADDRESS, Feature, TEXT, feature, schema, with};
+use super::{ADDRESS, Feature, Surface, TEXT, feature, schema, with};
+use crate::answers::fold_anthropic;
 use crate::told::{Stop, Told};
+
+pub(super) const SURFACE: Surface = Surface {
+    dialect: Dialect::AnthropicMessages,
+    title: "messages",
+    features,
+    harmless: &[("steps in which tool input is streamed", "no content")],
+    fold: fold_anthropic,
+    told,
+};
 
 fn base() -> Value {
     messages(&json!([user("Hello")]))
@@ -57,7 +68,7 @@ fn agent(said: &Value, results: &Value) -> Value {
 }
 
 /// What can be asked for.
-pub(crate) fn features() -> Vec<Feature> {
+fn features() -> Vec<Feature> {
     let mut all = contents();
     all.extend(turns());
     all.extend(tools_and_calls());
@@ -143,6 +154,14 @@ fn turns() -> Vec<Feature> {
             plain(),
             said(json!([{"type": "thinking", "thinking": "mark_thinking", "signature": "mark_signature"},
                 text("Yes")])),
+        ),
+        feature(
+            "reasoning of an earlier turn, signed by OpenAI",
+            plain(),
+            said(
+                json!([{"type": "thinking", "thinking": "mark_thinking", "signature": "openai:mark_item:mark_encrypted"},
+                text("Yes")]),
+            ),
         ),
         feature(
             "reasoning of an earlier turn, redacted",
@@ -266,6 +285,11 @@ fn parameters() -> Vec<Feature> {
             with(base(), "max_tokens", json!(99)),
             with(base(), "max_tokens", json!(4711)),
         ),
+        feature(
+            "bound below 16 tokens",
+            with(base(), "max_tokens", json!(99)),
+            with(base(), "max_tokens", json!(7)),
+        ),
         set("stop sequences", "stop_sequences", json!(["mark_a", "mark_b", "mark_c", "mark_d"])),
         set(
             "more than five stop sequences",
@@ -311,7 +335,7 @@ fn markers() -> Vec<Feature> {
         let mark = |block: Value| with(block, "cache_control", json!({"type": "ephemeral", "ttl": "1h"}));
         feature(name, request(|block| block), request(mark))
     };
-    let image = json!({"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}});
+    let image = json!({"type": "image", "source": base64("image/png", "aGk=")});
     let document = json!({"type": "document", "source": base64("application/pdf", "JVBERg==")});
     let call = || call("c1", &json!({}));
     let result = || result("c1", &json!("Fine"));
@@ -330,7 +354,7 @@ fn markers() -> Vec<Feature> {
 }
 
 /// What a message says.
-pub(crate) fn told(reply: &Value) -> Told {
+fn told(reply: &Value) -> Told {
     let content = reply["content"].as_array().unwrap();
     let of_kind = |kind: &str| content.iter().filter(|block| block["type"] == kind).collect::<Vec<_>>();
     let text = |value: &Value| value.as_str().unwrap().to_owned();

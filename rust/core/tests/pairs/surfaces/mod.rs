@@ -1,12 +1,13 @@
-//! Dialects that clients speak: requests for each thing that can be asked for, and how a reply is understood.
+//! Dialects that clients speak: requests for each thing that can be asked for, and how a reply is understood. One
+//! file for each.
 
 mod anthropic_messages;
 mod openai_chat;
+mod openai_responses;
 
 use llm_edge_core::dialect::Dialect;
 use serde_json::{Value, json};
 
-use crate::answers::{fold_anthropic, fold_chat};
 use crate::told::Told;
 
 /// One thing that can be asked for.
@@ -33,24 +34,8 @@ pub(crate) struct Surface {
     pub(crate) told: fn(&Value) -> Told,
 }
 
-pub(crate) const SURFACES: [Surface; 2] = [
-    Surface {
-        dialect: Dialect::OpenaiChat,
-        title: "chat completions",
-        features: openai_chat::features,
-        harmless: &[("hints for the prompt cache", "OpenAI's only, no content")],
-        fold: fold_chat,
-        told: openai_chat::told,
-    },
-    Surface {
-        dialect: Dialect::AnthropicMessages,
-        title: "messages",
-        features: anthropic_messages::features,
-        harmless: &[("steps in which tool input is streamed", "no content")],
-        fold: fold_anthropic,
-        told: anthropic_messages::told,
-    },
-];
+pub(crate) const SURFACES: &[Surface] =
+    &[openai_chat::SURFACE, openai_responses::SURFACE, anthropic_messages::SURFACE];
 
 /// A request of `base` with one more member.
 fn with(mut base: Value, member: &str, value: Value) -> Value {

@@ -1,9 +1,23 @@
 //! Chat completions.
 
+use llm_edge_core::dialect::Dialect;
 use serde_json::{Value, json};
 
-use super::{ADDRESS, Feature, TEXT, feature, schema, with};
+use super::{ADDRESS, Feature, Surface, TEXT, feature, schema, with};
+use crate::answers::fold_chat;
 use crate::told::{Stop, Told};
+
+pub(super) const SURFACE: Surface = Surface {
+    dialect: Dialect::OpenaiChat,
+    title: "chat completions",
+    features,
+    harmless: &[
+        ("hints for the prompt cache", "OpenAI's only, no content"),
+        ("citations of an earlier turn", "no model reads them"),
+    ],
+    fold: fold_chat,
+    told,
+};
 
 fn base() -> Value {
     messages(&json!([user("Hello")]))
@@ -59,7 +73,7 @@ fn marked(name: &'static str, request: impl Fn(Value) -> Value) -> Feature {
 }
 
 /// What can be asked for.
-pub(crate) fn features() -> Vec<Feature> {
+fn features() -> Vec<Feature> {
     let mut all = contents();
     all.extend(turns());
     all.extend(tools_and_calls());
@@ -70,7 +84,8 @@ pub(crate) fn features() -> Vec<Feature> {
 
 fn contents() -> Vec<Feature> {
     let image = |url: &str| json!({"type": "image_url", "image_url": {"url": url}});
-    let mut detailed = image(ADDRESS);
+    let inline = || image("data:image/png;base64,mark_image");
+    let mut detailed = inline();
     detailed["image_url"]["detail"] = "high".into();
     let hello = parts(&json!([text("Hello")]));
     let beside = |part: Value| parts(&json!([text("Hello"), part]));
@@ -79,9 +94,9 @@ fn contents() -> Vec<Feature> {
     vec![
         feature("text", base(), messages(&json!([user(TEXT)]))),
         feature("several texts", base(), parts(&json!([text("mark_one."), text("mark_two")]))),
-        feature("image, base64", hello.clone(), beside(image("data:image/png;base64,mark_image"))),
+        feature("image, base64", hello.clone(), beside(inline())),
         feature("image, by address", hello.clone(), beside(image(ADDRESS))),
-        feature("detail of an image", beside(image(ADDRESS)), beside(detailed)),
+        feature("detail of an image", beside(inline()), beside(detailed)),
         feature("document, base64", hello.clone(), file(json!({"file_data": pdf}))),
         feature(
             "title of a document",
@@ -141,6 +156,15 @@ fn turns() -> Vec<Feature> {
             said(assistant(&Value::Null, "refusal", json!("mark_refusal"))),
         ),
         feature(
+            "citations of an earlier turn",
+            plain.clone(),
+            said(assistant(
+                &json!("Yes"),
+                "annotations",
+                json!([{"type": "url_citation", "url": "mark_cited"}]),
+            )),
+        ),
+        feature(
             "reasoning of an earlier turn, unsigned",
             plain.clone(),
             said(assistant(&json!("Yes"), "reasoning_content", json!("mark_reasoning"))),
@@ -149,6 +173,13 @@ fn turns() -> Vec<Feature> {
             "reasoning of an earlier turn, signed by Anthropic",
             plain.clone(),
             thinking(json!({"type": "thinking", "thinking": "mark_thinking", "signature": "mark_signature"})),
+        ),
+        feature(
+            "reasoning of an earlier turn, signed by OpenAI",
+            plain.clone(),
+            thinking(
+                json!({"type": "thinking", "thinking": "mark_thinking", "signature": "openai:mark_item:mark_encrypted"}),
+            ),
         ),
         feature(
             "reasoning of an earlier turn, redacted",
@@ -218,6 +249,12 @@ fn tools_and_calls() -> Vec<Feature> {
                 json!({"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "mark_type"}}}),
             ),
         ),
+        feature(
+            "tool choice: one of these tools",
+            choice(json!("required")),
+            choice(json!({"type": "allowed_tools", "allowed_tools": {"mode": "required",
+                "tools": [{"type": "function", "function": {"name": "mark_tool"}}]}})),
+        ),
         feature("one call at a time", one(), with(one(), "parallel_tool_calls", json!(false))),
         feature(
             "tool call and its result",
@@ -252,9 +289,12 @@ fn parameters() -> Vec<Feature> {
     let format = |kind: &str| json!({"type": kind});
     let mut structured = format("json_schema");
     structured["json_schema"] = json!({"name": "x", "strict": true, "schema": schema()});
+    let mut described = structured.clone();
+    described["json_schema"]["description"] = "mark_purpose".into();
     let warm = || with(base(), "temperature", json!(0.271));
     vec![
         set("bound on tokens", "max_completion_tokens", json!(4711)),
+        set("bound below 16 tokens", "max_tokens", json!(7)),
         set("stop sequences", "stop", json!(["mark_a", "mark_b", "mark_c", "mark_d"])),
         set(
             "more than five stop sequences",
@@ -275,7 +315,12 @@ fn parameters() -> Vec<Feature> {
         set("`top_logprobs`", "top_logprobs", json!(7)),
         set("`n` above 1", "n", json!(17)),
         set("structured output: some JSON", "response_format", format("json_object")),
-        set("structured output: a schema", "response_format", structured),
+        set("structured output: a schema", "response_format", structured.clone()),
+        feature(
+            "description of a schema",
+            with(base(), "response_format", structured),
+            with(base(), "response_format", described),
+        ),
         set("reasoning: off", "reasoning_effort", json!("none")),
         set("reasoning: effort `minimal`", "reasoning_effort", json!("minimal")),
         set("reasoning: effort `low`", "reasoning_effort", json!("low")),
@@ -305,7 +350,7 @@ fn markers() -> Vec<Feature> {
     };
     let part =
         |part: Value| move |marker: Value| parts(&json!([with_marker(part.clone(), marker), text("Hello")]));
-    let image = json!({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}});
+    let image = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}});
     let file = json!({"type": "file", "file": {"file_data": "JVBERg=="}});
     vec![
         marked("cache marker on the whole request", |marker| with_marker(base(), marker)),
@@ -331,7 +376,7 @@ fn markers() -> Vec<Feature> {
 }
 
 /// What a completion says.
-pub(crate) fn told(reply: &Value) -> Told {
+fn told(reply: &Value) -> Told {
     let message = &reply["choices"][0]["message"];
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
