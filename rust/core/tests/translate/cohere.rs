@@ -113,7 +113,7 @@ fn an_anthropic_request_with_everything_reaches_cohere() {
     let (told, losses) = sent(anthropic_to_cohere(), &body);
     assert_eq!(
         losses,
-        "top_k,stop_sequences,user,response_format,parallel_tool_calls,tools[],tools[].strict,\
+        "top_k,stop_sequences,metadata.user_id,output_config.format,tool_choice.disable_parallel_tool_use,tools[],tools[].strict,\
          messages[].content[].thinking,messages[].content[].redacted_thinking,messages[].content,\
          messages[].content[].is_error,messages[].content[].content[],prefill"
     );

@@ -92,8 +92,8 @@ fn an_anthropic_request_with_everything_reaches_it() {
     let (told, losses) = sent(anthropic(), "qwen3", &body);
     assert_eq!(
         losses,
-        "thinking.budget_tokens,user,tool_choice,parallel_tool_calls,tools[].function.strict,\
-         messages[].thinking_blocks,messages[].content[].is_error,messages[].content[].content[]"
+        "thinking.budget_tokens,metadata.user_id,tool_choice,tool_choice.disable_parallel_tool_use,tools[].strict,\
+         messages[].content[].thinking,messages[].content[].is_error,messages[].content[].content[]"
     );
     assert_eq!(
         told,
@@ -126,7 +126,7 @@ fn what_it_has_no_word_for_is_named_or_refused() {
         ("reasoning_effort", json!("low"), "reasoning_effort"),
         ("reasoning_effort", json!("none"), ""),
         ("tool_choice", json!("auto"), ""),
-        ("tool_choice", json!("none"), "tools"),
+        ("tool_choice", json!("none"), "tools[]"),
         ("tool_choice", json!("required"), "tool_choice"),
         ("parallel_tool_calls", json!(false), "parallel_tool_calls"),
     ] {

@@ -271,7 +271,7 @@ impl Writer<'_> {
         let is_of_tools =
             |piece: &Piece<'_>| matches!(piece.block.part, Part::ToolCall { .. } | Part::ToolResult { .. });
         let called = turns.iter().flat_map(|turn| &turn.pieces).any(is_of_tools);
-        self.losses.add_if(offered.len() < request.tools.len() || (offered.is_empty() && called), "tools");
+        self.losses.add_if(offered.len() < request.tools.len() || (offered.is_empty() && called), "tools[]");
         if offered.is_empty() && !called {
             return;
         }

@@ -131,13 +131,13 @@ fn tools(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     }
     match request.tool_choice {
         None | Some(ToolChoice::Auto) => {}
-        Some(ToolChoice::None) => return losses.add("tools"),
+        Some(ToolChoice::None) => return losses.add("tools[]"),
         Some(ToolChoice::Any | ToolChoice::Named(_)) => losses.add("tool_choice"),
     }
     losses.add_if(request.parallel_tools == Some(false), "parallel_tool_calls");
     out.key("tools").open(b'[');
     for tool in &request.tools {
-        losses.add_if(tool.strict == Some(true), "tools[].function.strict");
+        losses.add_if(tool.strict == Some(true), "tools[].strict");
         write_tool(tool, out);
     }
     out.close(b']');

@@ -76,7 +76,7 @@ fn what_the_api_has_no_word_for_is_named() {
         ("service_tier", json!("auto"), "", ""),
         ("parallel_tool_calls", json!(false), "", "parallel_tool_calls"),
         ("parallel_tool_calls", json!(true), "", ""),
-        ("tool_choice", json!("none"), "tools", "tools"),
+        ("tool_choice", json!("none"), "tools[]", "tools[]"),
         (
             "messages",
             json!([{"role": "user", "content": [{"type": "text", "text": "x"}, image]}]),

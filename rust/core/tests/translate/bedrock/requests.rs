@@ -210,7 +210,7 @@ fn where_no_tool_may_be_called_none_is_on_offer() {
     let tools = json!([{"type": "function", "function": {"name": "f"}}]);
     let body = json!({"messages": [{"role": "user", "content": "x"}], "tools": tools, "tool_choice": "none"});
     let (told, losses) = sent(chat(), CLAUDE, &body);
-    assert_eq!((told.get("toolConfig"), losses.as_str()), (None, "tools"));
+    assert_eq!((told.get("toolConfig"), losses.as_str()), (None, "tools[]"));
     // Without any the API refuses the calls of earlier turns.
     let call = json!({"id": "c", "function": {"name": "f", "arguments": "{}"}});
     let messages = json!([{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call]},
@@ -221,7 +221,7 @@ fn where_no_tool_may_be_called_none_is_on_offer() {
         let (told, losses) = sent(chat(), CLAUDE, &body);
         assert_eq!(told["toolConfig"]["tools"][0]["toolSpec"]["name"], "no_tool");
         assert_eq!(told["toolConfig"].get("toolChoice"), None);
-        assert_eq!(losses, "tools");
+        assert_eq!(losses, "tools[]");
     }
     let (told, losses) = sent(chat(), CLAUDE, &json!({"messages": messages, "tools": tools}));
     assert_eq!(told["toolConfig"]["tools"][0]["toolSpec"]["name"], "f");

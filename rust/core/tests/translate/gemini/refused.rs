@@ -86,7 +86,7 @@ fn contents_are_refused_by_path() {
         ),
     ]);
     let refused = refusal(pair(Gemini, AnthropicMessages), r#"{"contents":[]}"#);
-    assert_eq!(refused.path, "messages");
+    assert_eq!(refused.path, "contents");
 }
 
 #[test]

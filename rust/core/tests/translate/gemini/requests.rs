@@ -48,7 +48,7 @@ fn a_chat_request_with_everything_reaches_gemini() {
         ],
     });
     let (told, losses) = sent_to(pair(OpenaiChat, Gemini), "gemini-2.5-flash", &body);
-    assert_eq!(losses, "user,messages[].content[].title");
+    assert_eq!(losses, "user,messages[].content[].file.filename");
     assert_eq!(
         told,
         json!({
@@ -143,7 +143,7 @@ fn an_anthropic_request_with_everything_reaches_gemini() {
     };
     let failed = json!({"functionResponse": {"name": "f", "response": {"error": "no"}}});
     let blob = json!({"inlineData": {"mimeType": "image/png", "data": "aGk="}});
-    let lost = "messages[].thinking,messages[].role,user,stop,";
+    let lost = "messages[].content[].thinking,messages[].content[].redacted_thinking,messages[].role,metadata.user_id,stop_sequences,";
     let (told, losses) = sent_to(pair(AnthropicMessages, Gemini), "gemini-3.1-pro-preview", &body);
     let with_image = json!({"functionResponse": {"name": "f", "response": {"a": 1}, "parts": [blob]}});
     let thinking = json!({"thinkingBudget": 31_999, "includeThoughts": true});
@@ -151,7 +151,7 @@ fn an_anthropic_request_with_everything_reaches_gemini() {
         told,
         expected(thinking, Some("skip_thought_signature_validator"), vec![failed.clone(), with_image])
     );
-    assert_eq!(losses, format!("{lost}parallel_tool_calls"));
+    assert_eq!(losses, format!("{lost}tool_choice.disable_parallel_tool_use"));
     // An older model knows neither signatures nor images in results.
     let (told, losses) = sent_to(pair(AnthropicMessages, Gemini), "gemini-2.5-flash", &body);
     let result = json!({"functionResponse": {"name": "f", "response": {"a": 1}}});
@@ -159,7 +159,9 @@ fn an_anthropic_request_with_everything_reaches_gemini() {
     assert_eq!(told, expected(thinking, None, vec![failed, result, blob]));
     assert_eq!(
         losses,
-        format!("{lost}thinking.budget_tokens,parallel_tool_calls,messages[].content[].content[]")
+        format!(
+            "{lost}thinking.budget_tokens,tool_choice.disable_parallel_tool_use,messages[].content[].content[]"
+        )
     );
 }
 
@@ -195,7 +197,7 @@ fn everything() -> Value {
 #[test]
 fn a_gemini_request_with_everything_reaches_chat() {
     let (told, losses) = sent(pair(Gemini, OpenaiChat), &everything());
-    assert_eq!(losses, "top_k,messages[].content[].is_error");
+    assert_eq!(losses, "generationConfig.topK,contents[].parts[].functionResponse.response.error");
     let call = |id: &str, arguments: &str| json!({"id": id, "type": "function", "function": {"name": "f", "arguments": arguments}});
     assert_eq!(
         told,
@@ -230,7 +232,10 @@ fn a_gemini_request_with_everything_reaches_chat() {
 fn a_gemini_request_with_everything_reaches_anthropic() {
     let (told, losses) = sent(pair(Gemini, AnthropicMessages), &everything());
     // A tool that must be called and thinking exclude each other there.
-    assert_eq!(losses, "top_p,frequency_penalty,presence_penalty,seed,reasoning_effort");
+    assert_eq!(
+        losses,
+        "generationConfig.topP,generationConfig.frequencyPenalty,generationConfig.presencePenalty,generationConfig.seed,generationConfig.thinkingConfig"
+    );
     assert_eq!(told["max_tokens"], 100);
     assert_eq!(told["tool_choice"], json!({"type": "tool", "name": "f"}));
     assert_eq!(told["output_config"]["format"]["schema"], json!({"type": "object"}));
@@ -334,7 +339,7 @@ fn what_gemini_has_no_word_for_is_named() {
             "messages",
             json!([{"role": "user", "content": "x"}, {"role": "assistant", "content": "y",
                 "thinking_blocks": [{"type": "thinking", "thinking": "t", "signature": "openai:c2ln"}]}, {"role": "user", "content": "z"}]),
-            "messages[].thinking",
+            "messages[].thinking_blocks",
         ),
     ] {
         let mut body = json!({"model": "x", "messages": user("Hi")});
@@ -424,19 +429,19 @@ fn reasoning_is_asked_for_as_the_model_takes_it() {
         assert_eq!(effort(flash, "minimal"), (level("MINIMAL"), none()), "{flash}");
         assert_eq!(effort(flash, "medium"), (level("MEDIUM"), none()));
         assert_eq!(effort(flash, "max"), (level("HIGH"), lost("reasoning_effort")));
-        assert_eq!(effort(flash, "none"), (json!({"thinkingLevel": "MINIMAL"}), lost("thinking.type")));
+        assert_eq!(effort(flash, "none"), (json!({"thinkingLevel": "MINIMAL"}), lost("reasoning_effort")));
     }
     let pro = "gemini-3.1-pro-preview";
     assert_eq!(effort(pro, "minimal"), (level("LOW"), lost("reasoning_effort")));
-    assert_eq!(effort(pro, "none"), (json!({"thinkingLevel": "LOW"}), lost("thinking.type")));
+    assert_eq!(effort(pro, "none"), (json!({"thinkingLevel": "LOW"}), lost("reasoning_effort")));
     for (name, tokens) in [("minimal", 1024), ("low", 1024), ("medium", 8192), ("high", 24_576)] {
         assert_eq!(effort("gemini-2.5-flash", name), (budget(tokens), none()), "{name}");
         assert_eq!(effort("an-alias", name), (budget(tokens), none()), "what every model takes");
     }
     assert_eq!(effort("gemini-2.5-pro", "xhigh"), (budget(24_576), lost("reasoning_effort")));
     assert_eq!(effort("gemini-2.5-flash", "none"), (json!({"thinkingBudget": 0}), none()));
-    assert_eq!(effort("gemini-2.5-pro", "none"), (json!({"thinkingBudget": 128}), lost("thinking.type")));
-    assert_eq!(effort("an-alias", "none"), (Value::Null, lost("thinking.type")));
+    assert_eq!(effort("gemini-2.5-pro", "none"), (json!({"thinkingBudget": 128}), lost("reasoning_effort")));
+    assert_eq!(effort("an-alias", "none"), (Value::Null, lost("reasoning_effort")));
     let thinking =
         |model: &str, thinking: Value| ask(model, json!({"thinking": thinking}), AnthropicMessages);
     let enabled = |tokens: u64| json!({"type": "enabled", "budget_tokens": tokens});

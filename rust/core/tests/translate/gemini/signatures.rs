@@ -193,7 +193,7 @@ fn reasoning_of_google_does_not_reach_anthropic() {
     let content = json!({"role": "model", "parts": [{"text": "Hm.", "thought": true}, {"text": "Yes.", "thoughtSignature": "CiQBVKhc7g=="}]});
     let body = json!({"contents": [{"parts": [{"text": "x"}]}, content, {"parts": [{"text": "y"}]}]});
     let (told, losses) = sent(pair(Gemini, AnthropicMessages), &body);
-    assert_eq!(losses, "messages[].thinking_blocks");
+    assert_eq!(losses, "contents[].parts[].thought");
     assert_eq!(told["messages"][1]["content"], json!([{"type": "text", "text": "Yes."}]));
     // Nor Anthropic's Google, that of the one client or of the other.
     for signature in ["c2ln", "openai:c2ln"] {
@@ -201,7 +201,7 @@ fn reasoning_of_google_does_not_reach_anthropic() {
         let body = json!({"max_tokens": 9, "messages": [{"role": "user", "content": "x"},
             {"role": "assistant", "content": [block, {"type": "text", "text": "Yes."}]}, {"role": "user", "content": "y"}]});
         let (told, losses) = sent_to(pair(AnthropicMessages, Gemini), MODEL, &body);
-        assert_eq!(losses, "messages[].thinking");
+        assert_eq!(losses, "messages[].content[].thinking");
         assert_eq!(told["contents"][1]["parts"], json!([{"text": "Yes."}]));
     }
 }
