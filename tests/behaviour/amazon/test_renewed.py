@@ -11,6 +11,7 @@ import pytest
 from tests.behaviour.amazon.test_signed import STATIC, WHOLE, config, launched, question
 from tests.behaviour.failure.several import metric
 from tests.behaviour.process.programs import run
+from tests.conftest import Serve
 from tests.support.amazon import KEY_ID, REGION, SECRET, Vendor, signature
 from tests.support.gateway import FREE_PORTS, Running
 from tests.support.hop import CHAT, Hop, post
@@ -132,6 +133,19 @@ def test_a_start_without_a_key_yet_serves_the_others_and_fills_it_in(
     assert b"its credential is not there: looking for an access key failed (" in body
     vendor.refuses = False
     wait_until(lambda: ask(hop)[0] == 200, "a key that came later is not used", 30.0)
+
+
+def test_without_a_key_the_next_target_is_asked(
+    serve: Serve, upstream: Upstream, vendor: Vendor
+) -> None:
+    vendor.refuses = True
+    targets = "targets: [{provider: aws, model: m}, {provider: other, model: m}]"
+    more = f"  other: {{type: openai_compatible, base_url: {upstream.url}/v1}}\n"
+    more += f"routes: {{both: {{models: [both], strategy: ordered, {targets}}}}}\n"
+    running = serve(config(upstream.url, CHAIN) + more, env=vendor.env)
+    answer = Hop(running, upstream).ask(post(CHAT, b'{"model":"both","messages":[]}'))
+    assert answer.status == 200
+    assert [seen.request_line for seen in upstream.requests] == [f"POST {CHAT} HTTP/1.1"]
 
 
 def test_secrets_are_nowhere(launch: Callable[..., Hop], vendor: Vendor, tmp_path: Path) -> None:

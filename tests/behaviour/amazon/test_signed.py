@@ -85,6 +85,13 @@ def test_a_request_is_signed(hop: Hop) -> None:
     assert "x-amz-security-token" not in seen.headers
 
 
+def test_a_request_for_a_stream_is_signed(hop: Hop) -> None:
+    hop.ask(post(CHAT, question().replace(b"{", b'{"stream":true,', 1)))
+    (seen,) = hop.upstream.requests
+    assert seen.request_line == "POST /model/m/converse-stream HTTP/1.1"
+    assert seen.headers["authorization"] == expected(hop.upstream, seen)
+
+
 ARN = "arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.anthropic.claude-5"
 
 
@@ -161,6 +168,7 @@ def test_key_and_region_of_the_environment(tmp_path: Path, upstream: Upstream) -
     finally:
         running.stop()
     (seen,) = upstream.requests
+    assert seen.headers["x-amz-security-token"] == TOKEN
     assert seen.headers["authorization"] == expected(upstream, seen, (KEY_ID, SECRET, TOKEN))
 
 
