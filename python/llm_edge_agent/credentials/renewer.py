@@ -1,11 +1,10 @@
 """Renews what expires, in the background: no request ever waits for a credential.
 
-A credential is looked for again before it expires, earlier where it lives long; one without an end
-is looked for every five minutes, because files are rotated too. A look that fails is tried again,
-and the last good one stays in use until its end. From then on its slot is empty, and requests that
-need it are told why.
-Invariant: at most one look per slot is under way, and what it finds counts only if the slot is
-still to be filled from there.
+A credential is looked for again a quarter of an hour before it expires, or at half the time left if
+that is less; one without an end every five minutes, because files are rotated too. A look that
+fails is tried again, and the last good one stays in use until its end. From then on its slot is
+empty, and requests that need it are told why.
+Invariant: what a look finds counts only if its slot is still to be filled from there.
 """
 
 from __future__ import annotations

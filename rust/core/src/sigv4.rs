@@ -128,7 +128,9 @@ fn canonical_path(out: &mut Vec<u8>, path: &[u8]) {
     for segment in path.split(|byte| *byte == b'/') {
         match segment {
             b"" | b"." => {}
-            b".." => drop(segments.pop()),
+            b".." => {
+                segments.pop();
+            }
             _ => segments.push(segment),
         }
     }
