@@ -107,7 +107,10 @@ WHERE = {
         },
     ),
     "perplexity": ("/v1", {"responses": "/v1/responses"}),
-    "bedrock": ("", {"converse": "/model/m/converse"}),
+    "bedrock": (
+        "",
+        {"converse": "/model/m/converse", "converse_stream": "/model/m/converse-stream"},
+    ),
     "cohere": ("", {"cohere_chat": "/v2/chat"}),
     "ollama": (
         "",
@@ -142,17 +145,15 @@ HEADERS = {"anthropic": ("x-api-key", ""), "azure_openai": ("api-key", "")}
 BEARER = ("authorization", "Bearer ")
 IN_GOOGLE_S = {"generate_content", "stream_generate_content", "gemini_count_tokens"}
 """Operations of Google's own API: the key is in a header of their own."""
-TRANSLATED = ("chat_completions", "responses", "messages")
+GOOGLE_STREAM = "stream_generate_content"
+TRANSLATED = ("chat_completions", "responses", "messages", "generate_content", GOOGLE_STREAM)
 """What is put into another API where the provider does not have it."""
-BY_FIDELITY = (
-    "messages",
-    "converse",
-    "cohere_chat",
-    "ollama_chat",
-    "chat_completions",
-    "responses",
-)
-"""What a provider is then asked for, best first."""
+ALIKE = ("cohere_chat", "ollama_chat", "chat_completions", "responses")
+BY_FIDELITY = {
+    False: ("messages", "generate_content", "converse", *ALIKE),
+    True: ("messages", GOOGLE_STREAM, "converse_stream", *ALIKE),
+}
+"""What a provider is then asked for, best first, where a stream is asked for and where not."""
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +199,8 @@ def test_it_is_asked_where_it_listens(hop: Hop, name: str) -> None:
         seen = hop.upstream.requests[before:]
         asked = operation
         if operation not in paths:
-            others = [o for o in BY_FIDELITY if o in paths and operation in TRANSLATED]
+            best = BY_FIDELITY[operation == GOOGLE_STREAM]
+            others = [o for o in best if o in paths and operation in TRANSLATED]
             if not others:
                 assert (answer.status, seen) == (400, []), operation
                 continue

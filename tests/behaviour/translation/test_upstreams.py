@@ -17,6 +17,7 @@ from tests.support.upstream import Close, Read, Send, Upstream, chunk, reply, st
 from tests.support.wire import Answer
 
 HELLO = [{"role": "user", "content": "Grüße, 世界!"}]
+CONTENTS = [{"role": "user", "parts": [{"text": "Grüße, 世界!"}]}]
 TEXT = "你好, welt"
 CONFIG = """
 version: 1
@@ -25,11 +26,13 @@ providers:
   cohere: {{type: cohere, base_url: "{url}", api_key: {upstream_key}}}
   ollama: {{type: ollama, base_url: "{url}"}}
   perplexity: {{type: perplexity, base_url: "{url}/v1", api_key: {upstream_key}}}
+  google: {{type: gemini, base_url: "{url}/v1beta", api_key: {upstream_key}}}
 """
 ASKS = {
     "chat": ("/v1/chat/completions", {"messages": HELLO}, b"data: [DONE]\n\n"),
     "responses": ("/v1/responses", {"input": HELLO}, b""),
     "messages": ("/v1/messages", {"messages": HELLO, "max_tokens": 16}, b'"message_stop"}\n\n'),
+    "gemini": ("/v1beta/models/{model}:{method}", {"contents": CONTENTS}, b""),
 }
 RESPONSE = {
     "id": "resp_1",
@@ -73,8 +76,26 @@ def said(text: str, *, done: bool = False) -> dict[str, object]:
     } | counts
 
 
+def candidate(text: str, reason: str | None = None) -> dict[str, object]:
+    """A chunk, or a whole reply, of Google's."""
+    content = {"role": "model", "parts": [{"text": text}]}
+    ended = {"finishReason": reason} if reason else {}
+    counts = {"promptTokenCount": 7, "candidatesTokenCount": 5, "totalTokenCount": 12}
+    return {
+        "candidates": [{"content": content, "index": 0} | ended],
+        "usageMetadata": counts,
+        "modelVersion": "m-1",
+        "responseId": "r1",
+    }
+
+
 PIECES = [TEXT[:1], TEXT[1:]]
-WHERE = {"cohere": "/v2/chat", "ollama": "/api/chat", "perplexity": "/v1/responses"}
+WHERE = {
+    "cohere": "/v2/chat",
+    "ollama": "/api/chat",
+    "perplexity": "/v1/responses",
+    "google": "/v1beta/models/m:generateContent",
+}
 WHOLE = {
     "cohere": {
         "id": "c1",
@@ -84,6 +105,7 @@ WHOLE = {
     },
     "ollama": said(TEXT, done=True),
     "perplexity": RESPONSE,
+    "google": candidate(TEXT, "STOP"),
 }
 STREAM = {
     "cohere": (
@@ -131,12 +153,25 @@ STREAM = {
             {"type": "response.completed", "response": RESPONSE},
         ),
     ),
+    "google": (
+        "text/event-stream",
+        b"".join(
+            b"data: " + msgspec.json.encode(event) + b"\r\n\r\n"
+            for event in [*map(candidate, PIECES), candidate("", "STOP")]
+        ),
+    ),
 }
 PAIRS = [
     (surface, target)
     for target in WHERE
     for surface in ASKS
-    if (surface, target) not in {("responses", "perplexity"), ("chat", "ollama")}
+    if (surface, target)
+    not in {
+        ("responses", "perplexity"),
+        ("chat", "ollama"),
+        ("chat", "google"),
+        ("gemini", "google"),
+    }
 ]
 """All but those that share their API."""
 
@@ -155,6 +190,11 @@ def hop(tmp_path: Path) -> Iterator[Hop]:
 
 def ask(hop: Hop, surface: str, target: str, **fields: object) -> Answer:
     path, asked, _ = ASKS[surface]
+    if surface == "gemini":
+        stream = fields.pop("stream", False)
+        method = "streamGenerateContent?alt=sse" if stream else "generateContent"
+        path = path.format(model=f"{target}/m", method=method)
+        return hop.ask(post(path, msgspec.json.encode(asked | fields)))
     return hop.ask(post(path, msgspec.json.encode({"model": f"{target}/m"} | asked | fields)))
 
 
@@ -180,6 +220,9 @@ def texts(body: bytes) -> str:
             found += tree["delta"].get("text", "")
         elif tree.get("choices"):
             found += tree["choices"][0]["delta"].get("content") or ""
+        elif tree.get("candidates"):
+            parts = tree["candidates"][0].get("content", {}).get("parts", [])
+            found += "".join(part.get("text", "") for part in parts)
     return found
 
 
@@ -191,7 +234,7 @@ def test_a_whole_answer(hop: Hop, surface: str, target: str) -> None:
     seen = hop.upstream.requests[-1]
     assert seen.request_line == f"POST {WHERE[target]} HTTP/1.1"
     body = msgspec.json.decode(seen.body)
-    assert (body["model"], body.get("stream", False)) == ("m", False)
+    assert target == "google" or (body["model"], body.get("stream", False)) == ("m", False)
     assert "Grüße, 世界!" in seen.body.decode()
     assert TEXT in answer.body.decode()
     assert metric(hop.running, "llm_edge_tokens_total", type="input") == 7
@@ -205,7 +248,12 @@ def test_a_stream(hop: Hop, surface: str, target: str, piece: int) -> None:
     answer = ask(hop, surface, target, stream=True)
     assert (answer.status, answer.complete) == (200, True)
     assert answer.headers["content-type"] == "text/event-stream"
-    assert msgspec.json.decode(hop.upstream.requests[-1].body)["stream"] is True
+    seen = hop.upstream.requests[-1]
+    if target == "google":
+        line = "POST /v1beta/models/m:streamGenerateContent?alt=sse HTTP/1.1"
+        assert seen.request_line == line
+    else:
+        assert msgspec.json.decode(seen.body)["stream"] is True
     assert texts(answer.body) == TEXT
     assert answer.body.endswith(ASKS[surface][2])
     assert metric(hop.running, "llm_edge_tokens_total", type="output") == 5
@@ -222,4 +270,21 @@ def test_a_stream_that_breaks_off_never_looks_whole(hop: Hop, surface: str, targ
         assert b"[DONE]" not in answer.body
         assert b"message_stop" not in answer.body
         assert b"response.completed" not in answer.body
+        assert b"finishReason" not in answer.body
         assert TEXT.startswith(texts(answer.body))
+
+
+def test_a_stream_that_is_put_into_google_s_words_comes_as_an_array_too(hop: Hop) -> None:
+    path = "/v1beta/models/cohere/m:streamGenerateContent"
+    whole = STREAM["cohere"][1]
+    streams(hop, "cohere", whole)
+    answer = hop.ask(post(path, msgspec.json.encode({"contents": CONTENTS})))
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    chunks = msgspec.json.decode(answer.body)
+    parts = [part for one in chunks for part in one["candidates"][0]["content"].get("parts", [])]
+    assert "".join(part.get("text", "") for part in parts) == TEXT
+    assert chunks[-1]["candidates"][0]["finishReason"] == "STOP"
+    streams(hop, "cohere", whole[: whole.index(b"event: content-end")])
+    answer = hop.ask(post(path, msgspec.json.encode({"contents": CONTENTS})))
+    [*before, last] = msgspec.json.decode(answer.body)
+    assert (answer.status, len(before), last["error"]["status"]) == (200, 2, "UNAVAILABLE")
