@@ -84,7 +84,8 @@ fn features() -> Vec<Feature> {
     let mut all = contents();
     all.extend(turns());
     all.extend(provider_state());
-    all.extend(tools_and_calls());
+    all.extend(offers());
+    all.extend(calls());
     all.extend(parameters());
     all.extend(markers());
     all
@@ -232,13 +233,15 @@ fn provider_state() -> Vec<Feature> {
     ]
 }
 
-fn tools_and_calls() -> Vec<Feature> {
-    let one = || tools(&json!([tool("mark_tool")]));
+fn one_tool() -> Value {
+    tools(&json!([tool("mark_tool")]))
+}
+
+fn offers() -> Vec<Feature> {
+    let one = one_tool;
     let two = || tools(&json!([tool("mark_tool_a"), tool("mark_tool_b")]));
     let choice = |value: Value| with(one(), "tool_choice", value);
     let hosted = |name, members: Value| feature(name, one(), tools(&json!([tool("mark_tool"), members])));
-    let arguments = r#"{"mark_city":"mark_zurich 😀","n":1.50}"#;
-    let answered = |output: Value| agent(&[call("c1", "{}"), result("c1", output)]);
     vec![
         feature("one tool", base(), one()),
         feature(
@@ -295,6 +298,14 @@ fn tools_and_calls() -> Vec<Feature> {
         feature("tool choice: a tool that the provider runs", one(), choice(json!({"type": "web_search"}))),
         feature("one call at a time", one(), with(one(), "parallel_tool_calls", json!(false))),
         feature("bound on calls of tools", one(), with(one(), "max_tool_calls", json!(17))),
+    ]
+}
+
+fn calls() -> Vec<Feature> {
+    let one = one_tool;
+    let arguments = r#"{"mark_city":"mark_zurich 😀","n":1.50}"#;
+    let answered = |output: Value| agent(&[call("c1", "{}"), result("c1", output)]);
+    vec![
         feature(
             "tool call and its result",
             one(),
