@@ -7,6 +7,9 @@
 //! here depends on it), `id` and `retry` are ignored, and [`SseScanner::finish`] hands out an event whose
 //! closing empty line is missing, marked as such, where the standard drops it.
 
+/// What such a stream is called. Source: WHATWG HTML §9.2.
+pub const MEDIA_TYPE: &str = "text/event-stream";
+
 /// Longest line, and longest data of one event, that is kept; of anything longer only the fact is told.
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
 

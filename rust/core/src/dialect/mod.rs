@@ -136,9 +136,6 @@ pub struct Facts {
     pub usage_on_request: bool,
 }
 
-/// The media type of server-sent events. Source: WHATWG HTML §9.2.
-const EVENT_STREAM: &str = "text/event-stream";
-
 const fn refusal(status: u16, disposition: Disposition) -> Refusal {
     Refusal { status, marker: None, disposition }
 }

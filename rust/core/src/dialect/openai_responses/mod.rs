@@ -83,6 +83,6 @@ pub(super) const CODEC: Codec = Codec {
         write_request: write::request,
         read_reply: read_reply::reply,
         stream_reader: || Framed::Sse(Box::new(read_reply::Events::default())),
-        stream_media_type: super::EVENT_STREAM,
+        stream_media_type: crate::sse::MEDIA_TYPE,
     }),
 };

@@ -6,7 +6,7 @@ use std::io::{self, IoSlice};
 use std::net::IpAddr;
 use std::task::{Context, Poll, Waker, ready};
 
-use llm_edge_core::http1::{HeadLimits, Http1Error, Progress, ResponseFraming, ResponseHead};
+use llm_edge_core::http1::{HeadLimits, Http1Error, Known, Progress, ResponseFraming, ResponseHead};
 
 use super::http2::Stream;
 use crate::socket::{Socket, advance};
@@ -75,6 +75,16 @@ pub(crate) struct WriteError {
 }
 
 impl Connection {
+    /// Whether the reply is of this media type, and not compressed.
+    pub(crate) fn is_plain(&self, media_type: &str) -> bool {
+        let value = |known| self.head.find(known).map(|field| field.value.of(&self.buffer));
+        let is = |value: &[u8], name: &[u8]| {
+            value.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+        };
+        value(Known::ContentType).is_some_and(|media| is(media, media_type.as_bytes()))
+            && value(Known::ContentEncoding).is_none_or(|coding| coding.is_empty() || is(coding, b"identity"))
+    }
+
     pub(super) fn http1(socket: Socket) -> Box<Self> {
         Box::new(Self::new(Wire::Http1(socket)))
     }

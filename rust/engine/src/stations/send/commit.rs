@@ -7,8 +7,9 @@
 use std::ops::ControlFlow;
 
 use llm_edge_core::dialect::Dialect;
-use llm_edge_core::http1::{Chunked, Known, ResponseFraming, Step};
+use llm_edge_core::http1::{Chunked, ResponseFraming, Step};
 use llm_edge_core::rejection::Rejection;
+use llm_edge_core::sse;
 use llm_edge_core::tap::Tap;
 
 use super::Begun;
@@ -29,7 +30,7 @@ pub(super) enum Failure {
 /// Waits for the stream's first word; `None` when the reply may go to the client.
 pub(super) async fn wait(x: &Exchange, begun: &mut Begun) -> Option<Failure> {
     let dialect = begun.dialect?;
-    if !is_plain_stream(&begun.connection, EVENT_STREAM) {
+    if !begun.connection.is_plain(sse::MEDIA_TYPE) {
         return None;
     }
     // Most streams begin with a word, in the read that brought their head.
@@ -71,19 +72,6 @@ async fn hold(x: &Exchange, begun: &mut Begun, dialect: Dialect) -> Option<Failu
             return failure;
         }
     }
-}
-
-/// The media type of the streams that can be looked into. Source: WHATWG HTML §9.2.
-pub(crate) const EVENT_STREAM: &str = "text/event-stream";
-
-/// Whether a reply is of this media type, and not compressed.
-pub(crate) fn is_plain_stream(connection: &Connection, media_type: &str) -> bool {
-    let value = |known| connection.head.find(known).map(|field| field.value.of(&connection.buffer));
-    let is = |value: &[u8], name: &[u8]| {
-        value.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
-    };
-    value(Known::ContentType).is_some_and(|media| is(media, media_type.as_bytes()))
-        && value(Known::ContentEncoding).is_none_or(|coding| coding.is_empty() || is(coding, b"identity"))
 }
 
 enum Seen {

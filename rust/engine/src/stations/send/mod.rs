@@ -18,6 +18,7 @@ use std::rc::Rc;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::retry::{Disposition, Fault, fault};
 use llm_edge_core::snapshot::{Deadlines, Route};
+use llm_edge_core::sse;
 use llm_edge_core::surface::Dialect;
 
 use super::admit::Admission;
@@ -30,8 +31,6 @@ use crate::deadlines::Timer;
 use crate::exchange::Exchange;
 use crate::fail_points::fail_point;
 use crate::loaded::Place;
-pub(crate) use commit::{EVENT_STREAM, is_plain_stream};
-
 use attempt::{Attempt, Failed, Replied};
 use request::Request;
 use tries::Tries;
@@ -252,7 +251,7 @@ impl Begun {
     /// Whether the reply is a stream of events that can be looked into.
     pub(crate) fn is_event_stream(&self) -> bool {
         let own = self.translation.as_ref().map(|translation| translation.pair.stream_media_type());
-        is_plain_stream(&self.connection, own.unwrap_or(EVENT_STREAM))
+        self.connection.is_plain(own.unwrap_or(sse::MEDIA_TYPE))
     }
 
     /// Another reply is passed on instead; the connection may serve another request if this one has come whole.

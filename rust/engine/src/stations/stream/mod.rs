@@ -14,11 +14,12 @@ use std::time::Instant;
 
 use llm_edge_core::http1::write;
 use llm_edge_core::rejection::Rejection;
+use llm_edge_core::sse;
 
 use super::admit::Admission;
 use super::authorize::OwnReply;
 use super::cache::Flight;
-use super::send::{Begun, EVENT_STREAM};
+use super::send::Begun;
 use crate::backends::cache::memory::Stored;
 use crate::exchange::{Ending, Exchange, Source};
 
@@ -117,7 +118,8 @@ fn from_upstream(mut x: Exchange, begun: Begun, flight: Flight) -> Reply {
         None => fields::write_upstream(&mut fields, &x, &begun, Media::Upstream),
         Some(translation) => {
             fields::write_upstream(&mut fields, &x, &begun, Media::Own);
-            let media_type = if translation.context.json_array { "application/json" } else { EVENT_STREAM };
+            let media_type =
+                if translation.context.json_array { "application/json" } else { sse::MEDIA_TYPE };
             write::field(&mut fields, b"content-type", media_type.as_bytes());
             translate::write_losses(&mut fields, &translation.losses);
         }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use llm_edge_core::http1::{Chunked, Http1Error, Known, ResponseFraming, Step};
 use llm_edge_core::rejection::{Code, Rejection};
+use llm_edge_core::sse;
 use llm_edge_core::tap::{Outcome, Payload, Tap};
 
 use super::holdback::{EventSize, Holdback};
@@ -20,7 +21,7 @@ use crate::backends::upstream::{Connection, End, Origin};
 use crate::deadlines::Lapse;
 use crate::exchange::Exchange;
 use crate::stations::cache::Keep;
-use crate::stations::send::{Begun, EVENT_STREAM, is_plain_stream};
+use crate::stations::send::Begun;
 
 /// Runs handed out at one time; more in a buffer are handed out at the next.
 pub(crate) const RUNS_MAX: usize = 8;
@@ -147,7 +148,7 @@ impl Relay {
             End::Framed(ResponseFraming::UntilClose) => Decoder::UntilClose,
         };
         // What the client gets is an event stream, whatever form the upstream's has.
-        let is_foreign = is_stream && !is_plain_stream(&connection, EVENT_STREAM);
+        let is_foreign = is_stream && !connection.is_plain(sse::MEDIA_TYPE);
         let payload = if is_foreign { Payload::Sse } else { payload_kind(&connection) };
         let status = head.status;
         let at = head.len;
