@@ -13,6 +13,7 @@ const BUDGET_MAX_PRO: u64 = 32_768;
 
 /// Lowest budget of those that cannot do without.
 const BUDGET_MIN_PRO: u64 = 128;
+
 /// What a model's name tells of it. Aliases tell nothing.
 pub(super) struct Model {
     /// The number behind `gemini-`.
@@ -32,11 +33,13 @@ impl Model {
         self.generation.is_some_and(|number| number >= 3)
     }
 
-    /// Whether it was made before calls had to be signed, and tools could give more than text.
+    /// Whether it was made before calls had to be signed, tools could give more than text, and an answer could be
+    /// JSON where functions are on offer.
     pub(super) fn is_old(&self) -> bool {
         self.generation.is_some_and(|number| number < 3)
     }
 }
+
 /// How much to think: a level or a budget.
 enum Thinking {
     Level(&'static str),

@@ -51,7 +51,10 @@ fn generation_config(request: &Request<'_>, model: &Model, losses: &mut Losses, 
         request.stop.iter().take(STOP_MAX).for_each(|stop| out.text(stop));
         out.close(b']');
     }
-    if let Some(format) = &request.format {
+    // Models before Gemini 3 refuse JSON beside functions. Source: googleapis/python-genai, issue 867.
+    let refused = model.is_old() && !request.tools.is_empty();
+    losses.add_if(refused && request.format.is_some(), "response_format");
+    if let Some(format) = request.format.as_ref().filter(|_| !refused) {
         out.key("responseMimeType").raw("\"application/json\"");
         if let Format::Schema(schema) = format {
             out.key("responseJsonSchema").raw(schema);
@@ -90,6 +93,7 @@ fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
         losses.add_if(value.is_some_and(|value| value.trim_end_matches(".0") != default), name);
     }
 }
+
 fn tools(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     if request.tools.is_empty() {
         return;

@@ -48,13 +48,13 @@ fn a_chat_request_with_everything_reaches_gemini() {
         ],
     });
     let (told, losses) = sent_to(pair(OpenaiChat, Gemini), "gemini-2.5-flash", &body);
-    assert_eq!(losses, "user,messages[].content[].file.filename");
+    // A model before the third generation.
+    assert_eq!(losses, "user,response_format,messages[].content[].file.filename");
     assert_eq!(
         told,
         json!({
             "generationConfig": {"maxOutputTokens": 100, "temperature": 1.5, "topP": 0.9, "topK": 5,
                 "frequencyPenalty": 0.5, "presencePenalty": -0.5, "seed": 7, "stopSequences": ["END"],
-                "responseMimeType": "application/json", "responseJsonSchema": {"type": "object"},
                 "thinkingConfig": {"thinkingBudget": 24576, "includeThoughts": true}},
             "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["g"]}},
             "tools": [{"functionDeclarations": [
@@ -308,6 +308,25 @@ fn texts_schemas_and_inputs_pass_byte_for_byte() {
     assert!(back.contains(&format!("\"parameters\":{schema}")));
     assert!(back.contains(r#""arguments":"{\"n\": 1.0e+2}""#));
     assert!(back.contains(r#""content":"{\"k\": 1.0e+3}""#));
+}
+
+#[test]
+fn an_answer_is_json_beside_functions_only_where_the_model_takes_both() {
+    let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+    let schema = json!({"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}});
+    for (model, format, tools, kept) in [
+        ("gemini-3-flash-preview", &schema, &tools, true),
+        ("an-alias", &schema, &tools, true),
+        ("gemini-2.5-flash", &schema, &json!([]), true),
+        ("gemini-2.5-flash", &schema, &tools, false),
+        ("gemini-2.0-flash", &json!({"type": "json_object"}), &tools, false),
+    ] {
+        let body = json!({"messages": user("Hi"), "tools": tools, "response_format": format});
+        let (told, losses) = sent_to(pair(OpenaiChat, Gemini), model, &body);
+        assert_eq!(told["generationConfig"]["responseMimeType"] == "application/json", kept, "{model}");
+        assert_eq!(losses, if kept { "" } else { "response_format" }, "{model}");
+        assert!(kept || told["generationConfig"] == json!({}), "{model}");
+    }
 }
 
 #[test]
