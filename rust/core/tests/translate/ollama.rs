@@ -5,7 +5,6 @@ use llm_edge_core::translate::{Pair, between};
 use serde_json::{Value, json};
 
 use crate::answers::{Answer, Said, answers, events, fold_anthropic, fold_chat};
-use crate::cache::{Client, check};
 use crate::{OPTIONS, answered, context, request_of, streamed};
 
 fn chat() -> Pair {
@@ -163,15 +162,13 @@ fn what_it_has_no_word_for_is_named_or_refused() {
     }
 }
 
-#[test]
-fn a_turn_is_a_prefix_of_the_next() {
-    check(chat(), "m", Client::Chat, &OPTIONS);
-    check(anthropic(), "m", Client::Anthropic, &OPTIONS);
+fn tellable() -> impl Iterator<Item = Answer> {
+    answers().into_iter().filter(is_ollamas)
 }
 
-/// What it can tell at all: one reasoning, one text, then calls.
-fn tellable() -> impl Iterator<Item = Answer> {
-    answers().into_iter().filter(|answer| !["refusal", "redacted", "thinking twice"].contains(&answer.name))
+/// Whether it can be told at all: one reasoning, one text, then calls.
+pub(crate) fn is_ollamas(answer: &Answer) -> bool {
+    !["refusal", "redacted", "thinking twice"].contains(&answer.name)
 }
 
 impl Answer {
@@ -211,11 +208,11 @@ impl Answer {
         last
     }
 
-    fn ollama(&self) -> Value {
+    pub(crate) fn ollama(&self) -> Value {
         self.ollama_last(&self.ollama_message())
     }
 
-    fn ollama_stream(&self, size: usize) -> String {
+    pub(crate) fn ollama_stream(&self, size: usize) -> String {
         let whole = self.ollama_message();
         let mut lines = Vec::new();
         for member in ["thinking", "content"] {

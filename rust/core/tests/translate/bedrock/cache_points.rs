@@ -8,10 +8,8 @@ use crate::cache::{Client, MARKED, check};
 use crate::{OPTIONS, request_of};
 
 #[test]
-fn a_turn_is_a_prefix_of_the_next() {
-    check(chat(), CLAUDE, Client::Chat, &OPTIONS);
+fn a_turn_is_a_prefix_of_the_next_for_models_of_other_makers() {
     check(chat(), NOVA, Client::Chat, &MARKED);
-    check(anthropic(), CLAUDE, Client::Anthropic, &MARKED);
     check(anthropic(), LLAMA, Client::Anthropic, &OPTIONS);
 }
 

@@ -2,8 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::sse;
 use crate::answers::{Answer, Said, events, pieces};
+
+/// As Google frames events.
+pub(crate) fn sse(chunk: &Value) -> String {
+    format!("data: {chunk}\r\n\r\n")
+}
 
 pub(crate) fn usage() -> Value {
     json!({"promptTokenCount": 100, "candidatesTokenCount": 13, "totalTokenCount": 120,

@@ -1,7 +1,6 @@
 //! Gemini, as the dialect of the client and of the provider.
 
-mod answers;
-mod cache;
+pub(crate) mod answers;
 mod refused;
 mod replies;
 mod requests;
@@ -13,6 +12,8 @@ use llm_edge_core::translate::{Losses, Pair, between};
 use serde_json::Value;
 
 use crate::{OPTIONS, streamed};
+
+pub(crate) use answers::sse;
 
 pub(crate) fn pair(surface: Dialect, target: Dialect) -> Pair {
     between(surface, target).unwrap()
@@ -39,9 +40,4 @@ pub(crate) fn lost(pair: Pair, stream: &str) -> Losses {
     translator.push(stream.as_bytes(), &mut out).unwrap();
     translator.finish(&mut out).unwrap();
     translator.losses().clone()
-}
-
-/// As Google frames events.
-pub(crate) fn sse(chunk: &Value) -> String {
-    format!("data: {chunk}\r\n\r\n")
 }
