@@ -24,6 +24,7 @@ type Heard = (Told, BTreeSet<String>);
 /// What becomes of `answer`; an error where something of it is lost in silence, or where stream and whole differ.
 pub(crate) fn fate(surface: &Surface, target: &Target, answer: &Answer) -> Result<Fate, String> {
     let Some(said) = (target.says)(answer) else { return Ok(Fate::Unsaid) };
+    let said = counted(surface, said);
     let (told, losses) = heard(surface, target, answer)?;
     let list = list(&losses);
     match (told == said, losses.is_empty()) {
@@ -41,14 +42,20 @@ pub(crate) fn fate_of_extra(surface: &Surface, target: &Target, extra: &Extra) -
     if streamed != (told.clone(), losses.clone()) {
         return Err(format!("whole {told:?}, {losses:?}, streamed {streamed:?}"));
     }
+    let says = counted(surface, extra.says.clone());
     let is_beside = extra.says == (target.says)(&short()).unwrap();
-    match (told == extra.says, is_beside, losses.is_empty()) {
-        (false, ..) => Err(format!("said {:?}, told {told:?}, named {losses:?}", extra.says)),
+    match (told == says, is_beside, losses.is_empty()) {
+        (false, ..) => Err(format!("said {says:?}, told {told:?}, named {losses:?}")),
         (true, true, true) => Err("is left out without a word".to_owned()),
         (true, true, false) => Ok(Fate::Dropped(list(&losses))),
         (true, false, true) => Ok(Fate::Carried),
         (true, false, false) => Ok(Fate::Changed(list(&losses))),
     }
+}
+
+/// What is said, less the counts that the surface has no member for.
+fn counted(surface: &Surface, said: Told) -> Told {
+    Told { cache_write: if surface.counts_cache_writes { said.cache_write } else { 0 }, ..said }
 }
 
 fn list(losses: &BTreeSet<String>) -> String {

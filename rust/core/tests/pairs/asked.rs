@@ -14,7 +14,7 @@ use crate::targets::Target;
 use crate::{Fate, OPTIONS};
 
 /// Words of paths that name no member in particular.
-const COMMON: [&str; 6] = ["messages", "input", "content", "tools", "function", "type"];
+const COMMON: [&str; 7] = ["messages", "input", "contents", "content", "tools", "function", "type"];
 
 /// What becomes of `feature`; an error where something of it is lost in silence.
 pub(crate) fn fate(surface: &Surface, target: &Target, feature: &Feature) -> Result<Fate, String> {
@@ -44,7 +44,8 @@ pub(crate) fn fate(surface: &Surface, target: &Target, feature: &Feature) -> Res
     let before_there = Marks::of(&serde_json::from_str(&plain.body).map_err(|error| error.to_string())?);
     for mark in Marks::of(&feature.with).0 {
         let lost_before = before.has(&mark.what) && !before_there.has(&mark.what);
-        if there.has(&mark.what) || lost_before || named.iter().any(|name| mark.is_named(name)) {
+        let needless = lost_before || (!target.has_ids && mark.is_id_of_call());
+        if there.has(&mark.what) || needless || named.iter().any(|name| mark.is_named(name)) {
             continue;
         }
         return Err(format!(
@@ -97,6 +98,11 @@ struct Mark {
 }
 
 impl Mark {
+    fn is_id_of_call(&self) -> bool {
+        const NAMES: [&str; 4] = ["id", "call_id", "tool_call_id", "tool_use_id"];
+        self.path.last().is_some_and(|step| NAMES.contains(&step.as_str()))
+    }
+
     /// Whether a loss of this name is that of the member it stands in.
     fn is_named(&self, loss: &str) -> bool {
         // An element that is lost whole is named by its list.
@@ -142,6 +148,8 @@ impl Marks {
                 Ok(inner @ Value::Object(_)) => self.walk(&inner, path),
                 _ => self.text(text, path),
             },
+            // Google's words for "none" and "as many as it takes".
+            Value::Number(number) if matches!(number.as_i64(), Some(-1 | 0)) => {}
             Value::Number(number) => self.push(What::Number(number.to_string()), path),
             Value::Null | Value::Bool(_) => {}
         }

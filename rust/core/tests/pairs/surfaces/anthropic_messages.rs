@@ -12,6 +12,7 @@ pub(super) const SURFACE: Surface = Surface {
     title: "messages",
     features,
     harmless: &[("steps in which tool input is streamed", "no content")],
+    counts_cache_writes: true,
     fold: fold_anthropic,
     told,
 };
@@ -160,6 +161,14 @@ fn turns() -> Vec<Feature> {
             plain(),
             said(
                 json!([{"type": "thinking", "thinking": "mark_thinking", "signature": "openai:mark_item:mark_encrypted"},
+                text("Yes")]),
+            ),
+        ),
+        feature(
+            "reasoning of an earlier turn, signed by Google",
+            plain(),
+            said(
+                json!([{"type": "thinking", "thinking": "mark_thinking", "signature": "google:mark_signature"},
                 text("Yes")]),
             ),
         ),

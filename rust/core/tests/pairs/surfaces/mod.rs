@@ -2,6 +2,7 @@
 //! file for each.
 
 mod anthropic_messages;
+mod gemini;
 mod openai_chat;
 mod openai_responses;
 
@@ -28,6 +29,8 @@ pub(crate) struct Surface {
     pub(crate) features: fn() -> Vec<Feature>,
     /// Features that no target needs to be told of, and why.
     pub(crate) harmless: &'static [(&'static str, &'static str)],
+    /// Whether a reply can tell how much was written to the prompt cache.
+    pub(crate) counts_cache_writes: bool,
     /// The whole reply that a stream amounts to, as the vendor's SDK folds it.
     pub(crate) fold: fn(&str) -> Value,
     /// What a whole reply says.
@@ -35,7 +38,7 @@ pub(crate) struct Surface {
 }
 
 pub(crate) const SURFACES: &[Surface] =
-    &[openai_chat::SURFACE, openai_responses::SURFACE, anthropic_messages::SURFACE];
+    &[openai_chat::SURFACE, openai_responses::SURFACE, anthropic_messages::SURFACE, gemini::SURFACE];
 
 /// A request of `base` with one more member.
 fn with(mut base: Value, member: &str, value: Value) -> Value {

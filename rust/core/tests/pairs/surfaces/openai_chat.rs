@@ -15,6 +15,7 @@ pub(super) const SURFACE: Surface = Surface {
         ("hints for the prompt cache", "OpenAI's only, no content"),
         ("citations of an earlier turn", "no model reads them"),
     ],
+    counts_cache_writes: true,
     fold: fold_chat,
     told,
 };
@@ -179,6 +180,13 @@ fn turns() -> Vec<Feature> {
             plain.clone(),
             thinking(
                 json!({"type": "thinking", "thinking": "mark_thinking", "signature": "openai:mark_item:mark_encrypted"}),
+            ),
+        ),
+        feature(
+            "reasoning of an earlier turn, signed by Google",
+            plain.clone(),
+            thinking(
+                json!({"type": "thinking", "thinking": "mark_thinking", "signature": "google:mark_signature"}),
             ),
         ),
         feature(

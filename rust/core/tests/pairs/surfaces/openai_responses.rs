@@ -19,6 +19,7 @@ pub(super) const SURFACE: Surface = Surface {
         ("reasoning in a form that can be sent back", "always told so"),
         ("nothing kept by the provider", "nothing is asked to be kept"),
     ],
+    counts_cache_writes: true,
     fold: fold_responses,
     told,
 };
@@ -83,6 +84,7 @@ fn agent(items: &[Value]) -> Value {
 fn features() -> Vec<Feature> {
     let mut all = contents();
     all.extend(turns());
+    all.extend(reasoned());
     all.extend(provider_state());
     all.extend(offers());
     all.extend(calls());
@@ -115,21 +117,20 @@ fn contents() -> Vec<Feature> {
     ]
 }
 
+/// A conversation in which the model said this.
+fn said(items: &[Value]) -> Value {
+    let mut list = vec![user("Hello")];
+    list.extend_from_slice(items);
+    list.push(user("Go on"));
+    input(&list.into())
+}
+
+fn yes() -> Value {
+    assistant("Yes")
+}
+
 fn turns() -> Vec<Feature> {
-    let yes = || assistant("Yes");
-    let said = |items: &[Value]| {
-        let mut list = vec![user("Hello")];
-        list.extend_from_slice(items);
-        list.push(user("Go on"));
-        input(&list.into())
-    };
     let plain = || said(&[yes()]);
-    let reasoning = |members: Value| {
-        let mut item = json!({"type": "reasoning", "id": "rs_1", "summary": []});
-        item.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
-        said(&[item, yes()])
-    };
-    let summary = |text: &str| json!([{"type": "summary_text", "text": text}]);
     let known = with(with(yes(), "id", json!("msg_1")), "status", json!("completed"));
     vec![
         feature("system prompt", base(), with(base(), "instructions", json!("mark_system"))),
@@ -161,30 +162,6 @@ fn turns() -> Vec<Feature> {
             said(&[message("assistant", json!([{"type": "refusal", "refusal": "mark_refusal"}]))]),
         ),
         feature(
-            "reasoning of an earlier turn, unsigned",
-            plain(),
-            reasoning(json!({"summary": summary("mark_reasoning")})),
-        ),
-        feature(
-            "reasoning of an earlier turn, signed by Anthropic",
-            plain(),
-            reasoning(
-                json!({"summary": summary("mark_thinking"), "encrypted_content": "signature:mark_signature"}),
-            ),
-        ),
-        feature(
-            "reasoning of an earlier turn, signed by OpenAI",
-            plain(),
-            reasoning(
-                json!({"id": "mark_item", "summary": summary("mark_thinking"), "encrypted_content": "mark_encrypted"}),
-            ),
-        ),
-        feature(
-            "reasoning of an earlier turn, redacted",
-            plain(),
-            reasoning(json!({"encrypted_content": "redacted:mark_redacted"})),
-        ),
-        feature(
             "citations of an earlier turn",
             plain(),
             said(&[message(
@@ -213,6 +190,49 @@ fn turns() -> Vec<Feature> {
             "earlier turns as the provider compressed them",
             plain(),
             said(&[json!({"type": "compaction", "encrypted_content": "mark_compacted"}), yes()]),
+        ),
+    ]
+}
+
+fn reasoned() -> Vec<Feature> {
+    let plain = || said(&[yes()]);
+    let reasoning = |members: Value| {
+        let mut item = json!({"type": "reasoning", "id": "rs_1", "summary": []});
+        item.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        said(&[item, yes()])
+    };
+    let summary = |text: &str| json!([{"type": "summary_text", "text": text}]);
+    vec![
+        feature(
+            "reasoning of an earlier turn, unsigned",
+            plain(),
+            reasoning(json!({"summary": summary("mark_reasoning")})),
+        ),
+        feature(
+            "reasoning of an earlier turn, signed by Anthropic",
+            plain(),
+            reasoning(
+                json!({"summary": summary("mark_thinking"), "encrypted_content": "signature:mark_signature"}),
+            ),
+        ),
+        feature(
+            "reasoning of an earlier turn, signed by OpenAI",
+            plain(),
+            reasoning(
+                json!({"id": "mark_item", "summary": summary("mark_thinking"), "encrypted_content": "mark_encrypted"}),
+            ),
+        ),
+        feature(
+            "reasoning of an earlier turn, signed by Google",
+            plain(),
+            reasoning(
+                json!({"summary": summary("mark_thinking"), "encrypted_content": "signature:google:mark_signature"}),
+            ),
+        ),
+        feature(
+            "reasoning of an earlier turn, redacted",
+            plain(),
+            reasoning(json!({"encrypted_content": "redacted:mark_redacted"})),
         ),
     ]
 }

@@ -11,6 +11,7 @@ pub(super) const TARGET: Target = Target {
     dialect: Dialect::AnthropicMessages,
     model: ("m", ""),
     by_itself: &[],
+    has_ids: true,
     says: |answer| Some(Told::by(answer)),
     reply: Answer::anthropic,
     stream: |answer, size| answer.anthropic_stream(size).into_bytes(),

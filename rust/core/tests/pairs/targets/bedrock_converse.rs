@@ -16,6 +16,7 @@ pub(super) const CLAUDE: Target = Target {
         ("service tier: the provider's choice", "what it does by itself"),
         ("a stream", "the path says it"),
     ],
+    has_ids: true,
     says,
     reply: Answer::bedrock,
     stream: |answer, size| answer.bedrock_events(size).concat(),

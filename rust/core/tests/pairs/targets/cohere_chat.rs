@@ -15,6 +15,7 @@ pub(super) const TARGET: Target = Target {
         ("service tier: ", "has one tier"),
         ("tool choice: auto", "what it does by itself"),
     ],
+    has_ids: true,
     says: |answer| {
         let told = Told::by(&answer.of_cohere()?);
         Some(Told { cache_write: 0, reasoning: 0, ..told })

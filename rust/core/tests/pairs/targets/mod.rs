@@ -4,6 +4,7 @@
 mod anthropic_messages;
 mod bedrock_converse;
 mod cohere_chat;
+mod gemini;
 mod openai_chat;
 mod openai_responses;
 
@@ -20,6 +21,8 @@ pub(crate) struct Target {
     pub(crate) model: (&'static str, &'static str),
     /// Which features it has by itself, and how; those that begin so.
     pub(crate) by_itself: &'static [(&'static str, &'static str)],
+    /// Whether calls and their results are told apart by ids; if not, by names and places.
+    pub(crate) has_ids: bool,
     /// What the dialect makes of an answer; `None` where it has no words for it.
     pub(crate) says: fn(&Answer) -> Option<Told>,
     /// The answer as a whole reply.
@@ -44,6 +47,8 @@ pub(crate) const TARGETS: &[Target] = &[
     openai_chat::TARGET,
     openai_responses::TARGET,
     anthropic_messages::TARGET,
+    gemini::NEW,
+    gemini::OLD,
     bedrock_converse::CLAUDE,
     bedrock_converse::OTHERS,
     cohere_chat::TARGET,

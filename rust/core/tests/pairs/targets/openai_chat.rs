@@ -14,6 +14,7 @@ pub(super) const TARGET: Target = Target {
         ("cache marker", "caches without markers"),
         ("reasoning: as the model sees fit", "what it does by itself"),
     ],
+    has_ids: true,
     says: |answer| Some(Told::by(answer)),
     reply: Answer::chat,
     stream: |answer, size| answer.chat_stream(size).into_bytes(),
