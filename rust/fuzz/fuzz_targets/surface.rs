@@ -18,6 +18,9 @@ fn spellings(surface: Surface, operation: Operation) -> (Vec<String>, &'static s
         | Operation::GenerateContent
         | Operation::StreamGenerateContent
         | Operation::GeminiCountTokens => "/models/",
+        Operation::Converse | Operation::ConverseStream | Operation::CohereChat | Operation::OllamaChat => {
+            panic!("no client asks for it")
+        }
     };
     let prefixes: &[&str] = match surface {
         Surface::OpenAi => &["", "/v1", "/openai", "/openai/v1"],
