@@ -6,6 +6,7 @@
 
 mod anthropic_messages;
 mod bedrock_converse;
+mod chat_form;
 mod cohere_chat;
 mod gemini;
 mod ollama_chat;

@@ -42,7 +42,7 @@ pub(crate) fn at_most_one<'a>(temperature: &'a str, losses: &mut Losses) -> &'a 
 
 /// Names the numbers that only other models know, where they ask for something.
 pub(crate) fn name_foreign(sampling: &Sampling<'_>, losses: &mut Losses) {
-    for (name, value, default) in [
+    losses.unlike_default(&[
         ("frequency_penalty", sampling.frequency_penalty, "0"),
         ("presence_penalty", sampling.presence_penalty, "0"),
         ("seed", sampling.seed, ""),
@@ -50,9 +50,7 @@ pub(crate) fn name_foreign(sampling: &Sampling<'_>, losses: &mut Losses) {
         ("logprobs", sampling.logprobs, ""),
         ("top_logprobs", sampling.top_logprobs, "0"),
         ("n", sampling.n, "1"),
-    ] {
-        losses.add_if(value.is_some_and(|value| value.trim_end_matches(".0") != default), name);
-    }
+    ]);
 }
 
 fn is_one(number: &str) -> bool {

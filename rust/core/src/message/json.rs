@@ -24,6 +24,8 @@ pub(crate) trait Json {
     fn string(&mut self, text: &str);
     /// A whole number.
     fn number(&mut self, number: u64);
+    /// The members that have a value in JSON.
+    fn given(&mut self, members: &[(&str, Option<&str>)]);
 }
 
 impl Json for Vec<u8> {
@@ -90,6 +92,14 @@ impl Json for Vec<u8> {
         }
         self.comma();
         self.extend_from_slice(digits.get(at..).unwrap_or_default());
+    }
+
+    fn given(&mut self, members: &[(&str, Option<&str>)]) {
+        for (name, value) in members {
+            if let Some(value) = value {
+                self.key(name).raw(value);
+            }
+        }
     }
 }
 

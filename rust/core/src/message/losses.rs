@@ -42,6 +42,13 @@ impl Losses {
         }
     }
 
+    /// Names the numbers that ask for something else than what is by default, given behind them.
+    pub(crate) fn unlike_default(&mut self, numbers: &[(&'static str, Option<&str>, &str)]) {
+        for (name, number, default) in numbers {
+            self.add_if(number.is_some_and(|number| number.trim_end_matches(".0") != *default), name);
+        }
+    }
+
     /// Names the members of `place` (`""` for the document, else with its dot) that nobody knows, but for
     /// those that are `harmless`.
     pub(crate) fn unknown(&mut self, place: &str, names: &[Cow<'_, str>], harmless: &[&str]) {

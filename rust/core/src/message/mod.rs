@@ -174,6 +174,13 @@ pub(crate) struct Tool<'a> {
     pub(crate) cache: Option<&'a str>,
 }
 
+impl Tool<'_> {
+    /// The schema for dialects that insist on one.
+    pub(crate) fn schema_or_empty(&self) -> &str {
+        self.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) enum ToolChoice<'a> {
     Auto,

@@ -192,7 +192,7 @@ fn write_tool(tool: &Tool<'_>, marker: Option<&str>, markers: &mut Markers, out:
     if let Some(description) = &tool.description {
         out.key("description").text(description);
     }
-    out.key("input_schema").raw(tool.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#));
+    out.key("input_schema").raw(tool.schema_or_empty());
     if tool.strict == Some(true) {
         out.key("strict").raw("true");
     }

@@ -318,7 +318,7 @@ impl Writer<'_> {
             out.key("description").text(description);
         }
         out.key("inputSchema").open(b'{');
-        out.key("json").raw(tool.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#));
+        out.key("json").raw(tool.schema_or_empty());
         out.close(b'}');
         if tool.strict == Some(true) {
             out.key("strict").raw("true");

@@ -12,7 +12,9 @@
 
 use serde_json::value::RawValue;
 
-use crate::dialect::openai_chat::write::{TOOL_FAILED, url};
+use crate::dialect::chat_form::{
+    Speech, calls, function, image_part, messages, text_or_parts, text_part, user,
+};
 use crate::message::json::Json;
 use crate::message::read::{At, object};
 use crate::message::{
@@ -27,9 +29,6 @@ const STOP_MAX: usize = 5;
 /// counts as such where it goes the other way. Higher efforts have no bound.
 const BUDGET_LOW: u64 = 2048;
 const BUDGET_MEDIUM: u64 = 8192;
-
-/// The schema of a tool without arguments; the API insists on one.
-const NO_ARGUMENTS: &str = r#"{"type":"object","properties":{}}"#;
 
 /// Writes a request.
 pub(super) fn request(
@@ -58,7 +57,7 @@ pub(super) fn request(
         out.key("stream").raw("true");
     }
     tools(request, losses, out)?;
-    messages(request, losses, out);
+    messages(request, &SPEECH, losses, out);
     out.close(b'}');
     Ok(())
 }
@@ -125,9 +124,11 @@ fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
         Some(_) => losses.add("logprobs"),
         None => {}
     }
-    losses.add_if(sampling.logit_bias.is_some(), "logit_bias");
-    losses.add_if(sampling.top_logprobs.is_some_and(|number| number != "0"), "top_logprobs");
-    losses.add_if(sampling.n.is_some_and(|number| number != "1"), "n");
+    losses.unlike_default(&[
+        ("logit_bias", sampling.logit_bias, ""),
+        ("top_logprobs", sampling.top_logprobs, "0"),
+        ("n", sampling.n, "1"),
+    ]);
 }
 
 /// A number, or the bound that it lies beyond.
@@ -211,8 +212,8 @@ fn tools(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) -> Resul
         losses.add_if(offered.iter().any(strict), "tools[].strict");
     }
     out.key("tools").open(b'[');
-    for one in offered {
-        tool(one, out);
+    for tool in offered {
+        function(tool, Some(tool.schema_or_empty()), None, out);
     }
     out.close(b']');
     Ok(())
@@ -228,86 +229,8 @@ fn has_required(tool: &Tool<'_>) -> bool {
     schema.and_then(|schema| schema.required).is_some_and(|required| !required.is_empty())
 }
 
-fn tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
-    out.open(b'{');
-    out.key("type").raw("\"function\"");
-    out.key("function").open(b'{');
-    out.key("name").text(&tool.name);
-    if let Some(description) = &tool.description {
-        out.key("description").text(description);
-    }
-    out.key("parameters").raw(tool.schema.as_deref().unwrap_or(NO_ARGUMENTS));
-    out.close(b'}');
-    out.close(b'}');
-}
-
-fn messages(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
-    out.key("messages").open(b'[');
-    if !request.system.is_empty() {
-        message("system", &request.system.iter().collect::<Vec<_>>(), out);
-    }
-    for turn in &request.turns {
-        match turn.role {
-            Role::System => message("system", &turn.blocks.iter().collect::<Vec<_>>(), out),
-            Role::User => user(turn, losses, out),
-            Role::Assistant => assistant(turn, losses, out),
-        }
-    }
-    // Anthropic's models go on from there, others answer it.
-    losses.add_if(request.turns.last().is_some_and(|turn| turn.role == Role::Assistant), "prefill");
-    out.close(b']');
-}
-
-/// The results of tools as messages of their own, the rest as one message behind them.
-fn user(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
-    let mut rest: Vec<&Block<'_>> = Vec::new();
-    for block in &turn.blocks {
-        if let Part::ToolResult { id, content, is_error } = &block.part {
-            losses.add_if(*is_error, "messages[].content[].is_error");
-            tool_message(id, content, *is_error, out);
-            // A tool's message is text only.
-            let media = content.iter().filter(|block| !matches!(block.part, Part::Text(_)));
-            rest.extend(media.inspect(|_| losses.add("messages[].content[].content[]")));
-        }
-    }
-    rest.extend(turn.blocks.iter().filter(|block| !matches!(block.part, Part::ToolResult { .. })));
-    if !rest.is_empty() {
-        message("user", &rest, out);
-    }
-}
-
-fn tool_message(id: &Text<'_>, content: &[Block<'_>], is_error: bool, out: &mut Vec<u8>) {
-    let mut texts: Vec<Text<'_>> = content.iter().filter_map(text_of).map(Text::borrowed).collect();
-    if is_error {
-        match texts.first_mut() {
-            Some(first) => *first = Text::escaped(format!("{TOOL_FAILED}{}", first.raw())),
-            None => texts.push(Text::plain(TOOL_FAILED)),
-        }
-    }
-    out.open(b'{');
-    out.key("role").raw("\"tool\"");
-    out.key("tool_call_id").text(id);
-    out.key("content");
-    match texts.as_slice() {
-        [] => out.raw("\"\""),
-        [one] => out.text(one),
-        several => {
-            out.open(b'[');
-            for text in several {
-                part("text", text, out);
-            }
-            out.close(b']');
-        }
-    }
-    out.close(b'}');
-}
-
-fn text_of<'b>(block: &'b Block<'_>) -> Option<&'b Text<'b>> {
-    match &block.part {
-        Part::Text(text) => Some(text),
-        _ => None,
-    }
-}
+const SPEECH: Speech =
+    Speech { message, user: |turn, losses, out| user(message, turn, losses, out), assistant };
 
 fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     let called = turn.blocks.iter().any(|block| matches!(block.part, Part::ToolCall { .. }));
@@ -339,71 +262,27 @@ fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     out.open(b'{');
     out.key("role").raw("\"assistant\"");
     if !content.is_empty() {
-        out.key("content");
-        parts(&content, out);
+        text_or_parts(&content, part, out.key("content"));
     }
     if plan.iter().any(|text| !text.is_empty()) {
         out.key("tool_plan").text(&Text::escaped(plan.iter().map(|text| text.raw()).collect()));
     }
-    if called {
-        out.key("tool_calls").open(b'[');
-        for block in &turn.blocks {
-            if let Part::ToolCall { id, name, input } = &block.part {
-                call(id, name, input, out);
-            }
-        }
-        out.close(b']');
-    }
-    out.close(b'}');
-}
-
-fn call(id: &Text<'_>, name: &Text<'_>, input: &str, out: &mut Vec<u8>) {
-    out.open(b'{');
-    out.key("id").text(id);
-    out.key("type").raw("\"function\"");
-    out.key("function").open(b'{');
-    out.key("name").text(name);
-    out.key("arguments").string(input);
-    out.close(b'}');
+    calls(turn, out);
     out.close(b'}');
 }
 
 fn message(role: &str, blocks: &[&Block<'_>], out: &mut Vec<u8>) {
     out.open(b'{');
     out.key("role").string(role);
-    out.key("content");
-    parts(blocks, out);
+    text_or_parts(blocks, part, out.key("content"));
     out.close(b'}');
 }
 
-/// One text as such, everything else as an array.
-fn parts(blocks: &[&Block<'_>], out: &mut Vec<u8>) {
-    if let [Block { part: Part::Text(text), .. }] = blocks {
-        return out.text(text);
+fn part(part: &Part<'_>, out: &mut Vec<u8>) {
+    match part {
+        Part::Text(text) => text_part("text", text, out),
+        Part::Thinking { text, .. } => text_part("thinking", text, out),
+        Part::Image(source) => image_part(source, out),
+        Part::Document { .. } | Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Redacted(_) => {}
     }
-    out.open(b'[');
-    for block in blocks {
-        match &block.part {
-            Part::Text(text) => part("text", text, out),
-            Part::Thinking { text, .. } => part("thinking", text, out),
-            Part::Image(source) => {
-                out.open(b'{');
-                out.key("type").raw("\"image_url\"");
-                out.key("image_url").open(b'{');
-                url(out.key("url"), source);
-                out.close(b'}');
-                out.close(b'}');
-            }
-            Part::Document { .. } | Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Redacted(_) => {}
-        }
-    }
-    out.close(b']');
-}
-
-/// A part that is a text, named as its type is.
-fn part(kind: &str, text: &Text<'_>, out: &mut Vec<u8>) {
-    out.open(b'{');
-    out.key("type").string(kind);
-    out.key(kind).text(text);
-    out.close(b'}');
 }

@@ -66,17 +66,13 @@ fn generation_config(request: &Request<'_>, model: &Model, losses: &mut Losses, 
 
 fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     let sampling = &request.sampling;
-    for (name, value) in [
+    out.given(&[
         ("temperature", sampling.temperature),
         ("topP", sampling.top_p),
         ("topK", sampling.top_k),
         ("frequencyPenalty", sampling.frequency_penalty),
         ("presencePenalty", sampling.presence_penalty),
-    ] {
-        if let Some(value) = value {
-            out.key(name).raw(value);
-        }
-    }
+    ]);
     match sampling.seed {
         // The field has 32 bits.
         Some(seed) if seed.parse::<i32>().is_err() => losses.add("seed"),
@@ -84,14 +80,12 @@ fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
         None => {}
     }
     // What the reply would hold for these cannot be told.
-    for (name, value, default) in [
+    losses.unlike_default(&[
         ("logit_bias", sampling.logit_bias, ""),
         ("logprobs", sampling.logprobs, ""),
         ("top_logprobs", sampling.top_logprobs, "0"),
         ("n", sampling.n, "1"),
-    ] {
-        losses.add_if(value.is_some_and(|value| value.trim_end_matches(".0") != default), name);
-    }
+    ]);
 }
 
 fn tools(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {

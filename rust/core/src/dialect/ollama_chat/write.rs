@@ -10,15 +10,13 @@
 
 use std::collections::HashMap;
 
+use crate::dialect::chat_form::{TOOL_FAILED, function, results_apart};
 use crate::message::json::Json;
 use crate::message::read::At;
 use crate::message::{
-    Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Source, Target, Text, Tool, ToolChoice,
-    Turn, Untranslatable,
+    Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Source, Target, Text, ToolChoice, Turn,
+    Untranslatable,
 };
-
-/// What a failed tool's result begins with: the dialect has no other place for it.
-const TOOL_FAILED: &str = "Error: ";
 
 /// Models that can be told how hard to think; others only whether.
 const LEVELS: &str = "gpt-oss";
@@ -93,18 +91,14 @@ fn options(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     if let Some(tokens) = request.max_tokens {
         out.key("num_predict").number(tokens);
     }
-    for (name, value) in [
+    out.given(&[
         ("temperature", sampling.temperature),
         ("top_p", sampling.top_p),
         ("top_k", sampling.top_k),
         ("frequency_penalty", sampling.frequency_penalty),
         ("presence_penalty", sampling.presence_penalty),
         ("seed", sampling.seed),
-    ] {
-        if let Some(value) = value {
-            out.key(name).raw(value);
-        }
-    }
+    ]);
     if !request.stop.is_empty() {
         out.key("stop").open(b'[');
         request.stop.iter().for_each(|stop| out.text(stop));
@@ -115,14 +109,12 @@ fn options(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     } else {
         out.close(b'}');
     }
-    for (name, value, default) in [
+    losses.unlike_default(&[
         ("logit_bias", sampling.logit_bias, ""),
         ("logprobs", sampling.logprobs, ""),
         ("top_logprobs", sampling.top_logprobs, "0"),
         ("n", sampling.n, "1"),
-    ] {
-        losses.add_if(value.is_some_and(|value| value != default), name);
-    }
+    ]);
 }
 
 fn tools(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
@@ -138,22 +130,9 @@ fn tools(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     out.key("tools").open(b'[');
     for tool in &request.tools {
         losses.add_if(tool.strict == Some(true), "tools[].strict");
-        write_tool(tool, out);
+        function(tool, Some(tool.schema_or_empty()), None, out);
     }
     out.close(b']');
-}
-
-fn write_tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
-    out.open(b'{');
-    out.key("type").raw("\"function\"");
-    out.key("function").open(b'{');
-    out.key("name").text(&tool.name);
-    if let Some(description) = &tool.description {
-        out.key("description").text(description);
-    }
-    out.key("parameters").raw(tool.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#));
-    out.close(b'}');
-    out.close(b'}');
 }
 
 /// Writes the messages of one body.
@@ -167,31 +146,11 @@ struct Writer<'w, 'r> {
 impl<'r> Writer<'_, 'r> {
     /// The results of tools as messages of their own, the rest as one message behind them.
     fn user(&mut self, turn: &'r Turn<'r>) -> Result<(), Untranslatable> {
-        let mut rest: Vec<&Block<'_>> = Vec::new();
-        for block in &turn.blocks {
-            if let Part::ToolResult { id, content, is_error } = &block.part {
-                self.losses.add_if(*is_error, "messages[].content[].is_error");
-                self.result(id, content, *is_error);
-                // A tool's message is text only.
-                let media = content.iter().filter(|block| !matches!(block.part, Part::Text(_)));
-                rest.extend(media.inspect(|_| self.losses.add("messages[].content[].content[]")));
-            }
-        }
-        rest.extend(turn.blocks.iter().filter(|block| !matches!(block.part, Part::ToolResult { .. })));
+        let Self { names, losses, out } = self;
+        let rest = results_apart(turn, losses, |id, content, is_error| {
+            result(names.get(id.raw()).copied(), id, content, is_error, out);
+        });
         if rest.is_empty() { Ok(()) } else { self.message("user", rest.into_iter()) }
-    }
-
-    fn result(&mut self, id: &'r Text<'r>, content: &[Block<'_>], is_error: bool) {
-        self.out.open(b'{');
-        self.out.key("role").raw("\"tool\"");
-        if let Some(name) = self.names.get(id.raw()) {
-            self.out.key("tool_name").text(name);
-        }
-        self.out.key("tool_call_id").text(id);
-        let failed = Text::plain(TOOL_FAILED);
-        let said = texts(content.iter());
-        joined("content", is_error.then_some(&failed).into_iter().chain(said), self.out);
-        self.out.close(b'}');
     }
 
     fn assistant(&mut self, turn: &'r Turn<'r>) -> Result<(), Untranslatable> {
@@ -285,6 +244,20 @@ impl<'r> Writer<'_, 'r> {
         }
         Ok(())
     }
+}
+
+/// What a tool of this name gave, if its call was seen.
+fn result(name: Option<&Text<'_>>, id: &Text<'_>, content: &[Block<'_>], is_error: bool, out: &mut Vec<u8>) {
+    out.open(b'{');
+    out.key("role").raw("\"tool\"");
+    if let Some(name) = name {
+        out.key("tool_name").text(name);
+    }
+    out.key("tool_call_id").text(id);
+    let failed = Text::plain(TOOL_FAILED);
+    let said = texts(content.iter());
+    joined("content", is_error.then_some(&failed).into_iter().chain(said), out);
+    out.close(b'}');
 }
 
 fn refused(what: &str) -> Untranslatable {

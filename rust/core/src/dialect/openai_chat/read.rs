@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::wire;
+use crate::dialect::chat_form;
 use crate::message::read::{At, says_something};
 use crate::message::{
     Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Sampling, Source, Text, Tier, Tool,
@@ -307,14 +308,8 @@ fn tools<'a>(tools: Vec<wire::Tool<'a>>, losses: &mut Losses) -> Result<Vec<Tool
 
 fn tool_choice<'a>(choice: &'a RawValue, losses: &mut Losses) -> Result<ToolChoice<'a>, Untranslatable> {
     let at = At::ROOT.member("tool_choice");
-    let mode = |mode: &Text<'_>| match mode.raw() {
-        "auto" => Some(ToolChoice::Auto),
-        "none" => Some(ToolChoice::None),
-        "required" => Some(ToolChoice::Any),
-        _ => None,
-    };
     if let Some(word) = Text::of(choice) {
-        return mode(&word).ok_or_else(|| at.error("is none of auto, none, required"));
+        return chat_form::choice(&word).ok_or_else(|| at.error("is none of auto, none, required"));
     }
     let choice: wire::ToolChoice<'a> = at.parse(choice.get())?;
     match choice.kind.as_ref().map_or("", Text::raw) {
@@ -327,7 +322,7 @@ fn tool_choice<'a>(choice: &'a RawValue, losses: &mut Losses) -> Result<ToolChoi
             losses.add_if(allowed.tools.is_some(), "tool_choice.allowed_tools.tools");
             let at = at.member("allowed_tools");
             let word = at.required("mode", allowed.mode)?;
-            mode(&word).ok_or_else(|| at.member("mode").error("is none of auto, required"))
+            chat_form::choice(&word).ok_or_else(|| at.member("mode").error("is none of auto, required"))
         }
         _ => Err(at.member("type").error("must be `function` or `allowed_tools`")),
     }

@@ -5,11 +5,14 @@
 //! Source: `OpenAI` API reference, "Create chat completion".
 
 use crate::dialect::ChatFields;
+use crate::dialect::chat_form::{
+    Speech, calls, function, image_part, messages, text_or_parts, text_part, url, user,
+};
 use crate::message::json::Json;
 use crate::message::read::At;
 use crate::message::{
-    Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Source, Target, Text, Tier, Tool,
-    ToolChoice, Turn, Untranslatable,
+    Block, Effort, Format, Losses, Part, Reasoning, Request, Source, Target, Text, Tier, ToolChoice, Turn,
+    Untranslatable,
 };
 
 /// Longest end-user name that the API takes.
@@ -22,9 +25,6 @@ const STOP_MAX: usize = 4;
 /// examples put them.
 const BUDGET_MEDIUM: u64 = 4096;
 const BUDGET_HIGH: u64 = 16_384;
-
-/// What a failed tool's result begins with: the dialect has no other place for it.
-pub(in crate::dialect) const TOOL_FAILED: &str = "Error: ";
 
 /// Writes a request.
 pub(super) fn request(
@@ -84,7 +84,7 @@ pub(super) fn request(
         out.key("stream_options").raw(r#"{"include_usage":true}"#);
     }
     tools(request, out);
-    messages(request, losses, out);
+    messages(request, &SPEECH, losses, out);
     out.close(b'}');
     Ok(())
 }
@@ -112,7 +112,7 @@ fn refuse_linked_documents(request: &Request<'_>) -> Result<(), Untranslatable> 
 
 fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     let sampling = &request.sampling;
-    for (name, value) in [
+    out.given(&[
         ("temperature", sampling.temperature),
         ("top_p", sampling.top_p),
         ("frequency_penalty", sampling.frequency_penalty),
@@ -122,11 +122,7 @@ fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
         ("logprobs", sampling.logprobs),
         ("top_logprobs", sampling.top_logprobs),
         ("n", sampling.n),
-    ] {
-        if let Some(value) = value {
-            out.key(name).raw(value);
-        }
-    }
+    ]);
     losses.add_if(sampling.top_k.is_some(), "top_k");
 }
 
@@ -176,91 +172,14 @@ fn tools(request: &Request<'_>, out: &mut Vec<u8>) {
         out.key("parallel_tool_calls").raw(if parallel { "true" } else { "false" });
     }
     out.key("tools").open(b'[');
-    request.tools.iter().for_each(|one| tool(one, out));
+    for tool in &request.tools {
+        function(tool, tool.schema.as_deref(), tool.strict, out);
+    }
     out.close(b']');
 }
 
-fn tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
-    out.open(b'{');
-    out.key("type").raw("\"function\"");
-    out.key("function").open(b'{');
-    out.key("name").text(&tool.name);
-    if let Some(description) = &tool.description {
-        out.key("description").text(description);
-    }
-    if let Some(schema) = &tool.schema {
-        out.key("parameters").raw(schema);
-    }
-    if let Some(strict) = tool.strict {
-        out.key("strict").raw(if strict { "true" } else { "false" });
-    }
-    out.close(b'}');
-    out.close(b'}');
-}
-
-fn messages(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
-    out.key("messages").open(b'[');
-    if !request.system.is_empty() {
-        message("system", &request.system.iter().collect::<Vec<_>>(), out);
-    }
-    for turn in &request.turns {
-        match turn.role {
-            Role::System => message("system", &turn.blocks.iter().collect::<Vec<_>>(), out),
-            Role::User => user(turn, losses, out),
-            Role::Assistant => assistant(turn, losses, out),
-        }
-    }
-    // Anthropic's models go on from there, others answer it.
-    losses.add_if(request.turns.last().is_some_and(|turn| turn.role == Role::Assistant), "prefill");
-    out.close(b']');
-}
-
-/// The results of tools as messages of their own, the rest as one message behind them.
-fn user(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
-    let mut rest: Vec<&Block<'_>> = Vec::new();
-    for block in &turn.blocks {
-        if let Part::ToolResult { id, content, is_error } = &block.part {
-            losses.add_if(*is_error, "messages[].content[].is_error");
-            tool_message(id, content, *is_error, out);
-            // A tool's message is text only.
-            let media = content.iter().filter(|block| !matches!(block.part, Part::Text(_)));
-            rest.extend(media.inspect(|_| losses.add("messages[].content[].content[]")));
-        }
-    }
-    rest.extend(turn.blocks.iter().filter(|block| !matches!(block.part, Part::ToolResult { .. })));
-    if !rest.is_empty() {
-        message("user", &rest, out);
-    }
-}
-
-fn tool_message(id: &Text<'_>, content: &[Block<'_>], is_error: bool, out: &mut Vec<u8>) {
-    let mut texts = content.iter().filter_map(|block| match &block.part {
-        Part::Text(text) => Some(text),
-        _ => None,
-    });
-    out.open(b'{');
-    out.key("role").raw("\"tool\"");
-    out.key("tool_call_id").text(id);
-    out.key("content");
-    let first = texts.next();
-    let first = match (first, is_error) {
-        (Some(text), true) => Text::escaped(format!("{TOOL_FAILED}{}", text.raw())),
-        (Some(text), false) => text.borrowed(),
-        (None, true) => Text::plain(TOOL_FAILED),
-        (None, false) => Text::default(),
-    };
-    match texts.next() {
-        None => out.text(&first),
-        Some(second) => {
-            out.open(b'[');
-            for text in [&first, second].into_iter().chain(texts) {
-                text_part(text, out);
-            }
-            out.close(b']');
-        }
-    }
-    out.close(b'}');
-}
+const SPEECH: Speech =
+    Speech { message, user: |turn, losses, out| user(message, turn, losses, out), assistant };
 
 fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     let mut content: Vec<&Block<'_>> = Vec::new();
@@ -286,88 +205,32 @@ fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     if content.is_empty() {
         out.raw("null");
     } else {
-        parts(&content, out);
+        text_or_parts(&content, part, out);
     }
-    if called {
-        out.key("tool_calls").open(b'[');
-        for block in &turn.blocks {
-            if let Part::ToolCall { id, name, input } = &block.part {
-                call(id, name, input, out);
-            }
-        }
-        out.close(b']');
-    }
-    out.close(b'}');
-}
-
-/// A call, as requests and whole replies have it.
-pub(super) fn call(id: &Text<'_>, name: &Text<'_>, input: &str, out: &mut Vec<u8>) {
-    out.open(b'{');
-    out.key("id").text(id);
-    out.key("type").raw("\"function\"");
-    out.key("function").open(b'{');
-    out.key("name").text(name);
-    out.key("arguments").string(input);
-    out.close(b'}');
+    calls(turn, out);
     out.close(b'}');
 }
 
 fn message(role: &str, blocks: &[&Block<'_>], out: &mut Vec<u8>) {
     out.open(b'{');
     out.key("role").string(role);
-    out.key("content");
-    parts(blocks, out);
+    text_or_parts(blocks, part, out.key("content"));
     out.close(b'}');
 }
 
-/// One text as such, everything else as an array.
-fn parts(blocks: &[&Block<'_>], out: &mut Vec<u8>) {
-    if let [Block { part: Part::Text(text), .. }] = blocks {
-        return out.text(text);
-    }
-    out.open(b'[');
-    for block in blocks {
-        match &block.part {
-            Part::Text(text) => text_part(text, out),
-            Part::Image(source) => {
-                out.open(b'{');
-                out.key("type").raw("\"image_url\"");
-                out.key("image_url").open(b'{');
-                url(out.key("url"), source);
-                out.close(b'}');
-                out.close(b'}');
-            }
-            Part::Document { source, title } => {
-                out.open(b'{');
-                out.key("type").raw("\"file\"");
-                out.key("file").open(b'{');
-                out.key("filename").text(title.as_ref().unwrap_or(&Text::plain("document.pdf")));
-                url(out.key("file_data"), source);
-                out.close(b'}');
-                out.close(b'}');
-            }
-            Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Thinking { .. } | Part::Redacted(_) => {}
+fn part(part: &Part<'_>, out: &mut Vec<u8>) {
+    match part {
+        Part::Text(text) => text_part("text", text, out),
+        Part::Image(source) => image_part(source, out),
+        Part::Document { source, title } => {
+            out.open(b'{');
+            out.key("type").raw("\"file\"");
+            out.key("file").open(b'{');
+            out.key("filename").text(title.as_ref().unwrap_or(&Text::plain("document.pdf")));
+            url(out.key("file_data"), source);
+            out.close(b'}');
+            out.close(b'}');
         }
-    }
-    out.close(b']');
-}
-
-fn text_part(text: &Text<'_>, out: &mut Vec<u8>) {
-    out.open(b'{');
-    out.key("type").raw("\"text\"");
-    out.key("text").text(text);
-    out.close(b'}');
-}
-
-/// The address of an image or a document, or the whole of it as a `data:` one.
-pub(in crate::dialect) fn url(out: &mut Vec<u8>, source: &Source<'_>) {
-    match source {
-        Source::Url(url) => out.text(url),
-        Source::Base64 { media_type, data } => {
-            out.comma();
-            for piece in ["\"data:", media_type.raw(), ";base64,", data.raw(), "\""] {
-                out.extend_from_slice(piece.as_bytes());
-            }
-        }
+        Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Thinking { .. } | Part::Redacted(_) => {}
     }
 }

@@ -4,7 +4,7 @@
 //! the signature that makes it acceptable when it is sent back. Source: `OpenAI` API reference, "The chat
 //! completion object" and "The chat completion chunk object".
 
-use super::write;
+use crate::dialect::chat_form::call;
 use crate::message::json::Json;
 use crate::message::{
     Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block, thinking_block,
@@ -32,7 +32,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
         out.key("tool_calls").open(b'[');
         for part in calls {
             if let Part::ToolCall { id, name, input } = part {
-                write::call(id, name, input, out);
+                call(id, name, input, out);
             }
         }
         out.close(b']');

@@ -8,6 +8,7 @@
 use serde_json::value::RawValue;
 
 use super::wire;
+use crate::dialect::chat_form;
 use crate::dialect::openai_chat::read as chat;
 use crate::message::read::{At, says_something};
 use crate::message::{
@@ -340,14 +341,8 @@ fn tool_choice<'a>(
     losses: &mut Losses,
 ) -> Result<ToolChoice<'a>, Untranslatable> {
     let at = At::ROOT.member("tool_choice");
-    let mode = |mode: &Text<'_>| match mode.raw() {
-        "auto" => Some(ToolChoice::Auto),
-        "none" => Some(ToolChoice::None),
-        "required" => Some(ToolChoice::Any),
-        _ => None,
-    };
     if let Some(word) = Text::of(choice) {
-        return mode(&word).ok_or_else(|| at.error("is none of auto, none, required"));
+        return chat_form::choice(&word).ok_or_else(|| at.error("is none of auto, none, required"));
     }
     let choice: wire::ToolChoice<'a> = at.parse(choice.get())?;
     match choice.kind.as_ref().map_or("", Text::raw) {
@@ -362,7 +357,7 @@ fn tool_choice<'a>(
         "allowed_tools" => {
             losses.add_if(choice.tools.is_some(), "tool_choice.tools");
             let word = at.required("mode", choice.mode)?;
-            mode(&word).ok_or_else(|| at.member("mode").error("is none of auto, required"))
+            chat_form::choice(&word).ok_or_else(|| at.member("mode").error("is none of auto, required"))
         }
         _ => Err(at
             .member("type")

@@ -8,11 +8,12 @@
 
 use super::read;
 use crate::dialect::ChatFields;
+use crate::dialect::chat_form::{self, Speech, TOOL_FAILED, text_or_parts, url};
 use crate::dialect::openai_chat::write as chat;
 use crate::message::json::Json;
 use crate::message::read::At;
 use crate::message::{
-    Block, Format, Losses, Maker, Part, Request, Role, Source, Target, Text, Tier, Tool, ToolChoice, Turn,
+    Block, Format, Losses, Maker, Part, Request, Source, Target, Text, Tier, Tool, ToolChoice, Turn,
     Untranslatable,
 };
 
@@ -86,12 +87,8 @@ pub(super) fn request(
 
 fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     let sampling = &request.sampling;
-    for (name, value) in [("temperature", sampling.temperature), ("top_p", sampling.top_p)] {
-        if let Some(value) = value {
-            out.key(name).raw(value);
-        }
-    }
-    for (name, value, default) in [
+    out.given(&[("temperature", sampling.temperature), ("top_p", sampling.top_p)]);
+    losses.unlike_default(&[
         ("top_k", sampling.top_k, ""),
         ("frequency_penalty", sampling.frequency_penalty, "0"),
         ("presence_penalty", sampling.presence_penalty, "0"),
@@ -101,9 +98,7 @@ fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
         ("logprobs", sampling.logprobs, ""),
         ("top_logprobs", sampling.top_logprobs, "0"),
         ("n", sampling.n, "1"),
-    ] {
-        losses.add_if(value.is_some_and(|value| value.trim_end_matches(".0") != default), name);
-    }
+    ]);
 }
 
 fn tools(request: &Request<'_>, out: &mut Vec<u8>) {
@@ -138,7 +133,7 @@ fn tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
     if let Some(description) = &tool.description {
         out.key("description").text(description);
     }
-    out.key("parameters").raw(tool.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#));
+    out.key("parameters").raw(tool.schema_or_empty());
     // Left out it would be yes, other than in the dialects that requests come from.
     out.key("strict").raw(if tool.strict == Some(true) { "true" } else { "false" });
     out.close(b'}');
@@ -161,17 +156,11 @@ fn input(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     if instructions.is_none() && !request.system.is_empty() {
         message("system", &request.system.iter().collect::<Vec<_>>(), out);
     }
-    for turn in &request.turns {
-        match turn.role {
-            Role::System => message("system", &turn.blocks.iter().collect::<Vec<_>>(), out),
-            Role::User => user(turn, losses, out),
-            Role::Assistant => assistant(turn, losses, out),
-        }
-    }
-    // Anthropic's models go on from there, others answer it.
-    losses.add_if(request.turns.last().is_some_and(|turn| turn.role == Role::Assistant), "prefill");
+    chat_form::turns(request, &SPEECH, losses, out);
     out.close(b']');
 }
+
+const SPEECH: Speech = Speech { message, user, assistant };
 
 /// The results of tools as items of their own, the rest as one message behind them.
 fn user(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
@@ -194,15 +183,15 @@ fn result(id: &Text<'_>, content: &[Block<'_>], is_error: bool, out: &mut Vec<u8
     out.key("call_id").text(id);
     out.key("output");
     match content {
-        [] => out.string(if is_error { chat::TOOL_FAILED } else { "" }),
+        [] => out.string(if is_error { TOOL_FAILED } else { "" }),
         [Block { part: Part::Text(text), .. }] if is_error => {
-            out.text(&Text::escaped(format!("{}{}", chat::TOOL_FAILED, text.raw())));
+            out.text(&Text::escaped(format!("{}{}", TOOL_FAILED, text.raw())));
         }
         [Block { part: Part::Text(text), .. }] => out.text(text),
         blocks => {
             out.open(b'[');
             if is_error {
-                text_part(&Text::plain(chat::TOOL_FAILED), out);
+                text_part(&Text::plain(TOOL_FAILED), out);
             }
             for block in blocks {
                 part(&block.part, out);
@@ -269,16 +258,7 @@ fn message(role: &str, blocks: &[&Block<'_>], out: &mut Vec<u8>) {
     out.key("type").raw("\"message\"");
     out.key("role").string(role);
     out.key("content");
-    match blocks {
-        [Block { part: Part::Text(text), .. }] => out.text(text),
-        blocks => {
-            out.open(b'[');
-            for block in blocks {
-                part(&block.part, out);
-            }
-            out.close(b']');
-        }
-    }
+    text_or_parts(blocks, part, out);
     out.close(b'}');
 }
 
@@ -289,7 +269,7 @@ fn part(part: &Part<'_>, out: &mut Vec<u8>) {
             out.open(b'{');
             out.key("type").raw("\"input_image\"");
             out.key("detail").raw("\"auto\"");
-            chat::url(out.key("image_url"), source);
+            url(out.key("image_url"), source);
             out.close(b'}');
         }
         Part::Document { source, title } => {
@@ -299,7 +279,7 @@ fn part(part: &Part<'_>, out: &mut Vec<u8>) {
                 Source::Url(url) => out.key("file_url").text(url),
                 Source::Base64 { .. } => {
                     out.key("filename").text(title.as_ref().unwrap_or(&Text::plain("document.pdf")));
-                    chat::url(out.key("file_data"), source);
+                    url(out.key("file_data"), source);
                 }
             }
             out.close(b'}');
