@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::answers::{Answer, Said, Teller, answers, fold_anthropic, fold_chat, fold_responses};
 use crate::cache::{Client, MARKED, check};
 use crate::gemini::answers as gemini;
-use crate::ollama::is_ollamas;
+use crate::ollama::told::is_ollamas;
 use crate::{OPTIONS, answered, request_of, streamed};
 
 /// A dialect that clients speak.

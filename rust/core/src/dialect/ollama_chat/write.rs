@@ -160,7 +160,7 @@ impl<'r> Writer<'_, 'r> {
                 Part::Thinking { signature, .. } => {
                     self.losses.add_if(is_signed(signature.as_ref()), "messages[].thinking_blocks");
                 }
-                Part::Redacted(_) => self.losses.add("messages[].thinking_blocks"),
+                Part::Redacted(_) => self.losses.add("messages[].content[].redacted_thinking"),
                 Part::ToolCall { id, name, .. } => {
                     called = true;
                     self.names.insert(id.raw(), name);

@@ -5,6 +5,7 @@ mod anthropic_messages;
 mod bedrock_converse;
 mod cohere_chat;
 mod gemini;
+mod ollama_chat;
 mod openai_chat;
 mod openai_responses;
 
@@ -52,6 +53,7 @@ pub(crate) const TARGETS: &[Target] = &[
     bedrock_converse::CLAUDE,
     bedrock_converse::OTHERS,
     cohere_chat::TARGET,
+    ollama_chat::TARGET,
 ];
 
 /// An answer that is a short text.

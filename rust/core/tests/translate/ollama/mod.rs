@@ -1,10 +1,13 @@
 //! Ollama's own chat as an upstream's dialect.
 
+pub(crate) mod told;
+
 use llm_edge_core::dialect::Dialect;
 use llm_edge_core::translate::{Pair, between};
 use serde_json::{Value, json};
 
-use crate::answers::{Answer, Said, answers, events, fold_anthropic, fold_chat};
+use self::told::is_ollamas;
+use crate::answers::{Answer, answers, events, fold_anthropic, fold_chat};
 use crate::{OPTIONS, answered, context, request_of, streamed};
 
 fn chat() -> Pair {
@@ -92,7 +95,7 @@ fn an_anthropic_request_with_everything_reaches_it() {
     assert_eq!(
         losses,
         "thinking.budget_tokens,metadata.user_id,tool_choice,tool_choice.disable_parallel_tool_use,tools[].strict,\
-         messages[].content[].thinking,messages[].content[].is_error,messages[].content[].content[]"
+         messages[].content[].thinking,messages[].content[].redacted_thinking,messages[].content[].is_error,messages[].content[].content[]"
     );
     assert_eq!(
         told,
@@ -164,72 +167,6 @@ fn what_it_has_no_word_for_is_named_or_refused() {
 
 fn tellable() -> impl Iterator<Item = Answer> {
     answers().into_iter().filter(is_ollamas)
-}
-
-/// Whether it can be told at all: one reasoning, one text, then calls.
-pub(crate) fn is_ollamas(answer: &Answer) -> bool {
-    !["refusal", "redacted", "thinking twice"].contains(&answer.name)
-}
-
-impl Answer {
-    fn ollama_message(&self) -> Value {
-        let mut message = json!({"role": "assistant", "content": ""});
-        let mut calls = Vec::new();
-        for said in &self.said {
-            match said {
-                Said::Text(text) => message["content"] = (*text).into(),
-                Said::Thinking(text, _) => message["thinking"] = (*text).into(),
-                Said::Redacted(_) => {}
-                Said::Call(id, name, input) => {
-                    let input: Value = serde_json::from_str(input).unwrap();
-                    calls.push(json!({"id": id, "function": {"index": calls.len(), "name": name, "arguments": input}}));
-                }
-            }
-        }
-        if !calls.is_empty() {
-            message["tool_calls"] = calls.into();
-        }
-        message
-    }
-
-    fn ollama_line(message: &Value) -> Value {
-        json!({"model": "m", "created_at": "2025-05-27T22:54:57.641643Z", "message": message, "done": false})
-    }
-
-    fn ollama_last(&self, message: &Value) -> Value {
-        let mut last = Self::ollama_line(message);
-        last["done"] = true.into();
-        last["done_reason"] = if self.stop.1 == "length" { "length" } else { "stop" }.into();
-        for (name, count) in
-            [("prompt_eval_count", 100), ("eval_count", 20), ("total_duration", 5), ("load_duration", 1)]
-        {
-            last[name] = count.into();
-        }
-        last
-    }
-
-    pub(crate) fn ollama(&self) -> Value {
-        self.ollama_last(&self.ollama_message())
-    }
-
-    pub(crate) fn ollama_stream(&self, size: usize) -> String {
-        let whole = self.ollama_message();
-        let mut lines = Vec::new();
-        for member in ["thinking", "content"] {
-            let text: Vec<char> = whole[member].as_str().unwrap_or_default().chars().collect();
-            for piece in text.chunks(size) {
-                let mut message = json!({"role": "assistant", "content": ""});
-                message[member] = piece.iter().collect::<String>().into();
-                lines.push(Self::ollama_line(&message));
-            }
-        }
-        for call in whole["tool_calls"].as_array().into_iter().flatten() {
-            lines.push(Self::ollama_line(&json!({"role": "assistant", "content": "", "tool_calls": [call]})));
-        }
-        lines.push(self.ollama_last(&json!({"role": "assistant", "content": ""})));
-        let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
-        lines.join("\n") + "\n"
-    }
 }
 
 #[test]
