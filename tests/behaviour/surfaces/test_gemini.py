@@ -60,11 +60,16 @@ def test_the_model_of_the_path_is_asked(hop: Hop, before: str, model: str, metho
 def test_a_key_in_the_address_is_taken_and_goes_no_further(hop: Hop) -> None:
     hop.upstream.always(Read(), Send(reply(REPLY)))
     path = "/v1beta/models/g/m:generateContent"
-    for query in (f"key={KEY}", f"a=1&key={KEY}&b=2", f"key={KEY.replace('-', '%2D')}"):
+    for query in (
+        f"key={KEY}",
+        f"a=1&key={KEY}&b=2",
+        f"key={KEY.replace('-', '%2D')}",
+        f"k%65y={KEY}&access_token={KEY}&oauth%5Ftoken={KEY}",
+    ):
         answer = ask(hop, f"{path}?{query}", key=None)
         assert answer.status == 200, query
         line = hop.upstream.requests[-1].request_line
-        assert "key=" not in line
+        assert KEY not in line
         kept = "?a=1&b=2" if "a=1" in query else ""
         assert line == f"POST /v1beta/models/m:generateContent{kept} HTTP/1.1"
     before = hop.seen

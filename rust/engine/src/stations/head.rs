@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use llm_edge_core::http1::{Http1Error, Known};
+use llm_edge_core::percent::decode_once;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::span::Span;
 use llm_edge_core::surface::{Endpoint, Operation, Surface, endpoint};
@@ -126,14 +127,21 @@ fn family(known: Known) -> Option<Surface> {
     }
 }
 
-/// Takes the caller's key out of a query.
+/// Takes who calls out of a query: it stays here, as it does in the fields.
 #[cold]
 fn gemini_query(input: &[u8], query: Span) -> GeminiQuery {
     let mut found = GeminiQuery::default();
     for parameter in query.of(input).split(|byte| *byte == b'&').filter(|parameter| !parameter.is_empty()) {
-        if let Some(key) = parameter.strip_prefix(b"key=") {
-            found.key = Span::within(key, input);
-            continue;
+        let end = memchr::memchr(b'=', parameter).unwrap_or(parameter.len());
+        let (name, value) = parameter.split_at(end);
+        match decode_once(name).as_deref() {
+            Some("key") => {
+                found.key = Span::within(value.get(1..).unwrap_or_default(), input);
+                continue;
+            }
+            // Other ways of Google's to say who calls.
+            Some("access_token" | "oauth_token") => continue,
+            _ => {}
         }
         found.wants_events |= parameter == b"alt=sse";
         if !found.kept.is_empty() {
