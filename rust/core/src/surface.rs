@@ -140,17 +140,7 @@ impl Operation {
         match self {
             Self::StreamGenerateContent | Self::ConverseStream => Some(true),
             Self::GenerateContent | Self::Converse => Some(false),
-            Self::ChatCompletions
-            | Self::Completions
-            | Self::Responses
-            | Self::Embeddings
-            | Self::Messages
-            | Self::CountTokens
-            | Self::ListModels
-            | Self::ShowModel
-            | Self::GeminiCountTokens
-            | Self::CohereChat
-            | Self::OllamaChat => None,
+            _ => None,
         }
     }
 
@@ -171,19 +161,7 @@ impl Operation {
     pub const fn method(self) -> &'static str {
         match self {
             Self::ListModels | Self::ShowModel => "GET",
-            Self::ChatCompletions
-            | Self::Completions
-            | Self::Responses
-            | Self::Embeddings
-            | Self::Messages
-            | Self::CountTokens
-            | Self::GenerateContent
-            | Self::StreamGenerateContent
-            | Self::GeminiCountTokens
-            | Self::Converse
-            | Self::ConverseStream
-            | Self::CohereChat
-            | Self::OllamaChat => "POST",
+            _ => "POST",
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use llm_edge_core::dialect::ChatFields;
 use llm_edge_core::http1::{Known, write};
 use llm_edge_core::percent;
 use llm_edge_core::rejection::{Code, Rejection};
@@ -12,11 +11,10 @@ use llm_edge_core::snapshot::{ModelName, PathTemplate, Route, Served};
 use llm_edge_core::span::Span;
 use llm_edge_core::stream_usage;
 use llm_edge_core::surface::Dialect;
-use llm_edge_core::translate::Pair;
 
 use super::super::guard::Screened;
 use super::super::head::Head;
-use super::translated::{self, Names, Said, Translation};
+use super::translated::{self, Crossing, Names, Translation};
 use crate::backends::upstream::Origin;
 use crate::buffers::JOIN_BYTES_MAX;
 use crate::exchange::Exchange;
@@ -76,7 +74,13 @@ impl Request {
         let body = match served.translation {
             None => Body::own(x, head, screened, asked, &target.model),
             Some(pair) => {
-                Some(Body::translated(x, head, screened, asked, &target.model, pair, config.chat_fields)?)
+                let crossing = Crossing {
+                    pair,
+                    stream: head.operation.streams(),
+                    json_array: head.wants_array(),
+                    chat_fields: config.chat_fields,
+                };
+                Some(Body::translated(x, screened, asked, &target.model, crossing)?)
             }
         };
         let Some(body) = body else { return Ok(None) };
@@ -179,18 +183,14 @@ impl Body {
     #[cold]
     fn translated(
         x: &Exchange,
-        head: &Head,
         screened: &Screened,
         asked: &Route,
         model: &ModelName,
-        pair: Pair,
-        chat_fields: ChatFields,
+        crossing: Crossing,
     ) -> Result<Self, Rejection> {
         let written = screened.envelope().model(&x.input)?.unwrap_or_default();
         let names = Names { asked: &written, sent: name_for(model, &written) };
-        let said =
-            Said { pair, stream: head.operation.streams(), json_array: head.wants_array(), chat_fields };
-        let (body, translation) = translated::body(x, screened, said, names, asked.translation)?;
+        let (body, translation) = translated::body(x, screened, crossing, names, asked.translation)?;
         Ok(Self::Translated { body, translation: Box::new(translation) })
     }
 

@@ -20,9 +20,9 @@ pub(crate) struct Translation {
     pub(crate) losses: Losses,
 }
 
-/// What is to be said, and to whom.
+/// Between which dialects a request is translated, and what neither of its bodies says.
 #[derive(Clone, Copy)]
-pub(super) struct Said {
+pub(super) struct Crossing {
     pub(super) pair: Pair,
     /// Whether the operation asked for a stream, or for none.
     pub(super) stream: Option<bool>,
@@ -47,22 +47,21 @@ pub(super) struct Names<'a> {
 pub(super) fn body(
     x: &Exchange,
     screened: &Screened,
-    said: Said,
+    crossing: Crossing,
     names: Names<'_>,
     policy: TranslationPolicy,
 ) -> Result<(Vec<u8>, Translation), Rejection> {
     let options = Options {
         created_s: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
         max_tokens_default: policy.max_tokens,
-        chat_fields: said.chat_fields,
+        chat_fields: crossing.chat_fields,
         cache_breakpoints: policy.cache_breakpoints,
-        stream: said.stream,
-        // Asked for as one, it is refused before.
-        json_array: said.json_array,
+        stream: crossing.stream,
+        json_array: crossing.json_array,
     };
     let mut out = Vec::new();
     let body = screened.envelope().body.of(&x.input);
-    let mut translated = said.pair.request(body, names.sent, &options, &mut out).map_err(refused)?;
+    let mut translated = crossing.pair.request(body, names.sent, &options, &mut out).map_err(refused)?;
     names.asked.clone_into(&mut translated.context.model);
     if policy.strict && !translated.losses.is_empty() {
         let losses = translated.losses;
@@ -73,7 +72,7 @@ pub(super) fn body(
         return Err(Rejection::new(Code::Untranslatable, message).param(first));
     }
     x.worker.count_translated(true, !translated.losses.is_empty());
-    Ok((out, Translation { pair: said.pair, context: translated.context, losses: translated.losses }))
+    Ok((out, Translation { pair: crossing.pair, context: translated.context, losses: translated.losses }))
 }
 
 fn refused(fault: Untranslatable) -> Rejection {
