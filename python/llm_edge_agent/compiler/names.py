@@ -24,7 +24,7 @@ __all__ = ["DIALECTS", "compile_models", "compile_names"]
 DIALECTS = {
     "openai_chat": ("chat_completions",),
     "openai_completions": ("completions",),
-    "openai_responses": ("responses",),
+    "openai_responses": ("responses", "input_tokens", "compact_response"),
     "openai_embeddings": ("embeddings",),
     "anthropic_messages": ("messages", "count_tokens"),
     "gemini": ("generate_content", "stream_generate_content", "gemini_count_tokens"),

@@ -45,6 +45,8 @@ def compile_route(
     ]
     return msgspec.structs.replace(
         _route(name, targets, providers, route.retry, route.translation),
+        models=route.models,
+        pass_through=route.pass_through,
         strategy=route.strategy,
         cache=compile_cache(route.cache),
         deadlines=_deadlines(route.deadlines),
@@ -61,7 +63,9 @@ def compile_route(
 def prefix_route(at: int, providers: Sequence[ProviderDoc], retry: Retry) -> RouteDoc:
     """The route of `provider/model` names for provider number `at`."""
     targets = [TargetDoc(provider=at, model="rest", weight=1)]
-    return _route(f"{providers[at].name}/*", targets, providers, retry, Translation())
+    name = f"{providers[at].name}/*"
+    route = _route(name, targets, providers, retry, Translation())
+    return msgspec.structs.replace(route, models=[name])
 
 
 def bare_route(at: int, providers: Sequence[ProviderDoc]) -> RouteDoc:
@@ -79,6 +83,8 @@ def _route(
 ) -> RouteDoc:
     return RouteDoc(
         name=name,
+        models=[],
+        pass_through=[],
         strategy="round_robin",
         targets=targets,
         cache=None,

@@ -191,6 +191,8 @@ class RouteDoc(_Doc, frozen=True, kw_only=True):
     """Where a model name leads."""
 
     name: str
+    models: list[str]
+    pass_through: list[str]
     strategy: str
     targets: list[TargetDoc]
     cache: CacheDoc | None

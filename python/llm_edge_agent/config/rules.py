@@ -317,6 +317,27 @@ class Rules:
             self._fallbacks(name, route)
             self._deadlines(name, route)
             self._dialects(name, route)
+            self._pass_through(name, route)
+
+    def _pass_through(self, name: str, route: Route) -> None:
+        """A route is found by a model's name or by a path, and somebody must be there to answer."""
+        if not route.pass_through:
+            if not route.models:
+                self._fault(("routes", name), "no model and no path leads here", "list `models`")
+            return
+        for target in route.targets:
+            provider = self._config.providers.get(target.provider)
+            spec = self._specs.get(provider.type) if provider else None
+            if provider is None or spec is None:
+                return  # Told already.
+            operations = spec.versioned_operations if provider.api_version else spec.operations
+            if any(operation.endswith("_pass_through") for operation in operations):
+                return
+        self._fault(
+            ("routes", name, "pass_through"),
+            "none of the targets' providers is one to which paths are passed on",
+            "see the list in the guide on providers",
+        )
 
     def _fallbacks(self, name: str, route: Route) -> None:
         seen: set[str] = set()

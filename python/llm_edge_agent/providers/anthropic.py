@@ -21,6 +21,7 @@ ANTHROPIC = ProviderSpec(
     operations={
         "messages": "/v1/messages",
         "count_tokens": "/v1/messages/count_tokens",
+        "anthropic_pass_through": "/v1/",
     },
     default_headers={"anthropic-version": "2023-06-01"},
 )

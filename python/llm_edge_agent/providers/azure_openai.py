@@ -25,6 +25,10 @@ AZURE_OPENAI = ProviderSpec(
         "completions": "/openai/v1/completions",
         "responses": "/openai/v1/responses",
         "embeddings": "/openai/v1/embeddings",
+        "input_tokens": "/openai/v1/responses/input_tokens",
+        "compact_response": "/openai/v1/responses/compact",
+        "stored_response": "/openai/v1/responses/",
+        "openai_pass_through": "/openai/v1/",
     },
     versioned_operations={
         "chat_completions": (

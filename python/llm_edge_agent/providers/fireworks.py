@@ -14,6 +14,13 @@ FIREWORKS = ProviderSpec(
     title="Fireworks AI",
     base_url="https://api.fireworks.ai/inference/v1",
     key_env="FIREWORKS_API_KEY",
-    operations=openai_paths("chat_completions", "completions", "responses", "embeddings"),
+    operations=openai_paths(
+        "chat_completions",
+        "completions",
+        "responses",
+        "embeddings",
+        "stored_response",
+        "openai_pass_through",
+    ),
     auth=BEARER,
 )

@@ -24,12 +24,14 @@ GEMINI = ProviderSpec(
         "generate_content": "/models/{model}:generateContent",
         "stream_generate_content": "/models/{model}:streamGenerateContent",
         "gemini_count_tokens": "/models/{model}:countTokens",
+        "gemini_pass_through": "/",
     },
     auth=BEARER,
     operation_auth={
         "generate_content": _GOOGLE_KEY,
         "stream_generate_content": _GOOGLE_KEY,
         "gemini_count_tokens": _GOOGLE_KEY,
+        "gemini_pass_through": _GOOGLE_KEY,
     },
     health_path="/openai/models",
 )

@@ -15,6 +15,6 @@ GROQ = ProviderSpec(
     title="Groq",
     base_url="https://api.groq.com/openai/v1",
     key_env="GROQ_API_KEY",
-    operations=openai_paths("chat_completions", "responses"),
+    operations=openai_paths("chat_completions", "responses", "openai_pass_through"),
     auth=BEARER,
 )

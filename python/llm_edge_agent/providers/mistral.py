@@ -15,6 +15,6 @@ MISTRAL = ProviderSpec(
     title="Mistral AI",
     base_url="https://api.mistral.ai/v1",
     key_env="MISTRAL_API_KEY",
-    operations=openai_paths("chat_completions", "embeddings"),
+    operations=openai_paths("chat_completions", "embeddings", "openai_pass_through"),
     auth=BEARER,
 )

@@ -16,5 +16,14 @@ OPENAI = ProviderSpec(
     key_env="OPENAI_API_KEY",
     chat_fields="openai",
     auth=BEARER,
-    operations=openai_paths("chat_completions", "completions", "responses", "embeddings"),
+    operations=openai_paths(
+        "chat_completions",
+        "completions",
+        "responses",
+        "embeddings",
+        "input_tokens",
+        "compact_response",
+        "stored_response",
+        "openai_pass_through",
+    ),
 )

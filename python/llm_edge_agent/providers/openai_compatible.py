@@ -13,6 +13,15 @@ OPENAI_COMPATIBLE = ProviderSpec(
     type="openai_compatible",
     title="OpenAI-compatible server",
     key_required=False,
-    operations=openai_paths("chat_completions", "completions", "responses", "embeddings"),
+    operations=openai_paths(
+        "chat_completions",
+        "completions",
+        "responses",
+        "embeddings",
+        "input_tokens",
+        "compact_response",
+        "stored_response",
+        "openai_pass_through",
+    ),
     auth=BEARER,
 )

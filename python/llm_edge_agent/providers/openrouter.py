@@ -15,6 +15,8 @@ OPENROUTER = ProviderSpec(
     title="OpenRouter",
     base_url="https://openrouter.ai/api/v1",
     key_env="OPENROUTER_API_KEY",
-    operations=openai_paths("chat_completions", "completions", "responses", "messages"),
+    operations=openai_paths(
+        "chat_completions", "completions", "responses", "messages", "openai_pass_through"
+    ),
     auth=BEARER,
 )

@@ -27,6 +27,12 @@ OPERATIONS = (
     "converse_stream",
     "cohere_chat",
     "ollama_chat",
+    "input_tokens",
+    "compact_response",
+    "stored_response",
+    "openai_pass_through",
+    "anthropic_pass_through",
+    "gemini_pass_through",
 )
 """Operations that go upstream, named as in the engine and in its order."""
 
@@ -46,6 +52,10 @@ _OPENAI_PATHS = {
     "responses": "/responses",
     "embeddings": "/embeddings",
     "messages": "/messages",
+    "input_tokens": "/responses/input_tokens",
+    "compact_response": "/responses/compact",
+    "stored_response": "/responses/",
+    "openai_pass_through": "/",
 }
 
 
@@ -61,7 +71,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
         type: The word in the configuration.
         title: Name for people.
         operations: Operation → path below the base URL; `{model}` stands for the model name,
-            `{api_version}` for the configured version.
+            `{api_version}` for the configured version. To one that ends in `/`, the end of the
+            client's path is added.
         auth: How the credential is presented; None when there is none.
         operation_auth: How it is presented for operations that want it in another way.
         base_url: Where it is, when that is the same for everybody.

@@ -14,6 +14,6 @@ TOGETHER = ProviderSpec(
     title="Together AI",
     base_url="https://api.together.xyz/v1",
     key_env="TOGETHER_API_KEY",
-    operations=openai_paths("chat_completions", "completions", "embeddings"),
+    operations=openai_paths("chat_completions", "completions", "embeddings", "openai_pass_through"),
     auth=BEARER,
 )

@@ -15,7 +15,13 @@ VLLM = ProviderSpec(
     title="vLLM",
     key_required=False,
     operations=openai_paths(
-        "chat_completions", "completions", "responses", "embeddings", "messages"
+        "chat_completions",
+        "completions",
+        "responses",
+        "embeddings",
+        "messages",
+        "stored_response",
+        "openai_pass_through",
     ),
     auth=BEARER,
 )

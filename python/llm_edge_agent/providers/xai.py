@@ -15,6 +15,8 @@ XAI = ProviderSpec(
     title="xAI",
     base_url="https://api.x.ai/v1",
     key_env="XAI_API_KEY",
-    operations=openai_paths("chat_completions", "responses"),
+    operations=openai_paths(
+        "chat_completions", "responses", "stored_response", "openai_pass_through"
+    ),
     auth=BEARER,
 )

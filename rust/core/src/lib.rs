@@ -14,6 +14,7 @@ pub mod directory;
 pub mod principal;
 
 pub mod http1;
+pub mod pass_through;
 pub mod percent;
 pub mod sigv4;
 

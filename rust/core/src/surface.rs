@@ -52,11 +52,23 @@ pub enum Operation {
     CohereChat,
     /// Ollama's `POST /api/chat`; asked of upstreams only.
     OllamaChat,
+    /// `POST /v1/responses/input_tokens`
+    InputTokens,
+    /// `POST /v1/responses/compact`
+    CompactResponse,
+    /// `GET` and `DELETE /v1/responses/{id}`, `GET …/input_items`, `POST …/cancel`
+    StoredResponse,
+    /// Whatever else is below `/v1` of `OpenAI`'s API, where a route lets it through.
+    OpenaiPassThrough,
+    /// The same of Anthropic's.
+    AnthropicPassThrough,
+    /// The same of Google's, below `/v1beta`.
+    GeminiPassThrough,
 }
 
 impl Operation {
     /// Every operation, in declaration order (the order of per-operation tables).
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 21] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
@@ -72,6 +84,12 @@ impl Operation {
         Self::ConverseStream,
         Self::CohereChat,
         Self::OllamaChat,
+        Self::InputTokens,
+        Self::CompactResponse,
+        Self::StoredResponse,
+        Self::OpenaiPassThrough,
+        Self::AnthropicPassThrough,
+        Self::GeminiPassThrough,
     ];
 
     /// The name used in configuration, logs and metrics.
@@ -92,15 +110,31 @@ impl Operation {
             Self::ConverseStream => "converse_stream",
             Self::CohereChat => "cohere_chat",
             Self::OllamaChat => "ollama_chat",
+            Self::InputTokens => "input_tokens",
+            Self::CompactResponse => "compact_response",
+            Self::StoredResponse => "stored_response",
+            Self::OpenaiPassThrough => "openai_pass_through",
+            Self::AnthropicPassThrough => "anthropic_pass_through",
+            Self::GeminiPassThrough => "gemini_pass_through",
         }
     }
 
-    /// The wire format of request and reply; `None` for what the gateway answers itself.
+    /// What a path of this API is that no other operation names.
+    pub const fn pass_through(surface: Surface) -> Self {
+        match surface {
+            Surface::OpenAi => Self::OpenaiPassThrough,
+            Surface::Anthropic => Self::AnthropicPassThrough,
+            Surface::Gemini => Self::GeminiPassThrough,
+        }
+    }
+
+    /// The wire format of request and reply; `None` for what the gateway answers itself, and for what it passes
+    /// on without reading it.
     pub const fn dialect(self) -> Option<Dialect> {
         match self {
             Self::ChatCompletions => Some(Dialect::OpenaiChat),
             Self::Completions => Some(Dialect::OpenaiCompletions),
-            Self::Responses => Some(Dialect::OpenaiResponses),
+            Self::Responses | Self::InputTokens | Self::CompactResponse => Some(Dialect::OpenaiResponses),
             Self::Embeddings => Some(Dialect::OpenaiEmbeddings),
             Self::Messages | Self::CountTokens => Some(Dialect::AnthropicMessages),
             Self::GenerateContent | Self::StreamGenerateContent | Self::GeminiCountTokens => {
@@ -109,8 +143,23 @@ impl Operation {
             Self::Converse | Self::ConverseStream => Some(Dialect::BedrockConverse),
             Self::CohereChat => Some(Dialect::CohereChat),
             Self::OllamaChat => Some(Dialect::OllamaChat),
-            Self::ListModels | Self::ShowModel => None,
+            Self::ListModels
+            | Self::ShowModel
+            | Self::StoredResponse
+            | Self::OpenaiPassThrough
+            | Self::AnthropicPassThrough
+            | Self::GeminiPassThrough => None,
         }
+    }
+
+    /// Whether the gateway has the answer itself.
+    pub const fn is_answered_here(self) -> bool {
+        matches!(self, Self::ListModels | Self::ShowModel)
+    }
+
+    /// Whether the end of its path is the client's, and any of several methods calls it.
+    pub const fn keeps_path(self) -> bool {
+        self.dialect().is_none() && !self.is_answered_here()
     }
 
     /// The wire format of a generation, which may be said in another one; `None` for everything else.
@@ -126,11 +175,7 @@ impl Operation {
             | Self::ConverseStream
             | Self::CohereChat
             | Self::OllamaChat => self.dialect(),
-            Self::Embeddings
-            | Self::CountTokens
-            | Self::ListModels
-            | Self::ShowModel
-            | Self::GeminiCountTokens => None,
+            _ => None,
         }
     }
 
@@ -157,7 +202,7 @@ impl Operation {
         matches!(self, Self::GenerateContent | Self::StreamGenerateContent | Self::GeminiCountTokens)
     }
 
-    /// The method this operation is called with.
+    /// The method this operation is called with, where it is one.
     pub const fn method(self) -> &'static str {
         match self {
             Self::ListModels | Self::ShowModel => "GET",
@@ -229,13 +274,20 @@ pub enum Endpoint<'a> {
         surface: Surface,
         /// The operation.
         operation: Operation,
-        /// The undecoded name of the model, where the path holds one.
+        /// The undecoded name of the model, or of what else is asked for, where the path holds one.
         model_id: Option<&'a [u8]>,
     },
     /// `GET /livez` and its alias `/healthz`.
     Livez,
     /// `GET /readyz`.
     Readyz,
+    /// A path below an API's version that no operation names; a route may let it through.
+    Other {
+        /// The API family.
+        surface: Surface,
+        /// What follows `/v1/`; see [`is_plain_path`].
+        rest: &'a [u8],
+    },
     /// A known path called with another method.
     MethodNotAllowed {
         /// The API family, for the error's shape.
@@ -277,6 +329,8 @@ pub fn endpoint<'a>(method: &[u8], path: &'a [u8], by_header: impl Fn() -> Surfa
         b"/completions" => Some((Surface::OpenAi, Operation::Completions, None)),
         b"/responses" => Some((Surface::OpenAi, Operation::Responses, None)),
         b"/embeddings" => Some((Surface::OpenAi, Operation::Embeddings, None)),
+        b"/responses/input_tokens" => Some((Surface::OpenAi, Operation::InputTokens, None)),
+        b"/responses/compact" => Some((Surface::OpenAi, Operation::CompactResponse, None)),
         b"/messages" => Some((Surface::Anthropic, Operation::Messages, None)),
         b"/messages/count_tokens" => Some((Surface::Anthropic, Operation::CountTokens, None)),
         b"/models" => Some((prefix.unwrap_or_else(by_header), Operation::ListModels, None)),
@@ -294,7 +348,12 @@ pub fn endpoint<'a>(method: &[u8], path: &'a [u8], by_header: impl Fn() -> Surfa
     };
     let Some((surface, operation, model_id)) = found else {
         let told = || if tail.starts_with(b"/messages") { Surface::Anthropic } else { by_header() };
-        return Endpoint::NotFound { surface: prefix.unwrap_or_else(told) };
+        let surface = prefix.unwrap_or_else(told);
+        return match tail.strip_prefix(b"/responses/") {
+            Some(stored) if surface == Surface::OpenAi => stored_response(method, stored),
+            _ if versioned || (surface == Surface::OpenAi && is_known_family(tail)) => other(surface, tail),
+            _ => Endpoint::NotFound { surface },
+        };
     };
     // A prefix names its API, and only OpenAI's is also served without `/v1`.
     if prefix.is_some_and(|p| p != surface) || (!versioned && surface != Surface::OpenAi) {
@@ -314,6 +373,53 @@ fn called<'a>(
     } else {
         Endpoint::MethodNotAllowed { surface, allow: operation.method() }
     }
+}
+
+/// The endpoint for what follows `/v1/responses/`. Source: `OpenAI` API reference, "Responses".
+fn stored_response<'a>(method: &[u8], rest: &'a [u8]) -> Endpoint<'a> {
+    let surface = Surface::OpenAi;
+    let end = memchr::memchr(b'/', rest).unwrap_or(rest.len());
+    let (id, what) = rest.split_at(end);
+    let allow = match what {
+        b"" => "GET, DELETE",
+        b"/input_items" => "GET",
+        b"/cancel" => "POST",
+        _ => return Endpoint::NotFound { surface },
+    };
+    if !is_plain_path(id) {
+        return Endpoint::NotFound { surface };
+    }
+    if allow.as_bytes().split(|b| b", ".contains(b)).any(|allowed| !allowed.is_empty() && allowed == method) {
+        Endpoint::Api { surface, operation: Operation::StoredResponse, model_id: Some(rest) }
+    } else {
+        Endpoint::MethodNotAllowed { surface, allow }
+    }
+}
+
+/// Whether what has no version is one of the families of paths that `OpenAI`'s clients are known to leave it out of.
+fn is_known_family(tail: &[u8]) -> bool {
+    const FAMILIES: [&[u8]; 6] = [b"audio", b"batches", b"files", b"images", b"moderations", b"uploads"];
+    let family = tail.split(|b| *b == b'/').nth(1).unwrap_or_default();
+    FAMILIES.contains(&family)
+}
+
+/// The endpoint for a path that is not known here, `tail` being what follows the version.
+fn other(surface: Surface, tail: &[u8]) -> Endpoint<'_> {
+    match tail.strip_prefix(b"/") {
+        // Below this are models, and a route is found by a model's name.
+        Some(rest) if is_plain_path(rest) && !rest.starts_with(b"models/") => {
+            Endpoint::Other { surface, rest }
+        }
+        _ => Endpoint::NotFound { surface },
+    }
+}
+
+/// Whether a path means the same to everybody who reads it: no segment is empty, `.` or `..`, and nothing in it is
+/// percent-encoded, so that nothing can be decoded into such a one.
+pub fn is_plain_path(path: &[u8]) -> bool {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~:@+,=".contains(b);
+    path.split(|b| *b == b'/')
+        .all(|segment| !matches!(segment, b"" | b"." | b"..") && segment.iter().all(plain))
 }
 
 /// The endpoint of Google's API. `/v1beta` and the prefix `/genai` are its own, `/v1` is `OpenAI`'s too and
@@ -340,7 +446,7 @@ fn gemini<'a>(method: &[u8], path: &'a [u8]) -> Option<Endpoint<'a>> {
             called(method, surface, Operation::ShowModel, Some(id))
         }
         (None, None) if tail == b"/models" => called(method, surface, Operation::ListModels, None),
-        (None, _) => Endpoint::NotFound { surface },
+        (None, _) => other(surface, tail),
     })
 }
 
@@ -409,7 +515,6 @@ mod tests {
         for path in [
             "/v1beta/models/:generateContent",
             "/v1beta/models/g:predict",
-            "/v1beta/chat/completions",
             "/genai/v1beta/models/",
             "/genai/models/g:generateContent",
             "/genai",
@@ -443,6 +548,62 @@ mod tests {
                 matches!(endpoint(b"POST", path.as_bytes(), || Surface::OpenAi), Endpoint::NotFound { .. }),
                 "{path} must not be found"
             );
+        }
+    }
+
+    #[test]
+    fn what_no_operation_names_is_found_by_its_api_and_path() {
+        let found = |method: &str, path: &'static str, by_header: Surface| match endpoint(
+            method.as_bytes(),
+            path.as_bytes(),
+            || by_header,
+        ) {
+            Endpoint::Other { surface, rest } => Some((surface, std::str::from_utf8(rest).unwrap())),
+            _ => None,
+        };
+        for (path, by_header, surface, rest) in [
+            ("/v1/files", Surface::OpenAi, Surface::OpenAi, "files"),
+            ("/files/a-1", Surface::OpenAi, Surface::OpenAi, "files/a-1"),
+            ("/openai/v1/images/edits", Surface::Anthropic, Surface::OpenAi, "images/edits"),
+            ("/v1/files", Surface::Anthropic, Surface::Anthropic, "files"),
+            ("/v1/messages/batches", Surface::OpenAi, Surface::Anthropic, "messages/batches"),
+            ("/anthropic/v1/files", Surface::OpenAi, Surface::Anthropic, "files"),
+            ("/v1beta/cachedContents", Surface::OpenAi, Surface::Gemini, "cachedContents"),
+            ("/genai/v1/files/x", Surface::OpenAi, Surface::Gemini, "files/x"),
+        ] {
+            assert_eq!(found("GET", path, by_header), Some((surface, rest)), "{path}");
+        }
+        for path in [
+            "/anthropic/files",
+            "/v1beta/models/g:predict",
+            "/v1/models/",
+            "/v1/files/",
+            "/v1/a%20b",
+            "/",
+            "/V1/files",
+            "/x",
+        ] {
+            assert_eq!(found("GET", path, Surface::OpenAi), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_kept_response_is_asked_for_by_its_id() {
+        for (method, path) in [
+            ("GET", "/v1/responses/r-1"),
+            ("DELETE", "/openai/v1/responses/r-1"),
+            ("POST", "/responses/r-1/cancel"),
+            ("GET", "/v1/responses/r-1/input_items"),
+        ] {
+            let stored = Some((Surface::OpenAi, Operation::StoredResponse));
+            assert_eq!(api(method, path, Surface::OpenAi), stored, "{path}");
+        }
+        assert_eq!(
+            api("POST", "/v1/responses/compact", Surface::OpenAi),
+            Some((Surface::OpenAi, Operation::CompactResponse))
+        );
+        for path in ["/v1/responses/", "/v1/responses/..", "/v1/responses/a/b", "/anthropic/v1/responses/a"] {
+            assert_eq!(api("GET", path, Surface::OpenAi), None, "{path}");
         }
     }
 

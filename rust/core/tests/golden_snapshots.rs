@@ -141,7 +141,7 @@ fn origins_keep_addresses_without_brackets_and_path_prefixes() {
 fn names_lead_where_the_configuration_says() {
     let snapshot = read("wildcards");
     let taken = |model: &str| {
-        let route = snapshot.names.route(model, Dialect::OpenaiChat).unwrap();
+        let route = snapshot.names.route(model, Some(Dialect::OpenaiChat)).unwrap();
         snapshot.routes[route].name.as_str()
     };
     assert_eq!(taken("team/long-x"), "long");
@@ -150,15 +150,35 @@ fn names_lead_where_the_configuration_says() {
     assert_eq!(taken("anthropic/x"), "anthropic/*");
     assert_eq!(taken("gpt-x"), "long");
     assert_eq!(taken("else"), "rest");
-    let team = snapshot.names.route("team/x", Dialect::OpenaiChat).unwrap();
+    let team = snapshot.names.route("team/x", Some(Dialect::OpenaiChat)).unwrap();
     assert_eq!(snapshot.routes[team].targets[0].model, ModelName::Rest);
+}
+
+#[test]
+fn a_route_that_passes_paths_on_may_be_without_models() {
+    let snapshot = read("pass_through");
+    assert!(snapshot.passes_through && !read("minimal").passes_through);
+    let [images, rest, implied, bare] = &snapshot.routes[..] else { panic!("four routes") };
+    assert_eq!(
+        (&images.models[..], &images.pass_through[..]),
+        (
+            &["painter".to_owned(), "scribe*".to_owned()][..],
+            &["images/*".to_owned(), "audio/speech".to_owned()][..],
+        )
+    );
+    assert!(rest.models.is_empty() && rest.pass_through == ["*"]);
+    assert!(implied.models == ["openai/*"] && implied.pass_through.is_empty());
+    assert!(bare.models.is_empty() && bare.pass_through.is_empty());
+    assert!(images.targets[0].serves(&snapshot, Operation::OpenaiPassThrough));
+    assert!(!images.targets[0].serves(&snapshot, Operation::AnthropicPassThrough));
+    assert_eq!(snapshot.names.route("painting", None), None);
 }
 
 #[test]
 fn a_bare_name_takes_the_first_provider_of_its_dialect() {
     let snapshot = read("no_file");
     for (dialect, provider) in [(Dialect::OpenaiChat, "openai"), (Dialect::AnthropicMessages, "anthropic")] {
-        let route = &snapshot.routes[snapshot.names.route("some-model", dialect).unwrap()];
+        let route = &snapshot.routes[snapshot.names.route("some-model", Some(dialect)).unwrap()];
         assert_eq!(snapshot.providers[route.targets[0].provider].name, provider);
         assert_eq!(route.targets[0].model, ModelName::Same);
     }

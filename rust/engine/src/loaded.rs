@@ -55,6 +55,8 @@ pub(crate) struct Place {
     pub(crate) route: Rc<LoadedRoute>,
     /// Index into the route's targets.
     pub(crate) target: usize,
+    /// Which of its provider's credentials is to be used, where that is not left to the provider.
+    pub(crate) credential: Option<usize>,
 }
 
 impl Place {

@@ -517,7 +517,27 @@ BROKEN = [
     Broken(
         "route_without_models",
         route("    targets: [{provider: openai}]\n"),
-        "@:3: routes.chat.models: is missing",
+        "@:3: routes.chat: no model and no path leads here",
+        "list `models`",
+    ),
+    Broken(
+        "pass_through_star_inside",
+        route("    targets: [{provider: openai}]\n    pass_through: ['images/*/x']\n"),
+        "@:5: routes.chat.pass_through[0]: `images/*/x` is not valid here",
+        "write it as it follows `/v1/`: `files`, `images/*`",
+    ),
+    Broken(
+        "pass_through_slash",
+        route("    targets: [{provider: openai}]\n    pass_through: [/v1/files]\n"),
+        "@:5: routes.chat.pass_through[0]: `/v1/files` is not valid here",
+        "write it as it follows `/v1/`: `files`, `images/*`",
+    ),
+    Broken(
+        "pass_through_nowhere",
+        "providers:\n  d: {type: deepseek, api_key: x}\n"
+        "routes:\n  rest:\n    targets: [{provider: d}]\n    pass_through: [files]\n",
+        "@:6: routes.rest.pass_through: none of the targets' providers is one to which paths",
+        "see the list in the guide on providers",
     ),
     Broken(
         "strategy",

@@ -19,6 +19,15 @@ _TargetModel = Annotated[
 ]
 
 
+_PassedPath = Annotated[
+    str,
+    Meta(
+        pattern=r"^([A-Za-z0-9._~:@+,=-]+/)*([A-Za-z0-9._~:@+,=-]+\*?|\*)$",
+        extra={"hint": "write it as it follows `/v1/`: `files`, `images/*`"},
+    ),
+]
+
+
 class Target(Area, frozen=True, kw_only=True):
     """One place a request may go."""
 
@@ -83,8 +92,13 @@ class Route(Area, frozen=True, kw_only=True):
 
     models: Annotated[
         list[ModelPattern],
-        Meta(min_length=1, description="Names, or prefixes ending in `*`; longest match wins."),
-    ]
+        Meta(
+            description=(
+                "Names, or prefixes ending in `*`; longest match wins. "
+                "A route that has `pass_through` may have none."
+            )
+        ),
+    ] = field(default_factory=list)
     targets: Annotated[list[Target], Meta(min_length=1, description="Where requests may go.")]
     strategy: Annotated[
         Strategy,
@@ -127,6 +141,16 @@ class Route(Area, frozen=True, kw_only=True):
         Translation,
         Meta(description="For targets that speak another dialect than the client."),
     ] = field(default_factory=Translation)
+    pass_through: Annotated[
+        list[_PassedPath],
+        Meta(
+            description=(
+                "Paths below an API's version (`/v1/`, `/v1beta/`), or beginnings of such ending "
+                "in `*`, that are passed on as they are: `images/*`, `files*`. "
+                "See the guide on providers."
+            )
+        ),
+    ] = field(default_factory=list)
     hedge: Annotated[
         Hedge | None, Meta(description="A second attempt beside a slow first one; off when absent.")
     ] = None

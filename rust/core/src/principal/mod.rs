@@ -30,6 +30,35 @@ impl Principal {
     }
 }
 
+impl Principal {
+    /// Whether this caller may ask for every model that one of the patterns covers; where there is no pattern, for
+    /// anything at all.
+    pub fn may_use_all(&self, patterns: &[String]) -> bool {
+        let covers = |pattern: &str| {
+            self.models.iter().any(|own| match own.strip_suffix('*') {
+                Some(start) => pattern.trim_end_matches('*').starts_with(start),
+                None => own == pattern,
+            })
+        };
+        if patterns.is_empty() { covers("*") } else { patterns.iter().all(|pattern| covers(pattern)) }
+    }
+
+    /// Whether there is a model, covered by one of the patterns, that this caller may ask for; where there is no
+    /// pattern, whether it may for anything at all.
+    pub fn may_use_some(&self, patterns: &[String]) -> bool {
+        if patterns.is_empty() {
+            return self.may_use_all(patterns);
+        }
+        patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+            None => self.may_use(pattern),
+            Some(start) => self.models.iter().any(|own| {
+                let own_start = own.strip_suffix('*').unwrap_or(own);
+                own_start.starts_with(start) || (own_start.len() < own.len() && start.starts_with(own_start))
+            }),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,5 +68,27 @@ mod tests {
         let p = Principal { name: "a".into(), scope: vec![], models: vec!["gpt-x".into(), "mock/*".into()] };
         assert!(p.may_use("gpt-x") && p.may_use("mock/echo"));
         assert!(!p.may_use("gpt-xy") && !p.may_use("mock"));
+    }
+
+    #[test]
+    fn patterns_are_had_whole_or_in_part() {
+        let of = |models: &[&str]| Principal {
+            name: "a".into(),
+            scope: vec![],
+            models: models.iter().map(ToString::to_string).collect(),
+        };
+        let patterns = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let (any, team, one) = (of(&["*"]), of(&["team/*"]), of(&["team/a"]));
+        for (route, [all, some]) in [
+            (patterns(&[]), [[true, false, false], [true, false, false]]),
+            (patterns(&["team/a"]), [[true, true, true], [true, true, true]]),
+            (patterns(&["team/*"]), [[true, true, false], [true, true, true]]),
+            (patterns(&["team/a", "b"]), [[true, false, false], [true, true, true]]),
+            (patterns(&["*"]), [[true, false, false], [true, true, true]]),
+            (patterns(&["b"]), [[true, false, false], [true, false, false]]),
+        ] {
+            assert_eq!([&any, &team, &one].map(|p| p.may_use_all(&route)), all, "{route:?}");
+            assert_eq!([&any, &team, &one].map(|p| p.may_use_some(&route)), some, "{route:?}");
+        }
     }
 }

@@ -83,6 +83,19 @@ impl Irrelevant {
 /// [`ScanError`] with the kind of the fault and its byte offset: no object, cut short, malformed structure,
 /// bytes behind the object, a field that is acted on given twice, misspelt in case or of a wrong type.
 pub fn scan(body: &[u8], dialect: Dialect) -> Result<Scan, ScanError> {
+    scan_fields(body, facts(dialect).fields)
+}
+
+/// The same for a body of which only the model is known.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_model(body: &[u8]) -> Result<Scan, ScanError> {
+    scan_fields(body, &[("model", Field::Model)])
+}
+
+#[inline]
+fn scan_fields(body: &[u8], fields: &'static [(&'static str, Field)]) -> Result<Scan, ScanError> {
     const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
     if body.starts_with(BYTE_ORDER_MARK) {
         return Err(ScanError::new(ScanErrorKind::ByteOrderMark, 0));
@@ -90,7 +103,6 @@ pub fn scan(body: &[u8], dialect: Dialect) -> Result<Scan, ScanError> {
     if u32::try_from(body.len()).is_err() {
         return Err(ScanError::new(ScanErrorKind::Expected("a body below 4 GiB"), 0));
     }
-    let fields = facts(dialect).fields;
     let mut found = Scan::default();
     let mut seen = 0_u32;
     let mut rank_taken = None;

@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub providers: Vec<Provider>,
     /// Routes; a request takes exactly one.
     pub routes: Vec<Route>,
+    /// Whether any of them passes something on unread.
+    pub passes_through: bool,
     /// Model name → route.
     pub names: Names,
     /// What `GET /v1/models` may list.
@@ -120,6 +122,7 @@ impl Snapshot {
             debug_headers: doc.debug_headers,
             cache_bytes_max: doc.cache_bytes_max,
             providers,
+            passes_through: routes.iter().any(|route| !route.pass_through.is_empty()),
             routes,
             names,
             models: doc.models,

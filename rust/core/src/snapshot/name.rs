@@ -17,8 +17,8 @@ pub struct Names {
 }
 
 impl Names {
-    /// The route for a model name asked for in a dialect.
-    pub fn route(&self, model: &str, dialect: Dialect) -> Option<usize> {
+    /// The route for a model name asked for in a dialect; in `None`, no route is taken but by its name.
+    pub fn route(&self, model: &str, dialect: Option<Dialect>) -> Option<usize> {
         if let Some(route) = self.exact.get(model) {
             return Some(*route);
         }
@@ -30,7 +30,7 @@ impl Names {
         if model.contains('/') {
             return None;
         }
-        self.by_dialect.get(&dialect).copied()
+        self.by_dialect.get(&dialect?).copied()
     }
 
     /// The exact names known, in no order.

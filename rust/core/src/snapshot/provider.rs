@@ -168,7 +168,8 @@ pub enum Scheme {
     Https,
 }
 
-/// Path and query, with at most one place for the model name (`{model}`), which is percent-encoded there.
+/// Path and query, with at most one place for the model name (`{model}`), which is percent-encoded there. Of an
+/// operation that keeps the client's path, that follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathTemplate {
     /// Up to the model name, or all of it.
@@ -219,11 +220,14 @@ impl ProviderDoc {
         for (operation, template) in self.operations {
             let slot = operations.get_mut(operation as usize);
             let at = || format!("{path}.operations.{}", operation.name());
-            if operation.dialect().is_none() {
+            if operation.is_answered_here() {
                 return Err(SnapshotError::at(at(), "is answered by the gateway itself"));
             }
             if !template.starts_with('/') || !template.bytes().all(|b| b.is_ascii_graphic()) {
                 return Err(SnapshotError::at(at(), "must start with `/` and hold printable ASCII only"));
+            }
+            if operation.keeps_path() && (!template.ends_with('/') || template.contains(['{', '?'])) {
+                return Err(SnapshotError::at(at(), "must end with `/`, which the client's path follows"));
             }
             let parsed = match template.split_once("{model}") {
                 Some((before, after)) => {

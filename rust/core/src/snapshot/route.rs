@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{Provider, SnapshotError};
+use super::{Provider, Snapshot, SnapshotError};
+use crate::surface::Operation;
 use crate::{breaker, hedge, retry};
 
 /// Where a model name leads, and under which rules.
@@ -10,6 +11,10 @@ use crate::{breaker, hedge, retry};
 pub struct Route {
     /// Name in the configuration, unique; also in logs and metrics.
     pub name: String,
+    /// The names that lead here; a pattern is a name or ends in `*`. None for one that is only found otherwise.
+    pub models: Vec<String>,
+    /// Paths below an API's version that are passed on unread; see [`covers`](crate::pass_through::covers).
+    pub pass_through: Vec<String>,
     /// How a target is picked.
     pub strategy: Strategy,
     /// At least one.
@@ -59,6 +64,13 @@ pub struct Target {
     pub model: ModelName,
     /// Share of the traffic, relative to the other targets; above 0.
     pub weight: u32,
+}
+
+impl Target {
+    /// Whether it serves an operation as it is.
+    pub fn serves(&self, snapshot: &Snapshot, operation: Operation) -> bool {
+        snapshot.providers.get(self.provider).is_some_and(|provider| provider.path(operation).is_some())
+    }
 }
 
 /// The model name sent upstream.
@@ -123,6 +135,8 @@ pub struct Deadlines {
 #[serde(deny_unknown_fields)]
 pub(super) struct RouteDoc {
     name: String,
+    models: Vec<String>,
+    pass_through: Vec<String>,
     strategy: Strategy,
     targets: Vec<TargetDoc>,
     cache: Option<Cache>,
@@ -176,6 +190,8 @@ impl RouteDoc {
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Route {
             name: self.name,
+            models: self.models,
+            pass_through: self.pass_through,
             strategy: self.strategy,
             targets,
             cache: self.cache,

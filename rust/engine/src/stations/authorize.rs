@@ -4,10 +4,11 @@ use std::rc::Rc;
 
 use llm_edge_core::date;
 use llm_edge_core::http1::write;
+use llm_edge_core::pass_through::covers;
 use llm_edge_core::percent::decode_once;
 use llm_edge_core::principal::Principal;
 use llm_edge_core::rejection::{Code, Rejection};
-use llm_edge_core::snapshot::Model;
+use llm_edge_core::snapshot::{Model, Route};
 use llm_edge_core::surface::{Operation, Surface};
 
 use super::body::Envelope;
@@ -58,9 +59,10 @@ pub(crate) fn run(
     envelope: &Envelope,
 ) -> Result<Authorized, Rejection> {
     fail_point!("authorize");
-    let Some(dialect) = head.operation.dialect() else {
-        return list(x, head, caller).map(Authorized::Listing);
-    };
+    let dialect = head.operation.dialect();
+    if dialect.is_none() {
+        return unread(x, head, caller, envelope);
+    }
     let Some(model) = envelope.model(&x.input)? else {
         return Err(Rejection::new(
             Code::InvalidField,
@@ -78,6 +80,75 @@ pub(crate) fn run(
         }
         None => Err(not_found(x, caller, &model)),
     }
+}
+
+/// What is answered here, or passed on as it is.
+#[cold]
+fn unread(
+    x: &mut Exchange,
+    head: &Head,
+    caller: &Principal,
+    envelope: &Envelope,
+) -> Result<Authorized, Rejection> {
+    if head.operation.is_answered_here() {
+        return list(x, head, caller).map(Authorized::Listing);
+    }
+    let index = if head.operation == Operation::StoredResponse {
+        keeper(x, caller)?
+    } else {
+        passage(x, head, caller, envelope)?
+    };
+    let route = x.loaded.routes.get(index).cloned();
+    x.facts.route = Some(index);
+    route
+        .map(Authorized::Route)
+        .ok_or_else(|| Rejection::new(Code::Internal, "the route is not in the snapshot"))
+}
+
+/// The first route with a target that keeps responses, for its rules: who has the response asked for is found by
+/// asking (see [`super::route`]).
+fn keeper(x: &Exchange, caller: &Principal) -> Result<usize, Rejection> {
+    let snapshot = &x.loaded.snapshot;
+    let keeps = |route: &Route| {
+        caller.may_use_some(&route.models)
+            && route.targets.iter().any(|target| target.serves(snapshot, Operation::StoredResponse))
+    };
+    snapshot.routes.iter().position(keeps).ok_or_else(|| {
+        Rejection::new(Code::UnknownPath, "no provider that this key may use keeps responses to be asked for")
+    })
+}
+
+/// The route that lets a path through: the one of the model that the body names, or else the first one that the
+/// caller may use whole. With a model that has no route, one that has no models.
+fn passage(x: &Exchange, head: &Head, caller: &Principal, envelope: &Envelope) -> Result<usize, Rejection> {
+    let snapshot = &x.loaded.snapshot;
+    let path = head.model_id.of(&x.input);
+    let lets_through = |route: &&Route| {
+        covers(&route.pass_through, path) && route.targets.iter().any(|t| t.serves(snapshot, head.operation))
+    };
+    let model = envelope.model(&x.input)?;
+    let found = match &model {
+        Some(model) if !caller.may_use(model) => return Err(not_found(x, caller, model)),
+        Some(model) => {
+            let named = snapshot.names.route(model, None);
+            named.filter(|at| snapshot.routes.get(*at).as_ref().is_some_and(lets_through)).or_else(|| {
+                snapshot.routes.iter().position(|route| route.models.is_empty() && lets_through(&route))
+            })
+        }
+        None => {
+            snapshot.routes.iter().position(|route| lets_through(&route) && caller.may_use_all(&route.models))
+        }
+    };
+    found.ok_or_else(|| {
+        let shown: String = path.iter().take(200).copied().map(char::from).collect();
+        let with = model.map(|name| format!(" with the model `{name}`")).unwrap_or_default();
+        Rejection::new(
+            Code::UnknownPath,
+            format!(
+                "no route that this key may use passes `{shown}`{with} on. hint: list the path under `pass_through` of a route"
+            ),
+        )
+    })
 }
 
 fn list(x: &Exchange, head: &Head, caller: &Principal) -> Result<OwnReply, Rejection> {

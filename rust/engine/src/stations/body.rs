@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use llm_edge_core::http1::Known;
+use llm_edge_core::pass_through::form_model;
 use llm_edge_core::percent::decode_once;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::scan::{self, Scan};
@@ -100,9 +101,7 @@ impl Pace {
 pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Rejection> {
     fail_point!("body");
     let Some(dialect) = head.operation.dialect() else {
-        // A GET's body means nothing, but the next request begins behind it.
-        let body = x.read_body().await.map_err(|e| refuse(x, &e))?;
-        return Ok(Envelope { body, scan: Scan::default(), path_model: None, stream: false });
+        return Box::pin(unread(x, head)).await;
     };
     check_type(x)?;
     let path_model = if head.operation.names_model_in_path() { Some(path_model(x, head)?) } else { None };
@@ -118,6 +117,38 @@ pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Reje
     Ok(Envelope { body, scan, path_model, stream })
 }
 
+/// A body of which at most the model matters.
+async fn unread(x: &mut Exchange, head: &Head) -> Result<Envelope, Rejection> {
+    if head.operation.keeps_path() {
+        check_coding(x)?;
+    }
+    let body = x.read_body().await.map_err(|e| refuse(x, &e))?;
+    x.facts.read = Some(Instant::now());
+    let bytes = body.of(&x.input);
+    // A GET's body means nothing, but the next request begins behind it.
+    let scan = if head.operation.keeps_path() && !bytes.is_empty() {
+        named_model(x, bytes)?
+    } else {
+        Scan::default()
+    };
+    Ok(Envelope { body, scan, path_model: None, stream: false })
+}
+
+/// The model in a body of any kind. Of a kind that is not said, JSON is what others would take it for.
+fn named_model(x: &Exchange, body: &[u8]) -> Result<Scan, Rejection> {
+    let (value, media) = content_type(x).unwrap_or_default();
+    let is = |kind: &[u8]| media.eq_ignore_ascii_case(kind);
+    if is(b"multipart/form-data") {
+        let model = form_model(body, value)
+            .map_err(|fault| Rejection::new(Code::InvalidField, fault.message()).param("model"))?;
+        return Ok(Scan { model, ..Scan::default() });
+    }
+    let json = media.is_empty()
+        || is(b"application/json")
+        || media.get(media.len().saturating_sub(5)..).is_some_and(|end| end.eq_ignore_ascii_case(b"+json"));
+    if json { scan::scan_model(body).map_err(|e| e.rejection(body)) } else { Ok(Scan::default()) }
+}
+
 #[cold]
 fn path_model(x: &Exchange, head: &Head) -> Result<Box<str>, Rejection> {
     let name = decode_once(head.model_id.of(&x.input));
@@ -128,17 +159,27 @@ fn path_model(x: &Exchange, head: &Head) -> Result<Box<str>, Rejection> {
 
 /// JSON, or not said: clients in shell scripts forget to.
 fn check_type(x: &Exchange) -> Result<(), Rejection> {
-    if let Some(field) = x.request.find(Known::ContentType) {
-        let value = field.value.of(&x.input);
-        let end = memchr::memchr(b';', value).unwrap_or(value.len());
-        let media = value.get(..end).unwrap_or_default().trim_ascii();
-        if !media.eq_ignore_ascii_case(b"application/json") {
-            return Err(Rejection::new(
-                Code::UnsupportedMediaType,
-                "the body must be JSON. hint: send `Content-Type: application/json`",
-            ));
-        }
+    if let Some((_, media)) = content_type(x)
+        && !media.eq_ignore_ascii_case(b"application/json")
+    {
+        return Err(Rejection::new(
+            Code::UnsupportedMediaType,
+            "the body must be JSON. hint: send `Content-Type: application/json`",
+        ));
     }
+    check_coding(x)
+}
+
+/// The value of `Content-Type`, and the media type in it.
+#[inline]
+fn content_type(x: &Exchange) -> Option<(&[u8], &[u8])> {
+    let value = x.request.find(Known::ContentType)?.value.of(&x.input);
+    let end = memchr::memchr(b';', value).unwrap_or(value.len());
+    Some((value, value.get(..end).unwrap_or_default().trim_ascii()))
+}
+
+#[inline]
+fn check_coding(x: &Exchange) -> Result<(), Rejection> {
     if let Some(field) = x.request.find(Known::ContentEncoding)
         && !field.value.of(&x.input).eq_ignore_ascii_case(b"identity")
     {

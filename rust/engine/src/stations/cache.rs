@@ -48,7 +48,9 @@ pub(crate) fn look_up(
 ) -> Lookup {
     fail_point!("cache");
     let loaded = std::rc::Rc::clone(&x.loaded);
-    let Some(config) = loaded.snapshot.routes.get(route.index).and_then(|r| r.cache.as_ref()) else {
+    let config = loaded.snapshot.routes.get(route.index).and_then(|r| r.cache.as_ref());
+    // Of what is not read it is not known what changes something.
+    let Some(config) = config.filter(|_| !head.operation.keeps_path()) else {
         return Lookup::Miss(Flight { keep: None });
     };
     let control = control(x);

@@ -18,7 +18,8 @@ pub(crate) struct Head {
     pub(crate) operation: Operation,
     /// What follows `?` in the target; empty without.
     query: Span,
-    /// The undecoded name of the model, where the path holds one.
+    /// The undecoded name of the model, where the path holds one; of an operation that keeps the client's path,
+    /// what goes on in the upstream's.
     pub(crate) model_id: Span,
     /// What Google's API has in its query.
     gemini: Option<Box<GeminiQuery>>,
@@ -89,6 +90,19 @@ pub(crate) fn check(x: &mut Exchange) -> Result<Checked, Rejection> {
             let gemini = (surface == Surface::Gemini).then(|| Box::new(gemini_query(&x.input, query)));
             Ok(Checked::Api(Head { surface, operation, query, model_id, gemini }))
         }
+        Endpoint::Other { surface, rest } if x.loaded.snapshot.passes_through => {
+            let method = x.request.method.of(&x.input);
+            let (operation, rest) = (Operation::pass_through(surface), Span::within(rest, &x.input));
+            x.facts.surface = surface;
+            if !PASSED_METHODS.as_bytes().split(|b| b", ".contains(b)).any(|known| known == method)
+                || method.is_empty()
+            {
+                return Err(not_allowed(PASSED_METHODS));
+            }
+            x.facts.operation = Some(operation);
+            let gemini = (surface == Surface::Gemini).then(|| Box::new(gemini_query(&x.input, query)));
+            Ok(Checked::Api(Head { surface, operation, query, model_id: rest, gemini }))
+        }
         Endpoint::Livez => Ok(Checked::Probe(OwnReply::text(200, "ok\n"))),
         Endpoint::Readyz => {
             let ready = x.worker.shared.ready.load(Ordering::Relaxed) && !x.worker.shared.draining();
@@ -100,12 +114,9 @@ pub(crate) fn check(x: &mut Exchange) -> Result<Checked, Rejection> {
         }
         Endpoint::MethodNotAllowed { surface, allow } => {
             x.facts.surface = surface;
-            let mut rejection =
-                Rejection::new(Code::MethodNotAllowed, format!("this path is called with {allow}"));
-            rejection.allow = Some(allow);
-            Err(rejection)
+            Err(not_allowed(allow))
         }
-        Endpoint::NotFound { surface } => {
+        Endpoint::Other { surface, .. } | Endpoint::NotFound { surface } => {
             x.facts.surface = surface;
             let path = shown(path.of(&x.input));
             Err(Rejection::new(
@@ -116,6 +127,16 @@ pub(crate) fn check(x: &mut Exchange) -> Result<Checked, Rejection> {
             ))
         }
     }
+}
+
+/// What a path that is passed on may be called with.
+const PASSED_METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
+
+#[cold]
+fn not_allowed(allow: &'static str) -> Rejection {
+    let mut rejection = Rejection::new(Code::MethodNotAllowed, format!("this path is called with {allow}"));
+    rejection.allow = Some(allow);
+    rejection
 }
 
 /// The API family that a field belongs to.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::snapshot::{Route, Target};
+use llm_edge_core::surface::Operation;
 
 use super::guard::Screened;
 use super::head::Head;
@@ -15,6 +16,8 @@ use crate::loaded::{LoadedRoute, Place};
 pub(crate) struct Plan {
     pub(crate) route: Rc<LoadedRoute>,
     first: usize,
+    /// Only these, in this order.
+    only: Option<Vec<Place>>,
 }
 
 /// The places of a plan, each once, in the order in which they are tried.
@@ -25,18 +28,31 @@ pub(crate) struct Places {
     step: usize,
     /// Fallbacks that were begun.
     fallback: usize,
+    only: Option<std::vec::IntoIter<Place>>,
 }
 
 impl Plan {
     /// Every place, the picked target first.
     pub(crate) fn places(&self) -> Places {
-        Places { route: Rc::clone(&self.route), first: self.first, step: 0, fallback: 0 }
+        let only = self.only.clone().map(IntoIterator::into_iter);
+        Places { route: Rc::clone(&self.route), first: self.first, step: 0, fallback: 0, only }
+    }
+
+    /// Whether another place may be asked than the first.
+    pub(crate) fn has_alternative(&self, asked: &Route) -> bool {
+        match &self.only {
+            None => asked.targets.len() > 1 || !asked.fallbacks.is_empty(),
+            Some(only) => only.len() > 1,
+        }
     }
 }
 
 impl Places {
     /// The next one; `asked` is the plan's route.
     pub(crate) fn next(&mut self, x: &Exchange, asked: &Route) -> Option<Place> {
+        if let Some(only) = &mut self.only {
+            return only.next();
+        }
         while self.step >= self.route.targets.len() {
             let index = *asked.fallbacks.get(self.fallback)?;
             self.fallback += 1;
@@ -46,7 +62,7 @@ impl Places {
         }
         let target = (self.first + self.step) % self.route.targets.len();
         self.step += 1;
-        Some(Place { route: Rc::clone(&self.route), target })
+        Some(Place { route: Rc::clone(&self.route), target, credential: None })
     }
 }
 
@@ -65,6 +81,11 @@ pub(crate) fn plan(
     let Some(config) = snapshot.routes.get(route.index) else {
         return Err(Rejection::new(Code::Internal, "the route is not in the snapshot"));
     };
+    if head.operation.dialect().is_none()
+        && let Some(only) = unread(x, head, route, screened)
+    {
+        return Ok(Plan { route: Rc::clone(route), first: 0, only: Some(only) });
+    }
     let serves = |target: &Target| {
         let provider = snapshot.providers.get(target.provider);
         provider.is_some_and(|p| p.serve(head.operation, screened.envelope().stream).is_some())
@@ -75,7 +96,51 @@ pub(crate) fn plan(
     }
     let random = x.worker.random();
     let first = route.picker.borrow_mut().pick(random);
-    Ok(Plan { route: Rc::clone(route), first })
+    Ok(Plan { route: Rc::clone(route), first, only: None })
+}
+
+/// Where something is to be found that is not a model; `None` where a model says it.
+#[cold]
+fn unread(x: &Exchange, head: &Head, route: &Rc<LoadedRoute>, screened: &Screened) -> Option<Vec<Place>> {
+    if head.operation == Operation::StoredResponse {
+        return Some(keepers(x));
+    }
+    if screened.envelope().scan.model.is_some() {
+        return None;
+    }
+    // What is made there, a file, say, is there only: always the same account is asked.
+    let snapshot = &x.loaded.snapshot;
+    let targets = &snapshot.routes.get(route.index)?.targets;
+    let target = targets.iter().position(|target| target.serves(snapshot, head.operation))?;
+    Some(vec![Place { route: Rc::clone(route), target, credential: Some(0) }])
+}
+
+/// Every account that may have kept a response: each credential of each provider once. Its id does not say whose it
+/// is, and who was asked for it is not remembered, so that another instance, or this one after a restart, finds it
+/// too.
+fn keepers(x: &Exchange) -> Vec<Place> {
+    let snapshot = &x.loaded.snapshot;
+    let Some(caller) = &x.facts.principal else { return Vec::new() };
+    let mut asked = vec![false; snapshot.providers.len()];
+    let mut places = Vec::new();
+    for (route, loaded) in snapshot.routes.iter().zip(&x.loaded.routes) {
+        if !caller.may_use_some(&route.models) {
+            continue;
+        }
+        for (at, target) in route.targets.iter().enumerate() {
+            let Some(seen) = asked.get_mut(target.provider) else { continue };
+            if !target.serves(snapshot, Operation::StoredResponse) || std::mem::replace(seen, true) {
+                continue;
+            }
+            let accounts = snapshot.providers.get(target.provider).map_or(0, |p| p.credentials.len());
+            places.extend((0..accounts.max(1)).map(|credential| Place {
+                route: Rc::clone(loaded),
+                target: at,
+                credential: Some(credential),
+            }));
+        }
+    }
+    places
 }
 
 fn mismatch(x: &Exchange, head: &Head, route: &Route) -> Rejection {

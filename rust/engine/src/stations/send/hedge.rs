@@ -214,7 +214,7 @@ async fn settle(
     };
     x.facts.place = Some(asked.place.clone());
     match sender.judge(x, asked, ended).await {
-        Answer::Reply(begun) => begun.discard(x),
+        Answer::Reply(begun) | Answer::NotThere(begun) => begun.discard(x),
         Answer::Refused(begun, refused) => tries.was_refused(x, begun, refused),
         Answer::Unsent(rejection) => tries.was_unsent(x, rejection),
         Answer::Lost(rejection) => return Err(rejection),

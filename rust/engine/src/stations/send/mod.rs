@@ -19,7 +19,7 @@ use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::retry::{Disposition, Fault, fault};
 use llm_edge_core::snapshot::{Deadlines, Route};
 use llm_edge_core::sse;
-use llm_edge_core::surface::Dialect;
+use llm_edge_core::surface::{Dialect, Operation};
 
 use super::admit::Admission;
 use super::guard::Screened;
@@ -79,6 +79,8 @@ enum Answer {
     Reply(Begun),
     /// That it did not do it.
     Refused(Begun, Refused),
+    /// That it does not have what is asked for, which another may have.
+    NotThere(Begun),
     /// It was not reached, or says that it has not begun.
     Unsent(Rejection),
     /// Not, and nobody knows what it did.
@@ -117,7 +119,7 @@ pub(crate) async fn first_byte(
     let sender = Sender { head, screened, asked, latest_ms };
     let mut tries = Tries::new(plan, asked);
     plan.route.retry_budget.borrow_mut().earn();
-    let mut hedge = asked.hedge;
+    let mut hedge = asked.hedge.filter(|_| !head.operation.keeps_path());
     while let Some((place, permit)) = tries.next(x, &sender).await? {
         let asked = match sender.prepare(x, place, permit) {
             Ok(Some(asked)) => asked,
@@ -145,6 +147,7 @@ pub(crate) async fn first_byte(
             Answer::Unsent(rejection) if rejection.code == Code::Draining => return Err(rejection),
             Answer::Unsent(rejection) => tries.was_unsent(x, rejection),
             Answer::Refused(begun, refused) => tries.was_refused(x, begun, refused),
+            Answer::NotThere(begun) => tries.was_not_there(x, begun),
         }
     }
     tries.give_up(x)
@@ -219,6 +222,15 @@ impl Sender<'_> {
             count(&place, REPLY);
             permit.succeeded(x, &place);
             return Answer::Reply(begun);
+        }
+        if self.head.operation == Operation::StoredResponse {
+            count(&place, if status == 404 { REPLY } else { REFUSED });
+            if fault(status) == Fault::Upstream {
+                permit.failed(x, &place);
+            } else {
+                permit.succeeded(x, &place);
+            }
+            return Answer::NotThere(begun);
         }
         let refused = Box::pin(refusal::understand(x, self.asked, &mut begun, credential)).await;
         let is_refusal = refused.disposition != Disposition::Relay;

@@ -88,10 +88,17 @@ impl Request {
         // What is asked in the query is asked in the words of the surface.
         let query: &[u8] =
             if body.is_own() { head.query(&x.input) } else { served.operation.events_query().as_bytes() };
-        write_line(&mut out, served.path, &target.model, || envelope.model(&x.input), query)?;
+        if head.operation.keeps_path() {
+            write_kept_line(&mut out, x, head, served.path, query);
+        } else {
+            write_line(&mut out, served.path, &target.model, || envelope.model(&x.input), query)?;
+        }
         out.extend_from_slice(&provider.fixed_fields);
         let scope = provider.scope.as_ref();
-        let credential = provider.credential(x.worker.deadlines.now_ms());
+        let credential = match place.credential {
+            None => provider.credential(x.worker.deadlines.now_ms()),
+            Some(at) => provider.credentials.get(at).map(|credential| (at, credential.as_ref())),
+        };
         if let Some((_, credential)) = credential
             && scope.is_none()
         {
@@ -103,11 +110,14 @@ impl Request {
         }
         write_fields(&mut out, x, provider, &config.default_headers, body.is_own());
         write::field(&mut out, b"x-request-id", x.request_id.as_bytes());
-        out.extend_from_slice(b"content-length: ");
         let pieces = body.pieces(x, screened);
         let sent_len: usize = pieces.iter().map(|piece| piece.len()).sum();
-        write::decimal(&mut out, sent_len as u64);
-        out.extend_from_slice(b"\r\n");
+        // A GET without one has none: a length of 0 is more than some servers take (RFC 9110 §8.6).
+        if sent_len > 0 || !x.request.method.of(&x.input).starts_with(b"G") {
+            out.extend_from_slice(b"content-length: ");
+            write::decimal(&mut out, sent_len as u64);
+            out.extend_from_slice(b"\r\n");
+        }
         // What is signed has to stand there.
         if let Some(scope) = scope
             && let Some((_, credential)) = credential
@@ -158,10 +168,13 @@ impl Body {
         let body = envelope.body.of(&x.input);
         let Some(written) = envelope.scan.model else {
             // It goes into the path.
-            return envelope.path_model.is_some().then_some(Self::Own { model: Name::Written, usage: None });
+            let is_elsewhere = envelope.path_model.is_some() || head.operation.keeps_path();
+            return is_elsewhere.then_some(Self::Own { model: Name::Written, usage: None });
         };
         let name = match model {
             ModelName::Same => Name::Written,
+            // In a form nothing is escaped.
+            ModelName::Fixed(name) if !body.starts_with(b"{") => Name::Own(name.as_bytes().to_vec()),
             ModelName::Fixed(name) => Name::Own(escaped(name)),
             ModelName::Rest if !written.escaped => {
                 let cut = memchr::memchr(b'/', written.raw.of(body)).map_or(0, |at| at + 1);
@@ -260,6 +273,20 @@ fn write_line<'a>(
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
     Ok(())
+}
+
+/// The request line of what is passed on: the client's own method, and its path behind the provider's.
+#[cold]
+fn write_kept_line(out: &mut Vec<u8>, x: &Exchange, head: &Head, template: &PathTemplate, query: &[u8]) {
+    out.extend_from_slice(x.request.method.of(&x.input));
+    out.push(b' ');
+    out.extend_from_slice(template.before.as_bytes());
+    out.extend_from_slice(head.model_id.of(&x.input));
+    if !query.is_empty() {
+        out.push(b'?');
+        out.extend_from_slice(query);
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
 }
 
 /// Without its credential a request would only be refused as if it were the caller's fault.

@@ -35,6 +35,8 @@ pub(super) struct Tries<'a> {
     /// The latest refusal: what the client gets if nobody does better.
     held: Option<Begun>,
     last: Option<Rejection>,
+    /// Something is asked for that only one place has.
+    seeks: bool,
     /// Until a place that is left alone may be asked.
     opens_in_ms: Option<u64>,
 }
@@ -64,13 +66,14 @@ impl<'a> Tries<'a> {
             plan,
             asked,
             places: plan.places(),
-            has_alternative: asked.targets.len() > 1 || !asked.fallbacks.is_empty(),
+            has_alternative: plan.has_alternative(asked),
             resting: Vec::new(),
             failed: Vec::new(),
             counted: 0,
             reason: None,
             held: None,
             last: None,
+            seeks: false,
             opens_in_ms: None,
         }
     }
@@ -207,6 +210,19 @@ impl<'a> Tries<'a> {
         self.remember(x, place, Some(wait_ms));
     }
 
+    /// The place does not have what was asked for, or does not let us see: nothing is tried again, the next may have
+    /// it. A place that could not say is remembered before one that has it not.
+    pub(super) fn was_not_there(&mut self, x: &Exchange, begun: Begun) {
+        let discarded = match &self.held {
+            Some(held) if held.connection.head.status != 404 => Some(begun),
+            _ => self.held.replace(begun),
+        };
+        if let Some(begun) = discarded {
+            begun.discard(x);
+        }
+        self.seeks = true;
+    }
+
     /// The place says that it did not do it.
     pub(super) fn was_refused(&mut self, x: &Exchange, begun: Begun, refused: Refused) {
         self.reason = Some(if refused.is_event { ERROR_EVENT } else { REFUSED });
@@ -261,6 +277,13 @@ impl<'a> Tries<'a> {
     /// 502, 503 or 504.
     pub(super) fn give_up(self, x: &mut Exchange) -> Result<Begun, Rejection> {
         if let Some(mut begun) = self.held {
+            // Who was not reached may have what the others have not.
+            if self.seeks
+                && let Some(rejection) = self.last
+            {
+                begun.discard(x);
+                return Err(rejection);
+            }
             begun.used_up = x.facts.attempts.get() > 1;
             x.facts.place = Some(begun.place.clone());
             return Ok(begun);
@@ -283,5 +306,5 @@ impl<'a> Tries<'a> {
 }
 
 fn is_same(a: &Place, b: &Place) -> bool {
-    a.route.index == b.route.index && a.target == b.target
+    a.route.index == b.route.index && a.target == b.target && a.credential == b.credential
 }

@@ -149,7 +149,12 @@ impl Relay {
         };
         // What the client gets is an event stream, whatever form the upstream's has.
         let is_foreign = is_stream && !connection.is_plain(sse::MEDIA_TYPE);
-        let payload = if is_foreign { Payload::Sse } else { payload_kind(&connection) };
+        let payload = match dialect {
+            _ if is_foreign => Payload::Sse,
+            Some(_) => payload_kind(&connection),
+            // Of what is not read it is not known how it ends.
+            None => Payload::Opaque,
+        };
         let status = head.status;
         let at = head.len;
         let mut tap = dialect.map_or_else(Tap::none, |d| Tap::new(payload, d));
