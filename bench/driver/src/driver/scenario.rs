@@ -82,7 +82,8 @@ pub(crate) fn snapshot(port: u16) -> Value {
     let targets = |provider: usize| json!([{"provider": provider, "model": "rest", "weight": 1}]);
     let route = |name: &str, more: Value| {
         let plain = json!({
-            "name": name, "strategy": "round_robin", "targets": targets(0), "cache": null,
+            "name": name, "models": [], "pass_through": [],
+            "strategy": "round_robin", "targets": targets(0), "cache": null,
             "deadlines": deadlines, "fallbacks": [], "retry": retry, "breaker": null,
             "commit_point": false, "ask_usage": false,
             "translation": {"strict": false, "cache_breakpoints": true, "max_tokens": 8192},
