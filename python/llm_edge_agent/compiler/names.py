@@ -28,7 +28,7 @@ DIALECTS = {
     "openai_embeddings": ("embeddings",),
     "anthropic_messages": ("messages", "count_tokens"),
     "gemini": ("generate_content", "stream_generate_content", "gemini_count_tokens"),
-    "bedrock_converse": ("converse", "converse_stream"),
+    "bedrock_converse": ("converse", "converse_stream", "bedrock_count_tokens"),
     "cohere_chat": ("cohere_chat",),
     "ollama_chat": ("ollama_chat",),
 }

@@ -399,7 +399,8 @@ class Rules:
 def _translated(operations: Container[str]) -> frozenset[str]:
     """Operations that are put into one of these where a provider does not have them."""
     generation = any(operation in operations for operation in _GENERATION)
-    return _SURFACES if generation else frozenset()
+    count = any(operation in operations for operation in _COUNTS)
+    return (_SURFACES if generation else frozenset()) | (_SURFACE_COUNTS if count else frozenset())
 
 
 _SURFACES = frozenset(
@@ -412,6 +413,9 @@ _SURFACES = frozenset(
     }
 )
 """Operations of clients that are translated."""
+
+_SURFACE_COUNTS = frozenset({"count_tokens", "gemini_count_tokens", "input_tokens"})
+_COUNTS = _SURFACE_COUNTS | {"bedrock_count_tokens"}
 
 _GENERATION = _SURFACES | {"converse", "converse_stream", "cohere_chat", "ollama_chat"}
 """Operations that they are translated to."""

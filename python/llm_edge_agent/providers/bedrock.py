@@ -21,6 +21,7 @@ BEDROCK = ProviderSpec(
     operations={
         "converse": "/model/{model}/converse",
         "converse_stream": "/model/{model}/converse-stream",
+        "bedrock_count_tokens": "/model/{model}/count-tokens",
     },
     auth=BEARER,
     health_path="/",

@@ -28,6 +28,7 @@ OPERATIONS = (
     "cohere_chat",
     "ollama_chat",
     "input_tokens",
+    "bedrock_count_tokens",
     "compact_response",
     "stored_response",
     "openai_pass_through",

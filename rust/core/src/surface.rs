@@ -54,6 +54,8 @@ pub enum Operation {
     OllamaChat,
     /// `POST /v1/responses/input_tokens`
     InputTokens,
+    /// Bedrock's `POST /model/{id}/count-tokens`; asked of upstreams only.
+    BedrockCountTokens,
     /// `POST /v1/responses/compact`
     CompactResponse,
     /// `GET` and `DELETE /v1/responses/{id}`, `GET …/input_items`, `POST …/cancel`
@@ -68,7 +70,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation, in declaration order (the order of per-operation tables).
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
@@ -85,6 +87,7 @@ impl Operation {
         Self::CohereChat,
         Self::OllamaChat,
         Self::InputTokens,
+        Self::BedrockCountTokens,
         Self::CompactResponse,
         Self::StoredResponse,
         Self::OpenaiPassThrough,
@@ -111,6 +114,7 @@ impl Operation {
             Self::CohereChat => "cohere_chat",
             Self::OllamaChat => "ollama_chat",
             Self::InputTokens => "input_tokens",
+            Self::BedrockCountTokens => "bedrock_count_tokens",
             Self::CompactResponse => "compact_response",
             Self::StoredResponse => "stored_response",
             Self::OpenaiPassThrough => "openai_pass_through",
@@ -140,7 +144,9 @@ impl Operation {
             Self::GenerateContent | Self::StreamGenerateContent | Self::GeminiCountTokens => {
                 Some(Dialect::Gemini)
             }
-            Self::Converse | Self::ConverseStream => Some(Dialect::BedrockConverse),
+            Self::Converse | Self::ConverseStream | Self::BedrockCountTokens => {
+                Some(Dialect::BedrockConverse)
+            }
             Self::CohereChat => Some(Dialect::CohereChat),
             Self::OllamaChat => Some(Dialect::OllamaChat),
             Self::ListModels
@@ -175,6 +181,17 @@ impl Operation {
             | Self::ConverseStream
             | Self::CohereChat
             | Self::OllamaChat => self.dialect(),
+            _ => None,
+        }
+    }
+
+    /// The wire format of a question how many tokens a request has, which may be asked in another one; `None` for
+    /// everything else.
+    pub const fn count(self) -> Option<Dialect> {
+        match self {
+            Self::CountTokens | Self::GeminiCountTokens | Self::InputTokens | Self::BedrockCountTokens => {
+                self.dialect()
+            }
             _ => None,
         }
     }

@@ -22,6 +22,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Debug, Formatter};
 
+use crate::dialect::count::{self, CountClient, CountUpstream};
 use crate::dialect::{ChatFields, Client, Dialect, Upstream, codec};
 use crate::event_stream::EventStream;
 use crate::message::{Fault, Framed, MessageReader, Repeat, Sink, StreamReader, StreamWriter, Target};
@@ -89,6 +90,8 @@ pub struct Replied {
 pub struct Pair {
     surface: &'static Client,
     target: &'static Upstream,
+    /// Where tokens are counted instead of generated.
+    count: Option<(&'static CountClient, &'static CountUpstream)>,
 }
 
 /// Whether requests of `surface` can be sent to an upstream that speaks `target`: `None` where clients do not
@@ -98,7 +101,14 @@ pub fn between(surface: Dialect, target: Dialect) -> Option<Pair> {
     if surface == target {
         return None;
     }
-    Some(Pair { surface: codec(surface)?.client.as_ref()?, target: codec(target)?.upstream.as_ref()? })
+    let (surface, target) = (codec(surface)?.client.as_ref()?, codec(target)?.upstream.as_ref()?);
+    Some(Pair { surface, target, count: None })
+}
+
+/// The same for the question how many tokens a request has.
+pub fn between_counts(surface: Dialect, target: Dialect) -> Option<Pair> {
+    let count = (count::client(surface)?, count::upstream(target)?);
+    Some(Pair { count: Some(count), ..between(surface, target)? })
 }
 
 impl Pair {
@@ -133,18 +143,25 @@ impl Pair {
             message: format!("the body is not UTF-8 at byte {}", error.valid_up_to()),
         })?;
         let mut losses = Losses::default();
-        let mut request = (self.surface.read_request)(body, &mut losses)?;
+        let mut request = match self.count {
+            None => (self.surface.read_request)(body, &mut losses)?,
+            Some((client, _)) => client.read(body, &mut losses)?,
+        };
         request.stream = options.stream.unwrap_or(request.stream);
         let target = Target {
             model,
             max_tokens_default: options.max_tokens_default,
             chat_fields: options.chat_fields,
-            cache_breakpoints: options.cache_breakpoints,
+            cache_breakpoints: options.cache_breakpoints && self.count.is_none(),
+            counts: self.count.is_some(),
         };
         // Little is added, but for escapes.
         out.reserve(body.len() + body.len() / 8);
         let mut unwritten = Losses::default();
-        let written = (self.target.write_request)(&request, &target, &mut unwritten, out);
+        let written = match self.count {
+            None => (self.target.write_request)(&request, &target, &mut unwritten, out),
+            Some((_, upstream)) => upstream.write(&request, &target, &mut unwritten, out),
+        };
         written.map_err(|fault| in_words(fault, self.surface.words))?;
         losses.append(unwritten, self.surface.words);
         let asked = request.model.and_then(|name| name.decode().map(Cow::into_owned));
@@ -165,6 +182,10 @@ impl Pair {
     pub fn reply(self, context: &Context, body: &[u8], out: &mut Vec<u8>) -> Result<Replied, Malformed> {
         let body = std::str::from_utf8(body).map_err(|_| Malformed::new("the reply is not UTF-8"))?;
         let mut losses = Losses::default();
+        if let Some((client, upstream)) = self.count {
+            client.reply(upstream.tokens(body)?, out);
+            return Ok(Replied { losses, usage: Usage::default() });
+        }
         let reply = (self.target.read_reply)(body, &mut losses)?;
         out.reserve(body.len() + body.len() / 8);
         (self.surface.write_reply)(&reply, context, out);

@@ -8,6 +8,7 @@ mod anthropic_messages;
 mod bedrock_converse;
 mod chat_form;
 mod cohere_chat;
+pub(crate) mod count;
 mod gemini;
 mod ollama_chat;
 mod openai_chat;

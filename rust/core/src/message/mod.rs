@@ -269,4 +269,6 @@ pub(crate) struct Target<'m> {
     pub(crate) chat_fields: ChatFields,
     /// Whether to mark what the provider should cache, where the client marks nothing.
     pub(crate) cache_breakpoints: bool,
+    /// Whether its tokens are to be counted only.
+    pub(crate) counts: bool,
 }

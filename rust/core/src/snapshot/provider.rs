@@ -69,6 +69,12 @@ impl Provider {
     }
 
     fn serve_translated(&self, asked: Operation, stream: bool) -> Option<Served<'_>> {
+        if let Some(surface) = asked.count() {
+            return COUNTS.into_iter().find_map(|operation| {
+                let pair = translate::between_counts(surface, operation.count()?)?;
+                Some(Served { operation, path: self.path(operation)?, translation: Some(pair) })
+            });
+        }
         let surface = asked.generation()?;
         let fits = |operation: &Operation| operation.streams().is_none_or(|streams| streams == stream);
         BY_FIDELITY.into_iter().filter(fits).find_map(|operation| {
@@ -115,6 +121,14 @@ const BY_FIDELITY: [Operation; 9] = [
     Operation::OllamaChat,
     Operation::ChatCompletions,
     Operation::Responses,
+];
+
+/// Where tokens are counted.
+const COUNTS: [Operation; 4] = [
+    Operation::CountTokens,
+    Operation::GeminiCountTokens,
+    Operation::BedrockCountTokens,
+    Operation::InputTokens,
 ];
 
 /// How a provider serves an operation.

@@ -13,6 +13,7 @@ mod answers;
 mod bedrock;
 mod cache;
 mod cohere;
+mod counts;
 mod every_pair;
 mod gemini;
 mod ollama;

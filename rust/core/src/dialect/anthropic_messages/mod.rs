@@ -64,6 +64,9 @@ const WORDS: &[(&str, &str)] = &[
     ("user", "metadata.user_id"),
 ];
 
+pub(super) use read::request_to_count;
+pub(super) use write::request as write_request;
+
 pub(super) const CODEC: Codec = Codec {
     client: Some(Client {
         read_request: read::request,

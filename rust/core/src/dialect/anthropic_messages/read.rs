@@ -18,6 +18,16 @@ const BILLING: &str = "x-anthropic-billing-header:";
 
 /// Reads a request.
 pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<'a>, Untranslatable> {
+    let request = request_to_count(body, losses)?;
+    At::ROOT.required("max_tokens", request.max_tokens)?;
+    Ok(request)
+}
+
+/// The same without the bound that only a generation needs.
+pub(in crate::dialect) fn request_to_count<'a>(
+    body: &'a str,
+    losses: &mut Losses,
+) -> Result<Request<'a>, Untranslatable> {
     let at = At::ROOT;
     let body: wire::Body<'a> = at.parse(body)?;
     losses.unknown("", &body.rest, &[]);
@@ -39,7 +49,7 @@ pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<
         tool_choice: body.tool_choice.map(|choice| tool_choice(choice, &tools, losses)).transpose()?,
         tools,
         parallel_tools: parallel_tools.map(|disabled| !disabled),
-        max_tokens: Some(at.required("max_tokens", body.max_tokens)?),
+        max_tokens: body.max_tokens,
         sampling: Sampling {
             temperature: at.number("temperature", body.temperature)?,
             top_p: at.number("top_p", body.top_p)?,

@@ -22,7 +22,7 @@ const MARKERS: MarkerRules = MarkerRules { follows: takes_marker, count: marked 
 const USER_BYTES_MAX: usize = 512;
 
 /// Writes a request.
-pub(super) fn request(
+pub(in crate::dialect) fn request(
     request: &Request<'_>,
     target: &Target<'_>,
     losses: &mut Losses,
@@ -36,7 +36,9 @@ pub(super) fn request(
     let mut markers = Markers::of(request, &turns, &MARKERS, target.cache_breakpoints, losses);
     out.push(b'{');
     out.key("model").string(target.model);
-    out.key("max_tokens").number(request.max_tokens.unwrap_or(target.max_tokens_default));
+    if !target.counts {
+        out.key("max_tokens").number(request.max_tokens.unwrap_or(target.max_tokens_default));
+    }
     sampling(request, losses, out);
     stop_sequences("stop_sequences", &request.stop, losses, out);
     if let Some(user) = &request.user {

@@ -54,6 +54,8 @@ pub(super) const FACTS: Facts = Facts {
     usage_on_request: false,
 };
 
+pub(super) use write::request as write_request;
+
 pub(super) const CODEC: Codec = Codec {
     client: None,
     upstream: Some(Upstream {

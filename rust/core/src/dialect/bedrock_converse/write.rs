@@ -48,7 +48,7 @@ const CACHE_POINTS: MarkerRules = MarkerRules {
 };
 
 /// Writes a request.
-pub(super) fn request(
+pub(in crate::dialect) fn request(
     request: &Request<'_>,
     target: &Target<'_>,
     losses: &mut Losses,

@@ -103,6 +103,9 @@ const WORDS: &[(&str, &str)] = &[
     ("top_p", "generationConfig.topP"),
 ];
 
+pub(super) use read::request as read_request;
+pub(super) use write::request as write_request;
+
 pub(super) const CODEC: Codec = Codec {
     client: Some(Client {
         read_request: read::request,

@@ -21,7 +21,10 @@ use crate::message::{
 const HARMLESS: &[&str] = &["model", "store", "labels"];
 
 /// Reads a request.
-pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<'a>, Untranslatable> {
+pub(in crate::dialect) fn request<'a>(
+    body: &'a str,
+    losses: &mut Losses,
+) -> Result<Request<'a>, Untranslatable> {
     let at = At::ROOT;
     let body: wire::Body<'a> = at.parse(body)?;
     losses.unknown("", &body.rest, HARMLESS);

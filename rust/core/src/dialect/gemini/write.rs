@@ -15,7 +15,7 @@ use crate::message::{Format, Losses, Part, Request, Target, Tool, ToolChoice, Un
 const STOP_MAX: usize = 5;
 
 /// Writes a request.
-pub(super) fn request(
+pub(in crate::dialect) fn request(
     request: &Request<'_>,
     target: &Target<'_>,
     losses: &mut Losses,

@@ -71,6 +71,9 @@ const WORDS: &[(&str, &str)] = &[
     ("thinking.type", "reasoning.effort"),
 ];
 
+pub(super) use read::request as read_request;
+pub(super) use write::request as write_request;
+
 pub(super) const CODEC: Codec = Codec {
     client: Some(Client {
         read_request: read::request,

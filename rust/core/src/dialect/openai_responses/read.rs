@@ -23,7 +23,10 @@ const HARMLESS_IN_ITEMS: &[&str] = &["status"];
 pub(super) const BETWEEN_PARTS: &str = "\\n\\n";
 
 /// Reads a request.
-pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<'a>, Untranslatable> {
+pub(in crate::dialect) fn request<'a>(
+    body: &'a str,
+    losses: &mut Losses,
+) -> Result<Request<'a>, Untranslatable> {
     let at = At::ROOT;
     let body: wire::Body<'a> = at.parse(body)?;
     refuse_state(&body)?;

@@ -21,7 +21,7 @@ use crate::message::{
 const MAX_TOKENS_MIN: u64 = 16;
 
 /// Writes a request.
-pub(super) fn request(
+pub(in crate::dialect) fn request(
     request: &Request<'_>,
     target: &Target<'_>,
     losses: &mut Losses,
@@ -34,7 +34,9 @@ pub(super) fn request(
     }
     out.push(b'{');
     out.key("model").string(target.model);
-    out.key("store").raw("false");
+    if !target.counts {
+        out.key("store").raw("false");
+    }
     if let Some(tokens) = request.max_tokens {
         losses.add_if(tokens < MAX_TOKENS_MIN, "max_tokens");
         out.key("max_output_tokens").number(tokens.max(MAX_TOKENS_MIN));
@@ -58,7 +60,7 @@ pub(super) fn request(
         out.key("effort").string(effort);
         out.close(b'}');
         // Models that do not reason refuse to be asked for it, as they refuse an effort.
-        if target.chat_fields == ChatFields::Openai {
+        if target.chat_fields == ChatFields::Openai && !target.counts {
             out.key("include").raw(r#"["reasoning.encrypted_content"]"#);
         }
     }

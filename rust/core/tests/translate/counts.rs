@@ -1,0 +1,127 @@
+//! How many tokens a request has, asked in one dialect and answered in another.
+
+use llm_edge_core::dialect::Dialect;
+use llm_edge_core::translate::{Pair, between_counts};
+use serde_json::{Value, json};
+
+use crate::cache::MARKED;
+use crate::{answered, request, sent};
+
+const CLIENTS: [Dialect; 3] = [Dialect::AnthropicMessages, Dialect::Gemini, Dialect::OpenaiResponses];
+
+fn pair(surface: Dialect, target: Dialect) -> Pair {
+    between_counts(surface, target).unwrap()
+}
+
+/// A prompt with a tool, and with settings that are no part of it.
+fn asked(surface: Dialect) -> Value {
+    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
+    match surface {
+        Dialect::AnthropicMessages => json!({
+            "model": "c", "system": "Be brief.", "messages": [{"role": "user", "content": "Grüße"}],
+            "tools": [{"name": "look", "description": "Looks.", "input_schema": schema}],
+        }),
+        Dialect::Gemini => json!({"generateContentRequest": {
+            "model": "models/c", "systemInstruction": {"parts": [{"text": "Be brief."}]},
+            "contents": [{"role": "user", "parts": [{"text": "Grüße"}]}],
+            "tools": [{"functionDeclarations": [
+                {"name": "look", "description": "Looks.", "parametersJsonSchema": schema},
+            ]}],
+            "generationConfig": {"maxOutputTokens": 9, "temperature": 0.5, "stopSequences": ["x"], "seed": 3},
+        }}),
+        _ => json!({
+            "model": "c", "instructions": "Be brief.", "input": [{"role": "user", "content": "Grüße"}],
+            "tools": [{"type": "function", "name": "look", "description": "Looks.", "parameters": schema}],
+        }),
+    }
+}
+
+#[test]
+fn the_prompt_is_counted_and_nothing_else_is_asked() {
+    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}});
+    for surface in CLIENTS {
+        for target in
+            [Dialect::AnthropicMessages, Dialect::Gemini, Dialect::OpenaiResponses, Dialect::BedrockConverse]
+        {
+            let Some(pair) = between_counts(surface, target) else {
+                assert_eq!(surface, target);
+                continue;
+            };
+            let (body, losses) = sent(pair, &asked(surface));
+            assert_eq!(losses, "", "{surface:?} to {target:?}");
+            let (prompt, members) = match target {
+                Dialect::Gemini => (
+                    &body["generateContentRequest"],
+                    &["model", "systemInstruction", "contents", "tools", "generationConfig"][..],
+                ),
+                Dialect::BedrockConverse => {
+                    (&body["input"]["converse"], &["system", "messages", "toolConfig"][..])
+                }
+                Dialect::AnthropicMessages => (&body, &["model", "system", "messages", "tools"][..]),
+                _ => (&body, &["model", "instructions", "input", "tools"][..]),
+            };
+            let found: Vec<_> = prompt.as_object().unwrap().keys().map(String::as_str).collect();
+            assert!(found.iter().all(|name| members.contains(name)), "{surface:?} to {target:?}: {found:?}");
+            let text = body.to_string();
+            for part in ["Be brief.", "Grüße", "look", "Looks.", &schema["properties"].to_string()] {
+                assert!(text.contains(part), "{surface:?} to {target:?}: {part}");
+            }
+            assert!(!text.contains("cache"), "{text}");
+            let (marked, _) = request(pair, &asked(surface), &MARKED).unwrap();
+            assert_eq!(serde_json::from_str::<Value>(&marked).unwrap(), body);
+        }
+    }
+}
+
+#[test]
+fn googles_question_may_stand_alone_and_names_the_model_asked_there() {
+    let question = json!({"contents": [{"parts": [{"text": "Hi"}]}]});
+    let (body, _) = sent(pair(Dialect::Gemini, Dialect::AnthropicMessages), &question);
+    assert_eq!(body["messages"][0]["content"][0]["text"], "Hi");
+    let (body, _) =
+        sent(pair(Dialect::AnthropicMessages, Dialect::Gemini), &asked(Dialect::AnthropicMessages));
+    assert_eq!(body["generateContentRequest"]["model"], "models/m");
+}
+
+#[test]
+fn the_answer_is_the_number_in_the_clients_shape() {
+    let upstreams = [
+        (Dialect::AnthropicMessages, json!({"input_tokens": 21})),
+        (Dialect::Gemini, json!({"totalTokens": 21, "promptTokensDetails": [{"modality": "TEXT"}]})),
+        (Dialect::OpenaiResponses, json!({"object": "response.input_tokens", "input_tokens": 21})),
+        (Dialect::BedrockConverse, json!({"inputTokens": 21})),
+    ];
+    let answers = [
+        json!({"input_tokens": 21}),
+        json!({"totalTokens": 21}),
+        json!({"object": "response.input_tokens", "input_tokens": 21}),
+    ];
+    for (surface, answer) in CLIENTS.into_iter().zip(answers) {
+        for (target, reply) in &upstreams {
+            let Some(pair) = between_counts(surface, *target) else { continue };
+            assert_eq!(answered(pair, reply).unwrap(), (answer.clone(), String::new()));
+        }
+    }
+}
+
+#[test]
+fn what_is_no_number_of_tokens_is_no_answer() {
+    let pair = pair(Dialect::AnthropicMessages, Dialect::Gemini);
+    for reply in [
+        json!({}),
+        json!({"totalTokens": -1}),
+        json!({"totalTokens": "9"}),
+        json!({"totalTokens": 1.5}),
+        json!([1]),
+    ] {
+        assert!(answered(pair, &reply).is_err(), "{reply}");
+    }
+}
+
+#[test]
+fn not_every_dialect_counts() {
+    for target in [Dialect::OpenaiChat, Dialect::CohereChat, Dialect::OllamaChat] {
+        assert!(CLIENTS.into_iter().all(|surface| between_counts(surface, target).is_none()));
+    }
+    assert!(between_counts(Dialect::OpenaiChat, Dialect::Gemini).is_none());
+}

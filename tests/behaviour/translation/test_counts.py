@@ -1,0 +1,107 @@
+"""Token counts asked in one API of a model whose provider counts in another."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import msgspec
+import openai
+import pytest
+from google import genai
+from google.genai import types
+
+from tests.support.gateway import start
+from tests.support.hop import KEY, UPSTREAM_KEY, Hop, post
+from tests.support.upstream import Read, Send, Upstream, reply
+
+CONFIG = """
+version: 1
+keys: [{{name: app, key: {key}}}]
+providers:
+  o: {{type: openai, base_url: "{url}/v1", api_key: {upstream_key}}}
+  a: {{type: anthropic, base_url: "{url}", api_key: {upstream_key}}}
+  g: {{type: gemini, base_url: "{url}/v1beta", api_key: {upstream_key}}}
+  b: {{type: bedrock, base_url: "{url}", api_key: {upstream_key}}}
+  c: {{type: cohere, base_url: "{url}", api_key: {upstream_key}}}
+"""
+ANSWERS = {
+    "o": ("/v1/responses/input_tokens", b'{"object":"response.input_tokens","input_tokens":7}'),
+    "a": ("/v1/messages/count_tokens", b'{"input_tokens":7}'),
+    "g": ("/v1beta/models/m:countTokens", b'{"totalTokens":7}'),
+    "b": ("/model/m/count-tokens", b'{"inputTokens":7}'),
+}
+MESSAGES = b'{"model":"%s/m","messages":[{"role":"user","content":"hi"}]}'
+
+
+@pytest.fixture(scope="module")
+def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
+    folder: Path = tmp_path_factory.mktemp("counts")
+    with Upstream() as upstream:
+        path = folder / "llm-edge.yaml"
+        path.write_text(CONFIG.format(key=KEY, url=upstream.url, upstream_key=UPSTREAM_KEY))
+        running = start(["serve", "--config", str(path), "--workers", "1"], folder)
+        try:
+            yield Hop(running, upstream)
+        finally:
+            running.stop()
+
+
+def sent(hop: Hop, provider: str) -> dict[str, Any]:
+    """What the upstream was asked."""
+    got = hop.upstream.requests[-1]
+    assert got.request_line == f"POST {ANSWERS[provider][0]} HTTP/1.1"
+    return msgspec.json.decode(got.body, type=dict[str, Any])
+
+
+@pytest.mark.parametrize("provider", ANSWERS)
+def test_anthropics_sdk_is_told(hop: Hop, provider: str) -> None:
+    hop.upstream.always(Read(), Send(reply(ANSWERS[provider][1])))
+    client = anthropic.Anthropic(base_url=hop.running.anthropic, api_key=KEY, max_retries=0)
+    counted = client.messages.count_tokens(
+        model=f"{provider}/m", system="Be brief.", messages=[{"role": "user", "content": "Grüße"}]
+    )
+    assert counted.input_tokens == 7
+    assert "Grüße" in str(sent(hop, provider))
+
+
+@pytest.mark.parametrize("provider", ANSWERS)
+def test_googles_sdk_is_told(hop: Hop, provider: str) -> None:
+    hop.upstream.always(Read(), Send(reply(ANSWERS[provider][1])))
+    client = genai.Client(
+        api_key=KEY, http_options=types.HttpOptions(base_url=hop.running.anthropic)
+    )
+    counted = client.models.count_tokens(model=f"{provider}/m", contents="Grüße")
+    assert counted.total_tokens == 7
+    assert "Grüße" in str(sent(hop, provider))
+
+
+@pytest.mark.parametrize("provider", ANSWERS)
+def test_openais_sdk_is_told(hop: Hop, provider: str) -> None:
+    hop.upstream.always(Read(), Send(reply(ANSWERS[provider][1])))
+    client = openai.OpenAI(base_url=hop.running.api, api_key=KEY, max_retries=0)
+    counted = client.responses.input_tokens.count(model=f"{provider}/m", input="Grüße")
+    assert counted.input_tokens == 7
+    assert "Grüße" in str(sent(hop, provider))
+
+
+def test_a_provider_that_counts_nowhere_is_named(hop: Hop) -> None:
+    before = hop.seen
+    answer = hop.ask(post("/v1/messages/count_tokens", MESSAGES % b"c"))
+    error = msgspec.json.decode(answer.body)["error"]
+    assert (answer.status, error["type"]) == (400, "invalid_request_error")
+    assert "`c`" in error["message"]
+    assert hop.seen == before
+
+
+def test_an_error_and_what_is_no_count_come_back_as_errors(hop: Hop) -> None:
+    refused = b'{"error":{"code":404,"message":"no such model","status":"NOT_FOUND"}}'
+    hop.upstream.always(Read(), Send(reply(refused, "404 Not Found")))
+    answer = hop.ask(post("/v1/messages/count_tokens", MESSAGES % b"g"))
+    error = msgspec.json.decode(answer.body)["error"]
+    assert (answer.status, error["message"]) == (404, "no such model")
+    hop.upstream.always(Read(), Send(reply(b'{"totalTokens":"many"}')))
+    answer = hop.ask(post("/v1/messages/count_tokens", MESSAGES % b"g"))
+    error = msgspec.json.decode(answer.body)["error"]
+    assert answer.status == 502
+    assert "totalTokens" in error["message"]
