@@ -1,7 +1,6 @@
 """Token counts asked in one API of a model whose provider counts in another."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -36,7 +35,7 @@ MESSAGES = b'{"model":"%s/m","messages":[{"role":"user","content":"hi"}]}'
 
 @pytest.fixture(scope="module")
 def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
-    folder: Path = tmp_path_factory.mktemp("counts")
+    folder = tmp_path_factory.mktemp("counts")
     with Upstream() as upstream:
         path = folder / "llm-edge.yaml"
         path.write_text(CONFIG.format(key=KEY, url=upstream.url, upstream_key=UPSTREAM_KEY))
