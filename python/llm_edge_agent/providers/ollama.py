@@ -20,6 +20,7 @@ OLLAMA = ProviderSpec(
         "completions": "/v1/completions",
         "embeddings": "/v1/embeddings",
         "ollama_chat": "/api/chat",
+        "ollama_embed": "/api/embed",
     },
     auth=BEARER,
     health_path="/v1/models",

@@ -18,6 +18,7 @@ OPENAI_COMPATIBLE = ProviderSpec(
         "completions",
         "responses",
         "embeddings",
+        "rerank",
         "input_tokens",
         "compact_response",
         "stored_response",

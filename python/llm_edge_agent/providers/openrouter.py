@@ -16,7 +16,13 @@ OPENROUTER = ProviderSpec(
     base_url="https://openrouter.ai/api/v1",
     key_env="OPENROUTER_API_KEY",
     operations=openai_paths(
-        "chat_completions", "completions", "responses", "messages", "openai_pass_through"
+        "chat_completions",
+        "completions",
+        "responses",
+        "embeddings",
+        "messages",
+        "rerank",
+        "openai_pass_through",
     ),
     auth=BEARER,
 )

@@ -34,6 +34,11 @@ OPERATIONS = (
     "openai_pass_through",
     "anthropic_pass_through",
     "gemini_pass_through",
+    "embed_content",
+    "batch_embed_contents",
+    "cohere_embed",
+    "ollama_embed",
+    "rerank",
 )
 """Operations that go upstream, named as in the engine and in its order."""
 
@@ -57,11 +62,12 @@ _OPENAI_PATHS = {
     "compact_response": "/responses/compact",
     "stored_response": "/responses/",
     "openai_pass_through": "/",
+    "rerank": "/rerank",
 }
 
 
 def openai_paths(*operations: str) -> dict[str, str]:
-    """Operations at the paths where OpenAI has them below `/v1`, and Anthropic its messages."""
+    """Operations at the paths where they are below `/v1` at those who follow OpenAI."""
     return {operation: _OPENAI_PATHS[operation] for operation in operations}
 
 

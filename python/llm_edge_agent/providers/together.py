@@ -1,6 +1,7 @@
 """Together AI.
 
-Source: docs.together.ai, rate limits: 429 above the account's dynamic rate, 503 below it.
+Source: docs.together.ai, API reference ("Create a rerank request"); rate limits: 429 above the
+account's dynamic rate, 503 below it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ TOGETHER = ProviderSpec(
     title="Together AI",
     base_url="https://api.together.xyz/v1",
     key_env="TOGETHER_API_KEY",
-    operations=openai_paths("chat_completions", "completions", "embeddings", "openai_pass_through"),
+    operations=openai_paths(
+        "chat_completions", "completions", "embeddings", "rerank", "openai_pass_through"
+    ),
     auth=BEARER,
 )

@@ -20,6 +20,7 @@ VLLM = ProviderSpec(
         "responses",
         "embeddings",
         "messages",
+        "rerank",
         "stored_response",
         "openai_pass_through",
     ),

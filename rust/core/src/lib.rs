@@ -19,6 +19,7 @@ pub mod percent;
 pub mod sigv4;
 
 pub mod dialect;
+pub mod embedding;
 pub mod event_stream;
 mod message;
 pub mod ndjson;

@@ -66,11 +66,21 @@ pub enum Operation {
     AnthropicPassThrough,
     /// The same of Google's, below `/v1beta`.
     GeminiPassThrough,
+    /// `POST /v1beta/models/{id}:embedContent`
+    EmbedContent,
+    /// `POST /v1beta/models/{id}:batchEmbedContents`
+    BatchEmbedContents,
+    /// Cohere's `POST /v2/embed`; asked of upstreams only.
+    CohereEmbed,
+    /// Ollama's `POST /api/embed`; asked of upstreams only.
+    OllamaEmbed,
+    /// `POST /v1/rerank`, `POST /v2/rerank`
+    Rerank,
 }
 
 impl Operation {
     /// Every operation, in declaration order (the order of per-operation tables).
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 27] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Responses,
@@ -93,6 +103,11 @@ impl Operation {
         Self::OpenaiPassThrough,
         Self::AnthropicPassThrough,
         Self::GeminiPassThrough,
+        Self::EmbedContent,
+        Self::BatchEmbedContents,
+        Self::CohereEmbed,
+        Self::OllamaEmbed,
+        Self::Rerank,
     ];
 
     /// The name used in configuration, logs and metrics.
@@ -120,6 +135,11 @@ impl Operation {
             Self::OpenaiPassThrough => "openai_pass_through",
             Self::AnthropicPassThrough => "anthropic_pass_through",
             Self::GeminiPassThrough => "gemini_pass_through",
+            Self::EmbedContent => "embed_content",
+            Self::BatchEmbedContents => "batch_embed_contents",
+            Self::CohereEmbed => "cohere_embed",
+            Self::OllamaEmbed => "ollama_embed",
+            Self::Rerank => "rerank",
         }
     }
 
@@ -149,6 +169,11 @@ impl Operation {
             }
             Self::CohereChat => Some(Dialect::CohereChat),
             Self::OllamaChat => Some(Dialect::OllamaChat),
+            Self::EmbedContent => Some(Dialect::GeminiEmbedContent),
+            Self::BatchEmbedContents => Some(Dialect::GeminiBatchEmbedContents),
+            Self::CohereEmbed => Some(Dialect::CohereEmbed),
+            Self::OllamaEmbed => Some(Dialect::OllamaEmbed),
+            Self::Rerank => Some(Dialect::Rerank),
             Self::ListModels
             | Self::ShowModel
             | Self::StoredResponse
@@ -196,6 +221,18 @@ impl Operation {
         }
     }
 
+    /// The wire format of embeddings, which may be said in another one; `None` for everything else.
+    pub const fn embedding(self) -> Option<Dialect> {
+        match self {
+            Self::Embeddings
+            | Self::EmbedContent
+            | Self::BatchEmbedContents
+            | Self::CohereEmbed
+            | Self::OllamaEmbed => self.dialect(),
+            _ => None,
+        }
+    }
+
     /// Whether the operation itself says that the reply is a stream, or is none; `None` where a member of the
     /// body does.
     pub const fn streams(self) -> Option<bool> {
@@ -217,6 +254,12 @@ impl Operation {
     /// Whether the model is named in the path, not in the body.
     pub const fn names_model_in_path(self) -> bool {
         matches!(self, Self::GenerateContent | Self::StreamGenerateContent | Self::GeminiCountTokens)
+            || self.repeats_model()
+    }
+
+    /// Whether the body names the model of the path once more.
+    pub const fn repeats_model(self) -> bool {
+        matches!(self, Self::EmbedContent | Self::BatchEmbedContents)
     }
 
     /// The method this operation is called with, where it is one.
@@ -250,11 +293,21 @@ pub enum Dialect {
     CohereChat,
     /// Ollama's own chat.
     OllamaChat,
+    /// Google's `embedContent`.
+    GeminiEmbedContent,
+    /// Google's `batchEmbedContents`.
+    GeminiBatchEmbedContents,
+    /// Cohere embeddings, version 2.
+    CohereEmbed,
+    /// Ollama's own embeddings.
+    OllamaEmbed,
+    /// The ranking of documents as Cohere has it, and others after it.
+    Rerank,
 }
 
 impl Dialect {
     /// Every dialect, in declaration order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::OpenaiChat,
         Self::OpenaiCompletions,
         Self::OpenaiResponses,
@@ -264,6 +317,11 @@ impl Dialect {
         Self::BedrockConverse,
         Self::CohereChat,
         Self::OllamaChat,
+        Self::GeminiEmbedContent,
+        Self::GeminiBatchEmbedContents,
+        Self::CohereEmbed,
+        Self::OllamaEmbed,
+        Self::Rerank,
     ];
 
     /// The name used in configuration, logs, metrics and messages.
@@ -278,6 +336,11 @@ impl Dialect {
             Self::BedrockConverse => "bedrock_converse",
             Self::CohereChat => "cohere_chat",
             Self::OllamaChat => "ollama_chat",
+            Self::GeminiEmbedContent => "gemini_embed_content",
+            Self::GeminiBatchEmbedContents => "gemini_batch_embed_contents",
+            Self::CohereEmbed => "cohere_embed",
+            Self::OllamaEmbed => "ollama_embed",
+            Self::Rerank => "rerank",
         }
     }
 }
@@ -348,6 +411,9 @@ pub fn endpoint<'a>(method: &[u8], path: &'a [u8], by_header: impl Fn() -> Surfa
         b"/embeddings" => Some((Surface::OpenAi, Operation::Embeddings, None)),
         b"/responses/input_tokens" => Some((Surface::OpenAi, Operation::InputTokens, None)),
         b"/responses/compact" => Some((Surface::OpenAi, Operation::CompactResponse, None)),
+        b"/rerank" => Some((Surface::OpenAi, Operation::Rerank, None)),
+        // Where Cohere has it, whose clients put the version into the path themselves.
+        b"/v2/rerank" if prefix.is_none() && !versioned => Some((Surface::OpenAi, Operation::Rerank, None)),
         b"/messages" => Some((Surface::Anthropic, Operation::Messages, None)),
         b"/messages/count_tokens" => Some((Surface::Anthropic, Operation::CountTokens, None)),
         b"/models" => Some((prefix.unwrap_or_else(by_header), Operation::ListModels, None)),
@@ -442,10 +508,12 @@ pub fn is_plain_path(path: &[u8]) -> bool {
 /// The endpoint of Google's API. `/v1beta` and the prefix `/genai` are its own, `/v1` is `OpenAI`'s too and
 /// Google's where a method is called. Source: Gemini API reference, "All methods".
 fn gemini<'a>(method: &[u8], path: &'a [u8]) -> Option<Endpoint<'a>> {
-    const METHODS: [(&[u8], Operation); 3] = [
+    const METHODS: [(&[u8], Operation); 5] = [
         (b":generateContent", Operation::GenerateContent),
         (b":streamGenerateContent", Operation::StreamGenerateContent),
         (b":countTokens", Operation::GeminiCountTokens),
+        (b":embedContent", Operation::EmbedContent),
+        (b":batchEmbedContents", Operation::BatchEmbedContents),
     ];
     let surface = Surface::Gemini;
     let rest = path.strip_prefix(b"/genai").unwrap_or(path);
@@ -486,6 +554,9 @@ mod tests {
                 Some((Surface::OpenAi, Operation::ChatCompletions))
             );
         }
+        for path in ["/v1/rerank", "/v2/rerank", "/rerank", "/openai/v1/rerank"] {
+            assert_eq!(api("POST", path, Surface::OpenAi), Some((Surface::OpenAi, Operation::Rerank)));
+        }
         for path in ["/v1/messages", "/anthropic/v1/messages"] {
             assert_eq!(api("POST", path, Surface::OpenAi), Some((Surface::Anthropic, Operation::Messages)));
         }
@@ -523,6 +594,8 @@ mod tests {
             ("POST", "/genai/v1beta/models/a/b:generateContent", Operation::GenerateContent, "a/b"),
             ("POST", "/genai/v1/models/a:8b:streamGenerateContent", Operation::StreamGenerateContent, "a:8b"),
             ("POST", "/v1beta/models/a%2Fb:countTokens", Operation::GeminiCountTokens, "a%2Fb"),
+            ("POST", "/v1/models/e-1:embedContent", Operation::EmbedContent, "e-1"),
+            ("POST", "/genai/v1beta/models/a/b:batchEmbedContents", Operation::BatchEmbedContents, "a/b"),
             ("GET", "/v1beta/models", Operation::ListModels, ""),
             ("GET", "/genai/v1/models", Operation::ListModels, ""),
             ("GET", "/v1beta/models/a:8b", Operation::ShowModel, "a:8b"),
@@ -560,6 +633,10 @@ mod tests {
             "/messages",
             "/openai/v1/messages",
             "/anthropic/v1/chat/completions",
+            "/v1/v2/rerank",
+            "/openai/v2/rerank",
+            "/anthropic/v1/rerank",
+            "/v2/embeddings",
         ] {
             assert!(
                 matches!(endpoint(b"POST", path.as_bytes(), || Surface::OpenAi), Endpoint::NotFound { .. }),

@@ -55,6 +55,8 @@ pub struct Usage {
     pub cache_write_tokens: u64,
     /// Generated tokens that were reasoning.
     pub reasoning_tokens: u64,
+    /// Searches that a ranking is billed for.
+    pub search_units: u64,
 }
 
 /// What happened in a reply.
@@ -461,6 +463,12 @@ impl Outcome {
                 found = true;
             }
         }
+        if !facts.usage.searches.is_empty()
+            && let Some(searches) = value_at(report, facts.usage.searches).and_then(tokens)
+        {
+            usage.search_units = searches;
+            found = true;
+        }
         if found {
             self.usage = Some(usage);
         }
@@ -472,7 +480,11 @@ impl Outcome {
 /// proves the depth, so that the content before it need not be looked at. `None`: look at it all.
 fn usage_in_tail<'a>(facts: &Facts, document: &'a [u8]) -> Option<&'a [u8]> {
     const TOP: &[&str] = &["usage"];
-    if !facts.usage_at.contains(&TOP) || !document.trim_ascii_start().starts_with(b"{") {
+    // Searches are told elsewhere.
+    if !facts.usage_at.contains(&TOP)
+        || !facts.usage.searches.is_empty()
+        || !document.trim_ascii_start().starts_with(b"{")
+    {
         return None;
     }
     let at = LAST_USAGE.rfind(document)?;

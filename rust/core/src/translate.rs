@@ -222,7 +222,7 @@ impl Pair {
 
 /// The fault with its path as the client calls the member it is in; of a member called otherwise, more than its name
 /// is not known.
-fn in_words(fault: Untranslatable, words: &[(&str, &str)]) -> Untranslatable {
+pub(crate) fn in_words(fault: Untranslatable, words: &[(&str, &str)]) -> Untranslatable {
     let end = fault.path.find(['.', '[']).unwrap_or(fault.path.len());
     let member = fault.path.get(..end).unwrap_or_default();
     match words.iter().find(|(of, _)| *of == member) {

@@ -76,7 +76,29 @@ fn usage(input: u64, output: u64, cached: u64, written: u64, reasoning: u64) -> 
         cached_input_tokens: cached,
         cache_write_tokens: written,
         reasoning_tokens: reasoning,
+        search_units: 0,
     }
+}
+
+#[test]
+fn searches_and_tokens_of_a_ranking_are_found_wherever_they_are_told() {
+    let told = |reply: &str| {
+        let whole = {
+            let mut tap = Tap::json(Dialect::Rerank);
+            tap.push_whole(reply.as_bytes());
+            tap.finish()
+        };
+        assert_eq!(tapped(Payload::Json, Dialect::Rerank, reply.as_bytes().chunks(1)), whole);
+        whole.usage.map(|usage| (usage.input_tokens, usage.search_units))
+    };
+    let cohere = r#"{"results":[],"meta":{"billed_units":{"search_units":2.0}}}"#;
+    assert_eq!(told(cohere), Some((0, 2)));
+    assert_eq!(told(r#"{"results":[],"usage":{"prompt_tokens":3,"total_tokens":5}}"#), Some((5, 0)));
+    let both = r#"{"usage":{"total_tokens":5,"search_units":1},"results":[]}"#;
+    assert_eq!(told(both), Some((5, 1)));
+    let apart = r#"{"meta":{"billed_units":{"search_units":4}},"usage":{"total_tokens":5}}"#;
+    assert_eq!(told(apart), Some((5, 4)));
+    assert_eq!(told(r#"{"results":[]}"#), None);
 }
 
 /// Whole streams, and what is to be told of them.

@@ -11,18 +11,25 @@ fn spellings(surface: Surface, operation: Operation) -> (Vec<String>, &'static s
         Operation::Completions => "/completions",
         Operation::Responses => "/responses",
         Operation::Embeddings => "/embeddings",
+        Operation::Rerank => "/rerank",
         Operation::Messages => "/messages",
         Operation::CountTokens => "/messages/count_tokens",
         Operation::ListModels => "/models",
         Operation::ShowModel
         | Operation::GenerateContent
         | Operation::StreamGenerateContent
-        | Operation::GeminiCountTokens => "/models/",
-        Operation::Converse | Operation::ConverseStream | Operation::CohereChat | Operation::OllamaChat => {
-            panic!("no client asks for it")
-        }
+        | Operation::GeminiCountTokens
+        | Operation::EmbedContent
+        | Operation::BatchEmbedContents => "/models/",
+        Operation::Converse
+        | Operation::ConverseStream
+        | Operation::CohereChat
+        | Operation::OllamaChat
+        | Operation::CohereEmbed
+        | Operation::OllamaEmbed => panic!("no client asks for it"),
     };
     let prefixes: &[&str] = match surface {
+        Surface::OpenAi if operation == Operation::Rerank => &["", "/v1", "/v2", "/openai", "/openai/v1"],
         Surface::OpenAi => &["", "/v1", "/openai", "/openai/v1"],
         Surface::Anthropic => &["/v1", "/anthropic/v1"],
         Surface::Gemini => &["/v1", "/v1beta", "/genai/v1beta", "/genai/v1"],
@@ -31,6 +38,8 @@ fn spellings(surface: Surface, operation: Operation) -> (Vec<String>, &'static s
         Operation::GenerateContent => ":generateContent",
         Operation::StreamGenerateContent => ":streamGenerateContent",
         Operation::GeminiCountTokens => ":countTokens",
+        Operation::EmbedContent => ":embedContent",
+        Operation::BatchEmbedContents => ":batchEmbedContents",
         _ => "",
     };
     (prefixes.iter().map(|prefix| format!("{prefix}{name}")).collect(), behind)

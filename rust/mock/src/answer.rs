@@ -27,7 +27,7 @@ use crate::json::Json;
 use crate::lorem::Numbers;
 use crate::model::{Model, Pace, Unknown};
 use crate::script::Script;
-use crate::surface::{self, Called, Endpoint, Family, Surface, embeddings, gemini, messages, models};
+use crate::surface::{self, Called, Endpoint, Family, Surface, embeddings, gemini, messages, models, rerank};
 use crate::tape;
 use crate::ticket::Ticket;
 
@@ -152,12 +152,21 @@ impl State {
                 said(*surface, &model, &name, &request, &ask, seed)
             }
             Endpoint::Gemini(_, Called::CountTokens) => Ok(counted(gemini::count(&request)?, &model)),
+            Endpoint::Gemini(_, called @ (Called::Embed | Called::BatchEmbed)) => {
+                let dims = dims(&model)?;
+                Ok(embedded(embeddings::google(&request, *called, &name, dims)?, &model))
+            }
             Endpoint::Gemini(_, called) => {
                 let ask = Ask { stream: *called == Called::Stream, ..gemini::read(&request)? };
                 said(Surface::Gemini, &model, &name, &request, &ask, seed)
             }
             Endpoint::CountTokens => Ok(counted(messages::count(&request)?, &model)),
-            _ => embed(&model, &name, &request),
+            Endpoint::Rerank => {
+                ranks(&model)?;
+                let id = Ticket::new(seed, 0, "", &Value::Null, false).id("rerank-", 24);
+                Ok(embedded(rerank::unary(&request, &name, &id)?, &model))
+            }
+            _ => Ok(embedded(embeddings::unary(&request, &name, dims(&model)?)?, &model)),
         }
     }
 
@@ -227,16 +236,30 @@ fn counted(count: Json, model: &Model) -> Reply {
     Reply::json(count).after(unary_delay(model, 0))
 }
 
-fn embed(model: &Model, name: &str, request: &Value) -> Result<Reply, Failure> {
-    let dims = match model {
-        Model::Embed { dims } => *dims,
-        Model::Flaky { .. } | Model::Slow { .. } | Model::Cut { .. } => 384,
+fn embedded(json: Json, model: &Model) -> Reply {
+    Reply::unary(json, model).after(unary_delay(model, 0))
+}
+
+/// How many dimensions a model's vectors have by themselves.
+fn dims(model: &Model) -> Result<usize, Failure> {
+    match model {
+        Model::Embed { dims } => Ok(*dims),
+        Model::Flaky { .. } | Model::Slow { .. } | Model::Cut { .. } => Ok(384),
         _ => {
-            let message = "model: on /v1/embeddings the mock has `embed`, `error`, `flaky`, `cut` and `slow`";
-            return Err(Failure::bad_request(Some("model"), message));
+            let message = "model: for embeddings the mock has `embed`, `error`, `flaky`, `cut` and `slow`";
+            Err(Failure::bad_request(Some("model"), message))
         }
-    };
-    Ok(Reply::unary(embeddings::unary(request, name, dims)?, model).after(unary_delay(model, 0)))
+    }
+}
+
+fn ranks(model: &Model) -> Result<(), Failure> {
+    match model {
+        Model::Rerank | Model::Flaky { .. } | Model::Slow { .. } | Model::Cut { .. } => Ok(()),
+        _ => {
+            let message = "model: on /v1/rerank the mock has `rerank`, `error`, `flaky`, `cut` and `slow`";
+            Err(Failure::bad_request(Some("model"), message))
+        }
+    }
 }
 
 fn pace(model: &Model) -> Pace {
@@ -251,6 +274,7 @@ fn pace(model: &Model) -> Pace {
         | Model::Flaky { .. }
         | Model::Slow { .. }
         | Model::Embed { .. }
+        | Model::Rerank
         | Model::Big { .. }
         | Model::Fixed(_) => Pace::default(),
     }

@@ -5,8 +5,10 @@
 use std::time::Duration;
 
 /// The names a list of models shows.
-pub const MODELS: &[&str] =
-    &["echo", "lorem", "error", "flaky", "cut", "slow", "tools", "json", "embed", "thinking", "big", "fixed"];
+pub const MODELS: &[&str] = &[
+    "echo", "lorem", "error", "flaky", "cut", "slow", "tools", "json", "embed", "rerank", "thinking", "big",
+    "fixed",
+];
 
 /// How long the first token and each one after it take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +31,7 @@ pub(crate) enum Model {
     Tools { pace: Pace },
     Json { pace: Pace },
     Embed { dims: usize },
+    Rerank,
     Thinking { pace: Pace },
     Big { bytes: usize },
     Fixed(Fixed),
@@ -68,6 +71,7 @@ fn known(name: &str) -> Option<&'static [&'static str]> {
         "cut" => &["after", "ttft", "itl"],
         "slow" => &["total"],
         "embed" => &["dims"],
+        "rerank" => &[],
         "big" => &["bytes"],
         "fixed" => &["bytes", "frames", "size"],
         _ => return None,
@@ -107,6 +111,7 @@ impl Model {
             "tools" => Self::Tools { pace: pace()? },
             "json" => Self::Json { pace: pace()? },
             "embed" => Self::Embed { dims: parameters.size("dims", 384, 1, 16_384)? },
+            "rerank" => Self::Rerank,
             "thinking" => Self::Thinking { pace: pace()? },
             "big" => Self::Big { bytes: parameters.size("bytes", 1 << 20, 1, BYTES_MAX)? },
             _ => Self::Fixed(parameters.fixed()?),

@@ -77,7 +77,13 @@ impl Script {
             Model::Embed { .. } => {
                 return Err(Failure::bad_request(
                     Some("model"),
-                    "model: `embed` answers on /v1/embeddings only",
+                    "model: `embed` answers to requests for embeddings only",
+                ));
+            }
+            Model::Rerank => {
+                return Err(Failure::bad_request(
+                    Some("model"),
+                    "model: `rerank` answers on /v1/rerank only",
                 ));
             }
             Model::Error { status, retry_after_s } => return Err(Failure::ordered(*status, *retry_after_s)),

@@ -11,7 +11,8 @@ from tests.support.hop import KEY, UPSTREAM_KEY, Hop, post
 from tests.support.upstream import Read, Send, Upstream, reply
 
 HELLO = [{"role": "user", "content": "hello"}]
-CONTENTS = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}
+CONTENT = {"parts": [{"text": "hello"}]}
+CONTENTS = {"contents": [{"role": "user", **CONTENT}]}
 SURFACES = {
     "chat_completions": ("/v1/chat/completions", {"messages": HELLO}),
     "completions": ("/v1/completions", {"prompt": "hello"}),
@@ -22,6 +23,12 @@ SURFACES = {
     "generate_content": ("/v1beta/models/{model}:generateContent", CONTENTS),
     "stream_generate_content": ("/v1beta/models/{model}:streamGenerateContent", CONTENTS),
     "gemini_count_tokens": ("/v1beta/models/{model}:countTokens", CONTENTS),
+    "embed_content": ("/v1beta/models/{model}:embedContent", {"content": CONTENT}),
+    "batch_embed_contents": (
+        "/v1beta/models/{model}:batchEmbedContents",
+        {"requests": [{"content": CONTENT}]},
+    ),
+    "rerank": ("/v2/rerank", {"query": "hello", "documents": ["hello"]}),
 }
 # What follows the host in the provider's own base URL, and then the operation's whole path.
 WHERE = {
@@ -55,6 +62,8 @@ WHERE = {
             "generate_content": "/v1beta/models/m:generateContent",
             "stream_generate_content": "/v1beta/models/m:streamGenerateContent",
             "gemini_count_tokens": "/v1beta/models/m:countTokens",
+            "embed_content": "/v1beta/models/m:embedContent",
+            "batch_embed_contents": "/v1beta/models/m:batchEmbedContents",
         },
     ),
     "mistral": (
@@ -86,6 +95,7 @@ WHERE = {
             "chat_completions": "/v1/chat/completions",
             "completions": "/v1/completions",
             "embeddings": "/v1/embeddings",
+            "rerank": "/v1/rerank",
         },
     ),
     "fireworks": (
@@ -103,7 +113,9 @@ WHERE = {
             "chat_completions": "/api/v1/chat/completions",
             "completions": "/api/v1/completions",
             "responses": "/api/v1/responses",
+            "embeddings": "/api/v1/embeddings",
             "messages": "/api/v1/messages",
+            "rerank": "/api/v1/rerank",
         },
     ),
     "perplexity": ("/v1", {"responses": "/v1/responses"}),
@@ -111,7 +123,10 @@ WHERE = {
         "",
         {"converse": "/model/m/converse", "converse_stream": "/model/m/converse-stream"},
     ),
-    "cohere": ("", {"cohere_chat": "/v2/chat"}),
+    "cohere": (
+        "",
+        {"cohere_chat": "/v2/chat", "cohere_embed": "/v2/embed", "rerank": "/v2/rerank"},
+    ),
     "ollama": (
         "",
         {
@@ -119,6 +134,7 @@ WHERE = {
             "completions": "/v1/completions",
             "embeddings": "/v1/embeddings",
             "ollama_chat": "/api/chat",
+            "ollama_embed": "/api/embed",
         },
     ),
     "vllm": (
@@ -129,6 +145,7 @@ WHERE = {
             "responses": "/v1/responses",
             "embeddings": "/v1/embeddings",
             "messages": "/v1/messages",
+            "rerank": "/v1/rerank",
         },
     ),
     "openai_compatible": (
@@ -138,22 +155,33 @@ WHERE = {
             "completions": "/v1/completions",
             "responses": "/v1/responses",
             "embeddings": "/v1/embeddings",
+            "rerank": "/v1/rerank",
         },
     ),
 }
 HEADERS = {"anthropic": ("x-api-key", ""), "azure_openai": ("api-key", "")}
 BEARER = ("authorization", "Bearer ")
-IN_GOOGLE_S = {"generate_content", "stream_generate_content", "gemini_count_tokens"}
+IN_GOOGLE_S = {
+    "generate_content",
+    "stream_generate_content",
+    "gemini_count_tokens",
+    "embed_content",
+    "batch_embed_contents",
+}
 """Operations of Google's own API: the key is in a header of their own."""
 GOOGLE_STREAM = "stream_generate_content"
 TRANSLATED = ("chat_completions", "responses", "messages", "generate_content", GOOGLE_STREAM)
+EMBEDDINGS = ("batch_embed_contents", "embed_content", "cohere_embed", "ollama_embed", "embeddings")
 """What is put into another API where the provider does not have it."""
 ALIKE = ("cohere_chat", "ollama_chat", "chat_completions", "responses")
 BY_FIDELITY = {
     False: ("messages", "generate_content", "converse", *ALIKE),
     True: ("messages", GOOGLE_STREAM, "converse_stream", *ALIKE),
 }
-"""What a provider is then asked for, best first, where a stream is asked for and where not."""
+"""What a provider is then asked for, best first, where a stream is asked for and where not.
+
+For embeddings it is the order of `EMBEDDINGS`.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -199,8 +227,12 @@ def test_it_is_asked_where_it_listens(hop: Hop, name: str) -> None:
         seen = hop.upstream.requests[before:]
         asked = operation
         if operation not in paths:
-            best = BY_FIDELITY[operation == GOOGLE_STREAM]
-            others = [o for o in best if o in paths and operation in TRANSLATED]
+            best: tuple[str, ...] = ()
+            if operation in EMBEDDINGS:
+                best = EMBEDDINGS
+            elif operation in TRANSLATED:
+                best = BY_FIDELITY[operation == GOOGLE_STREAM]
+            others = [o for o in best if o in paths]
             if not others:
                 assert (answer.status, seen) == (400, []), operation
                 continue

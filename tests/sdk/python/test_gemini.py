@@ -1,5 +1,6 @@
 """Google's SDK at the gateway: texts, streams, tools, counts, models, and every error class."""
 
+import math
 from collections.abc import Iterator
 
 import msgspec
@@ -72,6 +73,18 @@ def test_a_schema_is_kept(google: genai.Client) -> None:
     )
     reply = google.models.generate_content(model="mock/json", contents=TEXT, config=config)
     assert msgspec.json.decode(reply.text) == ARGUMENTS
+
+
+def test_contents_become_vectors(google: genai.Client) -> None:
+    config = types.EmbedContentConfig(output_dimensionality=8, task_type="CLUSTERING")
+    reply = google.models.embed_content(
+        model="mock/embed", contents=["one two", "three", "one two"], config=config
+    )
+    first, second, third = (embedding.values for embedding in reply.embeddings)
+    assert len(first) == 8
+    assert math.hypot(*first) == pytest.approx(1, abs=1e-5)
+    assert first == third != second
+    assert len(google.models.embed_content(model="mock/embed", contents="x").embeddings) == 1
 
 
 def test_tokens_are_counted(google: genai.Client) -> None:

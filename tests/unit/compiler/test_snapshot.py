@@ -127,6 +127,7 @@ def test_bare_names_go_to_the_first_provider_of_the_dialect_and_never_to_the_moc
         "openai_responses": "provider:two",
         "openai_embeddings": "provider:two",
         "anthropic_messages": "provider:one",
+        "rerank": "provider:two",
     }
     assert names({"mock": True})[1] == {}
 
@@ -138,7 +139,7 @@ def test_models_are_listed_by_the_name_to_ask_for() -> None:
     tree["providers"] = {"local": LOCAL | {"models": ["org/q"]}}
     listed = [(m["id"], m["owned_by"]) for m in snapshot(tree)["models"]]
     assert listed[:3] == [("a", "r"), ("local/org/q", "local"), ("mock/echo", "mock")]
-    assert ("mock/embed", "mock") in listed
+    assert {("mock/embed", "mock"), ("mock/rerank", "mock")} <= set(listed)
     assert all("*" not in name for name, _ in listed)
 
 

@@ -8,14 +8,21 @@ mod anthropic_messages;
 mod bedrock_converse;
 mod chat_form;
 mod cohere_chat;
+mod cohere_embed;
 pub(crate) mod count;
 mod gemini;
+mod gemini_embeddings;
 mod ollama_chat;
+mod ollama_embed;
 mod openai_chat;
 mod openai_completions;
 mod openai_embeddings;
 mod openai_responses;
+mod rerank;
 
+use serde_json::value::RawValue;
+
+use crate::embedding;
 use crate::message::{
     Fault, Framed, Losses, Malformed, Reply, Request, StreamWriter, Target, Untranslatable,
 };
@@ -23,6 +30,7 @@ use crate::retry::{Disposition, Refusal};
 use crate::translate::Context;
 
 pub use crate::surface::Dialect;
+pub use gemini_embeddings::renamed;
 
 /// What the request scan does with a top-level member of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +79,8 @@ pub struct UsagePaths {
     pub cache_write: Path,
     /// Generated tokens that were reasoning.
     pub reasoning: Path,
+    /// Searches that a ranking is billed for.
+    pub searches: Path,
 }
 
 /// Which members of `OpenAI`'s chat requests a server knows. Some refuse what they do not know, others pass
@@ -170,6 +180,11 @@ pub const fn facts(dialect: Dialect) -> &'static Facts {
         Dialect::BedrockConverse => &bedrock_converse::FACTS,
         Dialect::CohereChat => &cohere_chat::FACTS,
         Dialect::OllamaChat => &ollama_chat::FACTS,
+        Dialect::GeminiEmbedContent => &gemini_embeddings::FACTS,
+        Dialect::GeminiBatchEmbedContents => &gemini_embeddings::BATCH_FACTS,
+        Dialect::CohereEmbed => &cohere_embed::FACTS,
+        Dialect::OllamaEmbed => &ollama_embed::FACTS,
+        Dialect::Rerank => &rerank::FACTS,
     }
 }
 
@@ -211,8 +226,63 @@ pub(crate) const fn codec(dialect: Dialect) -> Option<&'static Codec> {
         Dialect::BedrockConverse => Some(&bedrock_converse::CODEC),
         Dialect::CohereChat => Some(&cohere_chat::CODEC),
         Dialect::OllamaChat => Some(&ollama_chat::CODEC),
-        Dialect::OpenaiCompletions | Dialect::OpenaiEmbeddings => None,
+        Dialect::OpenaiCompletions
+        | Dialect::OpenaiEmbeddings
+        | Dialect::GeminiEmbedContent
+        | Dialect::GeminiBatchEmbedContents
+        | Dialect::CohereEmbed
+        | Dialect::OllamaEmbed
+        | Dialect::Rerank => None,
     }
+}
+
+/// How embeddings are read and written in one wire format; see [`crate::embedding`].
+pub(crate) struct EmbeddingCodec {
+    /// `None` where no client speaks it to the gateway.
+    pub(crate) client: Option<EmbeddingClient>,
+    pub(crate) upstream: EmbeddingUpstream,
+}
+
+/// As [`Client`].
+pub(crate) struct EmbeddingClient {
+    pub(crate) read_request:
+        for<'a> fn(&'a str, &mut Losses) -> Result<embedding::Request<'a>, Untranslatable>,
+    pub(crate) words: &'static [(&'static str, &'static str)],
+    /// With the model as the client called it.
+    pub(crate) write_reply: fn(&embedding::Reply<'_>, &str, &mut Vec<u8>),
+    pub(crate) write_error: fn(&Fault<'_>, Option<u16>, &str, &mut Vec<u8>),
+}
+
+/// As [`Upstream`]; a request is for the model of this name.
+pub(crate) struct EmbeddingUpstream {
+    pub(crate) write_request:
+        fn(&embedding::Request<'_>, &str, &mut Losses, &mut Vec<u8>) -> Result<(), Untranslatable>,
+    pub(crate) read_reply: for<'a> fn(&'a str, &mut Losses) -> Result<embedding::Reply<'a>, Malformed>,
+}
+
+/// The codec of `dialect`; `None` where it has no embeddings.
+pub(crate) const fn embedding_codec(dialect: Dialect) -> Option<&'static EmbeddingCodec> {
+    match dialect {
+        Dialect::OpenaiEmbeddings => Some(&openai_embeddings::CODEC),
+        Dialect::GeminiEmbedContent => Some(&gemini_embeddings::CODEC),
+        Dialect::GeminiBatchEmbedContents => Some(&gemini_embeddings::BATCH_CODEC),
+        Dialect::CohereEmbed => Some(&cohere_embed::CODEC),
+        Dialect::OllamaEmbed => Some(&ollama_embed::CODEC),
+        Dialect::OpenaiChat
+        | Dialect::OpenaiCompletions
+        | Dialect::OpenaiResponses
+        | Dialect::AnthropicMessages
+        | Dialect::Gemini
+        | Dialect::BedrockConverse
+        | Dialect::CohereChat
+        | Dialect::OllamaChat
+        | Dialect::Rerank => None,
+    }
+}
+
+/// Fails where a whole reply is an error in spite of its status.
+fn fail(error: Option<&RawValue>) -> Result<(), Malformed> {
+    error.map_or(Ok(()), |error| Err(Fault::of_error(error).inside_reply()))
 }
 
 #[cfg(test)]

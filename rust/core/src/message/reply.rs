@@ -52,6 +52,7 @@ impl Usage {
             cached_input_tokens: self.cache_read,
             cache_write_tokens: self.cache_write,
             reasoning_tokens: self.reasoning,
+            search_units: 0,
         }
     }
 }

@@ -20,7 +20,7 @@ mod simd;
 mod skip;
 mod text;
 
-pub(crate) use members::{Elements, Members, whole_number};
+pub(crate) use members::{Elements, Member, Members, whole_number};
 pub(crate) use skip::white_space;
 
 pub use error::{ScanError, ScanErrorKind};
@@ -29,7 +29,6 @@ pub use text::{Edit, PIECES_MAX, Text, escape_json, splice};
 
 use crate::dialect::{Dialect, Field, facts};
 use crate::span::Span;
-use members::Member;
 
 /// Most members that [`Irrelevant`] can hold.
 pub const IRRELEVANT_MAX: usize = 6;

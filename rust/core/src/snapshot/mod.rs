@@ -11,7 +11,9 @@ mod route;
 
 pub use limit::{Limits, RequestLog, RequestLogMode};
 pub use name::{Model, Names};
-pub use provider::{Auth, AuthField, HealthProbe, Http2, Origin, PathTemplate, Provider, Scheme, Served};
+pub use provider::{
+    Auth, AuthField, Between, HealthProbe, Http2, Origin, PathTemplate, Provider, Scheme, Served,
+};
 pub use route::{Cache, Deadlines, ModelName, Route, Strategy, Target, TranslationPolicy};
 
 use serde::Deserialize;

@@ -7,9 +7,10 @@ use serde::Deserialize;
 use super::SnapshotError;
 use crate::address::AddressRange;
 use crate::dialect::ChatFields;
+use crate::embedding;
 use crate::sigv4::Scope;
 use crate::surface::{Dialect, Operation};
-use crate::translate::{self, Pair};
+use crate::translate;
 
 /// An upstream system, ready to be called.
 #[derive(Debug)]
@@ -72,14 +73,28 @@ impl Provider {
         if let Some(surface) = asked.count() {
             return COUNTS.into_iter().find_map(|operation| {
                 let pair = translate::between_counts(surface, operation.count()?)?;
-                Some(Served { operation, path: self.path(operation)?, translation: Some(pair) })
+                Some(Served {
+                    operation,
+                    path: self.path(operation)?,
+                    translation: Some(Between::Generation(pair)),
+                })
             });
         }
-        let surface = asked.generation()?;
+        let Some(surface) = asked.generation() else { return self.embed_translated(asked) };
         let fits = |operation: &Operation| operation.streams().is_none_or(|streams| streams == stream);
         BY_FIDELITY.into_iter().filter(fits).find_map(|operation| {
             let pair = translate::between(surface, operation.generation()?)?;
-            Some(Served { operation, path: self.path(operation)?, translation: Some(pair) })
+            let translation = Some(Between::Generation(pair));
+            Some(Served { operation, path: self.path(operation)?, translation })
+        })
+    }
+
+    fn embed_translated(&self, asked: Operation) -> Option<Served<'_>> {
+        let surface = asked.embedding()?;
+        EMBEDDINGS_BY_FIDELITY.into_iter().find_map(|operation| {
+            let pair = embedding::between(surface, operation.embedding()?)?;
+            let translation = Some(Between::Embeddings(pair));
+            Some(Served { operation, path: self.path(operation)?, translation })
         })
     }
 
@@ -131,6 +146,24 @@ const COUNTS: [Operation; 4] = [
     Operation::InputTokens,
 ];
 
+/// The same for embeddings. One input may be asked for as several are.
+const EMBEDDINGS_BY_FIDELITY: [Operation; 5] = [
+    Operation::BatchEmbedContents,
+    Operation::EmbedContent,
+    Operation::CohereEmbed,
+    Operation::OllamaEmbed,
+    Operation::Embeddings,
+];
+
+/// Two dialects that differ, of what is asked.
+#[derive(Clone, Copy, Debug)]
+pub enum Between {
+    /// Of chat-like generation.
+    Generation(translate::Pair),
+    /// Of embeddings.
+    Embeddings(embedding::Pair),
+}
+
 /// How a provider serves an operation.
 #[derive(Clone, Copy, Debug)]
 pub struct Served<'a> {
@@ -139,7 +172,7 @@ pub struct Served<'a> {
     /// Where.
     pub path: &'a PathTemplate,
     /// Between the dialect that was asked in and its own, where they differ.
-    pub translation: Option<Pair>,
+    pub translation: Option<Between>,
 }
 
 /// Scheme, host and port, with what TLS needs.

@@ -18,19 +18,29 @@ const COMMON: [&str; 7] = ["messages", "input", "contents", "content", "tools", 
 
 /// What becomes of `feature`; an error where something of it is lost in silence.
 pub(crate) fn fate(surface: &Surface, target: &Target, feature: &Feature) -> Result<Fate, String> {
-    let (plain, full) =
-        match (translated(surface, target, &feature.without), translated(surface, target, &feature.with)) {
-            (Ok(plain), Ok(full)) => (plain, full),
-            // What it belongs to may be refused already.
-            (_, Err(Untranslatable { path, message })) if !path.is_empty() => {
-                return Ok(Fate::Refused(format!("`{path}` {message}")));
-            }
-            (Err(refused), _) | (_, Err(refused)) => return Err(format!("is refused: {refused:?}")),
-        };
+    let exemption = exemption(surface, target, feature.name);
+    fate_by(|request| translated(surface, target, request), feature, exemption, target.has_ids)
+}
+
+/// The same, by what a request is translated to. `exemption`: why the target need not be told.
+pub(crate) fn fate_by(
+    translated: impl Fn(&Value) -> Result<Sent, Untranslatable>,
+    feature: &Feature,
+    exemption: Option<&'static str>,
+    has_ids: bool,
+) -> Result<Fate, String> {
+    let (plain, full) = match (translated(&feature.without), translated(&feature.with)) {
+        (Ok(plain), Ok(full)) => (plain, full),
+        // What it belongs to may be refused already.
+        (_, Err(Untranslatable { path, message })) if !path.is_empty() => {
+            return Ok(Fate::Refused(format!("`{path}` {message}")));
+        }
+        (Err(refused), _) | (_, Err(refused)) => return Err(format!("is refused: {refused:?}")),
+    };
     let named: Vec<&String> = full.losses.iter().filter(|name| !plain.losses.contains(*name)).collect();
     let list = named.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let nothing_arrived = full.body == plain.body;
-    if let Some(reason) = exemption(surface, target, feature.name) {
+    if let Some(reason) = exemption {
         return if nothing_arrived && named.is_empty() {
             Ok(Fate::NotNeeded(reason))
         } else {
@@ -44,7 +54,7 @@ pub(crate) fn fate(surface: &Surface, target: &Target, feature: &Feature) -> Res
     let before_there = Marks::of(&serde_json::from_str(&plain.body).map_err(|error| error.to_string())?);
     for mark in Marks::of(&feature.with).0 {
         let lost_before = before.has(&mark.what) && !before_there.has(&mark.what);
-        let needless = lost_before || (!target.has_ids && mark.is_id_of_call());
+        let needless = lost_before || (!has_ids && mark.is_id_of_call());
         if there.has(&mark.what) || needless || named.iter().any(|name| mark.is_named(name)) {
             continue;
         }
@@ -63,9 +73,10 @@ pub(crate) fn fate(surface: &Surface, target: &Target, feature: &Feature) -> Res
     }
 }
 
-struct Sent {
-    body: String,
-    losses: BTreeSet<String>,
+/// A request as it is sent.
+pub(crate) struct Sent {
+    pub(crate) body: String,
+    pub(crate) losses: BTreeSet<String>,
 }
 
 fn translated(surface: &Surface, target: &Target, request: &Value) -> Result<Sent, Untranslatable> {

@@ -11,6 +11,7 @@ use llm_edge_core::translate::{Options, Pair, between};
 use serde_json::{Value, json};
 
 use crate::answers::{answers, events};
+use crate::embeddings;
 use crate::surfaces::{SURFACES, Surface};
 use crate::targets::Target;
 use crate::{OPTIONS, context, pairs};
@@ -72,6 +73,14 @@ fn all() -> Documents {
         }
         all.failed(surface, target, pair);
     }
+    embeddings::documents(|kind, surface, target, name, document| {
+        let lines = match kind {
+            "requests" => &mut all.requests,
+            "replies" => &mut all.replies,
+            _ => &mut all.errors,
+        };
+        put(lines, surface, target, name, document);
+    });
     all
 }
 
@@ -143,7 +152,11 @@ fn streamed(pair: Pair, stream: &[u8]) -> String {
 }
 
 fn line(lines: &mut String, surface: &Surface, target: &Target, name: &str, document: &str) {
-    let (surface, target) = (surface.dialect.name(), target.dialect.name());
+    put(lines, surface.dialect, target.dialect, name, document);
+}
+
+fn put(lines: &mut String, surface: Dialect, target: Dialect, name: &str, document: &str) {
+    let (surface, target) = (surface.name(), target.name());
     let name = json!(name);
     let _ = writeln!(
         lines,

@@ -24,6 +24,7 @@ mod asked;
 #[allow(dead_code, reason = "the other tests of translation use the rest")]
 mod bedrock;
 mod documents;
+mod embeddings;
 #[path = "../translate/gemini/answers.rs"]
 #[allow(dead_code, reason = "the other tests of translation use the rest")]
 mod gemini;

@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use llm_edge_core::embedding;
 use llm_edge_core::surface::Operation;
 
 use crate::answers::answers;
 use crate::surfaces::{SURFACES, Surface};
 use crate::targets::Target;
-use crate::{Fate, answered, asked, pairs};
+use crate::{Fate, answered, asked, embeddings, pairs};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/translation-pairs.md");
 
@@ -70,7 +71,40 @@ fn page() -> Result<String, Vec<String>> {
             table(&mut page, &shown(&targets), header, rows);
         }
     }
+    page.push_str(EMBEDDINGS);
+    for surface in embeddings::SURFACES {
+        embeddings_table(&mut page, surface, &mut complaints);
+    }
     if complaints.is_empty() { Ok(page) } else { Err(complaints) }
+}
+
+const EMBEDDINGS: &str = "
+## Embeddings, pair by pair
+
+Vectors come back digit for digit and in the order of the inputs, one for each, with their count of tokens; a reply that
+has not one for each is an error.
+";
+
+fn embeddings_table(page: &mut String, surface: &embeddings::Surface, complaints: &mut Vec<String>) {
+    let _ = write!(page, "\n### Clients of {} (`{}`)\n", surface.title, surface.dialect.name());
+    let is_pair = |target| embedding::between(surface.dialect, target).is_some();
+    let targets: Vec<_> = embeddings::TARGETS.iter().filter(|(target, _)| is_pair(*target)).collect();
+    let names = targets.iter().map(|(target, _)| format!("`{}`", target.name()));
+    let header: Vec<String> = std::iter::once("what is asked".to_owned()).chain(names).collect();
+    let mut rows = Vec::new();
+    for feature in (surface.features)() {
+        let mut cells = vec![feature.name.to_owned()];
+        for target in &targets {
+            let fate = embeddings::fate(surface, target, &feature);
+            let (from, to) = (surface.dialect.name(), target.0.name());
+            cells.push(cell(fate).unwrap_or_else(|complaint| {
+                complaints.push(format!("{from} → {to}: {} {complaint}", feature.name));
+                String::new()
+            }));
+        }
+        rows.push(cells);
+    }
+    table(page, &vec![true; header.len()], header, rows);
 }
 
 /// The head of a target's column.
@@ -162,19 +196,22 @@ fn row<'t>(
 ) -> Vec<String> {
     let mut cells = vec![name.to_owned()];
     for (target, fate) in fates {
-        cells.push(match fate {
-            Ok(Fate::Carried) => "carried".to_owned(),
-            Ok(Fate::NotNeeded(reason)) => format!("not needed: {reason}"),
-            Ok(Fate::Changed(names)) => format!("changed: {names}"),
-            Ok(Fate::Dropped(names)) => format!("dropped: {names}"),
-            Ok(Fate::Refused(message)) => format!("refused: {message}"),
-            Ok(Fate::Unsaid) => UNSAID.to_owned(),
-            Err(complaint) => {
-                let (from, to) = (surface.dialect.name(), column(target));
-                complaints.push(format!("{from} → {to}: {name} {complaint}"));
-                String::new()
-            }
-        });
+        cells.push(cell(fate).unwrap_or_else(|complaint| {
+            let (from, to) = (surface.dialect.name(), column(target));
+            complaints.push(format!("{from} → {to}: {name} {complaint}"));
+            String::new()
+        }));
     }
     cells
+}
+
+fn cell(fate: Result<Fate, String>) -> Result<String, String> {
+    fate.map(|fate| match fate {
+        Fate::Carried => "carried".to_owned(),
+        Fate::NotNeeded(reason) => format!("not needed: {reason}"),
+        Fate::Changed(names) => format!("changed: {names}"),
+        Fate::Dropped(names) => format!("dropped: {names}"),
+        Fate::Refused(message) => format!("refused: {message}"),
+        Fate::Unsaid => UNSAID.to_owned(),
+    })
 }

@@ -108,6 +108,7 @@ fn count_target(x: &Exchange, duration: Duration) {
             for (cell, count) in cells.tokens.iter().zip(counts) {
                 cell.add(count);
             }
+            cells.search_units.add(usage.search_units);
         }
         None if class == 0 && facts.cache != CacheResult::Hit => cells.without_usage.add(1),
         _ => {}

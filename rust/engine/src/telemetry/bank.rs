@@ -99,6 +99,7 @@ pub(crate) struct TargetCells {
     pub(crate) requests: [Cell64; STATUS_CLASSES.len()],
     pub(crate) attempts: [Cell64; ATTEMPT_RESULTS.len()],
     pub(crate) tokens: [Cell64; TOKEN_TYPES.len()],
+    pub(crate) search_units: Cell64,
     pub(crate) without_usage: Cell64,
     /// Times a credential was put to rest.
     pub(crate) cooldowns: Cell64,

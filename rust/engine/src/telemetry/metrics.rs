@@ -64,6 +64,12 @@ const TOKENS: Metric = metric(
     &["route", "provider", "model", "type"],
     "Tokens, as the upstream reported them.",
 );
+const SEARCH_UNITS: Metric = metric(
+    "llm_edge_search_units_total",
+    "counter",
+    TARGET,
+    "Searches that rankings are billed for, as the upstream reported them.",
+);
 const WITHOUT_USAGE: Metric = metric(
     "llm_edge_replies_without_usage_total",
     "counter",
@@ -236,6 +242,7 @@ pub const METRICS: &[Metric] = &[
     DURATION,
     FIRST_BYTE,
     TOKENS,
+    SEARCH_UNITS,
     WITHOUT_USAGE,
     ATTEMPTS,
     COOLDOWNS,
@@ -309,6 +316,7 @@ struct TargetSum {
     requests: [u64; STATUS_CLASSES.len()],
     attempts: [u64; ATTEMPT_RESULTS.len()],
     tokens: [u64; TOKEN_TYPES.len()],
+    search_units: u64,
     without_usage: u64,
     cooldowns: u64,
     duration: Sum,
@@ -357,6 +365,7 @@ fn render_targets(out: &mut String, banks: &[Arc<Bank>]) {
         add_all(&mut sum.requests, &cells.requests);
         add_all(&mut sum.attempts, &cells.attempts);
         add_all(&mut sum.tokens, &cells.tokens);
+        sum.search_units += cells.search_units.get();
         sum.without_usage += cells.without_usage.get();
         sum.cooldowns += cells.cooldowns.get();
         sum.duration.add(&cells.duration);
@@ -368,7 +377,8 @@ fn render_targets(out: &mut String, banks: &[Arc<Bank>]) {
     by_label(out, &ATTEMPTS, &rows, "result", &ATTEMPT_RESULTS, |sum| &sum.attempts);
     by_label(out, &TOKENS, &rows, "type", &TOKEN_TYPES, |sum| &sum.tokens);
     for (metric, of) in [
-        (&WITHOUT_USAGE, (|sum| sum.without_usage) as fn(&TargetSum) -> u64),
+        (&SEARCH_UNITS, (|sum| sum.search_units) as fn(&TargetSum) -> u64),
+        (&WITHOUT_USAGE, |sum| sum.without_usage),
         (&COOLDOWNS, |sum| sum.cooldowns),
     ] {
         header(out, metric);

@@ -17,7 +17,7 @@ use crate::ticket::Ticket;
 const READ: [&str; 4] = ["systemInstruction", "system_instruction", "contents", "tools"];
 
 /// `value[key]`, or the same with the key's other spelling; absent and `null` being the same.
-fn member<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+pub(super) fn member<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     let snake = |key: &str| {
         let spelt =
             |c: char| c.is_ascii_uppercase().then_some('_').into_iter().chain([c.to_ascii_lowercase()]);
@@ -27,7 +27,7 @@ fn member<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
 }
 
 /// The list in [`member`]; empty when it is absent or no list.
-fn members<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+pub(super) fn members<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     member(value, key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod embeddings;
 pub(crate) mod gemini;
 pub(crate) mod messages;
 pub(crate) mod models;
+pub(crate) mod rerank;
 pub(crate) mod responses;
 
 use hyper::Method;
@@ -46,6 +47,7 @@ pub(crate) enum Endpoint<'a> {
     Text(Surface),
     CountTokens,
     Embeddings,
+    Rerank,
     ListModels,
     /// The id as it stands in the path.
     ShowModel(&'a str),
@@ -59,6 +61,8 @@ pub(crate) enum Called {
     Generate,
     Stream,
     CountTokens,
+    Embed,
+    BatchEmbed,
 }
 
 /// Finds the endpoint, with or without `/v1` in front, and the family to answer in.
@@ -72,7 +76,8 @@ pub(crate) fn endpoint<'a>(
     if let Some(tail) = beta.or(stable.filter(|tail| *method == Method::POST && tail.contains(':'))) {
         return google(method, path, tail);
     }
-    let tail = path.strip_prefix("/v1").filter(|tail| tail.starts_with('/')).unwrap_or(path);
+    let versioned = path.strip_prefix("/v1").or(path.strip_prefix("/v2").filter(|tail| *tail == "/rerank"));
+    let tail = versioned.filter(|tail| tail.starts_with('/')).unwrap_or(path);
     let by_header = if headers.contains_key("anthropic-version") {
         Family::Anthropic
     } else if headers.contains_key("x-goog-api-key") {
@@ -85,6 +90,7 @@ pub(crate) fn endpoint<'a>(
         "/completions" => (Family::OpenAi, Endpoint::Text(Surface::Completions)),
         "/responses" => (Family::OpenAi, Endpoint::Text(Surface::Responses)),
         "/embeddings" => (Family::OpenAi, Endpoint::Embeddings),
+        "/rerank" => (Family::OpenAi, Endpoint::Rerank),
         "/messages" => (Family::Anthropic, Endpoint::Text(Surface::Messages)),
         "/messages/count_tokens" => (Family::Anthropic, Endpoint::CountTokens),
         "/models" => (by_header, Endpoint::ListModels),
@@ -98,9 +104,11 @@ pub(crate) fn endpoint<'a>(
     };
     let wanted = match endpoint {
         Endpoint::ListModels | Endpoint::ShowModel(_) => Method::GET,
-        Endpoint::Text(_) | Endpoint::CountTokens | Endpoint::Embeddings | Endpoint::Gemini(..) => {
-            Method::POST
-        }
+        Endpoint::Text(_)
+        | Endpoint::CountTokens
+        | Endpoint::Embeddings
+        | Endpoint::Rerank
+        | Endpoint::Gemini(..) => Method::POST,
     };
     if *method == wanted {
         (family, Ok(endpoint))
@@ -117,6 +125,8 @@ fn google<'a>(method: &Method, path: &str, tail: &'a str) -> (Family, Result<End
             "generateContent" => Called::Generate,
             "streamGenerateContent" => Called::Stream,
             "countTokens" => Called::CountTokens,
+            "embedContent" => Called::Embed,
+            "batchEmbedContents" => Called::BatchEmbed,
             _ => return None,
         };
         Some(Endpoint::Gemini(id, called))

@@ -438,6 +438,78 @@ fn embeddings_are_unit_vectors_of_the_size_asked_for() {
 }
 
 #[test]
+fn google_s_embeddings_are_the_same_vectors() {
+    let mock = mock();
+    let ask = |path: &str, body: Value| post(mock.address(), path, &body);
+    let content = |text: &str| json!({"parts": [{"text": text}]});
+    let openai =
+        ask("/v1/embeddings", json!({"model": "embed", "input": ["one two", "three"], "dimensions": 5}));
+    let vectors: Vec<Value> =
+        openai.json()["data"].as_array().unwrap().iter().map(|one| one["embedding"].clone()).collect();
+    let one = ask(
+        "/v1beta/models/embed:embedContent",
+        json!({"content": content("one two"), "embedContentConfig": {"outputDimensionality": 5}}),
+    );
+    assert_eq!(
+        one.json(),
+        json!({"embedding": {"values": vectors[0]}, "usageMetadata": {"promptTokenCount": 2}})
+    );
+    let each = |text: &str, model: &str| json!({"model": model, "content": content(text), "output_dimensionality": 5});
+    let path = "/v1/models/embed:batchEmbedContents";
+    let batch =
+        ask(path, json!({"requests": [each("one two", "models/embed"), each("three", "models/embed")]}));
+    let values: Vec<Value> = vectors.iter().map(|vector| json!({"values": vector})).collect();
+    assert_eq!(batch.json(), json!({"embeddings": values, "usageMetadata": {"promptTokenCount": 3}}));
+    for wrong in [
+        json!({}),
+        json!({"requests": []}),
+        json!({"requests": [{"content": content("x")}]}),
+        json!({"requests": [each("x", "models/other")]}),
+        json!({"requests": [{"model": "models/embed", "content": {"parts": []}}]}),
+    ] {
+        let refused = ask(path, wrong.clone());
+        assert_eq!((refused.status, &refused.json()["error"]["code"]), (400, &json!(400)), "{wrong}");
+    }
+}
+
+#[test]
+fn documents_are_ranked_by_the_words_they_share_with_the_query() {
+    let mock = mock();
+    let body = json!({
+        "model": "rerank", "query": "Quick brown fox",
+        "documents": ["nothing of it", "the QUICK fox", "a fox, a fox", {"text": "brown? quick! fox."}, "fox"],
+    });
+    let rank = |more: Value| {
+        let mut body = body.clone();
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        post(mock.address(), "/v1/rerank", &body)
+    };
+    let reply = rank(json!({})).json();
+    let order: Vec<u64> =
+        reply["results"].as_array().unwrap().iter().map(|one| one["index"].as_u64().unwrap()).collect();
+    assert_eq!(order, [3, 1, 2, 4, 0]);
+    assert_eq!(reply["results"][0], json!({"index": 3, "relevance_score": 1.0}));
+    assert_eq!(reply["results"][4]["relevance_score"], json!(0.0));
+    assert_eq!(reply["meta"]["billed_units"]["search_units"], 1);
+    let top = rank(json!({"top_n": 1, "return_documents": true})).json();
+    assert_eq!(
+        top["results"],
+        json!([{"index": 3, "relevance_score": 1.0, "document": {"text": "brown? quick! fox."}}])
+    );
+    assert_eq!(post(mock.address(), "/v2/rerank", &body).json()["results"], reply["results"]);
+    for wrong in [
+        json!({"query": ""}),
+        json!({"documents": []}),
+        json!({"documents": [1]}),
+        json!({"top_n": 0}),
+        json!({"model": "echo"}),
+    ] {
+        assert_eq!(rank(wrong.clone()).status, 400, "{wrong}");
+    }
+    assert_eq!(rank(json!({"model": "error?status=429"})).status, 429);
+}
+
+#[test]
 fn tokens_are_counted_as_the_usage_tells_them() {
     let mock = mock();
     let mut body = body("/v1/messages", "echo", "one two three", false);

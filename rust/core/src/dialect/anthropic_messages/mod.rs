@@ -46,6 +46,7 @@ pub(super) const FACTS: Facts = Facts {
         cached_input: &["cache_read_input_tokens"],
         cache_write: &["cache_creation_input_tokens"],
         reasoning: &[],
+        searches: &[],
     },
     usage_on_request: false,
 };

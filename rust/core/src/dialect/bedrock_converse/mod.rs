@@ -50,6 +50,7 @@ pub(super) const FACTS: Facts = Facts {
         cached_input: &["cacheReadInputTokens"],
         cache_write: &["cacheWriteInputTokens"],
         reasoning: &[],
+        searches: &[],
     },
     usage_on_request: false,
 };

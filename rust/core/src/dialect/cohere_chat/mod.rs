@@ -45,6 +45,7 @@ pub(super) const FACTS: Facts = Facts {
         cached_input: &["cached_tokens"],
         cache_write: &[],
         reasoning: &[],
+        searches: &[],
     },
     usage_on_request: false,
 };

@@ -18,7 +18,7 @@ mod signature;
 mod thinking;
 mod wire;
 mod write;
-mod write_reply;
+pub(super) mod write_reply;
 
 use super::{Client, Codec, Content, Facts, Field, Terminal, Upstream, UsagePaths, refusal, refusal_saying};
 use crate::message::Framed;
@@ -68,6 +68,7 @@ pub(super) const FACTS: Facts = Facts {
         cached_input: &["cachedContentTokenCount"],
         cache_write: &[],
         reasoning: &["thoughtsTokenCount"],
+        searches: &[],
     },
     usage_on_request: false,
 };

@@ -135,7 +135,12 @@ impl Pending {
 }
 
 /// Writes an error body.
-pub(super) fn error(fault: &Fault<'_>, status: Option<u16>, _request_id: &str, out: &mut Vec<u8>) {
+pub(in crate::dialect) fn error(
+    fault: &Fault<'_>,
+    status: Option<u16>,
+    _request_id: &str,
+    out: &mut Vec<u8>,
+) {
     let code = status.unwrap_or_else(|| code(fault));
     out.push(b'{');
     out.key("error").open(b'{');

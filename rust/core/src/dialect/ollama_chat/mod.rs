@@ -39,6 +39,7 @@ pub(super) const FACTS: Facts = Facts {
         cached_input: &[],
         cache_write: &[],
         reasoning: &[],
+        searches: &[],
     },
     usage_on_request: false,
 };

@@ -20,6 +20,7 @@ pub(super) const USAGE: UsagePaths = UsagePaths {
     cached_input: &["prompt_tokens_details", "cached_tokens"],
     cache_write: &[],
     reasoning: &["completion_tokens_details", "reasoning_tokens"],
+    searches: &[],
 };
 
 pub(super) const FACTS: Facts = Facts {

@@ -43,6 +43,7 @@ pub(super) const FACTS: Facts = Facts {
         cached_input: &["input_tokens_details", "cached_tokens"],
         cache_write: &[],
         reasoning: &["output_tokens_details", "reasoning_tokens"],
+        searches: &[],
     },
     usage_on_request: false,
 };

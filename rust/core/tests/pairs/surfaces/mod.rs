@@ -41,12 +41,12 @@ pub(crate) const SURFACES: &[Surface] =
     &[openai_chat::SURFACE, openai_responses::SURFACE, anthropic_messages::SURFACE, gemini::SURFACE];
 
 /// A request of `base` with one more member.
-fn with(mut base: Value, member: &str, value: Value) -> Value {
+pub(crate) fn with(mut base: Value, member: &str, value: Value) -> Value {
     base[member] = value;
     base
 }
 
-fn feature(name: &'static str, without: Value, with: Value) -> Feature {
+pub(crate) fn feature(name: &'static str, without: Value, with: Value) -> Feature {
     Feature { name, without, with }
 }
 

@@ -35,7 +35,7 @@ use attempt::{Attempt, Failed, Replied};
 use request::Request;
 use tries::Tries;
 
-pub(crate) use translated::Translation;
+pub(crate) use translated::{Awaited, Translation};
 
 /// An upstream's reply whose head is there.
 pub(crate) struct Begun {
@@ -262,8 +262,11 @@ fn failed_first(begun: Begun, failure: commit::Failure) -> Answer {
 impl Begun {
     /// Whether the reply is a stream of events that can be looked into.
     pub(crate) fn is_event_stream(&self) -> bool {
-        let own = self.translation.as_ref().map(|translation| translation.pair.stream_media_type());
-        self.connection.is_plain(own.unwrap_or(sse::MEDIA_TYPE))
+        let media_type = match &self.translation {
+            None => Some(sse::MEDIA_TYPE),
+            Some(translation) => translation.reply.stream_media_type(),
+        };
+        media_type.is_some_and(|media_type| self.connection.is_plain(media_type))
     }
 
     /// Another reply is passed on instead; the connection may serve another request if this one has come whole.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use llm_edge_core::embedding;
 use llm_edge_core::http1::{Known, write};
 use llm_edge_core::percent;
 use llm_edge_core::rejection::{Code, Rejection};
@@ -45,6 +46,8 @@ pub(super) enum Body {
         /// The client's stream is asked for its usage, and the client did not ask.
         usage: Option<Edit<'static>>,
     },
+    /// The client's own but for the model's name, which it repeats.
+    Renamed(Vec<u8>),
     /// In the words of another dialect.
     Translated { body: Vec<u8>, translation: Box<Translation> },
 }
@@ -73,9 +76,9 @@ impl Request {
         };
         let body = match served.translation {
             None => Body::own(x, head, screened, asked, &target.model),
-            Some(pair) => {
+            Some(between) => {
                 let crossing = Crossing {
-                    pair,
+                    between,
                     stream: head.operation.streams(),
                     json_array: head.wants_array(),
                     chat_fields: config.chat_fields,
@@ -158,7 +161,7 @@ impl Body {
     /// What the reply needs, where it comes in another dialect than the client's.
     pub(super) fn into_translation(self) -> Option<Box<Translation>> {
         match self {
-            Self::Own { .. } => None,
+            Self::Own { .. } | Self::Renamed(_) => None,
             Self::Translated { translation, .. } => Some(translation),
         }
     }
@@ -168,8 +171,14 @@ impl Body {
         let body = envelope.body.of(&x.input);
         let Some(written) = envelope.scan.model else {
             // It goes into the path.
-            let is_elsewhere = envelope.path_model.is_some() || head.operation.keeps_path();
-            return is_elsewhere.then_some(Self::Own { model: Name::Written, usage: None });
+            if head.operation.keeps_path() {
+                return Some(Self::Own { model: Name::Written, usage: None });
+            }
+            let written = envelope.path_model.as_deref()?;
+            if head.operation.repeats_model() {
+                return Some(Self::repeating(body, written, model));
+            }
+            return Some(Self::Own { model: Name::Written, usage: None });
         };
         let name = match model {
             ModelName::Same => Name::Written,
@@ -193,6 +202,15 @@ impl Body {
         Some(Self::Own { model: name, usage })
     }
 
+    /// A body that says the model's name too, which must be the one in the path.
+    #[cold]
+    fn repeating(body: &[u8], written: &str, model: &ModelName) -> Self {
+        match name_for(model, written) {
+            sent if sent == written => Self::Own { model: Name::Written, usage: None },
+            sent => Self::Renamed(embedding::renamed(body, sent)),
+        }
+    }
+
     #[cold]
     fn translated(
         x: &Exchange,
@@ -208,7 +226,7 @@ impl Body {
     }
 
     fn is_own(&self) -> bool {
-        matches!(self, Self::Own { .. })
+        !matches!(self, Self::Translated { .. })
     }
 
     fn pieces<'a>(&'a self, x: &'a Exchange, screened: &Screened) -> [&'a [u8]; PIECES_MAX] {
@@ -219,7 +237,7 @@ impl Body {
                 let name = envelope.scan.model.as_ref().and_then(|written| model.edit(body, written));
                 splice(body, name, *usage)
             }
-            Self::Translated { body, .. } => splice(body, None, None),
+            Self::Renamed(body) | Self::Translated { body, .. } => splice(body, None, None),
         }
     }
 }

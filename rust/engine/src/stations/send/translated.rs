@@ -1,29 +1,67 @@
 //! A request in the words of its target's dialect.
 //!
-//! The rules are [`llm_edge_core::translate`]'s; here is what a route wants of them, and what the client is told.
+//! The rules are [`llm_edge_core::translate`]'s and [`llm_edge_core::embedding`]'s; here is what a route wants of them,
+//! and what the client is told.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use llm_edge_core::dialect::ChatFields;
+use llm_edge_core::embedding;
 use llm_edge_core::rejection::{Code, Rejection};
-use llm_edge_core::snapshot::TranslationPolicy;
-use llm_edge_core::translate::{Context, Losses, Options, Pair, Untranslatable};
+use llm_edge_core::snapshot::{Between, TranslationPolicy};
+use llm_edge_core::translate::{Context, Losses, Malformed, Options, Pair, Replied, Untranslatable};
 
 use super::super::guard::Screened;
 use crate::exchange::Exchange;
 
 /// What the reply to a translated request needs.
 pub(crate) struct Translation {
-    pub(crate) pair: Pair,
-    pub(crate) context: Context,
+    pub(crate) reply: Awaited,
     /// What of the request could not be carried over.
     pub(crate) losses: Losses,
+}
+
+/// Between which dialects the reply is translated, with what that needs of the request.
+pub(crate) enum Awaited {
+    Generation { pair: Pair, context: Context },
+    Embeddings { pair: embedding::Pair, context: embedding::Context },
+}
+
+impl Awaited {
+    /// The media type of the upstream's streams, without parameters; `None` where it has none.
+    pub(crate) fn stream_media_type(&self) -> Option<&'static str> {
+        match self {
+            Self::Generation { pair, .. } => Some(pair.stream_media_type()),
+            Self::Embeddings { .. } => None,
+        }
+    }
+
+    /// Whether the client wants a stream as one JSON array.
+    pub(crate) fn wants_array(&self) -> bool {
+        matches!(self, Self::Generation { context, .. } if context.json_array)
+    }
+
+    /// Appends a whole reply in the client's dialect.
+    pub(crate) fn write(&self, body: &[u8], out: &mut Vec<u8>) -> Result<Replied, Malformed> {
+        match self {
+            Self::Generation { pair, context } => pair.reply(context, body, out),
+            Self::Embeddings { pair, context } => pair.reply(context, body, out),
+        }
+    }
+
+    /// Appends an error body in the client's dialect.
+    pub(crate) fn write_error(&self, status: u16, body: &[u8], request_id: &str, out: &mut Vec<u8>) {
+        match self {
+            Self::Generation { pair, .. } => pair.error(status, body, request_id, out),
+            Self::Embeddings { pair, .. } => pair.error(status, body, request_id, out),
+        }
+    }
 }
 
 /// Between which dialects a request is translated, and what neither of its bodies says.
 #[derive(Clone, Copy)]
 pub(super) struct Crossing {
-    pub(super) pair: Pair,
+    pub(super) between: Between,
     /// Whether the operation asked for a stream, or for none.
     pub(super) stream: Option<bool>,
     /// A stream is wanted as one JSON array.
@@ -51,28 +89,43 @@ pub(super) fn body(
     names: Names<'_>,
     policy: TranslationPolicy,
 ) -> Result<(Vec<u8>, Translation), Rejection> {
-    let options = Options {
-        created_s: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
-        max_tokens_default: policy.max_tokens,
-        chat_fields: crossing.chat_fields,
-        cache_breakpoints: policy.cache_breakpoints,
-        stream: crossing.stream,
-        json_array: crossing.json_array,
-    };
     let mut out = Vec::new();
     let body = screened.envelope().body.of(&x.input);
-    let mut translated = crossing.pair.request(body, names.sent, &options, &mut out).map_err(refused)?;
-    names.asked.clone_into(&mut translated.context.model);
-    if policy.strict && !translated.losses.is_empty() {
-        let losses = translated.losses;
+    let (reply, losses) = match crossing.between {
+        Between::Generation(pair) => {
+            let options = crossing.options(policy);
+            let mut translated = pair.request(body, names.sent, &options, &mut out).map_err(refused)?;
+            names.asked.clone_into(&mut translated.context.model);
+            (Awaited::Generation { pair, context: translated.context }, translated.losses)
+        }
+        Between::Embeddings(pair) => {
+            let mut translated = pair.request(body, names.sent, &mut out).map_err(refused)?;
+            names.asked.clone_into(&mut translated.context.model);
+            (Awaited::Embeddings { pair, context: translated.context }, translated.losses)
+        }
+    };
+    if policy.strict && !losses.is_empty() {
         let message = format!(
             "the model's provider speaks another dialect, which cannot carry `{losses}`, and the route is strict (`translation.strict`). hint: leave it out"
         );
         let first = losses.names().next().unwrap_or_default().to_owned();
         return Err(Rejection::new(Code::Untranslatable, message).param(first));
     }
-    x.worker.count_translated(true, !translated.losses.is_empty());
-    Ok((out, Translation { pair: crossing.pair, context: translated.context, losses: translated.losses }))
+    x.worker.count_translated(true, !losses.is_empty());
+    Ok((out, Translation { reply, losses }))
+}
+
+impl Crossing {
+    fn options(&self, policy: TranslationPolicy) -> Options {
+        Options {
+            created_s: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+            max_tokens_default: policy.max_tokens,
+            chat_fields: self.chat_fields,
+            cache_breakpoints: policy.cache_breakpoints,
+            stream: self.stream,
+            json_array: self.json_array,
+        }
+    }
 }
 
 fn refused(fault: Untranslatable) -> Rejection {

@@ -119,7 +119,7 @@ fn from_upstream(mut x: Exchange, begun: Begun, flight: Flight) -> Reply {
         Some(translation) => {
             fields::write_upstream(&mut fields, &x, &begun, Media::Own);
             let media_type =
-                if translation.context.json_array { "application/json" } else { sse::MEDIA_TYPE };
+                if translation.reply.wants_array() { "application/json" } else { sse::MEDIA_TYPE };
             write::field(&mut fields, b"content-type", media_type.as_bytes());
             translate::write_losses(&mut fields, &translation.losses);
         }

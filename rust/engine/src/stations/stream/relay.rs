@@ -177,7 +177,7 @@ impl Relay {
             run_count: 0,
             keep_chunks: false,
             tap,
-            translator: translation.map(|t| Box::new(Translator::new(*t))),
+            translator: translation.and_then(|t| Translator::new(*t)).map(Box::new),
             payload,
             coded,
             holdback: Holdback::new(payload == Payload::Sse && !coded, usage_asked),

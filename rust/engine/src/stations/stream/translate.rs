@@ -16,7 +16,7 @@ use crate::backends::cache::memory::Stored;
 use crate::breaking;
 use crate::exchange::{Exchange, Source};
 use crate::stations::cache::Flight;
-use crate::stations::send::{Begun, Translation};
+use crate::stations::send::{Awaited, Begun, Translation};
 
 /// A whole reply in the client's dialect.
 pub(crate) struct Translated {
@@ -34,9 +34,15 @@ pub(super) struct Translator {
 }
 
 impl Translator {
-    pub(super) fn new(translation: Translation) -> Self {
-        let is_array = translation.context.json_array;
-        Self { stream: translation.pair.stream(translation.context), is_array, has_begun: false }
+    /// `None` for what does not come as a stream.
+    pub(super) fn new(translation: Translation) -> Option<Self> {
+        let is_array = translation.reply.wants_array();
+        match translation.reply {
+            Awaited::Generation { pair, context } => {
+                Some(Self { stream: pair.stream(context), is_array, has_begun: false })
+            }
+            Awaited::Embeddings { .. } => None,
+        }
     }
 
     pub(super) fn push(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
@@ -96,7 +102,7 @@ async fn whole(x: &mut Exchange, mut begun: Begun, flight: Flight) -> Result<Tra
     let Some(translation) = begun.translation.take() else {
         return Err(Rejection::new(Code::Internal, "a reply without its translation"));
     };
-    let Translation { pair, context, losses } = *translation;
+    let Translation { reply, losses } = *translation;
     let status = begun.connection.head.status;
     let is_own_route = x.facts.route == Some(begun.place.route.index);
     let mut fields = x.worker.buffers.take();
@@ -112,9 +118,9 @@ async fn whole(x: &mut Exchange, mut begun: Begun, flight: Flight) -> Result<Tra
     let body = read(x, begun).await?;
     let mut out = x.worker.buffers.take();
     if status >= 300 {
-        pair.error(status, &body, x.request_id.as_str(), &mut out);
+        reply.write_error(status, &body, x.request_id.as_str(), &mut out);
     } else {
-        let replied = pair.reply(&context, &body, &mut out).map_err(|fault| malformed(&fault))?;
+        let replied = reply.write(&body, &mut out).map_err(|fault| malformed(&fault))?;
         x.facts.usage =
             x.facts.usage.or_else(|| Some(replied.usage).filter(|usage| *usage != Usage::default()));
         x.worker.count_translated(false, !replied.losses.is_empty());
