@@ -35,7 +35,16 @@ routes:
 """
 
 
-@pytest.mark.parametrize("block", blocks("yaml"), ids=str)
+# Walked through as a whole, by a test of its own.
+WALKED = "add-a-provider.md"
+
+
+def alone(language: str) -> list[Block]:
+    """The blocks that mean something by themselves."""
+    return [block for block in blocks(language) if block.page.name != WALKED]
+
+
+@pytest.mark.parametrize("block", alone("yaml"), ids=str)
 def test_a_configuration_is_accepted(block: Block, tmp_path: Path) -> None:
     # What the page leaves to the reader: values of variables, and certificates.
     named = re.findall(r"\$\{([A-Z0-9_]+)\}", block.text)
@@ -62,7 +71,7 @@ def certificate(folder: Path) -> Path:
     return bundle
 
 
-@pytest.mark.parametrize("block", blocks("python"), ids=str)
+@pytest.mark.parametrize("block", alone("python"), ids=str)
 def test_a_program_runs_and_gets_an_answer(block: Block, serve: Serve) -> None:
     running = serve(CONFIG)
     text = block.text.replace("http://127.0.0.1:8080", running.anthropic)

@@ -21,6 +21,7 @@ _VERBS = {
     "init": "init",
     "config": "config",
     "models": "models",
+    "providers": "providers",
     "keys": "keys",
     "mock": "mock",
     "healthcheck": "healthcheck",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from llm_edge_agent.compiler.routes import bare_route, compile_route, prefix_route
 from llm_edge_agent.compiler.snapshot import ModelDoc, NamesDoc, ProviderDoc, RouteDoc
 from llm_edge_agent.config.schema import Retry
-from llm_edge_agent.providers import SPECS
+from llm_edge_agent.providers import spec_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ def compile_names(
     prefixes.sort(key=lambda entry: -len(entry[0]))
     by_dialect: dict[str, int] = {}
     for at, provider in enumerate(providers):
-        if not SPECS[config.providers[provider.name].type].takes_bare_names:
+        if not spec_of(config.providers[provider.name].type).takes_bare_names:
             continue
         first_of = [
             dialect
@@ -88,7 +88,7 @@ def compile_models(config: Config) -> list[ModelDoc]:
             if not model.endswith("*"):
                 owners.setdefault(model, name)
     for name, provider in config.providers.items():
-        for model in provider.models or SPECS[provider.type].models:
+        for model in provider.models or spec_of(provider.type).models:
             owners.setdefault(f"{name}/{model}", name)
     return [
         ModelDoc(id=model, owned_by=owner, created=_CREATED_S) for model, owner in owners.items()

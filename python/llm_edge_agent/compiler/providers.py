@@ -21,7 +21,7 @@ from llm_edge_agent.compiler.snapshot import (
 from llm_edge_agent.config.address import BaseUrl, parse_base_url
 from llm_edge_agent.credentials import AwsChain, access_key
 from llm_edge_agent.errors import ConfigError
-from llm_edge_agent.providers import SPECS
+from llm_edge_agent.providers import spec_of
 
 if TYPE_CHECKING:
     from llm_edge_agent.config.schema import Aws, Provider
@@ -41,7 +41,7 @@ def compile_provider(
         ConfigError: Its certificates cannot be read, or it is the built-in mock and that does not
         run.
     """
-    spec = SPECS[provider.type]
+    spec = provider.specified(spec_of(provider.type))
     url = _base_url(name, provider, mock_address)
     operations = spec.versioned_operations if provider.api_version else spec.operations
     slot = f"{name}@{url.origin}"

@@ -20,12 +20,13 @@ from llm_edge_agent.config.overlay import Overlay
 from llm_edge_agent.config.rules import Rules
 from llm_edge_agent.config.shape import convert
 from llm_edge_agent.errors import ConfigError, ConfigErrors
-from llm_edge_agent.providers import SPECS
+from llm_edge_agent.providers import SPECS, Unusable, installed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from llm_edge_agent.config.schema import Config
+    from llm_edge_agent.providers import ProviderSpec, Registry
 
 __all__ = ["FILE_NAME", "Loaded", "Source", "load", "load_part", "load_tree", "search_path"]
 
@@ -212,11 +213,13 @@ def _finish(
         environment.defaults(env)
         environment.environment(env)
     given.flags(flags)
-    discovery = Discovery(env, SPECS, marks)
+    registry = installed()
+    specs, unusable = _specs(tree, registry, marks)
+    discovery = Discovery(env, specs, marks)
     if file is None and not in_code:
         discovery.add_providers(tree)
     discovery.complete(tree)
-    errors = [*interpolator.errors, *environment.errors, *given.errors]
+    errors = [*interpolator.errors, *environment.errors, *given.errors, *unusable]
     config, faults = convert(tree, marks)
     # A reference that failed leaves its text behind: no second fault for the same value.
     known = {(error.file, error.path) for error in errors}
@@ -224,7 +227,7 @@ def _finish(
     files = _files(file, config, interpolator.files, environment.files)
     if config is None or errors:
         raise ConfigErrors(errors, files=files)
-    rules = Rules(config, SPECS, marks)
+    rules = Rules(config, specs, marks, kinds=registry.names)
     rules.check()
     if rules.errors:
         raise ConfigErrors(rules.errors, files=files)
@@ -236,6 +239,24 @@ def _finish(
     )
     warnings = (*environment.warnings, *rules.warnings)
     return Loaded(config=config, source=source, warnings=warnings, marks=marks)
+
+
+def _specs(
+    tree: Mapping[str, Any], registry: Registry, marks: Marks
+) -> tuple[dict[str, ProviderSpec], list[ConfigError]]:
+    """The kinds of provider that are built in, and of all others those that `tree` names."""
+    specs, faults = dict(SPECS), []
+    providers = tree.get("providers")
+    for name, provider in providers.items() if isinstance(providers, dict) else ():
+        kind = provider.get("type") if isinstance(provider, dict) else None
+        try:
+            spec = registry.find(kind) if isinstance(kind, str) else None
+        except Unusable as error:
+            faults.append(marks.error(("providers", name, "type"), error.message, error.hint))
+            continue
+        if spec is not None:
+            specs[spec.type] = spec
+    return specs, faults
 
 
 def _checked(document: Document, variables: Mapping[str, str], env: Mapping[str, str]) -> Config:

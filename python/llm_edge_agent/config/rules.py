@@ -16,12 +16,13 @@ from llm_edge_agent.config.address import (
     parse_base_url,
     parse_range,
 )
+from llm_edge_agent.config.described import check_description
 from llm_edge_agent.config.discover import MOCK_NAME
 from llm_edge_agent.config.shape import nearest
 from llm_edge_agent.engine import UNIX
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Container, Mapping, Sequence
 
     from llm_edge_agent.config.marks import Marks, Path
     from llm_edge_agent.config.schema import Aws, Config, Provider, Route
@@ -57,10 +58,18 @@ _SIGNATURE_HEADERS = frozenset({"x-amz-content-sha256", "x-amz-date", "x-amz-sec
 class Rules:
     """Checks one configuration."""
 
-    def __init__(self, config: Config, specs: Mapping[str, ProviderSpec], marks: Marks) -> None:
-        """Check `config` against the provider kinds `specs`."""
+    def __init__(
+        self,
+        config: Config,
+        specs: Mapping[str, ProviderSpec],
+        marks: Marks,
+        *,
+        kinds: Sequence[str] = (),
+    ) -> None:
+        """Check `config` against the provider kinds `specs`; `kinds` are the names of all."""
         self._config = config
         self._specs = specs
+        self._kinds = kinds or tuple(specs)
         self._marks = marks
         self.errors: list[ConfigError] = []
         self.warnings: list[str] = []
@@ -191,8 +200,10 @@ class Rules:
         spec = self._specs.get(provider.type)
         if spec is None:
             message = f"unknown provider type `{provider.type}`"
-            self._fault((*path, "type"), message, nearest(provider.type, self._specs))
+            self._fault((*path, "type"), message, nearest(provider.type, self._kinds))
             return
+        check_description(self._fault, path, provider, spec, _OWN_HEADERS)
+        spec = provider.specified(spec)
         if name == MOCK_NAME and spec.type != "mock":
             self._fault(path, "the name `mock` is kept for providers of type `mock`")
         self._base_url((*path, "base_url"), provider, spec)
@@ -388,9 +399,10 @@ class Rules:
         for target in route.targets:
             provider = self._config.providers.get(target.provider)
             spec = self._specs.get(provider.type) if provider else None
-            if spec is None:
+            if provider is None or spec is None:
                 return
-            operations.append(frozenset(spec.operations) | _translated(spec.operations))
+            served = provider.operations or spec.operations
+            operations.append(frozenset(served) | _translated(served))
         if not frozenset.intersection(*operations):
             message = "no operation is served by all targets; requests fail on some of them"
             self._doubt(("routes", name, "targets"), message)

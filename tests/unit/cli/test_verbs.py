@@ -22,6 +22,7 @@ VERBS = [
     "keys",
     "mock",
     "models",
+    "providers",
     "serve",
     "version",
 ]

@@ -12,6 +12,9 @@ OPENAI = 'providers: {openai: {type: openai, api_key: "sk-x"}}\n'
 
 
 AWS = "providers:\n  b:\n    type: bedrock\n    aws: {{region: eu-central-1, {}}}\n"
+DESCRIBED = (
+    "providers:\n  b:\n    type: openai_compatible\n    base_url: http://127.0.0.1:1\n    {}\n"
+)
 CHAT = "    models: [chat]\n    targets: [{provider: openai}]\n"
 
 
@@ -143,6 +146,63 @@ BROKEN = [
         "tls_file_of_no_name",
         OPENAI + 'tls: {cert_file: "a\\0b", key_file: /dev/null}\n',
         "@:2: tls.cert_file: the file `a\0b` cannot be read",
+    ),
+    Broken(
+        "operation_unknown",
+        DESCRIBED.format("operations: {chat: /chat}"),
+        "@:5: providers.b.operations.chat: unknown operation `chat`",
+        "known here: `chat_completions`, ",
+    ),
+    Broken(
+        "operation_path_relative",
+        DESCRIBED.format("operations: {messages: v1/messages}"),
+        "@:5: providers.b.operations.messages: `v1/messages` is not valid here",
+        "begins with `/`",
+    ),
+    Broken(
+        "operation_path_placeholder",
+        DESCRIBED.format('operations: {messages: "/{name}/messages"}'),
+        "@:5: providers.b.operations.messages: `/{name}/messages`: `{name}` stands for nothing",
+    ),
+    Broken(
+        "operation_path_model_twice",
+        DESCRIBED.format('operations: {messages: "/{model}/{model}"}'),
+        "@:5: providers.b.operations.messages: `/{model}/{model}`: `{model}` stands in it twice",
+    ),
+    Broken(
+        "operation_path_brace",
+        DESCRIBED.format('operations: {messages: "/{model/messages"}'),
+        "@:5: providers.b.operations.messages: `/{model/messages`: a brace is not closed",
+    ),
+    Broken(
+        "operation_path_version",
+        DESCRIBED.format('operations: {messages: "/m?v={api_version}"}'),
+        "@:5: providers.b.operations.messages: `/m?v={api_version}`: `{api_version}` stands for",
+    ),
+    Broken(
+        "operation_auth_for_nothing",
+        DESCRIBED.format("operation_auth: {messages: {header: x-api-key}}"),
+        "@:5: providers.b.operation_auth.messages: the operation `messages` is not served",
+    ),
+    Broken(
+        "auth_header_not_theirs",
+        DESCRIBED.format("auth: {header: Host}"),
+        "@:5: providers.b.auth.header: the field `host` is the gateway's own affair",
+    ),
+    Broken(
+        "auth_header_no_word",
+        DESCRIBED.format('auth: {header: "x key"}'),
+        "@:5: providers.b.auth.header: `x key` is not valid here",
+    ),
+    Broken(
+        "auth_header_twice",
+        DESCRIBED.format("auth: {header: x-key}\n    headers: {X-Key: a}"),
+        "@:6: providers.b.headers.X-Key: carries the credential",
+    ),
+    Broken(
+        "mock_described",
+        "providers:\n  mock:\n    type: mock\n    chat_fields: openai\n",
+        "@:4: providers.mock.chat_fields: the mock is what it is",
     ),
     Broken(
         "variable_not_set",

@@ -9,12 +9,14 @@ from llm_edge_agent.config.address import parse_base_url
 from llm_edge_agent.config.schema import NAME_PATTERN
 from llm_edge_agent.config.schema.routes import Strategy
 from llm_edge_agent.providers import OPERATIONS, SPECS, ProviderSpec
+from llm_edge_agent.providers.check import fault_of
 from tests.support.tree import ROOT
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=lambda spec: spec.type)
 def test_a_specification_is_complete(spec: ProviderSpec) -> None:
     assert re.match(NAME_PATTERN, spec.type)
+    assert fault_of(spec) is None
     assert spec.operations
     for operations in (spec.operations, spec.versioned_operations):
         assert set(operations) <= set(OPERATIONS)

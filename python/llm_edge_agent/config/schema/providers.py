@@ -3,11 +3,13 @@
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
+from msgspec.structs import replace
 
 from llm_edge_agent.config.schema.base import U32_MAX, Area
 from llm_edge_agent.config.secret import Secret
+from llm_edge_agent.providers.spec import AuthSpec, ProviderSpec
 
-__all__ = ["Aws", "Health", "Provider"]
+__all__ = ["Auth", "Aws", "Health", "Provider"]
 
 
 _Version = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,40}$")]
@@ -26,6 +28,34 @@ _Region = Annotated[
     str,
     Meta(pattern=r"^[a-z0-9-]{1,40}$", extra={"hint": "a region is called like `eu-central-1`"}),
 ]
+
+
+_HeaderName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9._-]{1,128}$",
+        extra={"hint": "a header name holds letters, digits, `-`, `_` and `.`"},
+    ),
+]
+
+
+class Auth(Area, frozen=True, kw_only=True):
+    """The header field that carries the credential."""
+
+    header: Annotated[_HeaderName, Meta(examples=["x-api-key"])]
+    prefix: Annotated[
+        str,
+        Meta(
+            pattern=r"^[ -~]*$",
+            description="What stands before the credential there.",
+            examples=["Bearer "],
+            extra={"hint": "printable ASCII only"},
+        ),
+    ] = ""
+
+    def spec(self) -> AuthSpec:
+        """The same, as a provider's specification has it."""
+        return AuthSpec(header=self.header.lower(), prefix=self.prefix)
 
 
 class Aws(Area, frozen=True, kw_only=True):
@@ -81,6 +111,27 @@ class Provider(Area, frozen=True, kw_only=True):
     aws: Annotated[
         Aws | None, Meta(description="Bedrock: an Amazon account in place of a key.")
     ] = None
+    operations: Annotated[
+        dict[str, _Path],
+        Meta(
+            description="Operation → path below the base URL, with `{model}` where the model's "
+            "name belongs; in place of all that the type has.",
+            examples=[{"messages": "/anthropic/v1/messages"}],
+        ),
+    ] = field(default_factory=dict)
+    auth: Annotated[
+        Auth | None, Meta(description="How the credential is presented; as the type has it.")
+    ] = None
+    operation_auth: Annotated[
+        dict[str, Auth], Meta(description="The same, for operations that want it in another way.")
+    ] = field(default_factory=dict)
+    chat_fields: Annotated[
+        Literal["openai", "common"] | None,
+        Meta(
+            description="Which members of translated chat requests it knows: those of OpenAI's own "
+            "API (`max_completion_tokens`), or those that everybody has (`max_tokens`)."
+        ),
+    ] = None
     api_version: Annotated[
         _Version | None,
         Meta(description="Azure: with it deployment URLs are used, without it `/openai/v1/`."),
@@ -104,16 +155,7 @@ class Provider(Area, frozen=True, kw_only=True):
     ] = field(default_factory=list)
     health: Annotated[Health | None, Meta(description="Probes; none when absent.")] = None
     headers: Annotated[
-        dict[
-            Annotated[
-                str,
-                Meta(
-                    pattern=r"^[A-Za-z0-9._-]{1,128}$",
-                    extra={"hint": "a header name holds letters, digits, `-`, `_` and `.`"},
-                ),
-            ],
-            Secret,
-        ],
+        dict[_HeaderName, Secret],
         Meta(description="Header fields sent always, in place of the client's."),
     ] = field(default_factory=dict)
     models: Annotated[
@@ -127,3 +169,15 @@ class Provider(Area, frozen=True, kw_only=True):
         if self.api_key is not None:
             return [self.api_key]
         return list(self.api_keys or ())
+
+    def specified(self, spec: ProviderSpec) -> ProviderSpec:
+        """What its type says, with what is said here in its place."""
+        if self.operations:
+            versioned = self.operations if spec.versioned_operations else {}
+            spec = replace(spec, operations=self.operations, versioned_operations=versioned)
+        if self.auth is not None:
+            spec = replace(spec, auth=self.auth.spec(), operation_auth={})
+        if self.operation_auth:
+            own = {operation: auth.spec() for operation, auth in self.operation_auth.items()}
+            spec = replace(spec, operation_auth=own)
+        return spec if self.chat_fields is None else replace(spec, chat_fields=self.chat_fields)

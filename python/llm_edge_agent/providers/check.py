@@ -1,0 +1,80 @@
+"""Whether a specification can be used: those built in are tested, those from elsewhere are not."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from llm_edge_agent.providers.spec import OPERATIONS, ProviderSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["fault_of", "path_fault"]
+
+_WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_PATH = re.compile(r"/[!-~]*")
+_FIELD = re.compile(r"[a-z0-9._-]{1,128}")
+_VALUE = re.compile(r"[ -~]*")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+def path_fault(path: str) -> str | None:
+    """What is wrong with an operation's path, if anything is."""
+    if _PATH.fullmatch(path) is None:
+        return "a path begins with `/` and holds no space"
+    named = _PLACEHOLDER.findall(path)
+    unknown = next((name for name in named if name not in {"model", "api_version"}), None)
+    if unknown is not None:
+        return f"`{{{unknown}}}` stands for nothing; a path may hold `{{model}}`"
+    if named.count("model") > 1:
+        return "`{model}` stands in it twice"
+    if set(_PLACEHOLDER.sub("", path)) & set("{}"):
+        return "a brace is not closed, or not opened"
+    return None
+
+
+def fault_of(spec: ProviderSpec) -> str | None:
+    """What of a specification could not be used, if anything."""
+    try:
+        # Nothing is checked when one is made; what it was made from, is.
+        msgspec.convert(msgspec.to_builtins(spec), ProviderSpec)
+    except (msgspec.ValidationError, TypeError) as error:
+        return str(error)
+    if _WORD.fullmatch(spec.type) is None:
+        return f"its `type` `{spec.type}` is not a word of `a-z`, `0-9`, `_` and `-`"
+    if not spec.operations:
+        return "it has no `operations`"
+    faults = chain(_operation_faults(spec), _path_faults(spec), _field_faults(spec))
+    return next(faults, None)
+
+
+def _operation_faults(spec: ProviderSpec) -> Iterator[str]:
+    for operations in (spec.operations, spec.versioned_operations, spec.operation_auth):
+        for operation in operations:
+            if operation not in OPERATIONS:
+                yield f"there is no operation `{operation}`; there are {', '.join(OPERATIONS)}"
+
+
+def _path_faults(spec: ProviderSpec) -> Iterator[str]:
+    paths = {"`health_path`": spec.health_path}
+    for operations in (spec.versioned_operations, spec.operations):
+        paths |= {f"the path of `{name}`": path for name, path in operations.items()}
+    for what, path in paths.items():
+        fault = path_fault(path)
+        if fault is not None:
+            yield f"{what}, `{path}`: {fault}"
+
+
+def _field_faults(spec: ProviderSpec) -> Iterator[str]:
+    fields = [(auth.header, auth.prefix) for auth in spec.operation_auth.values()]
+    fields += [(spec.auth.header, spec.auth.prefix)] if spec.auth is not None else []
+    fields += spec.default_headers.items()
+    for name, value in fields:
+        if _FIELD.fullmatch(name) is None:
+            yield f"the header field `{name}` is not a word in lower case"
+        if _VALUE.fullmatch(value) is None:
+            yield f"the header field `{name}` holds a character that it cannot carry"
