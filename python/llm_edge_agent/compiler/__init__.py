@@ -14,12 +14,12 @@ from llm_edge_agent.compiler.names import compile_models, compile_names
 from llm_edge_agent.compiler.options import compile_options
 from llm_edge_agent.compiler.providers import compile_provider
 from llm_edge_agent.compiler.snapshot import ModelDoc, ProviderDoc, SnapshotDoc, encode
-from llm_edge_agent.credentials import AwsChain
+from llm_edge_agent.config.secret import Secret
 from llm_edge_agent.engine import Address
 
 if TYPE_CHECKING:
     from llm_edge_agent.config.schema import Config
-    from llm_edge_agent.config.secret import Secret
+    from llm_edge_agent.credentials import Source
     from llm_edge_agent.engine import EngineOptions
 
 __all__ = ["Compiled", "ModelDoc", "compile_config", "compile_models", "compile_options"]
@@ -40,7 +40,7 @@ class Compiled:
     snapshot: bytes
     principals: bytes = field(repr=False)
     credentials: dict[str, Secret]
-    found: dict[str, AwsChain]
+    found: dict[str, Source]
     engine_options: EngineOptions
 
 
@@ -64,16 +64,16 @@ def compile_config(
     """
     providers: list[ProviderDoc] = []
     credentials: dict[str, Secret] = {}
-    found: dict[str, AwsChain] = {}
+    found: dict[str, Source] = {}
     mock = None if mock_address is None else Address(*mock_address)
     for name, provider in config.providers.items():
         doc, slots = compile_provider(name, provider, mock)
         providers.append(doc)
         for slot, credential in slots.items():
-            if isinstance(credential, AwsChain):
-                found[slot] = credential
-            else:
+            if isinstance(credential, Secret):
                 credentials[slot] = credential
+            else:
+                found[slot] = credential
     routes, names = compile_names(config, providers)
     snapshot = SnapshotDoc(
         keys_required=bool(config.keys),

@@ -19,13 +19,15 @@ from llm_edge_agent.compiler.snapshot import (
     ScopeDoc,
 )
 from llm_edge_agent.config.address import BaseUrl, parse_base_url
-from llm_edge_agent.credentials import AwsChain, access_key
+from llm_edge_agent.config.google import CredentialFault, project_of
+from llm_edge_agent.credentials import AwsChain, GoogleTokens, access_key
 from llm_edge_agent.errors import ConfigError
 from llm_edge_agent.providers import spec_of
 
 if TYPE_CHECKING:
     from llm_edge_agent.config.schema import Aws, Provider
     from llm_edge_agent.config.secret import Secret
+    from llm_edge_agent.credentials import Source
     from llm_edge_agent.engine import Address
     from llm_edge_agent.providers.spec import AuthSpec, ProviderSpec
 
@@ -34,22 +36,26 @@ __all__ = ["compile_provider"]
 
 def compile_provider(
     name: str, provider: Provider, mock_address: Address | None
-) -> tuple[ProviderDoc, dict[str, Secret | AwsChain]]:
+) -> tuple[ProviderDoc, dict[str, Secret | Source]]:
     """The provider, and its credentials, or where to find them, by slot.
 
     Raises:
-        ConfigError: Its certificates cannot be read, or it is the built-in mock and that does not
-        run.
+        ConfigError: Its certificates or its credential cannot be read, or it is the built-in mock
+        and that does not run.
     """
     spec = provider.specified(spec_of(provider.type))
     url = _base_url(name, provider, mock_address)
     operations = spec.versioned_operations if provider.api_version else spec.operations
     slot = f"{name}@{url.origin}"
-    credentials: dict[str, Secret | AwsChain] = {
+    credentials: dict[str, Secret | Source] = {
         slot + (f"#{at}" if at else ""): secret for at, secret in enumerate(provider.credentials)
     }
     if provider.aws is not None:
         credentials = {f"{slot}#aws": _access_key(name, provider.aws)}
+    elif provider.google is not None and spec.oauth_scope is not None and not credentials:
+        tokens = GoogleTokens(name, spec.oauth_scope, provider.google)
+        credentials = {f"{slot}#google": tokens}
+    words = _words(name, provider)
     doc = ProviderDoc(
         name=name,
         origin=OriginDoc(
@@ -62,9 +68,9 @@ def compile_provider(
         ),
         host_header=url.host_header,
         chat_fields=spec.chat_fields,
+        messages_form=spec.messages_form,
         operations={
-            operation: url.path + path.replace("{api_version}", provider.api_version or "")
-            for operation, path in operations.items()
+            operation: url.path + _filled(path, words) for operation, path in operations.items()
         },
         auth=_auth(spec.auth) if spec.auth and provider.aws is None else None,
         operation_auth={
@@ -75,10 +81,30 @@ def compile_provider(
         sigv4=_scope(provider.aws, spec),
         headers=[(field.lower(), value.reveal()) for field, value in provider.headers.items()],
         default_headers=list(spec.default_headers.items()),
+        withheld_headers=list(spec.withheld_headers),
         credentials=list(credentials),
         health=_health(provider, spec, url),
     )
     return doc, credentials
+
+
+def _words(name: str, provider: Provider) -> dict[str, str]:
+    """What stands for the placeholders of paths, but for the model."""
+    words = {"{api_version}": provider.api_version or ""}
+    if provider.google is not None:
+        try:
+            project = project_of(provider.google)
+        except CredentialFault as error:
+            raise ConfigError(str(error), path=f"providers.{name}.google") from None
+        words["{project}"] = project or ""
+        words["{location}"] = provider.google.location or ""
+    return words
+
+
+def _filled(path: str, words: dict[str, str]) -> str:
+    for placeholder, word in words.items():
+        path = path.replace(placeholder, word)
+    return path
 
 
 def _auth(auth: AuthSpec) -> AuthDoc:
@@ -91,7 +117,7 @@ def _scope(aws: Aws | None, spec: ProviderSpec) -> ScopeDoc | None:
     return ScopeDoc(region=aws.region, service=spec.signing_name)
 
 
-def _access_key(name: str, aws: Aws) -> Secret | AwsChain:
+def _access_key(name: str, aws: Aws) -> Secret | Source:
     if aws.access_key_id is None or aws.secret_access_key is None:
         return AwsChain(provider=name, region=aws.region or "", profile=aws.profile)
     return access_key(

@@ -113,12 +113,14 @@ class ProviderDoc(_Doc, frozen=True, kw_only=True):
     origin: OriginDoc
     host_header: str
     chat_fields: str
+    messages_form: str
     operations: dict[str, str]
     auth: AuthDoc | None
     operation_auth: dict[str, AuthDoc]
     sigv4: ScopeDoc | None
     headers: list[tuple[str, str]]
     default_headers: list[tuple[str, str]]
+    withheld_headers: list[str]
     credentials: list[str]
     health: HealthDoc | None
 

@@ -64,7 +64,7 @@ def _check_path(
     if operation not in OPERATIONS:
         fault(path, f"unknown operation `{operation}`", nearest(operation, OPERATIONS))
         return
-    wrong = path_fault(template)
+    wrong = path_fault(template, of_account=spec.oauth_scope is not None)
     if wrong is None and "{api_version}" in template and provider.api_version is None:
         wrong = "`{api_version}` stands for an `api_version` that is not given"
     if wrong is not None:

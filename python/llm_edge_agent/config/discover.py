@@ -20,6 +20,11 @@ __all__ = ["MOCK_NAME", "Discovery"]
 
 MOCK_NAME = "mock"
 
+_GOOGLE = {
+    "project": ("GOOGLE_CLOUD_PROJECT",),
+    "location": ("GOOGLE_CLOUD_LOCATION", "CLOUD_ML_REGION"),
+}
+
 _AWS_KEY = {
     "access_key_id": "AWS_ACCESS_KEY_ID",
     "secret_access_key": "AWS_SECRET_ACCESS_KEY",
@@ -72,6 +77,7 @@ class Discovery:
         aws = provider.get("aws") if spec.signing_name else None
         if isinstance(aws, dict):
             self._complete_aws(name, aws)
+        google = self._complete_google(name, provider) if spec.oauth_scope else None
         if provider.get("base_url") is not None:
             return
         if spec.type == "mock":
@@ -83,6 +89,8 @@ class Discovery:
             self._take(provider, name, "base_url", spec.base_url_env)
         elif spec.region_url and isinstance(aws, dict) and isinstance(aws.get("region"), str):
             provider["base_url"] = spec.region_url.replace("{region}", aws["region"])
+        elif spec.location_url and google is not None and isinstance(google.get("location"), str):
+            provider["base_url"] = spec.address(google["location"])
         else:
             return
         keyless = (
@@ -90,6 +98,27 @@ class Discovery:
         )
         if keyless and spec.key_env and self._env.get(spec.key_env):
             self._take(provider, name, "api_key", spec.key_env)
+
+    def _complete_google(self, name: str, provider: dict[str, Any]) -> dict[str, Any] | None:
+        """Fill in project, location and credential; None where no account is meant.
+
+        A token goes to an address of the configuration's own only where it says `google` too.
+        """
+        google = provider.get("google")
+        if google is None and provider.get("base_url") is None:
+            google = provider["google"] = {}
+        if not isinstance(google, dict):
+            return None
+        for option, variables in _GOOGLE.items():
+            set_ones = [variable for variable in variables if self._env.get(variable)]
+            if google.get(option) is None and set_ones:
+                self._take(google, name, option, set_ones[0], "google")
+        given = [google.get("credentials"), google.get("credentials_file")]
+        given += [provider.get("api_key"), provider.get("api_keys")]
+        variable = "GOOGLE_APPLICATION_CREDENTIALS"
+        if self._env.get(variable) and not any(part is not None for part in given):
+            self._take(google, name, "credentials_file", variable, "google")
+        return google
 
     def _complete_aws(self, name: str, aws: dict[str, Any]) -> None:
         """Fill in region and key. They may go to any address: the secret signs, and stays here."""

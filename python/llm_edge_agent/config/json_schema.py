@@ -23,6 +23,6 @@ def config_schema() -> dict[str, Any]:
 
 
 def _secret_schema(kind: type) -> dict[str, Any]:
-    if kind is Secret:
+    if issubclass(kind, Secret):
         return {"type": "string", "minLength": 1}
     raise NotImplementedError(kind)

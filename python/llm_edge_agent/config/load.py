@@ -291,6 +291,8 @@ def _files(file: str | None, config: Config | None, *others: list[str]) -> tuple
     if config is None:
         return tuple(dict.fromkeys(names))
     names += [p.ca_file for p in config.providers.values() if p.ca_file]
+    accounts = [p.google for p in config.providers.values() if p.google]
+    names += [google.credentials_file for google in accounts if google.credentials_file]
     if config.tls is not None:
         names += [config.tls.cert_file, config.tls.key_file]
     return tuple(dict.fromkeys(names))

@@ -18,6 +18,7 @@ from llm_edge_agent.config.address import (
 )
 from llm_edge_agent.config.described import check_description
 from llm_edge_agent.config.discover import MOCK_NAME
+from llm_edge_agent.config.google import check_google
 from llm_edge_agent.config.shape import nearest
 from llm_edge_agent.engine import UNIX
 
@@ -207,9 +208,10 @@ class Rules:
         if name == MOCK_NAME and spec.type != "mock":
             self._fault(path, "the name `mock` is kept for providers of type `mock`")
         self._base_url((*path, "base_url"), provider, spec)
+        check_google(self._fault, path, provider, spec)
         if provider.aws is not None:
             self._aws((*path, "aws"), provider, provider.aws, spec)
-        else:
+        elif provider.google is None or provider.credentials:
             self._credentials(path, name, provider, spec)
         self._headers(path, provider, spec)
         if provider.api_version is not None and not spec.versioned_operations:
@@ -221,7 +223,7 @@ class Rules:
 
     def _base_url(self, path: Path, provider: Provider, spec: ProviderSpec) -> None:
         if provider.base_url is None:
-            if spec.region_url and provider.aws is not None:
+            if (spec.region_url and provider.aws) or (spec.location_url and provider.google):
                 return  # the region is what is missing, and that is said
             if spec.type != "mock":
                 variable = f" or set {spec.base_url_env}" if spec.base_url_env else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import NoReturn
 
-__all__ = ["MASK", "Secret"]
+__all__ = ["MASK", "Secret", "SecretText"]
 
 MASK = "***"
 
@@ -52,3 +52,9 @@ class Secret:
         """Refuse pickling, which would write the value down."""
         message = "a Secret cannot be pickled"
         raise TypeError(message)
+
+
+class SecretText(Secret):
+    """A secret that no header field carries: of any characters, and of several lines."""
+
+    __slots__ = ()

@@ -16,7 +16,7 @@ from msgspec import inspect
 
 from llm_edge_agent.config.document import parse_flow
 from llm_edge_agent.config.schema import Config
-from llm_edge_agent.config.secret import Secret
+from llm_edge_agent.config.secret import Secret, SecretText
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,8 +85,8 @@ def without_none(kind: inspect.Type) -> tuple[inspect.Type, str]:
 
 
 def _decode(kind: type[T], value: object) -> T:
-    if kind is Secret:
-        return kind(value)  # type: ignore[call-arg]
+    if issubclass(kind, Secret):
+        return kind(value)  # type: ignore[arg-type]
     raise NotImplementedError(kind)
 
 
@@ -192,6 +192,8 @@ class _Shape:
             self._wrong(value, kind, path)
         elif not value:
             self._fault(path, "is empty", "a variable or file it comes from may be empty")
+        elif kind.cls is SecretText:
+            return value
         elif value != value.strip() or not all(" " <= c <= "~" for c in value):
             message = "holds a character that a header field cannot carry, or a space at an end"
             self._fault(path, message)

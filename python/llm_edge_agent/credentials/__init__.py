@@ -1,7 +1,17 @@
 """Credentials that are not written down but found, and may expire: where, and their renewal."""
 
 from llm_edge_agent.credentials.aws import AwsChain, access_key
-from llm_edge_agent.credentials.found import Found, NotFound
+from llm_edge_agent.credentials.found import Found, NotFound, Source
+from llm_edge_agent.credentials.google import GoogleTokens
 from llm_edge_agent.credentials.renewer import Renewal, Renewer
 
-__all__ = ["AwsChain", "Found", "NotFound", "Renewal", "Renewer", "access_key"]
+__all__ = [
+    "AwsChain",
+    "Found",
+    "GoogleTokens",
+    "NotFound",
+    "Renewal",
+    "Renewer",
+    "Source",
+    "access_key",
+]

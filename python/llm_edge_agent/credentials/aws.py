@@ -7,17 +7,12 @@ often is the renewer's affair.
 
 from __future__ import annotations
 
-import logging
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from llm_edge_agent.config.secret import Secret
-from llm_edge_agent.credentials.found import Found, NotFound
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from llm_edge_agent.credentials.found import Found, NotFound, is_word
+from llm_edge_agent.credentials.quiet import quiet
 
 __all__ = ["AwsChain", "access_key"]
 
@@ -46,6 +41,9 @@ class AwsChain:
     region: str
     profile: str | None = None
 
+    option: ClassVar[str] = "aws"
+    hint: ClassVar[str] = "give the key, a profile, or run where the AWS CLI finds one"
+
     def find(self) -> Found:
         """Walk the chain.
 
@@ -53,7 +51,7 @@ class AwsChain:
             NotFound: It holds no key, or a link of it failed.
         """
         try:
-            with _quiet():
+            with quiet("botocore.credentials", "botocore.utils"):
                 # An extra of the package, and slow to import.
                 from botocore.session import Session  # noqa: PLC0415
 
@@ -71,30 +69,8 @@ class AwsChain:
         if key is None:
             raise NotFound("no access key was found", absent=True)
         parts = (key.access_key, key.secret_key, key.token)
-        if not all(_is_word(part) for part in parts if part) or not all(parts[:2]):
+        if not all(is_word(part) for part in parts if part) or not all(parts[:2]):
             raise NotFound("the access key found holds a space or non-ASCII text")
         # Not public, and read by the AWS CLI (`configure export-credentials`) in the same way.
         expires = getattr(credentials, "_expiry_time", None)
         return Found(access_key(*parts), expires.timestamp() if expires else None)
-
-
-def _is_word(text: str) -> bool:
-    return text.isascii() and text.isprintable() and " " not in text
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep botocore's own complaints, with their tracebacks, out of the log."""
-    thread = threading.get_ident()
-
-    def is_not_ours(record: logging.LogRecord) -> bool:
-        return record.thread != thread
-
-    loggers = [logging.getLogger(f"botocore.{name}") for name in ("credentials", "utils")]
-    for logger in loggers:
-        logger.addFilter(is_not_ours)
-    try:
-        yield
-    finally:
-        for logger in loggers:
-            logger.removeFilter(is_not_ours)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from llm_edge_agent.config.secret import Secret
 
-__all__ = ["Found", "NotFound", "Source"]
+__all__ = ["Found", "NotFound", "Source", "is_word"]
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,21 @@ class NotFound(Exception):  # noqa: N818 -- says what happened
         self.absent = absent
 
 
+def is_word(text: str) -> bool:
+    """Whether a header field can carry it as one word."""
+    return text.isascii() and text.isprintable() and " " not in text
+
+
 class Source(Protocol):
-    """Where a credential is found."""
+    """Where a credential is found.
+
+    Attributes:
+        option: The option of the provider that says so.
+        hint: What to do where there is none.
+    """
+
+    option: ClassVar[str]
+    hint: ClassVar[str]
 
     @property
     def provider(self) -> str:

@@ -141,9 +141,8 @@ class Renewer:
                 renewal.succeeded(source.find(), time.time())
             except NotFound as error:
                 if error.absent and renewal.found is None:
-                    path = f"providers.{source.provider}.aws"
-                    hint = "give the key, a profile, or run where the AWS CLI finds one"
-                    raise ConfigError(error.reason, path=path, hint=hint) from None
+                    path = f"providers.{source.provider}.{source.option}"
+                    raise ConfigError(error.reason, path=path, hint=source.hint) from None
                 renewal.failed(error.reason, time.time())
                 self._tell(renewal)
             looked[slot] = renewal

@@ -31,6 +31,7 @@ from llm_edge_agent.providers.spec import (
     openai_paths,
 )
 from llm_edge_agent.providers.together import TOGETHER
+from llm_edge_agent.providers.vertex import VERTEX, VERTEX_ANTHROPIC, VERTEX_OPENAI
 from llm_edge_agent.providers.vllm import VLLM
 from llm_edge_agent.providers.xai import XAI
 
@@ -55,6 +56,9 @@ SPECS: dict[str, ProviderSpec] = {
         ANTHROPIC,
         AZURE_OPENAI,
         GEMINI,
+        VERTEX,
+        VERTEX_ANTHROPIC,
+        VERTEX_OPENAI,
         BEDROCK,
         COHERE,
         MISTRAL,

@@ -20,19 +20,29 @@ _PATH = re.compile(r"/[!-~]*")
 _FIELD = re.compile(r"[a-z0-9._-]{1,128}")
 _VALUE = re.compile(r"[ -~]*")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_EITHER = re.compile(r"\{[^{}|]+\|[^{}|]+\}")
+_ACCOUNT = frozenset({"project", "location"})
 
 
-def path_fault(path: str) -> str | None:
-    """What is wrong with an operation's path, if anything is."""
+def path_fault(path: str, *, of_account: bool = False) -> str | None:
+    """What is wrong with an operation's path, if anything is.
+
+    Args:
+        path: The path.
+        of_account: Whether it may hold a Google Cloud account's project and location.
+    """
     if _PATH.fullmatch(path) is None:
         return "a path begins with `/` and holds no space"
-    named = _PLACEHOLDER.findall(path)
-    unknown = next((name for name in named if name not in {"model", "api_version"}), None)
+    before, model, behind = path.partition("{model}")
+    plain = before + model + (_EITHER.sub("", behind, count=1) if model else "")
+    named = _PLACEHOLDER.findall(plain)
+    known = {"model", "api_version"} | (_ACCOUNT if of_account else frozenset())
+    unknown = next((name for name in named if name not in known), None)
     if unknown is not None:
         return f"`{{{unknown}}}` stands for nothing; a path may hold `{{model}}`"
     if named.count("model") > 1:
         return "`{model}` stands in it twice"
-    if set(_PLACEHOLDER.sub("", path)) & set("{}"):
+    if set(_PLACEHOLDER.sub("", plain)) & set("{}"):
         return "a brace is not closed, or not opened"
     return None
 
@@ -64,7 +74,7 @@ def _path_faults(spec: ProviderSpec) -> Iterator[str]:
     for operations in (spec.versioned_operations, spec.operations):
         paths |= {f"the path of `{name}`": path for name, path in operations.items()}
     for what, path in paths.items():
-        fault = path_fault(path)
+        fault = path_fault(path, of_account=spec.oauth_scope is not None)
         if fault is not None:
             yield f"{what}, `{path}`: {fault}"
 
@@ -72,7 +82,7 @@ def _path_faults(spec: ProviderSpec) -> Iterator[str]:
 def _field_faults(spec: ProviderSpec) -> Iterator[str]:
     fields = [(auth.header, auth.prefix) for auth in spec.operation_auth.values()]
     fields += [(spec.auth.header, spec.auth.prefix)] if spec.auth is not None else []
-    fields += spec.default_headers.items()
+    fields += [*((name, "") for name in spec.withheld_headers), *spec.default_headers.items()]
     for name, value in fields:
         if _FIELD.fullmatch(name) is None:
             yield f"the header field `{name}` is not a word in lower case"

@@ -77,9 +77,11 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         type: The word in the configuration.
         title: Name for people.
-        operations: Operation → path below the base URL; `{model}` stands for the model name,
-            `{api_version}` for the configured version. To one that ends in `/`, the end of the
-            client's path is added.
+        operations: Operation → path below the base URL; `{model}` stands for the model name, and
+            behind it `{whole|stream}` for one word or the other, as the reply is to be;
+            `{api_version}` for the configured version, `{project}` and `{location}` for those of
+            a Google Cloud account. To a path that ends in `/`, the end
+            of the client's is added.
         auth: How the credential is presented; None when there is none.
         operation_auth: How it is presented for operations that want it in another way.
         base_url: Where it is, when that is the same for everybody.
@@ -88,16 +90,23 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
             twice.
         region_url: Where it is for an Amazon account, `{region}` standing for the account's region.
         signing_name: What it is called in Amazon's signatures, where it takes those too.
+        location_url: Where it is for a Google Cloud account, `{location}` standing for the place.
+        location_urls: Where it is for locations that are not in that way.
+        oauth_scope: What access tokens of a Google Cloud account are asked for, where it takes
+            those.
         key_env: Variable that usually holds the credential.
         key_required: Whether it does not answer without a credential.
         versioned_operations: Used instead of `operations` when `api_version` is configured; empty
             when the type knows no version.
         default_headers: Header fields sent when the client sent none of that name.
+        withheld_headers: Header fields of the client's that are not passed on.
         health_path: Path below the base URL that a probe asks for; costs no tokens.
         models: Models to list without being told.
         chat_fields: Which members of chat requests it knows: `openai` for those of OpenAI's own
             current API (`max_completion_tokens`), `common` for those that everybody has
             (`max_tokens`).
+        messages_form: How it wants requests in Anthropic's dialect: as Anthropic's own `api`, or as
+            `vertex`, the version in the body and the model in the path.
         takes_bare_names: Whether a model name without a provider may go here unasked.
     """
 
@@ -110,12 +119,23 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     base_url_endings: tuple[str, ...] = ()
     region_url: str | None = None
     signing_name: str | None = None
+    location_url: str | None = None
+    location_urls: dict[str, str] = {}
+    oauth_scope: str | None = None
     key_env: str | None = None
     key_required: bool = True
     operation_auth: dict[str, AuthSpec] = {}
     versioned_operations: dict[str, str] = {}
     default_headers: dict[str, str] = {}
+    withheld_headers: tuple[str, ...] = ()
     health_path: str = "/models"
     models: tuple[str, ...] = ()
     chat_fields: Literal["openai", "common"] = "common"
+    messages_form: Literal["api", "vertex"] = "api"
     takes_bare_names: bool = True
+
+    def address(self, location: str) -> str | None:
+        """The base URL for a location of Google Cloud; None where the type has none."""
+        if self.location_url is None:
+            return None
+        return self.location_urls.get(location) or self.location_url.format(location=location)

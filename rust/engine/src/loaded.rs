@@ -199,6 +199,7 @@ impl LoadedProvider {
                         .chain(provider.operation_auth.values())
                         .map(|auth| &auth.header),
                 )
+                .chain(&provider.withheld_headers)
                 .map(|name| name.as_bytes().to_vec())
                 .chain(
                     provider

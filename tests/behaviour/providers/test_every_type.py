@@ -30,6 +30,11 @@ SURFACES = {
     ),
     "rerank": ("/v2/rerank", {"query": "hello", "documents": ["hello"]}),
 }
+PLACE = "/v1/projects/p/locations/l"
+MORE = {
+    name: {"google": {"project": "p", "location": "l"}}
+    for name in ("vertex", "vertex_anthropic", "vertex_openai")
+}
 # What follows the host in the provider's own base URL, and then the operation's whole path.
 WHERE = {
     "openai": (
@@ -66,6 +71,22 @@ WHERE = {
             "batch_embed_contents": "/v1beta/models/m:batchEmbedContents",
         },
     ),
+    "vertex": (
+        "",
+        {
+            "generate_content": f"{PLACE}/publishers/google/models/m:generateContent",
+            "stream_generate_content": f"{PLACE}/publishers/google/models/m:streamGenerateContent",
+            "gemini_count_tokens": f"{PLACE}/publishers/google/models/m:countTokens",
+        },
+    ),
+    "vertex_anthropic": (
+        "",
+        {
+            "messages": f"{PLACE}/publishers/anthropic/models/m:rawPredict",
+            "count_tokens": f"{PLACE}/publishers/anthropic/models/count-tokens:rawPredict",
+        },
+    ),
+    "vertex_openai": ("", {"chat_completions": f"{PLACE}/endpoints/openapi/chat/completions"}),
     "mistral": (
         "/v1",
         {"chat_completions": "/v1/chat/completions", "embeddings": "/v1/embeddings"},
@@ -197,6 +218,7 @@ def hop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
                     "type": name,
                     "base_url": upstream.url + prefix,
                     "api_key": UPSTREAM_KEY,
+                    **MORE.get(name, {}),
                 }
                 for name, (prefix, _) in WHERE.items()
             },
@@ -240,9 +262,12 @@ def test_it_is_asked_where_it_listens(hop: Hop, name: str) -> None:
         # What comes back is a reply to nobody who speaks another dialect.
         assert answer.status == (200 if asked == operation else 502), (operation, answer.body)
         [got] = seen
-        assert got.request_line == f"POST {paths[asked]} HTTP/1.1"
+        where = paths[asked]
+        if operation == GOOGLE_STREAM:
+            where = where.replace(":rawPredict", ":streamRawPredict")
+        assert got.request_line == f"POST {where} HTTP/1.1"
         header, before_key = HEADERS.get(name, BEARER)
-        if asked in IN_GOOGLE_S:
+        if asked in IN_GOOGLE_S and name == "gemini":
             header, before_key = "x-goog-api-key", ""
         assert got.headers[header] == before_key + UPSTREAM_KEY
         assert KEY not in str(got.headers)

@@ -15,6 +15,9 @@ from tests.unit.test_reload import Recorder
 class Chain:
     """Stands where the search for a credential stands."""
 
+    option = "aws"
+    hint = "give the key"
+
     def __init__(self, *found: Found | NotFound, provider: str = "b") -> None:
         self.found = list(found)
         self.provider = provider

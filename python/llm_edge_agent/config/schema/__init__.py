@@ -12,7 +12,7 @@ from llm_edge_agent.config.schema.failures import Breaker, Hedge, Retry
 from llm_edge_agent.config.schema.keys import Key
 from llm_edge_agent.config.schema.limits import Limits
 from llm_edge_agent.config.schema.listen import Listen
-from llm_edge_agent.config.schema.providers import Auth, Aws, Health, Provider
+from llm_edge_agent.config.schema.providers import Auth, Aws, Google, Health, Provider
 from llm_edge_agent.config.schema.request_log import RequestLog
 from llm_edge_agent.config.schema.root import Config
 from llm_edge_agent.config.schema.routes import Deadlines, Route, Target, Translation
@@ -27,6 +27,7 @@ __all__ = [
     "CacheStore",
     "Config",
     "Deadlines",
+    "Google",
     "Health",
     "Hedge",
     "Key",

@@ -6,10 +6,10 @@ from msgspec import Meta, field
 from msgspec.structs import replace
 
 from llm_edge_agent.config.schema.base import U32_MAX, Area
-from llm_edge_agent.config.secret import Secret
+from llm_edge_agent.config.secret import Secret, SecretText
 from llm_edge_agent.providers.spec import AuthSpec, ProviderSpec
 
-__all__ = ["Auth", "Aws", "Health", "Provider"]
+__all__ = ["Auth", "Aws", "Google", "Health", "Provider"]
 
 
 _Version = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,40}$")]
@@ -80,6 +80,54 @@ class Aws(Area, frozen=True, kw_only=True):
     ] = None
 
 
+class Google(Area, frozen=True, kw_only=True):
+    """A Google Cloud account, whose access tokens are used in place of an `api_key`.
+
+    Without a credential here or in the environment, it is looked for where Google's own libraries
+    look: the gcloud CLI's login, the metadata server. Tokens are renewed in the background.
+    """
+
+    project: Annotated[
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[a-z0-9][a-z0-9.:-]{0,99}$",
+                extra={"hint": "a project's id, such as `my-project-1`, or its number"},
+            ),
+        ]
+        | None,
+        Meta(
+            description="When absent, `GOOGLE_CLOUD_PROJECT`, or the one that the credential "
+            "belongs to."
+        ),
+    ] = None
+    location: Annotated[
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[a-z0-9-]{1,40}$",
+                extra={"hint": "a location is called like `europe-west1`, or `global`"},
+            ),
+        ]
+        | None,
+        Meta(
+            description="When absent, `GOOGLE_CLOUD_LOCATION` or `CLOUD_ML_REGION`; gives the "
+            "address.",
+            examples=["global", "europe-west1", "eu"],
+        ),
+    ] = None
+    credentials_file: Annotated[
+        _FileName | None,
+        Meta(
+            description="A service account's key, or another credential in JSON; when absent, "
+            "`GOOGLE_APPLICATION_CREDENTIALS`, or looked for."
+        ),
+    ] = None
+    credentials: Annotated[
+        SecretText | None, Meta(description="The same, written out; best as `${VAR}`.")
+    ] = None
+
+
 class Health(Area, frozen=True, kw_only=True):
     """A question asked again and again; any reply below 500 is a good one. Costs no tokens."""
 
@@ -110,6 +158,9 @@ class Provider(Area, frozen=True, kw_only=True):
     ] = None
     aws: Annotated[
         Aws | None, Meta(description="Bedrock: an Amazon account in place of a key.")
+    ] = None
+    google: Annotated[
+        Google | None, Meta(description="Vertex AI: a Google Cloud account in place of a key.")
     ] = None
     operations: Annotated[
         dict[str, _Path],

@@ -20,6 +20,8 @@ mod openai_embeddings;
 mod openai_responses;
 mod rerank;
 
+pub use anthropic_messages::form as messages_form;
+
 use serde_json::value::RawValue;
 
 use crate::embedding;
@@ -93,6 +95,17 @@ pub enum ChatFields {
     /// Those that everybody has: `max_tokens`.
     #[default]
     Common,
+}
+
+/// In which form requests in Anthropic's dialect are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessagesForm {
+    /// That of Anthropic's own API: the version in a header, the model in the body.
+    #[default]
+    Api,
+    /// That of Google's Vertex AI: the version in the body; the model, where the path names it, only there.
+    Vertex,
 }
 
 /// What ends a stream as its maker meant it to.

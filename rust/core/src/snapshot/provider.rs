@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::SnapshotError;
 use crate::address::AddressRange;
-use crate::dialect::ChatFields;
+use crate::dialect::{ChatFields, MessagesForm};
 use crate::embedding;
 use crate::sigv4::Scope;
 use crate::surface::{Dialect, Operation};
@@ -23,6 +23,8 @@ pub struct Provider {
     pub host_header: String,
     /// Which members of chat requests it knows.
     pub chat_fields: ChatFields,
+    /// In which form it wants requests in Anthropic's dialect.
+    pub messages_form: MessagesForm,
     /// Path and query for each operation it serves, by [`Operation`] order.
     pub operations: [Option<PathTemplate>; Operation::ALL.len()],
     /// How the credential is presented, if there is one.
@@ -33,6 +35,8 @@ pub struct Provider {
     pub headers: Vec<(String, String)>,
     /// Fields sent when the client sent none of that name (lower case).
     pub default_headers: Vec<(String, String)>,
+    /// Fields of the client's that are not passed on (lower case).
+    pub withheld_headers: Vec<String>,
     /// Credential slots (set with `Engine.set_credential`), taken in turn.
     pub credentials: Vec<String>,
     /// How it is asked whether it is there; `None`: not.
@@ -215,14 +219,49 @@ pub enum Scheme {
     Https,
 }
 
-/// Path and query, with at most one place for the model name (`{model}`), which is percent-encoded there. Of an
-/// operation that keeps the client's path, that follows.
+/// Path and query, with at most one place for the model name (`{model}`), which is percent-encoded there. Behind
+/// it, `{whole|stream}` is the one word or the other, as the reply is to be. Of an operation that keeps the
+/// client's path, that follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathTemplate {
     /// Up to the model name, or all of it.
     pub before: String,
     /// What follows the model name; `None` when the path does not hold it.
     pub after: Option<String>,
+    /// What follows it instead where the reply is to be a stream, if that is something else.
+    pub after_for_stream: Option<String>,
+}
+
+impl PathTemplate {
+    fn parse(template: String) -> Self {
+        let Some((before, after)) = template.split_once("{model}") else {
+            return Self { before: template, after: None, after_for_stream: None };
+        };
+        let (whole, stream) = match alternatives(after) {
+            Some([start, whole, stream, end]) => {
+                ([start, whole, end].concat(), Some([start, stream, end].concat()))
+            }
+            None => (after.to_owned(), None),
+        };
+        Self { before: before.to_owned(), after: Some(whole), after_for_stream: stream }
+    }
+
+    /// What follows the model's name, where the path holds it.
+    #[inline]
+    pub fn after(&self, stream: bool) -> Option<&str> {
+        match &self.after_for_stream {
+            Some(after) if stream => Some(after),
+            _ => self.after.as_deref(),
+        }
+    }
+}
+
+/// What stands before, in and behind `{one|other}`.
+fn alternatives(text: &str) -> Option<[&str; 4]> {
+    let (start, rest) = text.split_once('{')?;
+    let (one, rest) = rest.split_once('|')?;
+    let (other, end) = rest.split_once('}')?;
+    Some([start, one, other, end])
 }
 
 /// How a provider is told who asks.
@@ -251,12 +290,14 @@ pub(super) struct ProviderDoc {
     origin: Origin,
     host_header: String,
     chat_fields: ChatFields,
+    messages_form: MessagesForm,
     operations: BTreeMap<Operation, String>,
     auth: Option<AuthField>,
     operation_auth: BTreeMap<Operation, AuthField>,
     sigv4: Option<Scope>,
     headers: Vec<(String, String)>,
     default_headers: Vec<(String, String)>,
+    withheld_headers: Vec<String>,
     credentials: Vec<String>,
     health: Option<HealthProbe>,
 }
@@ -276,14 +317,8 @@ impl ProviderDoc {
             if operation.keeps_path() && (!template.ends_with('/') || template.contains(['{', '?'])) {
                 return Err(SnapshotError::at(at(), "must end with `/`, which the client's path follows"));
             }
-            let parsed = match template.split_once("{model}") {
-                Some((before, after)) => {
-                    PathTemplate { before: before.to_owned(), after: Some(after.to_owned()) }
-                }
-                None => PathTemplate { before: template, after: None },
-            };
             if let Some(slot) = slot {
-                *slot = Some(parsed);
+                *slot = Some(PathTemplate::parse(template));
             }
         }
         let auth = match (self.auth, self.sigv4) {
@@ -311,6 +346,9 @@ impl ProviderDoc {
                 check_field(&format!("{path}.{list}[{at}]"), name, value)?;
             }
         }
+        for (at, name) in self.withheld_headers.iter().enumerate() {
+            check_field(&format!("{path}.withheld_headers[{at}]"), name, "")?;
+        }
         check_field(&format!("{path}.host_header"), "host", &self.host_header)?;
         if let Some(health) = &self.health {
             let at = |name: &str| format!("{path}.health.{name}");
@@ -335,11 +373,13 @@ impl ProviderDoc {
             origin: self.origin,
             host_header: self.host_header,
             chat_fields: self.chat_fields,
+            messages_form: self.messages_form,
             operations,
             auth,
             operation_auth: self.operation_auth,
             headers: self.headers,
             default_headers: self.default_headers,
+            withheld_headers: self.withheld_headers,
             credentials: self.credentials,
             health: self.health,
         })

@@ -35,7 +35,7 @@ mod surfaces;
 mod targets;
 mod told;
 
-use llm_edge_core::dialect::{ChatFields, Dialect};
+use llm_edge_core::dialect::{ChatFields, Dialect, MessagesForm};
 use llm_edge_core::translate::{Context, Options, between};
 
 use crate::surfaces::{SURFACES, Surface};
@@ -45,6 +45,7 @@ pub(crate) const OPTIONS: Options = Options {
     created_s: 1_700_000_000,
     max_tokens_default: 4096,
     chat_fields: ChatFields::Openai,
+    messages_form: MessagesForm::Api,
     cache_breakpoints: false,
     stream: None,
     json_array: false,

@@ -25,7 +25,7 @@ mod responses_streams;
 mod streams;
 mod words;
 
-use llm_edge_core::dialect::{ChatFields, Dialect};
+use llm_edge_core::dialect::{ChatFields, Dialect, MessagesForm};
 use llm_edge_core::translate::{Context, Malformed, Options, Pair, Translated, Untranslatable, between};
 use serde_json::Value;
 
@@ -33,6 +33,7 @@ pub(crate) const OPTIONS: Options = Options {
     created_s: 1_700_000_000,
     max_tokens_default: 4096,
     chat_fields: ChatFields::Openai,
+    messages_form: MessagesForm::Api,
     cache_breakpoints: false,
     stream: None,
     json_array: false,

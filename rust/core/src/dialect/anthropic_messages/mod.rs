@@ -3,6 +3,7 @@
 //! Usage comes in two parts: the input in `message_start`, the cumulative output in `message_delta`.
 //! `input_tokens` does not include the tokens read from or written to the prompt cache.
 
+pub mod form;
 mod read;
 mod read_reply;
 mod wire;

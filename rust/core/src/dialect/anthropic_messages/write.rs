@@ -6,6 +6,8 @@
 //!
 //! Source: Anthropic API reference, "Create a Message"; "Prompt caching".
 
+use super::form::VERTEX_VERSION;
+use crate::dialect::MessagesForm;
 use crate::message::claude::{Steering, effort, name_foreign, stop_sequences, thinking, tool_id};
 use crate::message::json::Json;
 use crate::message::read::At;
@@ -35,7 +37,10 @@ pub(in crate::dialect) fn request(
     }
     let mut markers = Markers::of(request, &turns, &MARKERS, target.cache_breakpoints, losses);
     out.push(b'{');
-    out.key("model").string(target.model);
+    match target.messages_form {
+        MessagesForm::Api => out.key("model").string(target.model),
+        MessagesForm::Vertex => out.key("anthropic_version").string(VERTEX_VERSION),
+    }
     if !target.counts {
         out.key("max_tokens").number(request.max_tokens.unwrap_or(target.max_tokens_default));
     }

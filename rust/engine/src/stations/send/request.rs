@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
+use llm_edge_core::dialect::{MessagesForm, messages_form};
 use llm_edge_core::embedding;
 use llm_edge_core::http1::{Known, write};
 use llm_edge_core::percent;
@@ -43,8 +44,10 @@ pub(super) enum Body {
     /// The client's own, with as little changed as can be.
     Own {
         model: Name,
+        /// What is put in beside.
+        added: Option<Edit<'static>>,
         /// The client's stream is asked for its usage, and the client did not ask.
-        usage: Option<Edit<'static>>,
+        asks_usage: bool,
     },
     /// The client's own but for the model's name, which it repeats.
     Renamed(Vec<u8>),
@@ -82,19 +85,28 @@ impl Request {
                     stream: head.operation.streams(),
                     json_array: head.wants_array(),
                     chat_fields: config.chat_fields,
+                    messages_form: config.messages_form,
                 };
                 Some(Body::translated(x, screened, asked, &target.model, crossing)?)
             }
         };
-        let Some(body) = body else { return Ok(None) };
+        let Some(mut body) = body else { return Ok(None) };
         let mut out = x.worker.buffers.take();
         // What is asked in the query is asked in the words of the surface.
-        let query: &[u8] =
+        let mut query: &[u8] =
             if body.is_own() { head.query(&x.input) } else { served.operation.events_query().as_bytes() };
+        if config.messages_form != MessagesForm::Api
+            && served.operation.dialect() == Some(Dialect::AnthropicMessages)
+        {
+            body.take_form(config.messages_form, served.path, screened.envelope().body.of(&x.input));
+            // What Anthropic's clients ask in the query (`beta=true`), Google refuses there.
+            query = b"";
+        }
         if head.operation.keeps_path() {
             write_kept_line(&mut out, x, head, served.path, query);
         } else {
-            write_line(&mut out, served.path, &target.model, || envelope.model(&x.input), query)?;
+            let written = || envelope.model(&x.input);
+            write_line(&mut out, served.path, &target.model, written, envelope.stream, query)?;
         }
         out.extend_from_slice(&provider.fixed_fields);
         let scope = provider.scope.as_ref();
@@ -153,7 +165,7 @@ impl Request {
 
     /// Whether the stream tells its usage although its client did not ask for it.
     pub(super) fn asks_usage(&self) -> bool {
-        matches!(self.body, Body::Own { usage: Some(_), .. })
+        matches!(self.body, Body::Own { asks_usage: true, .. })
     }
 }
 
@@ -171,14 +183,15 @@ impl Body {
         let body = envelope.body.of(&x.input);
         let Some(written) = envelope.scan.model else {
             // It goes into the path.
+            let own = Self::Own { model: Name::Written, added: None, asks_usage: false };
             if head.operation.keeps_path() {
-                return Some(Self::Own { model: Name::Written, usage: None });
+                return Some(own);
             }
             let written = envelope.path_model.as_deref()?;
             if head.operation.repeats_model() {
                 return Some(Self::repeating(body, written, model));
             }
-            return Some(Self::Own { model: Name::Written, usage: None });
+            return Some(own);
         };
         let name = match model {
             ModelName::Same => Name::Written,
@@ -199,14 +212,27 @@ impl Body {
         } else {
             None
         };
-        Some(Self::Own { model: name, usage })
+        Some(Self::Own { model: name, added: usage, asks_usage: usage.is_some() })
+    }
+
+    /// Brings the client's own body, `written`, into the form of the platform that serves Anthropic's models; one
+    /// that was translated is in it.
+    #[inline(never)]
+    fn take_form(&mut self, form: MessagesForm, path: &PathTemplate, written: &[u8]) {
+        if let Self::Own { model, added, .. } = self {
+            let changes = messages_form::changes(written, form, path.after.is_some());
+            if let Some(edit) = changes.model {
+                *model = Name::Member(edit);
+            }
+            *added = changes.version;
+        }
     }
 
     /// A body that says the model's name too, which must be the one in the path.
     #[cold]
     fn repeating(body: &[u8], written: &str, model: &ModelName) -> Self {
         match name_for(model, written) {
-            sent if sent == written => Self::Own { model: Name::Written, usage: None },
+            sent if sent == written => Self::Own { model: Name::Written, added: None, asks_usage: false },
             sent => Self::Renamed(embedding::renamed(body, sent)),
         }
     }
@@ -233,9 +259,9 @@ impl Body {
         let envelope = screened.envelope();
         let body = envelope.body.of(&x.input);
         match self {
-            Self::Own { model, usage } => {
+            Self::Own { model, added, .. } => {
                 let name = envelope.scan.model.as_ref().and_then(|written| model.edit(body, written));
-                splice(body, name, *usage)
+                splice(body, name, *added)
             }
             Self::Renamed(body) | Self::Translated { body, .. } => splice(body, None, None),
         }
@@ -250,6 +276,8 @@ pub(super) enum Name {
     Part(Span),
     /// Another one, JSON-escaped.
     Own(Vec<u8>),
+    /// Not in the body: its whole member gives way.
+    Member(Edit<'static>),
 }
 
 impl Name {
@@ -259,6 +287,7 @@ impl Name {
             Self::Written => return None,
             Self::Part(part) => part.of(body),
             Self::Own(name) => name,
+            Self::Member(edit) => return Some(*edit),
         };
         Some(Edit { span: written.raw, text })
     }
@@ -275,12 +304,13 @@ fn write_line<'a>(
     template: &PathTemplate,
     model: &ModelName,
     written: impl FnOnce() -> Result<Option<Cow<'a, str>>, Rejection>,
+    stream: bool,
     query: &[u8],
 ) -> Result<(), Rejection> {
     out.extend_from_slice(b"POST ");
     out.extend_from_slice(template.before.as_bytes());
     let mut has_query = template.before.contains('?');
-    if let Some(after) = &template.after {
+    if let Some(after) = template.after(stream) {
         percent::encode(out, name_for(model, &written()?.unwrap_or_default()).as_bytes());
         out.extend_from_slice(after.as_bytes());
         has_query |= after.contains('?');

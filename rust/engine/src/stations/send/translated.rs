@@ -5,7 +5,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use llm_edge_core::dialect::ChatFields;
+use llm_edge_core::dialect::{ChatFields, MessagesForm};
 use llm_edge_core::embedding;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::snapshot::{Between, TranslationPolicy};
@@ -67,6 +67,7 @@ pub(super) struct Crossing {
     /// A stream is wanted as one JSON array.
     pub(super) json_array: bool,
     pub(super) chat_fields: ChatFields,
+    pub(super) messages_form: MessagesForm,
 }
 
 /// The model's names.
@@ -121,6 +122,7 @@ impl Crossing {
             created_s: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             max_tokens_default: policy.max_tokens,
             chat_fields: self.chat_fields,
+            messages_form: self.messages_form,
             cache_breakpoints: policy.cache_breakpoints,
             stream: self.stream,
             json_array: self.json_array,
