@@ -8,7 +8,7 @@ about translation is written and checked by a test of core, `rust/core/tests/pai
 import argparse
 import difflib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import msgspec
 
 from llm_edge_agent import _engine
 from llm_edge_agent.config.json_schema import config_schema
+from llm_edge_agent.providers import SPECS, ProviderSpec
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -119,6 +120,41 @@ def config_page(schema: Schema) -> str:
     return "".join(parts).rstrip("\n") + "\n"
 
 
+def providers_page(specs: Iterable[ProviderSpec]) -> str:
+    """Every type of provider that is built in."""
+    text = (
+        f"{NOTE}# Providers\n\nThe types of provider that are built in, and when each was last "
+        "compared with its maker's own documents. What they are and how they are configured: "
+        "[providers](../guide/providers.md). With what is installed beside: `llm-edge-agent "
+        "providers`.\n\n"
+    )
+    cells = [
+        [
+            f"`{spec.type}`",
+            spec.title,
+            "<br>".join(f"`{name}` `{path}`" for name, path in spec.operations.items()),
+            quirks(spec),
+            "" if spec.verified is None else str(spec.verified),
+        ]
+        for spec in specs
+    ]
+    return text + table(["type", "name", "operations", "peculiar to it", "verified"], cells)
+
+
+def quirks(spec: ProviderSpec) -> str:
+    """What else than its paths is said of a provider, in words."""
+    said = []
+    if spec.chat_fields == "openai":
+        said.append("translated chat requests say `max_completion_tokens`")
+    for name, own in spec.chat_members.items():
+        said.append(f"no `{name}`" if own is None else f"`{own}` for `{name}`")
+    if spec.messages_form != "api":
+        said.append("version in the body, model in the path")
+    said += [f"`{name}: {value}`" for name, value in spec.default_headers.items()]
+    said += [f"`{name}` stays here" for name in spec.withheld_headers]
+    return ", ".join(said)
+
+
 def areas(schema: Schema, definitions: dict[str, Schema]) -> Iterator[tuple[str, str]]:
     """Each struct with the path where it stands, in reading order, once."""
     todo = [("top level", ref(schema) or "")]
@@ -198,6 +234,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "config.md": config_page(schema),
         REFERENCE / "errors.md": errors_page(known.errors),
         REFERENCE / "metrics.md": metrics_page(known.metrics),
+        REFERENCE / "providers.md": providers_page(SPECS.values()),
     }
 
 

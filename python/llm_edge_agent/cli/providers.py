@@ -35,6 +35,7 @@ def command(*, as_json: bool) -> None:
                     "title": spec.title,
                     "operations": list(spec.operations),
                     "key_env": spec.key_env,
+                    "verified": spec.verified,
                     "from": origin.strip("`") if origin else None,
                 }
             )
@@ -43,5 +44,7 @@ def command(*, as_json: bool) -> None:
         return
     width = max(len(str(row["type"])) for row in rows)
     for row in rows:
-        brought = f"  (from {row['from']})" if row["from"] else ""
-        click.echo(f"{row['type']:<{width}}  {row['title']}{brought}")
+        notes = [f"verified {row['verified']}"] if row["verified"] else []
+        notes += [f"from {row['from']}"] if row["from"] else []
+        said = f"  ({', '.join(notes)})" if notes else ""
+        click.echo(f"{row['type']:<{width}}  {row['title']}{said}")

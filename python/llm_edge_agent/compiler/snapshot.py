@@ -113,6 +113,7 @@ class ProviderDoc(_Doc, frozen=True, kw_only=True):
     origin: OriginDoc
     host_header: str
     chat_fields: str
+    chat_members: dict[str, str | None]
     messages_form: str
     operations: dict[str, str]
     auth: AuthDoc | None

@@ -6,6 +6,8 @@ and curl users forget.
 
 from __future__ import annotations
 
+from datetime import date
+
 from llm_edge_agent.providers.spec import AuthSpec, ProviderSpec
 
 __all__ = ["ANTHROPIC"]
@@ -13,6 +15,7 @@ __all__ = ["ANTHROPIC"]
 ANTHROPIC = ProviderSpec(
     type="anthropic",
     title="Anthropic",
+    verified=date(2026, 11, 23),
     base_url="https://api.anthropic.com",
     base_url_endings=("/v1",),
     key_env="ANTHROPIC_API_KEY",

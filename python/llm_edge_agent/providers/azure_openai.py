@@ -7,6 +7,8 @@ API lifecycle.
 
 from __future__ import annotations
 
+from datetime import date
+
 from llm_edge_agent.providers.spec import AuthSpec, ProviderSpec
 
 __all__ = ["AZURE_OPENAI"]
@@ -14,6 +16,7 @@ __all__ = ["AZURE_OPENAI"]
 AZURE_OPENAI = ProviderSpec(
     type="azure_openai",
     title="Azure OpenAI",
+    verified=date(2026, 11, 23),
     base_url_env="AZURE_OPENAI_ENDPOINT",
     base_url_endings=("/openai", "/openai/v1"),
     key_env="AZURE_OPENAI_API_KEY",

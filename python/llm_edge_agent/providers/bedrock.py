@@ -7,6 +7,8 @@ names and ARNs go into the path, percent-encoded.
 
 from __future__ import annotations
 
+from datetime import date
+
 from llm_edge_agent.providers.spec import BEARER, ProviderSpec
 
 __all__ = ["BEDROCK"]
@@ -14,6 +16,7 @@ __all__ = ["BEDROCK"]
 BEDROCK = ProviderSpec(
     type="bedrock",
     title="Amazon Bedrock",
+    verified=date(2026, 11, 23),
     base_url_env="AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
     region_url="https://bedrock-runtime.{region}.amazonaws.com",
     signing_name="bedrock",

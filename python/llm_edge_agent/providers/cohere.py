@@ -6,6 +6,8 @@ Source: docs.cohere.com API reference, "Chat API (v2)", "Embed API (v2)", "Reran
 
 from __future__ import annotations
 
+from datetime import date
+
 from llm_edge_agent.providers.spec import BEARER, ProviderSpec
 
 __all__ = ["COHERE"]
@@ -13,6 +15,7 @@ __all__ = ["COHERE"]
 COHERE = ProviderSpec(
     type="cohere",
     title="Cohere",
+    verified=date(2026, 11, 23),
     base_url="https://api.cohere.com",
     base_url_endings=("/v2",),
     key_env="CO_API_KEY",

@@ -6,6 +6,8 @@ document and comments in a stream keep the connection alive, and pass.
 
 from __future__ import annotations
 
+from datetime import date
+
 from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
 
 __all__ = ["DEEPSEEK"]
@@ -13,6 +15,7 @@ __all__ = ["DEEPSEEK"]
 DEEPSEEK = ProviderSpec(
     type="deepseek",
     title="DeepSeek",
+    verified=date(2026, 11, 23),
     base_url="https://api.deepseek.com",
     base_url_endings=("/v1",),
     key_env="DEEPSEEK_API_KEY",

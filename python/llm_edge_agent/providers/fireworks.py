@@ -5,6 +5,8 @@ Source: docs.fireworks.ai API reference. Models are called `accounts/…/models/
 
 from __future__ import annotations
 
+from datetime import date
+
 from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
 
 __all__ = ["FIREWORKS"]
@@ -12,6 +14,7 @@ __all__ = ["FIREWORKS"]
 FIREWORKS = ProviderSpec(
     type="fireworks",
     title="Fireworks AI",
+    verified=date(2026, 11, 23),
     base_url="https://api.fireworks.ai/inference/v1",
     key_env="FIREWORKS_API_KEY",
     operations=openai_paths(

@@ -6,6 +6,8 @@ takes the key in a header of its own.
 
 from __future__ import annotations
 
+from datetime import date
+
 from llm_edge_agent.providers.spec import BEARER, AuthSpec, ProviderSpec
 
 __all__ = ["GEMINI"]
@@ -15,6 +17,7 @@ _GOOGLE_KEY = AuthSpec(header="x-goog-api-key")
 GEMINI = ProviderSpec(
     type="gemini",
     title="Google Gemini",
+    verified=date(2026, 11, 23),
     base_url="https://generativelanguage.googleapis.com/v1beta",
     base_url_endings=("/openai",),
     key_env="GEMINI_API_KEY",

@@ -6,6 +6,8 @@ in `x_groq`, which the engine reads; `n` above 1, `logprobs` and `logit_bias` ar
 
 from __future__ import annotations
 
+from datetime import date
+
 from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
 
 __all__ = ["GROQ"]
@@ -13,8 +15,10 @@ __all__ = ["GROQ"]
 GROQ = ProviderSpec(
     type="groq",
     title="Groq",
+    verified=date(2026, 11, 23),
     base_url="https://api.groq.com/openai/v1",
     key_env="GROQ_API_KEY",
     operations=openai_paths("chat_completions", "responses", "openai_pass_through"),
     auth=BEARER,
+    chat_members={"logit_bias": None, "logprobs": None, "top_logprobs": None, "n": None},
 )

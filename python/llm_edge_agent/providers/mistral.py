@@ -1,10 +1,14 @@
 """Mistral AI.
 
-Source: docs.mistral.ai API reference. Wants `max_tokens`, not `max_completion_tokens`; a refusal is
-`{"object":"error",…}` or a 422 with `detail`, and passes as it is.
+Source: docs.mistral.ai API reference. Wants `max_tokens`, not `max_completion_tokens`, and refuses
+with 422 whatever it does not know, `stream_options` among it (openai/openai-agents-python#442): the
+usage of a stream comes unasked. A refusal is `{"object":"error",…}` or a 422 with `detail`, and
+passes as it is.
 """
 
 from __future__ import annotations
+
+from datetime import date
 
 from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
 
@@ -13,8 +17,17 @@ __all__ = ["MISTRAL"]
 MISTRAL = ProviderSpec(
     type="mistral",
     title="Mistral AI",
+    verified=date(2026, 11, 23),
     base_url="https://api.mistral.ai/v1",
     key_env="MISTRAL_API_KEY",
     operations=openai_paths("chat_completions", "embeddings", "openai_pass_through"),
     auth=BEARER,
+    chat_members={
+        "seed": "random_seed",
+        "logit_bias": None,
+        "logprobs": None,
+        "top_logprobs": None,
+        "service_tier": None,
+        "stream_options": None,
+    },
 )

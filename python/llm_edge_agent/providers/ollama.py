@@ -5,6 +5,8 @@ Source: github.com/ollama/ollama, docs/api and docs/openai. Needs no key; one th
 
 from __future__ import annotations
 
+from datetime import date
+
 from llm_edge_agent.providers.spec import BEARER, ProviderSpec
 
 __all__ = ["OLLAMA"]
@@ -12,6 +14,7 @@ __all__ = ["OLLAMA"]
 OLLAMA = ProviderSpec(
     type="ollama",
     title="Ollama",
+    verified=date(2026, 11, 23),
     base_url="http://127.0.0.1:11434",
     base_url_endings=("/v1", "/api"),
     key_required=False,

@@ -6,6 +6,8 @@ a model is being found its streams hold comments, which pass.
 
 from __future__ import annotations
 
+from datetime import date
+
 from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
 
 __all__ = ["OPENROUTER"]
@@ -13,6 +15,7 @@ __all__ = ["OPENROUTER"]
 OPENROUTER = ProviderSpec(
     type="openrouter",
     title="OpenRouter",
+    verified=date(2026, 11, 23),
     base_url="https://openrouter.ai/api/v1",
     key_env="OPENROUTER_API_KEY",
     operations=openai_paths(

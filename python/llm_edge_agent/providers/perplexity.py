@@ -6,6 +6,8 @@ Source: docs.perplexity.ai. Speaks the Responses API; its chat completions are g
 
 from __future__ import annotations
 
+from datetime import date
+
 from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
 
 __all__ = ["PERPLEXITY"]
@@ -13,6 +15,7 @@ __all__ = ["PERPLEXITY"]
 PERPLEXITY = ProviderSpec(
     type="perplexity",
     title="Perplexity",
+    verified=date(2026, 11, 23),
     base_url="https://api.perplexity.ai/v1",
     key_env="PERPLEXITY_API_KEY",
     operations=openai_paths("responses"),

@@ -7,6 +7,7 @@ more literal, here or in another distribution (`registry.py`).
 
 from __future__ import annotations
 
+from datetime import date  # noqa: TC003 -- the checks read it
 from typing import Literal
 
 import msgspec
@@ -77,6 +78,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         type: The word in the configuration.
         title: Name for people.
+        verified: When it was last compared with the provider's own documents.
         operations: Operation → path below the base URL; `{model}` stands for the model name, and
             behind it `{whole|stream}` for one word or the other, as the reply is to be;
             `{api_version}` for the configured version, `{project}` and `{location}` for those of
@@ -105,6 +107,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
         chat_fields: Which members of chat requests it knows: `openai` for those of OpenAI's own
             current API (`max_completion_tokens`), `common` for those that everybody has
             (`max_tokens`).
+        chat_members: Members of translated chat requests that it calls otherwise, or (None) does
+            not know.
         messages_form: How it wants requests in Anthropic's dialect: as Anthropic's own `api`, or as
             `vertex`, the version in the body and the model in the path.
         takes_bare_names: Whether a model name without a provider may go here unasked.
@@ -114,6 +118,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     operations: dict[str, str]
     auth: AuthSpec | None
+    verified: date | None = None
     base_url: str | None = None
     base_url_env: str | None = None
     base_url_endings: tuple[str, ...] = ()
@@ -131,6 +136,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     health_path: str = "/models"
     models: tuple[str, ...] = ()
     chat_fields: Literal["openai", "common"] = "common"
+    chat_members: dict[str, str | None] = {}
     messages_form: Literal["api", "vertex"] = "api"
     takes_bare_names: bool = True
 

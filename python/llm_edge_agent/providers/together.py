@@ -6,6 +6,8 @@ account's dynamic rate, 503 below it.
 
 from __future__ import annotations
 
+from datetime import date
+
 from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
 
 __all__ = ["TOGETHER"]
@@ -13,6 +15,7 @@ __all__ = ["TOGETHER"]
 TOGETHER = ProviderSpec(
     type="together",
     title="Together AI",
+    verified=date(2026, 11, 23),
     base_url="https://api.together.xyz/v1",
     key_env="TOGETHER_API_KEY",
     operations=openai_paths(

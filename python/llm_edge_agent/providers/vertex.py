@@ -12,6 +12,8 @@ have their own. A token count of Claude names its model in the body.
 
 from __future__ import annotations
 
+from datetime import date
+
 from llm_edge_agent.providers.spec import BEARER, ProviderSpec
 
 __all__ = ["VERTEX", "VERTEX_ANTHROPIC", "VERTEX_OPENAI"]
@@ -34,6 +36,7 @@ _WITHHELD = ("x-goog-user-project",)
 VERTEX = ProviderSpec(
     type="vertex",
     title="Google Vertex AI: Gemini",
+    verified=date(2026, 11, 26),
     location_url=_LOCATION_URL,
     location_urls=_LOCATION_URLS,
     oauth_scope=_SCOPE,
@@ -50,6 +53,7 @@ VERTEX = ProviderSpec(
 VERTEX_ANTHROPIC = ProviderSpec(
     type="vertex_anthropic",
     title="Google Vertex AI: Claude",
+    verified=date(2026, 11, 26),
     location_url=_LOCATION_URL,
     location_urls=_LOCATION_URLS,
     oauth_scope=_SCOPE,
@@ -67,6 +71,7 @@ VERTEX_ANTHROPIC = ProviderSpec(
 VERTEX_OPENAI = ProviderSpec(
     type="vertex_openai",
     title="Google Vertex AI: open models",
+    verified=date(2026, 11, 26),
     location_url=_LOCATION_URL,
     location_urls=_LOCATION_URLS,
     oauth_scope=_SCOPE,

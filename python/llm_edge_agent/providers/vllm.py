@@ -6,6 +6,8 @@ started with one.
 
 from __future__ import annotations
 
+from datetime import date
+
 from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
 
 __all__ = ["VLLM"]
@@ -13,6 +15,7 @@ __all__ = ["VLLM"]
 VLLM = ProviderSpec(
     type="vllm",
     title="vLLM",
+    verified=date(2026, 11, 23),
     key_required=False,
     operations=openai_paths(
         "chat_completions",

@@ -6,6 +6,8 @@ minute's quota is not used up.
 
 from __future__ import annotations
 
+from datetime import date
+
 from llm_edge_agent.providers.spec import BEARER, ProviderSpec, openai_paths
 
 __all__ = ["XAI"]
@@ -13,6 +15,7 @@ __all__ = ["XAI"]
 XAI = ProviderSpec(
     type="xai",
     title="xAI",
+    verified=date(2026, 11, 23),
     base_url="https://api.x.ai/v1",
     key_env="XAI_API_KEY",
     operations=openai_paths(

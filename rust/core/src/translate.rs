@@ -6,13 +6,13 @@
 //! upstream ended it.
 //!
 //! ```
-//! use llm_edge_core::dialect::{ChatFields, Dialect, MessagesForm};
+//! use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect, MessagesForm};
 //! use llm_edge_core::translate::{Options, between};
 //!
 //! let pair = between(Dialect::OpenaiChat, Dialect::AnthropicMessages).expect("both have codecs");
 //! let body = br#"{"model":"claude","messages":[{"role":"user","content":"Hi"}],"seed":7}"#;
 //! let options =
-//!     Options { created_s: 0, max_tokens_default: 4096, chat_fields: ChatFields::Openai, messages_form: MessagesForm::Api, cache_breakpoints: false, stream: None, json_array: false };
+//!     Options { created_s: 0, max_tokens_default: 4096, chat_fields: ChatFields::Openai, chat_members: ChatMembers::ALL, messages_form: MessagesForm::Api, cache_breakpoints: false, stream: None, json_array: false };
 //! let mut upstream = Vec::new();
 //! let translated = pair.request(body, "claude-x", &options, &mut upstream).expect("it can be carried over");
 //! assert_eq!(translated.losses.to_string(), "seed");
@@ -23,7 +23,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Debug, Formatter};
 
 use crate::dialect::count::{self, CountClient, CountUpstream};
-use crate::dialect::{ChatFields, Client, Dialect, MessagesForm, Upstream, codec};
+use crate::dialect::{ChatFields, ChatMembers, Client, Dialect, MessagesForm, Upstream, codec};
 use crate::event_stream::EventStream;
 use crate::message::{Fault, Framed, MessageReader, Repeat, Sink, StreamReader, StreamWriter, Target};
 use crate::ndjson::{Line, LineScanner};
@@ -34,13 +34,15 @@ pub use crate::message::{Losses, Malformed, Untranslatable};
 
 /// What the gateway adds to a request.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct Options<'a> {
     /// Now, in seconds since 1970, for dialects whose replies tell it.
     pub created_s: u64,
     /// The bound on generated tokens where the client sets none and the upstream's dialect insists on one.
     pub max_tokens_default: u64,
     /// Which members the upstream's chat requests may have.
     pub chat_fields: ChatFields,
+    /// What of them the upstream calls otherwise, or does not know.
+    pub chat_members: &'a ChatMembers,
     /// In which form the upstream's messages are wanted.
     pub messages_form: MessagesForm,
     /// Whether to mark tools, system prompt and settled turns for the provider's prompt cache, where the
@@ -122,7 +124,7 @@ impl Pair {
         self,
         body: &[u8],
         model: &str,
-        options: &Options,
+        options: &Options<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Translated, Untranslatable> {
         let start = out.len();
@@ -137,7 +139,7 @@ impl Pair {
         self,
         body: &[u8],
         model: &str,
-        options: &Options,
+        options: &Options<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Translated, Untranslatable> {
         let body = std::str::from_utf8(body).map_err(|error| Untranslatable {
@@ -154,6 +156,7 @@ impl Pair {
             model,
             max_tokens_default: options.max_tokens_default,
             chat_fields: options.chat_fields,
+            chat_members: options.chat_members,
             messages_form: options.messages_form,
             cache_breakpoints: options.cache_breakpoints && self.count.is_none(),
             counts: self.count.is_some(),

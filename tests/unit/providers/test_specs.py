@@ -1,6 +1,8 @@
 """A provider specification is data that fits what the engine knows."""
 
 import re
+import warnings
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,6 +13,9 @@ from llm_edge_agent.config.schema.routes import Strategy
 from llm_edge_agent.providers import OPERATIONS, SPECS, ProviderSpec
 from llm_edge_agent.providers.check import fault_of
 from tests.support.tree import ROOT
+
+# The others follow somebody else.
+VENDORS = [spec for spec in SPECS.values() if spec.type not in {"mock", "openai_compatible"}]
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=lambda spec: spec.type)
@@ -30,6 +35,18 @@ def test_a_specification_is_complete(spec: ProviderSpec) -> None:
     if spec.auth is not None:
         assert spec.auth.header == spec.auth.header.lower()
     assert all(name == name.lower() for name in spec.default_headers)
+
+
+# Verified from time to time; not by whoever happens to run the tests.
+@pytest.mark.filterwarnings("default::UserWarning")
+@pytest.mark.parametrize("spec", VENDORS, ids=lambda spec: spec.type)
+def test_a_specification_was_compared_with_its_vendor_s_documents(spec: ProviderSpec) -> None:
+    assert spec.verified is not None
+    age = datetime.now(UTC).date() - spec.verified
+    assert age.days >= -1
+    if age.days > 60:
+        message = f"`{spec.type}` was last verified on {spec.verified}: compare it, and say so"
+        warnings.warn(message, UserWarning, stacklevel=1)
 
 
 def names_in(file: str, enum: str) -> list[str]:

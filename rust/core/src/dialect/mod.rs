@@ -22,6 +22,8 @@ mod rerank;
 
 pub use anthropic_messages::form as messages_form;
 
+use std::collections::BTreeMap;
+
 use serde_json::value::RawValue;
 
 use crate::embedding;
@@ -95,6 +97,33 @@ pub enum ChatFields {
     /// Those that everybody has: `max_tokens`.
     #[default]
     Common,
+}
+
+/// Members of `OpenAI`'s chat requests that a server calls otherwise, or does not know.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(from = "BTreeMap<String, Option<String>>")]
+pub struct ChatMembers(Vec<(String, Option<String>)>);
+
+impl ChatMembers {
+    /// All by their own names.
+    pub const ALL: &'static Self = &Self(Vec::new());
+
+    /// Whether a member is known there.
+    pub fn knows(&self, name: &str) -> bool {
+        self.called(name).is_some()
+    }
+
+    /// What a member is called there; `None` where it is not known.
+    pub(crate) fn called<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        let own = self.0.iter().find(|(known, _)| known == name);
+        own.map_or(Some(name), |(_, called)| called.as_deref())
+    }
+}
+
+impl From<BTreeMap<String, Option<String>>> for ChatMembers {
+    fn from(members: BTreeMap<String, Option<String>>) -> Self {
+        Self(members.into_iter().collect())
+    }
 }
 
 /// In which form requests in Anthropic's dialect are wanted.

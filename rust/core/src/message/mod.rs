@@ -31,7 +31,7 @@ pub(crate) use thinking::{Maker, redacted_block, thinking_block};
 
 use std::borrow::Cow;
 
-use crate::dialect::{ChatFields, MessagesForm};
+use crate::dialect::{ChatFields, ChatMembers, MessagesForm};
 
 /// A request that the target's dialect cannot express, or that is not what its own dialect asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -267,6 +267,8 @@ pub(crate) struct Target<'m> {
     pub(crate) max_tokens_default: u64,
     /// Which members its requests may have.
     pub(crate) chat_fields: ChatFields,
+    /// What of them it calls otherwise, or does not know.
+    pub(crate) chat_members: &'m ChatMembers,
     /// In which form requests in Anthropic's dialect are wanted.
     pub(crate) messages_form: MessagesForm,
     /// Whether to mark what the provider should cache, where the client marks nothing.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::SnapshotError;
 use crate::address::AddressRange;
-use crate::dialect::{ChatFields, MessagesForm};
+use crate::dialect::{ChatFields, ChatMembers, MessagesForm};
 use crate::embedding;
 use crate::sigv4::Scope;
 use crate::surface::{Dialect, Operation};
@@ -23,6 +23,8 @@ pub struct Provider {
     pub host_header: String,
     /// Which members of chat requests it knows.
     pub chat_fields: ChatFields,
+    /// What of them it calls otherwise, or does not know.
+    pub chat_members: ChatMembers,
     /// In which form it wants requests in Anthropic's dialect.
     pub messages_form: MessagesForm,
     /// Path and query for each operation it serves, by [`Operation`] order.
@@ -290,6 +292,7 @@ pub(super) struct ProviderDoc {
     origin: Origin,
     host_header: String,
     chat_fields: ChatFields,
+    chat_members: ChatMembers,
     messages_form: MessagesForm,
     operations: BTreeMap<Operation, String>,
     auth: Option<AuthField>,
@@ -373,6 +376,7 @@ impl ProviderDoc {
             origin: self.origin,
             host_header: self.host_header,
             chat_fields: self.chat_fields,
+            chat_members: self.chat_members,
             messages_form: self.messages_form,
             operations,
             auth,

@@ -35,16 +35,17 @@ mod surfaces;
 mod targets;
 mod told;
 
-use llm_edge_core::dialect::{ChatFields, Dialect, MessagesForm};
+use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect, MessagesForm};
 use llm_edge_core::translate::{Context, Options, between};
 
 use crate::surfaces::{SURFACES, Surface};
 use crate::targets::{TARGETS, Target};
 
-pub(crate) const OPTIONS: Options = Options {
+pub(crate) const OPTIONS: Options<'static> = Options {
     created_s: 1_700_000_000,
     max_tokens_default: 4096,
     chat_fields: ChatFields::Openai,
+    chat_members: ChatMembers::ALL,
     messages_form: MessagesForm::Api,
     cache_breakpoints: false,
     stream: None,

@@ -147,7 +147,7 @@ fn last_message(body: &str) -> usize {
 }
 
 /// Plays conversations of an agent for `model`: a turn is a prefix of the next.
-pub(crate) fn check(pair: Pair, model: &str, client: Client, options: &Options) {
+pub(crate) fn check(pair: Pair, model: &str, client: Client, options: &Options<'_>) {
     for seed in 1..=8 {
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ seed);
         let mut before: Option<String> = None;
@@ -207,7 +207,7 @@ fn the_same_request_gives_the_same_bytes() {
 }
 
 /// The places of markers, by the text before each.
-fn marked(body: &Value, options: &Options) -> (Vec<String>, String) {
+fn marked(body: &Value, options: &Options<'_>) -> (Vec<String>, String) {
     let (written, translated) = request(chat_to_anthropic(), body, options).unwrap();
     let mut places = Vec::new();
     let mut rest = written.as_str();

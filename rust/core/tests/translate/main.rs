@@ -25,14 +25,15 @@ mod responses_streams;
 mod streams;
 mod words;
 
-use llm_edge_core::dialect::{ChatFields, Dialect, MessagesForm};
+use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect, MessagesForm};
 use llm_edge_core::translate::{Context, Malformed, Options, Pair, Translated, Untranslatable, between};
 use serde_json::Value;
 
-pub(crate) const OPTIONS: Options = Options {
+pub(crate) const OPTIONS: Options<'static> = Options {
     created_s: 1_700_000_000,
     max_tokens_default: 4096,
     chat_fields: ChatFields::Openai,
+    chat_members: ChatMembers::ALL,
     messages_form: MessagesForm::Api,
     cache_breakpoints: false,
     stream: None,
@@ -82,7 +83,7 @@ pub(crate) fn context() -> Context {
 pub(crate) fn request(
     pair: Pair,
     body: &Value,
-    options: &Options,
+    options: &Options<'_>,
 ) -> Result<(String, Translated), Untranslatable> {
     request_of(pair, "m", body, options)
 }
@@ -92,7 +93,7 @@ pub(crate) fn request_of(
     pair: Pair,
     model: &str,
     body: &Value,
-    options: &Options,
+    options: &Options<'_>,
 ) -> Result<(String, Translated), Untranslatable> {
     let mut out = b"kept".to_vec();
     let translated = pair.request(body.to_string().as_bytes(), model, options, &mut out);

@@ -1,7 +1,7 @@
 //! Requests, member by member: what becomes of each, and what is named as lost.
 
-use llm_edge_core::dialect::ChatFields;
-use llm_edge_core::translate::Options;
+use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect};
+use llm_edge_core::translate::{Options, between};
 use serde_json::{Value, json};
 
 use crate::{OPTIONS, anthropic_to_chat, chat_to_anthropic, request, sent};
@@ -445,6 +445,32 @@ fn a_server_that_only_speaks_like_openai_gets_the_members_that_everybody_has() {
     assert_eq!(told.get("safety_identifier"), None);
     assert_eq!(translated.losses.to_string(), "metadata.user_id");
     assert_eq!(sent(pair, &body).0["max_completion_tokens"], 5);
+}
+
+#[test]
+fn what_a_server_calls_otherwise_is_called_so_and_what_it_does_not_know_is_named() {
+    let members: ChatMembers = serde_json::from_value(json!({
+        "seed": "random_seed", "logprobs": null, "n": null, "stream_options": null, "reasoning_effort": null,
+        "parallel_tool_calls": null,
+    }))
+    .unwrap();
+    let options = Options { chat_members: &members, stream: Some(true), ..OPTIONS };
+    let pair = between(Dialect::Gemini, Dialect::OpenaiChat).unwrap();
+    let told = |config: Value| {
+        let body = json!({"contents": [{"parts": [{"text": "Hi"}]}], "generationConfig": config});
+        let mut out = Vec::new();
+        let translated = pair.request(body.to_string().as_bytes(), "m", &options, &mut out).unwrap();
+        (serde_json::from_slice::<Value>(&out).unwrap(), translated.losses.to_string())
+    };
+    let (sent, losses) = told(json!({"seed": 7, "responseLogprobs": true, "candidateCount": 2}));
+    assert_eq!(sent["random_seed"], 7);
+    for name in ["seed", "logprobs", "n", "stream_options"] {
+        assert_eq!(sent.get(name), None, "{name}");
+    }
+    assert_eq!(losses, "generationConfig.responseLogprobs,generationConfig.candidateCount");
+    // What comes anyway is no loss.
+    let (sent, losses) = told(json!({"candidateCount": 1}));
+    assert_eq!((sent.get("n"), losses.as_str()), (None, ""));
 }
 
 #[test]

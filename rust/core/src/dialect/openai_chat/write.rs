@@ -4,10 +4,10 @@
 //! only; so a conversation's body is a prefix of its continuation's, which is what the provider caches by.
 //! Source: `OpenAI` API reference, "Create chat completion".
 
-use crate::dialect::ChatFields;
 use crate::dialect::chat_form::{
     Speech, calls, function, image_part, messages, text_or_parts, text_part, url, user,
 };
+use crate::dialect::{ChatFields, ChatMembers};
 use crate::message::json::Json;
 use crate::message::read::At;
 use crate::message::{
@@ -36,6 +36,7 @@ pub(super) fn request(
     refuse_linked_documents(request)?;
     out.push(b'{');
     out.key("model").string(target.model);
+    let members = Members { known: target.chat_members };
     if let Some(tokens) = request.max_tokens {
         out.key(match target.chat_fields {
             ChatFields::Openai => "max_completion_tokens",
@@ -43,7 +44,7 @@ pub(super) fn request(
         })
         .number(tokens);
     }
-    sampling(request, losses, out);
+    sampling(request, members, losses, out);
     if !request.stop.is_empty() {
         losses.add_if(request.stop.len() > STOP_MAX, "stop_sequences");
         out.key("stop").open(b'[');
@@ -57,13 +58,15 @@ pub(super) fn request(
             losses.add("metadata.user_id");
         }
     }
-    match request.tier {
-        Some(Tier::Auto) => out.key("service_tier").raw("\"auto\""),
-        Some(Tier::Standard) => out.key("service_tier").raw("\"default\""),
-        None => {}
-    }
-    if let Some(effort) = effort(request.reasoning, losses) {
-        out.key("reasoning_effort").string(effort);
+    let tier = request.tier.map(|tier| match tier {
+        Tier::Auto => "\"auto\"",
+        Tier::Standard => "\"default\"",
+    });
+    members.write("service_tier", tier, losses, out);
+    if let Some(effort) = effort(request.reasoning, losses)
+        && let Some(name) = members.name("reasoning_effort", losses)
+    {
+        out.key(name).string(effort);
     }
     match &request.format {
         Some(Format::Json) => out.key("response_format").raw(r#"{"type":"json_object"}"#),
@@ -81,9 +84,12 @@ pub(super) fn request(
     }
     if request.stream {
         out.key("stream").raw("true");
-        out.key("stream_options").raw(r#"{"include_usage":true}"#);
+        // Who does not know it tells without being asked.
+        if let Some(name) = target.chat_members.called("stream_options") {
+            out.key(name).raw(r#"{"include_usage":true}"#);
+        }
     }
-    tools(request, out);
+    tools(request, members, losses, out);
     messages(request, &SPEECH, losses, out);
     out.close(b'}');
     Ok(())
@@ -110,9 +116,32 @@ fn refuse_linked_documents(request: &Request<'_>) -> Result<(), Untranslatable> 
     Ok(())
 }
 
-fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
+/// What the server knows of the members, and how it calls them.
+#[derive(Clone, Copy)]
+struct Members<'m> {
+    known: &'m ChatMembers,
+}
+
+impl<'m> Members<'m> {
+    /// What a member is called there; where it is not known, that is a loss.
+    fn name(self, name: &'static str, losses: &mut Losses) -> Option<&'m str> {
+        let called = self.known.called(name);
+        losses.add_if(called.is_none(), name);
+        called
+    }
+
+    fn write(self, name: &'static str, value: Option<&str>, losses: &mut Losses, out: &mut Vec<u8>) {
+        if let Some(value) = value
+            && let Some(name) = self.name(name, losses)
+        {
+            out.key(name).raw(value);
+        }
+    }
+}
+
+fn sampling(request: &Request<'_>, members: Members<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     let sampling = &request.sampling;
-    out.given(&[
+    for (name, value) in [
         ("temperature", sampling.temperature),
         ("top_p", sampling.top_p),
         ("frequency_penalty", sampling.frequency_penalty),
@@ -121,8 +150,11 @@ fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
         ("logit_bias", sampling.logit_bias),
         ("logprobs", sampling.logprobs),
         ("top_logprobs", sampling.top_logprobs),
-        ("n", sampling.n),
-    ]);
+        // One is what comes anyway.
+        ("n", sampling.n.filter(|n| *n != "1" || members.known.called("n").is_some())),
+    ] {
+        members.write(name, value, losses, out);
+    }
     losses.add_if(sampling.top_k.is_some(), "top_k");
 }
 
@@ -149,7 +181,7 @@ pub(in crate::dialect) fn effort(reasoning: Option<Reasoning>, losses: &mut Loss
     Some(effort.name())
 }
 
-fn tools(request: &Request<'_>, out: &mut Vec<u8>) {
+fn tools(request: &Request<'_>, members: Members<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     // Without tools the API refuses to be told how to use them.
     if request.tools.is_empty() {
         return;
@@ -168,9 +200,8 @@ fn tools(request: &Request<'_>, out: &mut Vec<u8>) {
             out.close(b'}');
         }
     }
-    if let Some(parallel) = request.parallel_tools {
-        out.key("parallel_tool_calls").raw(if parallel { "true" } else { "false" });
-    }
+    let parallel = request.parallel_tools.map(|parallel| if parallel { "true" } else { "false" });
+    members.write("parallel_tool_calls", parallel, losses, out);
     out.key("tools").open(b'[');
     for tool in &request.tools {
         function(tool, tool.schema.as_deref(), tool.strict, out);

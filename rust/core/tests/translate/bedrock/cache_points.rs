@@ -16,7 +16,7 @@ fn a_turn_is_a_prefix_of_the_next_for_models_of_other_makers() {
 const POINT: &str = r#",{"cachePoint":{"type":"default""#;
 
 /// The places of cache points, by the text before each, and the names of what is lost.
-fn places(pair: Pair, model: &str, body: &Value, options: &Options) -> (Vec<String>, String) {
+fn places(pair: Pair, model: &str, body: &Value, options: &Options<'_>) -> (Vec<String>, String) {
     let (written, translated) = request_of(pair, model, body, options).unwrap();
     let mut places = Vec::new();
     let mut rest = written.as_str();

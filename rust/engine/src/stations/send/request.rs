@@ -78,13 +78,17 @@ impl Request {
             return Ok(None);
         };
         let body = match served.translation {
-            None => Body::own(x, head, screened, asked, &target.model),
+            None => {
+                let ask_usage = asked.ask_usage && config.chat_members.knows("stream_options");
+                Body::own(x, head, screened, ask_usage, &target.model)
+            }
             Some(between) => {
                 let crossing = Crossing {
                     between,
                     stream: head.operation.streams(),
                     json_array: head.wants_array(),
                     chat_fields: config.chat_fields,
+                    chat_members: &config.chat_members,
                     messages_form: config.messages_form,
                 };
                 Some(Body::translated(x, screened, asked, &target.model, crossing)?)
@@ -178,7 +182,13 @@ impl Body {
         }
     }
 
-    fn own(x: &Exchange, head: &Head, screened: &Screened, asked: &Route, model: &ModelName) -> Option<Self> {
+    fn own(
+        x: &Exchange,
+        head: &Head,
+        screened: &Screened,
+        ask_usage: bool,
+        model: &ModelName,
+    ) -> Option<Self> {
         let envelope = screened.envelope();
         let body = envelope.body.of(&x.input);
         let Some(written) = envelope.scan.model else {
@@ -207,7 +217,7 @@ impl Body {
             }
             ModelName::Rest => Name::Own(escaped(name_for(model, &written.decode(body).ok()?))),
         };
-        let usage = if asked.ask_usage {
+        let usage = if ask_usage {
             head.operation.dialect().and_then(|dialect| stream_usage::ask(body, dialect, &envelope.scan))
         } else {
             None
@@ -243,7 +253,7 @@ impl Body {
         screened: &Screened,
         asked: &Route,
         model: &ModelName,
-        crossing: Crossing,
+        crossing: Crossing<'_>,
     ) -> Result<Self, Rejection> {
         let written = screened.envelope().model(&x.input)?.unwrap_or_default();
         let names = Names { asked: &written, sent: name_for(model, &written) };

@@ -5,7 +5,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use llm_edge_core::dialect::{ChatFields, MessagesForm};
+use llm_edge_core::dialect::{ChatFields, ChatMembers, MessagesForm};
 use llm_edge_core::embedding;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::snapshot::{Between, TranslationPolicy};
@@ -60,13 +60,14 @@ impl Awaited {
 
 /// Between which dialects a request is translated, and what neither of its bodies says.
 #[derive(Clone, Copy)]
-pub(super) struct Crossing {
+pub(super) struct Crossing<'a> {
     pub(super) between: Between,
     /// Whether the operation asked for a stream, or for none.
     pub(super) stream: Option<bool>,
     /// A stream is wanted as one JSON array.
     pub(super) json_array: bool,
     pub(super) chat_fields: ChatFields,
+    pub(super) chat_members: &'a ChatMembers,
     pub(super) messages_form: MessagesForm,
 }
 
@@ -86,7 +87,7 @@ pub(super) struct Names<'a> {
 pub(super) fn body(
     x: &Exchange,
     screened: &Screened,
-    crossing: Crossing,
+    crossing: Crossing<'_>,
     names: Names<'_>,
     policy: TranslationPolicy,
 ) -> Result<(Vec<u8>, Translation), Rejection> {
@@ -116,12 +117,13 @@ pub(super) fn body(
     Ok((out, Translation { reply, losses }))
 }
 
-impl Crossing {
-    fn options(&self, policy: TranslationPolicy) -> Options {
+impl<'a> Crossing<'a> {
+    fn options(&self, policy: TranslationPolicy) -> Options<'a> {
         Options {
             created_s: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             max_tokens_default: policy.max_tokens,
             chat_fields: self.chat_fields,
+            chat_members: self.chat_members,
             messages_form: self.messages_form,
             cache_breakpoints: policy.cache_breakpoints,
             stream: self.stream,
