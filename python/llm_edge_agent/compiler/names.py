@@ -17,7 +17,7 @@ from llm_edge_agent.providers import spec_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llm_edge_agent.config.schema import Config
+    from llm_edge_agent.config.schema import Config, Provider
 
 __all__ = ["DIALECTS", "compile_models", "compile_names"]
 
@@ -58,6 +58,8 @@ def compile_names(
                 exact[model] = len(routes)
         routes.append(compile_route(name, route, providers, list(config.routes)))
     for at, provider in enumerate(providers):
+        if _is_only_for_callers(config.providers[provider.name]):
+            continue
         prefixes.append((f"{provider.name}/", len(routes)))
         # What is ordered from the mock by name, errors above all, is what comes.
         is_mock = config.providers[provider.name].type == "mock"
@@ -67,7 +69,8 @@ def compile_names(
     prefixes.sort(key=lambda entry: -len(entry[0]))
     by_dialect: dict[str, int] = {}
     for at, provider in enumerate(providers):
-        if not spec_of(config.providers[provider.name].type).takes_bare_names:
+        configured = config.providers[provider.name]
+        if not spec_of(configured.type).takes_bare_names or _is_only_for_callers(configured):
             continue
         first_of = [
             dialect
@@ -80,6 +83,12 @@ def compile_names(
     return routes, NamesDoc(exact=exact, prefixes=prefixes, by_dialect=by_dialect)
 
 
+def _is_only_for_callers(provider: Provider) -> bool:
+    """Whether it has no credential but those that callers bring, on routes that say so."""
+    key_required = spec_of(provider.type).key_required
+    return key_required and not provider.credentials and provider.aws is None
+
+
 def compile_models(config: Config) -> list[ModelDoc]:
     """What a model list shows: names of routes, then models of providers by their full name."""
     owners: dict[str, str] = {}
@@ -88,6 +97,8 @@ def compile_models(config: Config) -> list[ModelDoc]:
             if not model.endswith("*"):
                 owners.setdefault(model, name)
     for name, provider in config.providers.items():
+        if _is_only_for_callers(provider):
+            continue
         for model in provider.models or spec_of(provider.type).models:
             owners.setdefault(f"{name}/{model}", name)
     return [

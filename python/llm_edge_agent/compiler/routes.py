@@ -43,8 +43,16 @@ def compile_route(
         )
         for target in route.targets
     ]
+    caller_credential = None if route.caller_credential is None else index[route.caller_credential]
     return msgspec.structs.replace(
-        _route(name, targets, providers, route.retry, route.translation),
+        _route(
+            name,
+            targets,
+            providers,
+            route.retry,
+            route.translation,
+            caller_credential=caller_credential,
+        ),
         models=route.models,
         pass_through=route.pass_through,
         strategy=route.strategy,
@@ -80,6 +88,8 @@ def _route(
     providers: Sequence[ProviderDoc],
     retry: Retry,
     translation: Translation,
+    *,
+    caller_credential: int | None = None,
 ) -> RouteDoc:
     return RouteDoc(
         name=name,
@@ -96,7 +106,8 @@ def _route(
         ask_usage=False,
         translation=TranslationDoc(**msgspec.structs.asdict(translation)),
         hedge=None,
-        policy_hash=_policy_hash(targets, providers, translation),
+        caller_credential=caller_credential,
+        policy_hash=_policy_hash(targets, providers, translation, caller_credential),
     )
 
 
@@ -111,13 +122,18 @@ def _model_name(model: str | None) -> ModelNameDoc:
 
 
 def _policy_hash(
-    targets: Sequence[TargetDoc], providers: Sequence[ProviderDoc], translation: Translation
+    targets: Sequence[TargetDoc],
+    providers: Sequence[ProviderDoc],
+    translation: Translation,
+    caller_credential: int | None,
 ) -> str:
     """Hash of what shapes a reply: who may be asked, how, in which words, and for which model.
 
     Weights, strategy, deadlines and lifetimes are left out: changing them must not empty the cache.
     """
     shaping: list[object] = [translation.max_tokens, translation.strict]
+    if caller_credential is not None:
+        shaping.append(providers[caller_credential].name)
     for target in targets:
         provider = providers[target.provider]
         shaping.append(

@@ -207,6 +207,7 @@ class RouteDoc(_Doc, frozen=True, kw_only=True):
     ask_usage: bool
     translation: TranslationDoc
     hedge: HedgeDoc | None
+    caller_credential: int | None
     policy_hash: str
 
 

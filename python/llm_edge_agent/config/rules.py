@@ -53,6 +53,7 @@ _OWN_HEADERS = frozenset(
     }
 )
 
+_CREDENTIAL_HEADERS = frozenset({"api-key", "authorization", "x-api-key", "x-goog-api-key"})
 _SIGNATURE_HEADERS = frozenset({"x-amz-content-sha256", "x-amz-date", "x-amz-security-token"})
 
 
@@ -72,6 +73,11 @@ class Rules:
         self._specs = specs
         self._kinds = kinds or tuple(specs)
         self._marks = marks
+        # Provider → the first route that shows it its callers' own credentials.
+        self._lent: dict[str, str] = {}
+        for name, route in config.routes.items():
+            if route.caller_credential is not None:
+                self._lent.setdefault(route.caller_credential, name)
         self.errors: list[ConfigError] = []
         self.warnings: list[str] = []
 
@@ -207,13 +213,14 @@ class Rules:
         spec = provider.specified(spec)
         if name == MOCK_NAME and spec.type != "mock":
             self._fault(path, "the name `mock` is kept for providers of type `mock`")
-        self._base_url((*path, "base_url"), provider, spec)
+        self._base_url((*path, "base_url"), provider, spec, is_lent=name in self._lent)
         check_google(self._fault, path, provider, spec)
         if provider.aws is not None:
             self._aws((*path, "aws"), provider, provider.aws, spec)
         elif provider.google is None or provider.credentials:
             self._credentials(path, name, provider, spec)
         self._headers(path, provider, spec)
+        self._lent_headers(path, name, provider)
         if provider.api_version is not None and not spec.versioned_operations:
             message = f"a provider of type `{spec.type}` has no `api_version`"
             self._fault((*path, "api_version"), message)
@@ -221,7 +228,9 @@ class Rules:
         if provider.ca_file is not None:
             self._pem((*path, "ca_file"), provider.ca_file, "CERTIFICATE-----")
 
-    def _base_url(self, path: Path, provider: Provider, spec: ProviderSpec) -> None:
+    def _base_url(
+        self, path: Path, provider: Provider, spec: ProviderSpec, *, is_lent: bool
+    ) -> None:
         if provider.base_url is None:
             if (spec.region_url and provider.aws) or (spec.location_url and provider.google):
                 return  # the region is what is missing, and that is said
@@ -240,8 +249,11 @@ class Rules:
                 message = f"ends in `{ending}`, which is added by itself"
                 self._fault(path, message, f"leave `{ending}` out")
                 break
-        if url.scheme == "http" and provider.credentials and not is_loopback(url.host):
-            self._doubt(path, f"sends its credential to `{url.host}` without TLS")
+        if url.scheme == "http" and not is_loopback(url.host):
+            if provider.credentials:
+                self._doubt(path, f"sends its credential to `{url.host}` without TLS")
+            if is_lent:
+                self._doubt(path, f"sends its callers' credentials to `{url.host}` without TLS")
 
     def _reach(self, path: Path, provider: Provider) -> None:
         for at, text in enumerate(provider.allow_addresses):
@@ -261,7 +273,7 @@ class Rules:
         if provider.credentials:
             if spec.auth is None:
                 self._fault(path, f"a provider of type `{spec.type}` takes no key")
-        elif spec.key_required:
+        elif spec.key_required and name not in self._lent:
             variable = spec.key_env or f"{name.upper().replace('-', '_')}_API_KEY"
             message = f"a provider of type `{spec.type}` needs a key"
             hint = f'write `api_key: "${{{variable}}}"`'
@@ -307,6 +319,13 @@ class Rules:
                 self._fault(at, f"the field `{name}` is given twice")
             seen.add(name)
 
+    def _lent_headers(self, path: Path, name: str, provider: Provider) -> None:
+        for header in provider.headers:
+            if name in self._lent and header.lower() in _CREDENTIAL_HEADERS:
+                route = self._lent[name]
+                message = f"stands beside the caller's credential, which route `{route}` passes on"
+                self._fault((*path, "headers", header), message, "leave one of them out")
+
     # Routes
 
     def _routes(self) -> None:
@@ -328,6 +347,7 @@ class Rules:
                 if target.model == "*":
                     self._rest((*where, "model"), route)
             self._fallbacks(name, route)
+            self._caller_credential(("routes", name, "caller_credential"), route)
             self._deadlines(name, route)
             self._dialects(name, route)
             self._pass_through(name, route)
@@ -375,6 +395,28 @@ class Rules:
                 f"the first pause ({retry.backoff_ms} ms) is longer than the longest one "
                 f"({retry.backoff_max_ms} ms)",
             )
+
+    def _caller_credential(self, path: Path, route: Route) -> None:
+        """A credential that would reach nobody, or cannot be shown, is not what was meant."""
+        name = route.caller_credential
+        if name is None:
+            return
+        provider = self._config.providers.get(name)
+        if provider is None:
+            message = f"unknown provider `{name}`"
+            self._fault(path, message, nearest(name, self._config.providers))
+            return
+        spec = self._specs.get(provider.type)
+        fallbacks = [self._config.routes.get(fallback) for fallback in route.fallbacks]
+        asked = {target.provider for some in (route, *fallbacks) if some for target in some.targets}
+        if name not in asked:
+            message = f"no target of the route or of its fallbacks is at provider `{name}`"
+            self._fault(path, message, "name a provider of its targets")
+        elif provider.aws is not None:
+            message = f"requests to provider `{name}` are signed with the key of its `aws`"
+            self._fault(path, message, "leave one of them out")
+        elif spec is not None and spec.auth is None:
+            self._fault(path, f"a provider of type `{spec.type}` takes no key")
 
     def _deadlines(self, name: str, route: Route) -> None:
         """A part cannot be given more time than the whole; defaults give way by themselves."""

@@ -39,6 +39,15 @@ impl<'a> CacheKeyBuilder<'a> {
         self.key.clear();
     }
 
+    /// Adds one part that must not be kept in clear: the keyed hash of `parts` stands for it.
+    pub fn secret_part<'b>(&mut self, parts: impl Iterator<Item = &'b [u8]>) {
+        let mut hasher = blake3::Hasher::new_keyed(self.secret);
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+        }
+        self.part(hasher.finalize().as_bytes());
+    }
+
     /// Adds the body as one part, leaving out `holes` (ascending, not overlapping).
     pub fn body(&mut self, body: &[u8], holes: impl Iterator<Item = Span>) {
         let mut from = 0;
@@ -87,6 +96,21 @@ mod tests {
         assert_ne!(key(&[b"a", &long]), key(&[b"b", &long]));
         assert_eq!(key(&[b"a", &long, b"b"]), key(&[b"a", &long, b"b"]));
         assert_eq!(key(&[&long]).len(), 33);
+    }
+
+    #[test]
+    fn a_secret_counts_and_cannot_be_read() {
+        let with = |secret: &[&[u8]]| {
+            let mut key = Vec::new();
+            let mut builder = CacheKeyBuilder::new(&[7; 32], &mut key);
+            builder.secret_part(secret.iter().copied());
+            builder.finish();
+            key
+        };
+        assert_eq!(with(&[b"Bearer sk-1"]), with(&[b"Bearer sk-1"]));
+        assert_ne!(with(&[b"Bearer sk-1"]), with(&[b"Bearer sk-2"]));
+        assert_ne!(with(&[b"ab", b"c"]), with(&[b"a", b"bc"]));
+        assert!(!with(&[b"Bearer sk-1"]).windows(4).any(|bytes| bytes == b"sk-1"));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::surface::{Operation, Surface};
 use llm_edge_core::tap::Usage;
 
+use crate::caller_credential::CallerCredential;
 use crate::doors::Client;
 use crate::loaded::{Loaded, Place};
 use crate::shared::HeldBytes;
@@ -43,6 +44,8 @@ pub(crate) struct State {
     pub(crate) request: RequestHead,
     pub(crate) request_id: RequestId,
     pub(crate) held: Option<HeldBytes>,
+    /// What the caller has brought for a provider, where its route passes that on.
+    pub(crate) caller_credential: Option<Box<CallerCredential>>,
     pub(crate) facts: Facts,
 }
 
@@ -214,6 +217,7 @@ impl Exchange {
             request,
             request_id,
             held: None,
+            caller_credential: None,
             facts: Facts::new(Instant::now()),
         }))
     }
@@ -223,6 +227,12 @@ impl Exchange {
     /// Whether only the head of a reply is wanted.
     pub(crate) fn is_head_request(&self) -> bool {
         self.request.method.of(&self.input) == b"HEAD"
+    }
+
+    /// The caller's own credential, where it is for this provider (by its index).
+    #[inline]
+    pub(crate) fn credential_for(&self, provider: usize) -> Option<&CallerCredential> {
+        self.caller_credential.as_deref().filter(|own| own.is_for(provider))
     }
 }
 

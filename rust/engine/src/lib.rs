@@ -8,6 +8,7 @@ mod backends;
 mod background;
 mod breaking;
 mod buffers;
+mod caller_credential;
 mod clients;
 mod deadlines;
 mod descriptors;

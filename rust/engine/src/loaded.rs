@@ -16,6 +16,7 @@ use llm_edge_core::strategy::Picker;
 use llm_edge_core::surface::Operation;
 
 use crate::backends::upstream::Origin;
+use crate::caller_credential::Fields;
 use crate::shared::{Credential, Health, SharedBreaker};
 use crate::telemetry::bank::{RouteCells, TargetCells, TargetLabels};
 use crate::worker::Worker;
@@ -35,6 +36,8 @@ pub(crate) struct LoadedRoute {
     pub(crate) index: usize,
     pub(crate) picker: RefCell<Picker>,
     pub(crate) cells: Arc<RouteCells>,
+    /// The provider that gets the caller's own credential, by its index.
+    pub(crate) caller_credential: Option<usize>,
     pub(crate) targets: Vec<LoadedTarget>,
     pub(crate) retry_budget: RefCell<Budget>,
     pub(crate) hedge_budget: RefCell<Budget>,
@@ -83,6 +86,8 @@ pub(crate) struct LoadedProvider {
     operation_auth: Vec<(Operation, Vec<u8>)>,
     /// What requests are signed for, where no field carries the credential.
     pub(crate) scope: Option<Scope>,
+    /// Fields by which it is told who asks.
+    pub(crate) credential_fields: Fields,
     /// Lower-case names of the fields that replace the client's.
     pub(crate) replaced: Vec<Vec<u8>>,
     pub(crate) credentials: Vec<Arc<Credential>>,
@@ -141,6 +146,7 @@ impl Loaded {
                     index,
                     picker: RefCell::new(Picker::new(route)),
                     cells: worker.bank.route(route.name.clone()),
+                    caller_credential: route.caller_credential,
                     targets,
                     retry_budget: RefCell::new(Budget::new(route.retry.budget_percent)),
                     hedge_budget: RefCell::new(Budget::new(route.hedge.map_or(0, |h| h.spend_percent))),
@@ -188,6 +194,13 @@ impl LoadedProvider {
                 .map(|(op, auth)| (*op, auth_field(auth)))
                 .collect(),
             scope: provider.signature().cloned(),
+            credential_fields: Fields::that_carry_credentials(
+                provider
+                    .auth_field()
+                    .into_iter()
+                    .chain(provider.operation_auth.values())
+                    .map(|auth| auth.header.as_str()),
+            ),
             replaced: provider
                 .headers
                 .iter()
@@ -244,9 +257,11 @@ impl LoadedProvider {
         self.credentials.get(at).map(|credential| (at, credential.as_ref()))
     }
 
-    /// Whether others are asked first: its probes fail, or every credential rests.
-    pub(crate) fn is_last_resort(&self, now_ms: u64) -> bool {
-        self.health.as_ref().is_some_and(|health| health.is_down()) || self.rests(now_ms)
+    /// Whether others are asked first: its probes fail, or every credential of ours rests, where the caller
+    /// has not brought one.
+    pub(crate) fn is_last_resort(&self, now_ms: u64, credential_is_callers: bool) -> bool {
+        self.health.as_ref().is_some_and(|health| health.is_down())
+            || (!credential_is_callers && self.rests(now_ms))
     }
 
     /// Whether every credential rests, so that only asking would show whether one is taken again.

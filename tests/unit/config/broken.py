@@ -634,6 +634,40 @@ BROKEN = [
         "@:7: routes.other.models[1]: `m` already leads to route `chat`",
     ),
     Broken(
+        "caller_credential_provider",
+        route("    models: [m]\n    targets: [{provider: openai}]\n    caller_credential: opnai\n"),
+        "@:6: routes.chat.caller_credential: unknown provider `opnai`",
+        "did you mean `openai`?",
+    ),
+    Broken(
+        "caller_credential_nowhere",
+        "providers: {openai: {type: openai, api_key: x}, other: {type: openai, api_key: x}}\n"
+        "routes:\n  chat:\n    models: [m]\n    targets: [{provider: openai}]\n"
+        "    caller_credential: other\n",
+        "@:6: routes.chat.caller_credential: no target of the route or of its fallbacks is at "
+        "provider `other`",
+    ),
+    Broken(
+        "caller_credential_of_a_mock",
+        route("    models: [m]\n    targets: [{provider: mock}]\n    caller_credential: mock\n")
+        + "mock: true\n",
+        "@:6: routes.chat.caller_credential: a provider of type `mock` takes no key",
+    ),
+    Broken(
+        "caller_credential_and_a_signature",
+        "providers:\n  b: {type: bedrock, aws: {region: r, access_key_id: a, "
+        "secret_access_key: b}}\n"
+        "routes:\n  r:\n    models: [m]\n    targets: [{provider: b}]\n    caller_credential: b\n",
+        "@:7: routes.r.caller_credential: requests to provider `b` are signed",
+    ),
+    Broken(
+        "caller_credential_and_a_header",
+        "providers: {c: {type: anthropic, headers: {Authorization: x}}}\n"
+        "routes: {r: {models: [m], targets: [{provider: c}], caller_credential: c}}\n",
+        "@:1: providers.c.headers.Authorization: stands beside the caller's credential, which "
+        "route `r` passes on",
+    ),
+    Broken(
         "rest_without_prefix",
         route("    models: [m]\n    targets: [{provider: openai, model: '*'}]\n"),
         "@:5: routes.chat.targets[0].model: `*` is what follows the first `/`, but `m` is not",

@@ -154,3 +154,12 @@ class Route(Area, frozen=True, kw_only=True):
     hedge: Annotated[
         Hedge | None, Meta(description="A second attempt beside a slow first one; off when absent.")
     ] = None
+    caller_credential: Annotated[
+        Name | None,
+        Meta(
+            description=(
+                "The one provider that is shown the caller's own credential in place of the "
+                "gateway's; off when absent."
+            )
+        ),
+    ] = None

@@ -7,6 +7,9 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+/// How a key begins that was made by a gateway.
+pub const PREFIX: &[u8] = b"sk-edge-";
+
 /// HMAC-SHA-256 of a virtual key.
 pub type KeyHash = [u8; 32];
 

@@ -39,6 +39,9 @@ pub struct Route {
     pub translation: TranslationPolicy,
     /// When a second attempt is started beside the first; `None`: never.
     pub hedge: Option<hedge::Policy>,
+    /// The provider that gets the caller's own credential in place of ours, wherever on this route's way it is
+    /// asked; index into [`super::Snapshot::providers`].
+    pub caller_credential: Option<usize>,
     /// Hash of everything in the route that shapes a reply; part of the cache key.
     pub policy_hash: String,
 }
@@ -148,6 +151,7 @@ pub(super) struct RouteDoc {
     ask_usage: bool,
     translation: TranslationPolicy,
     hedge: Option<hedge::Policy>,
+    caller_credential: Option<usize>,
     policy_hash: String,
 }
 
@@ -168,6 +172,12 @@ impl RouteDoc {
     ) -> Result<Route, SnapshotError> {
         let path = format!("routes[{at}]");
         self.check(&path, at, routes)?;
+        if let Some(at) = self.caller_credential
+            && providers.get(at).is_none_or(|provider| provider.auth_field().is_none())
+        {
+            let message = format!("{at} names none of the providers that are shown a credential in a field");
+            return Err(SnapshotError::at(format!("{path}.caller_credential"), message));
+        }
         if self.targets.is_empty() {
             return Err(SnapshotError::at(format!("{path}.targets"), "is empty"));
         }
@@ -203,6 +213,7 @@ impl RouteDoc {
             ask_usage: self.ask_usage,
             translation: self.translation,
             hedge: self.hedge,
+            caller_credential: self.caller_credential,
             policy_hash: self.policy_hash,
         })
     }

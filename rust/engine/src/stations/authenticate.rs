@@ -24,8 +24,12 @@ pub(crate) struct Remembered {
     version: u64,
 }
 
-/// Fields a key may come in: `OpenAI`'s, Anthropic's, Azure's, Google's.
-const FIELDS: [Known; 4] = [Known::Authorization, Known::XApiKey, Known::ApiKey, Known::XGoogApiKey];
+/// Fields a key may come in: `OpenAI`'s, Anthropic's, Azure's, Google's, and [`OWN`].
+const FIELDS: [Known; 5] =
+    [Known::Authorization, Known::XApiKey, Known::ApiKey, Known::XGoogApiKey, Known::Edge];
+
+/// The field for a key beside a provider's credential, which needs the others.
+const OWN: &[u8] = b"x-llm-edge-key";
 
 /// Recognises the caller.
 ///
@@ -41,6 +45,9 @@ pub(crate) fn run(x: &mut Exchange, head: &Head) -> Result<Arc<Principal>, Rejec
     let mut seen = false;
     for field in &x.request.fields {
         if !FIELDS.contains(&field.known) {
+            continue;
+        }
+        if field.known == Known::Edge && !field.name.of(&x.input).eq_ignore_ascii_case(OWN) {
             continue;
         }
         let value = field.value.of(&x.input);
@@ -63,7 +70,7 @@ pub(crate) fn run(x: &mut Exchange, head: &Head) -> Result<Arc<Principal>, Rejec
     Err(Rejection::new(
         Code::InvalidKey,
         if seen {
-            "this API key is not known here. hint: use a key made by `llm-edge-agent keys create`, not a provider's"
+            "this API key is not known here. hint: use a key made by `llm-edge-agent keys create`, not a provider's; beside a provider's, as `x-llm-edge-key: …`"
         } else {
             "no API key was sent. hint: send one as `Authorization: Bearer …` or `x-api-key: …`"
         },

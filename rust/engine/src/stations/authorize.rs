@@ -13,6 +13,7 @@ use llm_edge_core::surface::{Operation, Surface};
 
 use super::body::Envelope;
 use super::head::Head;
+use crate::caller_credential::CallerCredential;
 use crate::exchange::Exchange;
 use crate::fail_points::fail_point;
 use crate::loaded::LoadedRoute;
@@ -51,7 +52,7 @@ impl OwnReply {
 ///
 /// # Errors
 /// 404 with the nearest names when the model is unknown or not allowed (the two cannot be told apart from
-/// outside), 400 when none is named.
+/// outside), 400 when none is named, 401 when the route wants a credential of the caller's that was not sent.
 pub(crate) fn run(
     x: &mut Exchange,
     head: &Head,
@@ -74,12 +75,19 @@ pub(crate) fn run(
     let route =
         route.filter(|_| caller.may_use(&model)).and_then(|index| x.loaded.routes.get(index)).cloned();
     match route {
-        Some(route) => {
-            x.facts.route = Some(route.index);
-            Ok(Authorized::Route(route))
-        }
+        Some(route) => take(x, head, route),
         None => Err(not_found(x, caller, &model)),
     }
+}
+
+/// The route is this one, and the caller has what it wants.
+#[inline]
+fn take(x: &mut Exchange, head: &Head, route: Rc<LoadedRoute>) -> Result<Authorized, Rejection> {
+    x.facts.route = Some(route.index);
+    if let Some(provider) = route.caller_credential {
+        x.caller_credential = Some(bring(x, head, &route, provider)?);
+    }
+    Ok(Authorized::Route(route))
 }
 
 /// What is answered here, or passed on as it is.
@@ -98,11 +106,10 @@ fn unread(
     } else {
         passage(x, head, caller, envelope)?
     };
-    let route = x.loaded.routes.get(index).cloned();
-    x.facts.route = Some(index);
-    route
-        .map(Authorized::Route)
-        .ok_or_else(|| Rejection::new(Code::Internal, "the route is not in the snapshot"))
+    let Some(route) = x.loaded.routes.get(index).cloned() else {
+        return Err(Rejection::new(Code::Internal, "the route is not in the snapshot"));
+    };
+    take(x, head, route)
 }
 
 /// The first route with a target that keeps responses, for its rules: who has the response asked for is found by
@@ -149,6 +156,18 @@ fn passage(x: &Exchange, head: &Head, caller: &Principal, envelope: &Envelope) -
             ),
         )
     })
+}
+
+/// What the caller has brought for the provider.
+#[cold]
+fn bring(
+    x: &Exchange,
+    head: &Head,
+    route: &LoadedRoute,
+    provider: usize,
+) -> Result<Box<CallerCredential>, Rejection> {
+    let name = x.loaded.snapshot.routes.get(route.index).map_or("", |route| route.name.as_str());
+    CallerCredential::find(x, provider, name, head.query_key().map(|key| key.of(&x.input)))
 }
 
 fn list(x: &Exchange, head: &Head, caller: &Principal) -> Result<OwnReply, Rejection> {

@@ -117,6 +117,10 @@ fn key(x: &Exchange, head: &Head, caller: &Principal, route: &LoadedRoute, scree
     let mut written = x.worker.buffers.take();
     let mut key = CacheKeyBuilder::new(&x.worker.shared.cache.secret, &mut written);
     key.part(&caller.scope);
+    // Another credential, another account: what it was answered is nobody else's.
+    if let Some(own) = &x.caller_credential {
+        own.write_key(x, &mut key);
+    }
     key.part(match head.surface {
         Surface::OpenAi => b"openai",
         Surface::Anthropic => b"anthropic",

@@ -129,7 +129,12 @@ fn keepers(x: &Exchange) -> Vec<Place> {
         }
         for (at, target) in route.targets.iter().enumerate() {
             let Some(seen) = asked.get_mut(target.provider) else { continue };
-            if !target.serves(snapshot, Operation::StoredResponse) || std::mem::replace(seen, true) {
+            // Where callers show their own credential, ours is not shown.
+            let lent = loaded.caller_credential == Some(target.provider);
+            if !target.serves(snapshot, Operation::StoredResponse)
+                || (lent && x.credential_for(target.provider).is_none())
+                || std::mem::replace(seen, true)
+            {
                 continue;
             }
             let accounts = snapshot.providers.get(target.provider).map_or(0, |p| p.credentials.len());

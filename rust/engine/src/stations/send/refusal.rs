@@ -35,12 +35,21 @@ pub(super) async fn understand(
     }
     let connection = &begun.connection;
     let body = connection.buffer.get(connection.head.len..).unwrap_or_default();
-    let refused = Refused {
+    let mut refused = Refused {
         disposition: disposition(refusals, status, body),
         retry_after_ms: said(connection),
         is_event: false,
     };
-    if fault(status) == Fault::Credential {
+    let provider = begun.place.target(&x.loaded.snapshot).map(|target| target.provider);
+    if fault(status) == Fault::Credential
+        && provider.is_some_and(|provider| x.credential_for(provider).is_some())
+    {
+        // Whether theirs is good is between the two: nobody else is asked at another's expense. Used too much is
+        // told the route, which may have somewhere to go.
+        if status != 429 {
+            refused.disposition = Disposition::Relay;
+        }
+    } else if fault(status) == Fault::Credential {
         rest(x, asked.retry, begun, credential, refused.retry_after_ms);
     }
     refused

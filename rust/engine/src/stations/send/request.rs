@@ -19,6 +19,7 @@ use super::super::head::Head;
 use super::translated::{self, Crossing, Names, Translation};
 use crate::backends::upstream::Origin;
 use crate::buffers::JOIN_BYTES_MAX;
+use crate::caller_credential::Fields;
 use crate::exchange::Exchange;
 use crate::loaded::{LoadedProvider, Place};
 use crate::shared::Credential;
@@ -114,10 +115,22 @@ impl Request {
         }
         out.extend_from_slice(&provider.fixed_fields);
         let scope = provider.scope.as_ref();
-        let credential = match place.credential {
-            None => provider.credential(x.worker.deadlines.now_ms()),
-            Some(at) => provider.credentials.get(at).map(|credential| (at, credential.as_ref())),
+        let callers = x.credential_for(target.provider);
+        let credential = match (callers, place.credential) {
+            (Some(_), _) => None,
+            (None, None) => provider.credential(x.worker.deadlines.now_ms()),
+            (None, Some(at)) => provider.credentials.get(at).map(|credential| (at, credential.as_ref())),
         };
+        let passing = callers.map_or(Fields::default(), |own| {
+            own.passing(provider, (!body.is_own()).then_some(served.operation))
+        });
+        if let Some(own) = callers
+            && passing.is_empty()
+        {
+            out.extend_from_slice(provider.auth_field(Some(served.operation)));
+            out.extend_from_slice(own.bare());
+            out.extend_from_slice(b"\r\n");
+        }
         if let Some((_, credential)) = credential
             && scope.is_none()
         {
@@ -127,7 +140,7 @@ impl Request {
             }
             out.extend_from_slice(b"\r\n");
         }
-        write_fields(&mut out, x, provider, &config.default_headers, body.is_own());
+        write_fields(&mut out, x, provider, &config.default_headers, body.is_own(), passing);
         write::field(&mut out, b"x-request-id", x.request_id.as_bytes());
         let pieces = body.pieces(x, screened);
         let sent_len: usize = pieces.iter().map(|piece| piece.len()).sum();
@@ -421,14 +434,15 @@ const STAYS_HERE: u64 = {
 /// Fields of one vendor's API, which another one's does not understand, begin so.
 const OF_A_DIALECT: [&[u8]; 4] = [b"anthropic-", b"openai-", b"x-goog-", b"x-stainless-"];
 
-/// The client's fields that travel on: not what concerns one connection, not who the caller is, and nothing of
-/// the client's dialect where another one is spoken.
+/// The client's fields that travel on: not what concerns one connection, not who the caller is (but for what is
+/// `passing`), and nothing of the client's dialect where another one is spoken.
 fn write_fields(
     out: &mut Vec<u8>,
     x: &Exchange,
     provider: &LoadedProvider,
     defaults: &[(String, String)],
     is_own: bool,
+    passing: Fields,
 ) {
     let end = x.request.len.saturating_sub(2);
     let foreign = |name: &[u8]| {
@@ -441,7 +455,7 @@ fn write_fields(
         let name = field.name.of(&x.input);
         let travels = STAYS_HERE & (1 << field.known as u64) == 0;
         let replaced = || provider.replaced.iter().any(|own| own.eq_ignore_ascii_case(name));
-        travels && !replaced() && !foreign(name)
+        (travels && !replaced() && !foreign(name)) || passing.has(field.known)
     });
     for (name, value) in defaults {
         let sent = |field: &llm_edge_core::http1::Field| {

@@ -17,7 +17,7 @@ use super::{Begun, Refused, Sender};
 use crate::breaking::{self, Permit};
 use crate::deadlines::Lapse;
 use crate::exchange::Exchange;
-use crate::loaded::Place;
+use crate::loaded::{LoadedProvider, Place};
 
 /// See the module. Allocates nothing until something has failed.
 pub(super) struct Tries<'a> {
@@ -111,9 +111,9 @@ impl<'a> Tries<'a> {
                         continue;
                     }
                     let now_ms = x.worker.deadlines.now_ms();
-                    if self.has_alternative
-                        && x.loaded.providers.get(provider).is_some_and(|p| p.is_last_resort(now_ms))
-                    {
+                    let is_callers = x.credential_for(provider).is_some();
+                    let is_last_resort = |p: &LoadedProvider| p.is_last_resort(now_ms, is_callers);
+                    if self.has_alternative && x.loaded.providers.get(provider).is_some_and(is_last_resort) {
                         self.resting.push(place);
                         continue;
                     }
@@ -231,6 +231,7 @@ impl<'a> Tries<'a> {
         let now_ms = x.worker.deadlines.now_ms();
         let provider = place.target(&x.loaded.snapshot).map(|target| target.provider);
         let another_credential = provider
+            .filter(|at| x.credential_for(*at).is_none())
             .and_then(|at| x.loaded.providers.get(at))
             .is_some_and(|p| p.credentials.len() > 1 && !p.rests(now_ms));
         let retry_after_ms = refused.retry_after_ms.unwrap_or(0);
