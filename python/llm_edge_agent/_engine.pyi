@@ -55,6 +55,13 @@ class Engine:
             EngineError: The value holds characters that a header field cannot carry.
         """
 
+    def set_private_key(self, slot: str, pem: str) -> None:
+        """Put the private key of a client certificate into its slot.
+
+        Raises:
+            EngineError: It is none in PEM form.
+        """
+
     def lose_credential(self, slot: str, reason: str) -> None:
         """Empty a slot whose value is good no more: requests that need it get a 502 with `reason`, until another
         value is set."""

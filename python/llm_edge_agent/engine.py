@@ -234,6 +234,16 @@ class Engine:
         with _refusals():
             self._native.set_credential(slot, value)
 
+    def set_private_key(self, slot: str, pem: str) -> None:
+        """Put the private key of a client certificate into its slot.
+
+        Raises:
+            EngineFailed: It is none in PEM form.
+        """
+        self._process.check()
+        with _refusals():
+            self._native.set_private_key(slot, pem)
+
     def lose_credential(self, slot: str, reason: str) -> None:
         """Empty a slot whose value is good no more; requests that need it get a 502 with `reason`.
 

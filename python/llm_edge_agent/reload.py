@@ -45,6 +45,9 @@ class EngineLike(Protocol):
     def set_credential(self, slot: str, value: str) -> None:
         """Set a credential."""
 
+    def set_private_key(self, slot: str, pem: str) -> None:
+        """Set the private key of a client certificate."""
+
     def lose_credential(self, slot: str, reason: str) -> None:
         """Take a credential away; who needs it is told why."""
 
@@ -198,6 +201,8 @@ class Reloader:
     def _send_secrets(self, compiled: Compiled) -> None:
         for slot, secret in compiled.credentials.items():
             self._engine.set_credential(slot, secret.reveal())
+        for slot, key in compiled.private_keys.items():
+            self._engine.set_private_key(slot, key.reveal())
         self._engine.directory_replace(compiled.principals)
 
     def _send_certificate(self, compiled: Compiled) -> None:

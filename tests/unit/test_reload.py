@@ -43,6 +43,10 @@ class Recorder:
         self.slots[slot] = value
         self.calls.append(("credential", slot))
 
+    def set_private_key(self, slot: str, pem: str) -> None:
+        self.slots[slot] = pem
+        self.calls.append(("private_key", slot))
+
     def lose_credential(self, slot: str, reason: str) -> None:
         self.slots.pop(slot, None)
         self.calls.append(("lost", reason))

@@ -12,7 +12,7 @@ from llm_edge_agent.compiler.directory import compile_principals
 from llm_edge_agent.compiler.limits import compile_limits, compile_request_log
 from llm_edge_agent.compiler.names import compile_models, compile_names
 from llm_edge_agent.compiler.options import compile_options
-from llm_edge_agent.compiler.providers import compile_provider
+from llm_edge_agent.compiler.providers import compile_provider, read_private_key
 from llm_edge_agent.compiler.snapshot import ModelDoc, ProviderDoc, SnapshotDoc, encode
 from llm_edge_agent.config.secret import Secret
 from llm_edge_agent.engine import Address
@@ -33,6 +33,7 @@ class Compiled:
         snapshot: JSON for `Engine.apply`.
         principals: JSON for `Engine.directory_replace`.
         credentials: Slot → secret, for `Engine.set_credential`.
+        private_keys: Slot → PEM, for `Engine.set_private_key`.
         found: Slot → where its secret is to be found, now and again.
         engine_options: What an engine for this configuration is made with.
     """
@@ -40,6 +41,7 @@ class Compiled:
     snapshot: bytes
     principals: bytes = field(repr=False)
     credentials: dict[str, Secret]
+    private_keys: dict[str, Secret]
     found: dict[str, Source]
     engine_options: EngineOptions
 
@@ -65,6 +67,7 @@ def compile_config(
     providers: list[ProviderDoc] = []
     credentials: dict[str, Secret] = {}
     found: dict[str, Source] = {}
+    private_keys: dict[str, Secret] = {}
     mock = None if mock_address is None else Address(*mock_address)
     for name, provider in config.providers.items():
         doc, slots = compile_provider(name, provider, mock)
@@ -74,6 +77,8 @@ def compile_config(
                 credentials[slot] = credential
             else:
                 found[slot] = credential
+        if doc.origin.client_certificate is not None:
+            private_keys[doc.origin.client_certificate.key] = read_private_key(name, provider)
     routes, names = compile_names(config, providers)
     snapshot = SnapshotDoc(
         keys_required=bool(config.keys),
@@ -90,6 +95,7 @@ def compile_config(
         snapshot=encode(snapshot),
         principals=compile_principals(config.keys, pepper),
         credentials=credentials,
+        private_keys=private_keys,
         found=found,
         engine_options=compile_options(config, pepper, log_fd=log_fd),
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from llm_edge_agent.compiler.snapshot import (
     AuthDoc,
+    ClientCertificateDoc,
     HealthDoc,
     OriginDoc,
     ProviderDoc,
@@ -20,18 +21,18 @@ from llm_edge_agent.compiler.snapshot import (
 )
 from llm_edge_agent.config.address import BaseUrl, parse_base_url
 from llm_edge_agent.config.google import CredentialFault, project_of
+from llm_edge_agent.config.secret import Secret
 from llm_edge_agent.credentials import AwsChain, GoogleTokens, access_key
 from llm_edge_agent.errors import ConfigError
 from llm_edge_agent.providers import spec_of
 
 if TYPE_CHECKING:
     from llm_edge_agent.config.schema import Aws, Provider
-    from llm_edge_agent.config.secret import Secret
     from llm_edge_agent.credentials import Source
     from llm_edge_agent.engine import Address
     from llm_edge_agent.providers.spec import AuthSpec, ProviderSpec
 
-__all__ = ["compile_provider"]
+__all__ = ["compile_provider", "read_private_key"]
 
 
 def compile_provider(
@@ -62,7 +63,8 @@ def compile_provider(
             scheme=url.scheme,
             host=url.host,
             port=url.port,
-            ca_pem=_ca_pem(name, provider),
+            ca_pem=_pem(name, "ca_file", provider.ca_file) if provider.ca_file else None,
+            client_certificate=_client_certificate(name, provider, slot),
             http2=provider.http2,
             allow_addresses=list(provider.allow_addresses),
         ),
@@ -152,12 +154,26 @@ def _base_url(name: str, provider: Provider, mock_address: Address | None) -> Ba
     return BaseUrl("http", *mock_address, "")
 
 
-def _ca_pem(name: str, provider: Provider) -> str | None:
-    if provider.ca_file is None:
+def _client_certificate(name: str, provider: Provider, slot: str) -> ClientCertificateDoc | None:
+    if provider.cert_file is None:
         return None
+    cert_pem = _pem(name, "cert_file", provider.cert_file)
+    return ClientCertificateDoc(cert_pem=cert_pem, key=f"{slot}#tls")
+
+
+def read_private_key(name: str, provider: Provider) -> Secret:
+    """The private key of the provider's client certificate, in PEM form.
+
+    Raises:
+        ConfigError: Its file cannot be read.
+    """
+    return Secret(_pem(name, "key_file", provider.key_file or ""))
+
+
+def _pem(name: str, option: str, file: str) -> str:
     try:
-        return Path(provider.ca_file).read_text(encoding="ascii")
+        return Path(file).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is not PEM text"
-        message = f"the file `{provider.ca_file}` cannot be read: {reason}"
-        raise ConfigError(message, path=f"providers.{name}.ca_file") from None
+        message = f"the file `{file}` cannot be read: {reason}"
+        raise ConfigError(message, path=f"providers.{name}.{option}") from None

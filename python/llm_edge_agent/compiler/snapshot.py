@@ -13,6 +13,7 @@ __all__ = [
     "AuthDoc",
     "BreakerDoc",
     "CacheDoc",
+    "ClientCertificateDoc",
     "DeadlinesDoc",
     "HealthDoc",
     "HedgeDoc",
@@ -72,6 +73,13 @@ class RequestLogDoc(_Doc, frozen=True, kw_only=True):
     sample_every: int
 
 
+class ClientCertificateDoc(_Doc, frozen=True, kw_only=True):
+    """A certificate of ours; `key` is the slot of its private key."""
+
+    cert_pem: str
+    key: str
+
+
 class OriginDoc(_Doc, frozen=True, kw_only=True):
     """Where to connect."""
 
@@ -79,6 +87,7 @@ class OriginDoc(_Doc, frozen=True, kw_only=True):
     host: str
     port: int
     ca_pem: str | None
+    client_certificate: ClientCertificateDoc | None
     http2: str
     allow_addresses: list[str]
 

@@ -290,7 +290,9 @@ def _files(file: str | None, config: Config | None, *others: list[str]) -> tuple
         names += some
     if config is None:
         return tuple(dict.fromkeys(names))
-    names += [p.ca_file for p in config.providers.values() if p.ca_file]
+    for provider in config.providers.values():
+        of_provider = (provider.ca_file, provider.cert_file, provider.key_file)
+        names += [name for name in of_provider if name]
     accounts = [p.google for p in config.providers.values() if p.google]
     names += [google.credentials_file for google in accounts if google.credentials_file]
     if config.tls is not None:

@@ -6,6 +6,7 @@ The provider kinds are an argument: this module knows none by name but the mock.
 
 from __future__ import annotations
 
+import ssl
 from importlib.util import find_spec
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
@@ -158,16 +159,19 @@ class Rules:
             self._pem(("tls", "cert_file"), self._config.tls.cert_file, "CERTIFICATE-----")
             self._pem(("tls", "key_file"), self._config.tls.key_file, "PRIVATE KEY-----")
 
-    def _pem(self, path: Path, name: str, kind: str) -> None:
+    def _pem(self, path: Path, name: str, kind: str) -> bool:
+        """Whether the file holds text of that kind."""
         try:
             text = FilePath(name).read_text(encoding="ascii", errors="replace")
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = getattr(error, "strerror", None) or "no such name"
             self._fault(path, f"the file `{name}` cannot be read: {reason}")
-            return
+            return False
         if kind not in text:
             what = "certificate" if kind.startswith("CERT") else "private key"
             self._fault(path, f"the file `{name}` holds no {what} in PEM form")
+            return False
+        return True
 
     # Keys
 
@@ -227,6 +231,35 @@ class Rules:
         self._reach(path, provider)
         if provider.ca_file is not None:
             self._pem((*path, "ca_file"), provider.ca_file, "CERTIFICATE-----")
+        self._client_certificate(path, provider)
+
+    def _client_certificate(self, path: Path, provider: Provider) -> None:
+        cert_file, key_file = provider.cert_file, provider.key_file
+        if cert_file is None and key_file is None:
+            return
+        if cert_file is None or key_file is None:
+            given, other = ("key", "cert") if cert_file is None else ("cert", "key")
+            message = f"goes together with `{other}_file`, which is missing"
+            self._fault((*path, f"{given}_file"), message)
+            return
+        if (provider.base_url or "").startswith("http:"):
+            message = "has no effect without TLS"
+            self._doubt((*path, "cert_file"), message, "write `https://…`, or leave it out")
+        readable = [
+            self._pem((*path, "cert_file"), cert_file, "CERTIFICATE-----"),
+            self._pem((*path, "key_file"), key_file, "PRIVATE KEY-----"),
+        ]
+        if not all(readable):
+            return
+        try:
+            # An encrypted key would ask for its password on the terminal.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(cert_file, key_file, "")
+        except (ssl.SSLError, OSError) as error:
+            if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+                message = f"is not the key of the certificate in `{cert_file}`"
+            else:
+                message = f"cannot be used with `{cert_file}`: one of them is broken, or encrypted"
+            self._fault((*path, "key_file"), message)
 
     def _base_url(
         self, path: Path, provider: Provider, spec: ProviderSpec, *, is_lent: bool

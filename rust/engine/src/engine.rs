@@ -137,7 +137,8 @@ impl Engine {
     pub fn apply(&self, snapshot: &[u8]) -> Result<u64, EngineError> {
         let snapshot = Snapshot::parse(snapshot).map_err(|e| EngineError(e.to_string()))?;
         for (at, provider) in snapshot.providers.iter().enumerate() {
-            Origin::check(&provider.origin).map_err(|e| format!("snapshot: providers[{at}].origin: {e}"))?;
+            Origin::check(&provider.origin, &self.shared)
+                .map_err(|e| format!("snapshot: providers[{at}].origin: {e}"))?;
         }
         // One writer at a time: the cache has the size of the snapshot in force.
         let _running = self.running();
@@ -163,6 +164,14 @@ impl Engine {
     /// The value cannot be carried by a header field.
     pub fn set_credential(&self, slot: &str, value: &str) -> Result<(), EngineError> {
         Ok(self.shared.credentials.set(slot, value)?)
+    }
+
+    /// Puts the private key of a client certificate into its slot.
+    ///
+    /// # Errors
+    /// It is none in PEM form.
+    pub fn set_private_key(&self, slot: &str, pem: &str) -> Result<(), EngineError> {
+        Ok(self.shared.credentials.set_private_key(slot, pem)?)
     }
 
     /// Empties a credential's slot, whose value is good no more: requests that need it are refused with

@@ -14,9 +14,10 @@ use llm_edge_core::principal::virtual_key::Pepper;
 use llm_edge_core::sigv4::{self, Key, Scope};
 use llm_edge_core::snapshot::Snapshot;
 use llm_edge_core::versioned::Versioned;
+use rustls::pki_types::PrivateKeyDer;
 
 use crate::backends::cache::memory::ExactCache;
-use crate::backends::upstream::Resolver;
+use crate::backends::upstream::{self, Resolver};
 use crate::clients::{ClientCount, Clients, Refused};
 use crate::telemetry::bank::TargetLabels;
 
@@ -170,6 +171,12 @@ impl Credential {
         true
     }
 
+    /// The private key it is.
+    pub(crate) fn private_key(&self) -> Option<PrivateKeyDer<'static>> {
+        let pem = self.value.load();
+        pem.as_ref().and_then(|pem| upstream::private_key(pem).ok())
+    }
+
     /// Why it is not there, if that was said.
     pub(crate) fn lost(&self) -> Option<Arc<String>> {
         self.lost.load_full()
@@ -202,6 +209,16 @@ impl Credentials {
         slot.lost.store(None);
         // What another value was refused for says nothing of this one.
         slot.rests_until_ms.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Puts a private key, in PEM form, into a slot.
+    ///
+    /// # Errors
+    /// When it is none; it is not repeated in the message.
+    pub(crate) fn set_private_key(&self, name: &str, pem: &str) -> Result<(), String> {
+        upstream::private_key(pem.as_bytes()).map_err(|e| format!("private key `{name}`: {e}"))?;
+        self.slot(name).value.store(Some(Arc::new(pem.as_bytes().to_vec())));
         Ok(())
     }
 

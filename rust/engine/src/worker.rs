@@ -129,7 +129,7 @@ impl Worker {
             known.set_limits(limits);
             return Ok(Rc::clone(known));
         }
-        let made = Rc::new(Origin::new(origin, limits, &self.deadlines, &self.shared.resolver)?);
+        let made = Rc::new(Origin::new(origin, limits, &self.deadlines, &self.shared)?);
         self.origins.borrow_mut().insert(origin.clone(), Rc::clone(&made));
         Ok(made)
     }

@@ -56,6 +56,10 @@ impl Engine {
         self.0.set_credential(slot, value).map_err(refused)
     }
 
+    fn set_private_key(&self, slot: &str, pem: &str) -> PyResult<()> {
+        self.0.set_private_key(slot, pem).map_err(refused)
+    }
+
     fn lose_credential(&self, slot: &str, reason: &str) {
         self.0.lose_credential(slot, reason);
     }

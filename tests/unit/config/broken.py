@@ -560,6 +560,28 @@ BROKEN = [
         "providers: {openai: {type: openai, api_key: x, ca_file: /nonexistent.pem}}\n",
         "@:1: providers.openai.ca_file: the file `/nonexistent.pem` cannot be read",
     ),
+    Broken(
+        "cert_file_alone",
+        "providers: {openai: {type: openai, api_key: x, cert_file: /own.pem}}\n",
+        "@:1: providers.openai.cert_file: goes together with `key_file`, which is missing",
+    ),
+    Broken(
+        "key_file_alone",
+        "providers: {openai: {type: openai, api_key: x, key_file: /own.key}}\n",
+        "@:1: providers.openai.key_file: goes together with `cert_file`, which is missing",
+    ),
+    Broken(
+        "client_certificate_missing",
+        "providers:\n  openai:\n    type: openai\n    api_key: x\n"
+        "    cert_file: /nonexistent.pem\n    key_file: /dev/null\n",
+        "@:5: providers.openai.cert_file: the file `/nonexistent.pem` cannot be read",
+    ),
+    Broken(
+        "client_certificate_not_pem",
+        "providers:\n  openai:\n    type: openai\n    api_key: x\n"
+        "    cert_file: /dev/null\n    key_file: /nonexistent.key\n",
+        "@:6: providers.openai.key_file: the file `/nonexistent.key` cannot be read",
+    ),
     # Routes.
     Broken(
         "target_provider",

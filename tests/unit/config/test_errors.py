@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from llm_edge_agent.config import load
 from llm_edge_agent.errors import ConfigError
+from tests.support.certificates import Authority
 from tests.unit.config.broken import BROKEN, ENV, HASH, OPENAI, Broken
 
 
@@ -30,7 +32,13 @@ def test_a_fault_is_named_with_file_line_path_and_hint(broken: Broken, tmp_path:
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
 def test_one_fault_is_told_once(broken: Broken, tmp_path: Path) -> None:
-    several = {"tls_files_missing", "tls_not_pem", "tls_file_of_no_name"}
+    several = {
+        "tls_files_missing",
+        "tls_not_pem",
+        "tls_file_of_no_name",
+        "client_certificate_missing",
+        "client_certificate_not_pem",
+    }
     assert len(faults(broken.text, tmp_path, broken.format)) == (2 if broken.name in several else 1)
 
 
@@ -125,3 +133,30 @@ def test_keys_let_other_machines_in(tmp_path: Path) -> None:
         OPENAI + f"keys: [{{name: a, hash: '{HASH}'}}]\nlisten: {{api: '0.0.0.0:80'}}\n"
     )
     assert load(file, env={}).config.listen.api_address == ("0.0.0.0", 80)
+
+
+def test_a_client_certificate_and_a_key_that_is_not_its_own_are_refused(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    one, two = authority.issue("gateway.test"), authority.issue("gateway.test")
+    encrypted = tmp_path / "encrypted.key"
+    key = serialization.load_pem_private_key(one.key_file.read_bytes(), None)
+    encrypted.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"secret"),
+        )
+    )
+    text = "providers:\n  p:\n    type: openai\n    api_key: x\n"
+    for key_file, says in (
+        (two.key_file, f"is not the key of the certificate in `{one.cert_file}`"),
+        (encrypted, "one of them is broken, or encrypted"),
+    ):
+        more = f"    cert_file: {one.cert_file}\n    key_file: {key_file}\n"
+        (fault,) = faults(text + more, tmp_path)
+        assert (fault.line, fault.path) == (6, "providers.p.key_file")
+        assert says in fault.message
+    file = tmp_path / "good.yaml"
+    file.write_text(text + f"    cert_file: {one.cert_file}\n    key_file: {one.key_file}\n")
+    loaded = load(file, env={})
+    assert {str(one.cert_file), str(one.key_file)} <= set(loaded.source.files)

@@ -190,6 +190,13 @@ class Provider(Area, frozen=True, kw_only=True):
     ca_file: Annotated[
         _FileName | None, Meta(description="PEM certificates to trust in place of the platform's.")
     ] = None
+    cert_file: Annotated[
+        _FileName | None,
+        Meta(description="PEM certificate that the provider is shown when it asks who we are."),
+    ] = None
+    key_file: Annotated[
+        _FileName | None, Meta(description="PEM private key of `cert_file`, not encrypted.")
+    ] = None
     http2: Annotated[
         Literal["never", "auto", "always"],
         Meta(

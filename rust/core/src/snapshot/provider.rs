@@ -193,10 +193,22 @@ pub struct Origin {
     pub port: u16,
     /// PEM certificates to trust instead of the platform's roots.
     pub ca_pem: Option<String>,
+    /// What we show when we are asked who we are.
+    pub client_certificate: Option<ClientCertificate>,
     /// Whether HTTP/2 is spoken.
     pub http2: Http2,
     /// What the host's name may lead to although [`reserved`](crate::address::reserved) says otherwise.
     pub allow_addresses: Vec<AddressRange>,
+}
+
+/// A certificate of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientCertificate {
+    /// PEM certificates, leaf first.
+    pub cert_pem: String,
+    /// Slot of its private key (set with `Engine.set_private_key`).
+    pub key: String,
 }
 
 /// When HTTP/2 is spoken to an upstream.

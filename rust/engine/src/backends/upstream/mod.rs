@@ -8,6 +8,7 @@ mod tls;
 
 pub(crate) use connection::{Connection, End, ReadError};
 pub(crate) use resolve::Resolver;
+pub(crate) use tls::private_key;
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -27,6 +28,7 @@ use tokio::sync::Notify;
 
 use crate::deadlines::Deadlines;
 use crate::descriptors;
+use crate::shared::Shared;
 use crate::socket::Socket;
 use http2::{Link, LinkOptions};
 use resolve::Name;
@@ -133,8 +135,8 @@ impl Origin {
     ///
     /// # Errors
     /// When the host is no TLS server name, or the certificates cannot be used.
-    pub(crate) fn check(origin: &snapshot::Origin) -> Result<(), String> {
-        client_tls(origin).map(drop)
+    pub(crate) fn check(origin: &snapshot::Origin, shared: &Shared) -> Result<(), String> {
+        client_tls(origin, shared).map(drop)
     }
 
     /// An origin without connections.
@@ -145,17 +147,17 @@ impl Origin {
         origin: &snapshot::Origin,
         limits: &Limits,
         clock: &Rc<Deadlines>,
-        resolver: &Resolver,
+        shared: &Shared,
     ) -> Result<Self, String> {
         let host = match origin.host.parse() {
             Ok(address) => Host::Address(address),
             Err(_) => Host::Name {
-                name: resolver.name(&origin.host),
+                name: shared.resolver.name(&origin.host),
                 is_local: is_local_name(&origin.host),
                 allowed: origin.allow_addresses.clone(),
             },
         };
-        let tls = client_tls(origin)?;
+        let tls = client_tls(origin, shared)?;
         Ok(Self {
             host,
             port: origin.port,
@@ -436,17 +438,16 @@ fn permitted(
 }
 
 /// The name the upstream's certificate must hold, and how TLS is spoken; `None` without TLS.
-fn client_tls(origin: &snapshot::Origin) -> Result<Option<(Arc<ClientConfig>, ServerName<'static>)>, String> {
+fn client_tls(
+    origin: &snapshot::Origin,
+    shared: &Shared,
+) -> Result<Option<(Arc<ClientConfig>, ServerName<'static>)>, String> {
     if origin.scheme == Scheme::Http {
         return Ok(None);
     }
     let name = ServerName::try_from(origin.host.clone())
         .map_err(|_| format!("`{}` is not a host name or address TLS can check", origin.host))?;
-    let config = match &origin.ca_pem {
-        Some(pem) => tls::client_config(pem, origin.http2)?,
-        None => tls::platform_config(origin.http2)?,
-    };
-    Ok(Some((config, name)))
+    Ok(Some((tls::config(origin, &shared.credentials)?, name)))
 }
 
 /// Counts one for as long as it lives.

@@ -1,12 +1,17 @@
-//! TLS towards upstreams: verified against the platform's roots, or a configured bundle instead.
+//! TLS towards upstreams: verified against the platform's roots, or a configured bundle instead; where one asks
+//! who we are, by a certificate of ours.
 
 use std::sync::{Arc, OnceLock};
 
-use llm_edge_core::snapshot::Http2;
-use rustls::pki_types::CertificateDer;
+use llm_edge_core::snapshot::{ClientCertificate, Http2, Origin};
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
+
+use crate::shared::Credentials;
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
@@ -21,11 +26,51 @@ fn protocols(http2: Http2) -> Vec<Vec<u8>> {
     }
 }
 
+/// How TLS is spoken to this upstream.
+///
+/// # Errors
+/// What is wrong with its certificates; no key is repeated in the message.
+pub(super) fn config(origin: &Origin, credentials: &Credentials) -> Result<Arc<ClientConfig>, String> {
+    let config = match &origin.ca_pem {
+        Some(pem) => client_config(pem, origin.http2)?,
+        None => platform_config(origin.http2)?,
+    };
+    let Some(own) = &origin.client_certificate else { return Ok(config) };
+    let mut config = ClientConfig::clone(&config);
+    config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(certified(own, credentials)?));
+    // A session stands for whoever it was made for.
+    config.resumption = Resumption::default();
+    Ok(Arc::new(config))
+}
+
+fn certified(own: &ClientCertificate, credentials: &Credentials) -> Result<CertifiedKey, String> {
+    let chain = CertificateDer::pem_slice_iter(own.cert_pem.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| format!("the client certificate is not PEM: {e}"))?;
+    if chain.is_empty() {
+        return Err("the client certificate's file holds none".to_owned());
+    }
+    let key = credentials
+        .slot(&own.key)
+        .private_key()
+        .ok_or_else(|| format!("no private key was put into `{}`", own.key))?;
+    CertifiedKey::from_der(chain, key, &provider())
+        .map_err(|e| format!("the client certificate and its key do not go together: {e}"))
+}
+
+/// The private key in `pem`.
+///
+/// # Errors
+/// When there is none that can be used.
+pub(crate) fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|e| format!("holds no usable private key: {e}"))
+}
+
 /// Trusts what the platform trusts. Read once: reading the roots takes milliseconds.
 ///
 /// # Errors
 /// When the platform has no usable roots.
-pub(super) fn platform_config(http2: Http2) -> Result<Arc<ClientConfig>, String> {
+fn platform_config(http2: Http2) -> Result<Arc<ClientConfig>, String> {
     static CONFIG: OnceLock<ClientConfig> = OnceLock::new();
     static FOR_HTTP1: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     static FOR_EITHER: OnceLock<Arc<ClientConfig>> = OnceLock::new();
@@ -49,7 +94,7 @@ pub(super) fn platform_config(http2: Http2) -> Result<Arc<ClientConfig>, String>
         let mut config = config.clone();
         config.alpn_protocols = protocols(http2);
         // A session belongs to the protocol it was made for.
-        config.resumption = rustls::client::Resumption::default();
+        config.resumption = Resumption::default();
         Arc::new(config)
     })))
 }
@@ -58,7 +103,7 @@ pub(super) fn platform_config(http2: Http2) -> Result<Arc<ClientConfig>, String>
 ///
 /// # Errors
 /// When it holds no certificate, or one that cannot be a trust anchor.
-pub(super) fn client_config(pem: &str, http2: Http2) -> Result<Arc<ClientConfig>, String> {
+fn client_config(pem: &str, http2: Http2) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
         let certificate = certificate.map_err(|e| format!("the CA bundle is not PEM: {e}"))?;

@@ -187,8 +187,14 @@ impl Attempt<'_> {
 
 fn closed(request: &Request, error: &io::Error) -> Rejection {
     let what = if error.kind() == io::ErrorKind::UnexpectedEof { "closed" } else { "broke" };
+    // TLS 1.3 tells whom it does not let in only now.
+    let alert = error.get_ref().and_then(|inner| match inner.downcast_ref() {
+        Some(rustls::Error::AlertReceived(alert)) => Some(format!(" (TLS alert {alert:?})")),
+        _ => None,
+    });
+    let alert = alert.unwrap_or_default();
     Rejection::new(
         Code::UpstreamClosed,
-        format!("provider `{}` {what} the connection before it replied", request.provider),
+        format!("provider `{}` {what} the connection before it replied{alert}", request.provider),
     )
 }
