@@ -17,19 +17,21 @@ from llm_edge_agent.compiler.snapshot import (
     HealthDoc,
     OriginDoc,
     ProviderDoc,
+    ProxyDoc,
     ScopeDoc,
 )
 from llm_edge_agent.config.address import BaseUrl, parse_base_url
 from llm_edge_agent.config.google import CredentialFault, project_of
+from llm_edge_agent.config.proxies import parse_proxy
 from llm_edge_agent.config.secret import Secret
 from llm_edge_agent.credentials import AwsChain, GoogleTokens, access_key
+from llm_edge_agent.engine import Address
 from llm_edge_agent.errors import ConfigError
 from llm_edge_agent.providers import spec_of
 
 if TYPE_CHECKING:
     from llm_edge_agent.config.schema import Aws, Provider
     from llm_edge_agent.credentials import Source
-    from llm_edge_agent.engine import Address
     from llm_edge_agent.providers.spec import AuthSpec, ProviderSpec
 
 __all__ = ["compile_provider", "read_private_key"]
@@ -57,6 +59,10 @@ def compile_provider(
         tokens = GoogleTokens(name, spec.oauth_scope, provider.google)
         credentials = {f"{slot}#google": tokens}
     words = _words(name, provider)
+    slots = list(credentials)
+    proxy, authorization = _proxy(name, provider)
+    if proxy is not None and proxy.credential is not None and authorization is not None:
+        credentials[proxy.credential] = authorization
     doc = ProviderDoc(
         name=name,
         origin=OriginDoc(
@@ -65,6 +71,7 @@ def compile_provider(
             port=url.port,
             ca_pem=_pem(name, "ca_file", provider.ca_file) if provider.ca_file else None,
             client_certificate=_client_certificate(name, provider, slot),
+            proxy=proxy,
             http2=provider.http2,
             allow_addresses=list(provider.allow_addresses),
         ),
@@ -85,7 +92,7 @@ def compile_provider(
         headers=[(field.lower(), value.reveal()) for field, value in provider.headers.items()],
         default_headers=list(spec.default_headers.items()),
         withheld_headers=list(spec.withheld_headers),
-        credentials=list(credentials),
+        credentials=slots,
         health=_health(provider, spec, url),
     )
     return doc, credentials
@@ -152,6 +159,17 @@ def _base_url(name: str, provider: Provider, mock_address: Address | None) -> Ba
             hint="it is started with the gateway: restart to have it",
         )
     return BaseUrl("http", *mock_address, "")
+
+
+def _proxy(name: str, provider: Provider) -> tuple[ProxyDoc | None, Secret | None]:
+    """The proxy, and what it is shown, which has a slot of that proxy's."""
+    if provider.proxy is None or provider.base_url is None:
+        return None, None
+    url = parse_proxy(provider.proxy.reveal())
+    slot = f"{name}@proxy:{Address(url.host, url.port)}"
+    if url.authorization is None:
+        return ProxyDoc(host=url.host, port=url.port, credential=None), None
+    return ProxyDoc(host=url.host, port=url.port, credential=slot), Secret(url.authorization)
 
 
 def _client_certificate(name: str, provider: Provider, slot: str) -> ClientCertificateDoc | None:

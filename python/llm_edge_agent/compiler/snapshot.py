@@ -23,6 +23,7 @@ __all__ = [
     "NamesDoc",
     "OriginDoc",
     "ProviderDoc",
+    "ProxyDoc",
     "RequestLogDoc",
     "RetryDoc",
     "RouteDoc",
@@ -80,6 +81,14 @@ class ClientCertificateDoc(_Doc, frozen=True, kw_only=True):
     key: str
 
 
+class ProxyDoc(_Doc, frozen=True, kw_only=True):
+    """A proxy on the way; `credential` is the slot of what it is shown."""
+
+    host: str
+    port: int
+    credential: str | None
+
+
 class OriginDoc(_Doc, frozen=True, kw_only=True):
     """Where to connect."""
 
@@ -88,6 +97,7 @@ class OriginDoc(_Doc, frozen=True, kw_only=True):
     port: int
     ca_pem: str | None
     client_certificate: ClientCertificateDoc | None
+    proxy: ProxyDoc | None
     http2: str
     allow_addresses: list[str]
 

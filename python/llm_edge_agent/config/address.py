@@ -13,7 +13,14 @@ from urllib.parse import urlsplit
 
 from llm_edge_agent.engine import UNIX, Address
 
-__all__ = ["BaseUrl", "is_loopback", "parse_address", "parse_base_url", "parse_range"]
+__all__ = [
+    "BaseUrl",
+    "is_host",
+    "is_loopback",
+    "parse_address",
+    "parse_base_url",
+    "parse_range",
+]
 
 _HOST = re.compile(r"^(?!-)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$")
 _PATH = re.compile(r"^[A-Za-z0-9._~!$&'()*+,;=:@%/-]*$")
@@ -102,7 +109,7 @@ def parse_base_url(text: str) -> BaseUrl:
     if port == 0 or parts.netloc.endswith(":"):
         raise ValueError("the URL's port must be between 1 and 65535")
     host = parts.hostname or ""
-    if not (_is_ipv6(host) if parts.netloc.startswith("[") else _HOST.match(host)):
+    if not is_host(host, in_brackets=parts.netloc.startswith("[")):
         raise ValueError(f"the URL's host `{host}` is not a host name or address")
     if not _PATH.match(parts.path) or "//" in parts.path or "/../" in f"{parts.path}/":
         raise ValueError("the URL's path cannot be extended")
@@ -136,6 +143,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_host(host: str, *, in_brackets: bool) -> bool:
+    """Whether a URL may name this host."""
+    return _is_ipv6(host) if in_brackets else _HOST.match(host) is not None
 
 
 def _is_ipv6(host: str) -> bool:

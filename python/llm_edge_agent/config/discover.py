@@ -1,4 +1,4 @@
-"""What goes without saying: providers whose keys lie in the environment, and the mock.
+"""What goes without saying: providers whose keys lie in the environment, proxies, and the mock.
 
 A key from the environment goes to the address that belongs to it and to no other: as soon as a
 provider is given a base URL of its own, its key must be said there too.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from llm_edge_agent.config.address import parse_base_url
 from llm_edge_agent.config.marks import Mark
+from llm_edge_agent.config.proxies import proxy_from_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +70,7 @@ class Discovery:
         for name, provider in (providers or {}).items():
             if isinstance(provider, dict):
                 self._complete_one(tree, name, provider)
+                self._complete_proxy(name, provider)
 
     def _complete_one(self, tree: dict[str, Any], name: str, provider: dict[str, Any]) -> None:
         kind = provider.get("type")
@@ -119,6 +122,18 @@ class Discovery:
         if self._env.get(variable) and not any(part is not None for part in given):
             self._take(google, name, "credentials_file", variable, "google")
         return google
+
+    def _complete_proxy(self, name: str, provider: dict[str, Any]) -> None:
+        """Fill in the proxy of the environment; `null` stands for none."""
+        url = provider.get("base_url")
+        if "proxy" in provider or not isinstance(url, str):
+            return
+        try:
+            variable = proxy_from_environment(parse_base_url(url), self._env)
+        except ValueError:
+            return  # said where the options are checked
+        if variable is not None:
+            self._take(provider, name, "proxy", variable)
 
     def _complete_aws(self, name: str, aws: dict[str, Any]) -> None:
         """Fill in region and key. They may go to any address: the secret signs, and stays here."""

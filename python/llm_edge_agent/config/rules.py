@@ -20,6 +20,7 @@ from llm_edge_agent.config.address import (
 from llm_edge_agent.config.described import check_description
 from llm_edge_agent.config.discover import MOCK_NAME
 from llm_edge_agent.config.google import check_google
+from llm_edge_agent.config.proxies import parse_proxy
 from llm_edge_agent.config.shape import nearest
 from llm_edge_agent.engine import UNIX
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from llm_edge_agent.config.marks import Marks, Path
     from llm_edge_agent.config.schema import Aws, Config, Provider, Route
+    from llm_edge_agent.config.secret import Secret
     from llm_edge_agent.engine import Address
     from llm_edge_agent.errors import ConfigError
     from llm_edge_agent.providers.spec import ProviderSpec
@@ -295,10 +297,21 @@ class Rules:
             except ValueError as error:
                 hint = "write `127.0.0.1`, `127.0.0.0/8` or `fe80::/10`"
                 self._fault((*path, "allow_addresses", at), str(error), hint)
+        if provider.proxy is not None:
+            self._proxy((*path, "proxy"), provider, provider.proxy)
         url = provider.base_url or ""
         if provider.http2 == "auto" and url.startswith("http:"):
             message = "has no effect without TLS, where nothing tells what the other side speaks"
             self._doubt((*path, "http2"), message, "write `always`, or leave it out")
+
+    def _proxy(self, path: Path, provider: Provider, proxy: Secret) -> None:
+        if provider.base_url is None:
+            self._fault(path, "the built-in mock is not reached through a proxy", "leave it out")
+            return
+        try:
+            parse_proxy(proxy.reveal())
+        except ValueError as error:
+            self._fault(path, str(error), "write `http://proxy.example:3128`, or `null` for none")
 
     def _credentials(self, path: Path, name: str, provider: Provider, spec: ProviderSpec) -> None:
         if provider.api_key is not None and provider.api_keys is not None:

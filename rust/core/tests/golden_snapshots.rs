@@ -109,6 +109,7 @@ fn a_field_that_is_missing_is_refused_at_every_depth() {
                     "hedge",
                     "caller_credential",
                     "client_certificate",
+                    "proxy",
                 ]
                 .contains(&field.as_str())
                 {

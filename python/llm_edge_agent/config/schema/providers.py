@@ -197,6 +197,15 @@ class Provider(Area, frozen=True, kw_only=True):
     key_file: Annotated[
         _FileName | None, Meta(description="PEM private key of `cert_file`, not encrypted.")
     ] = None
+    proxy: Annotated[
+        Secret | None,
+        Meta(
+            description=(
+                "HTTP proxy on the way there, `http://user:password@host:port`; when absent, what "
+                "`HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say; `null`: none."
+            )
+        ),
+    ] = None
     http2: Annotated[
         Literal["never", "auto", "always"],
         Meta(

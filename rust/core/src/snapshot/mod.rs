@@ -12,8 +12,8 @@ mod route;
 pub use limit::{Limits, RequestLog, RequestLogMode};
 pub use name::{Model, Names};
 pub use provider::{
-    Auth, AuthField, Between, ClientCertificate, HealthProbe, Http2, Origin, PathTemplate, Provider, Scheme,
-    Served,
+    Auth, AuthField, Between, ClientCertificate, HealthProbe, Http2, Origin, PathTemplate, Provider, Proxy,
+    Scheme, Served,
 };
 pub use route::{Cache, Deadlines, ModelName, Route, Strategy, Target, TranslationPolicy};
 

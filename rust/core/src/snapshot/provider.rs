@@ -195,6 +195,8 @@ pub struct Origin {
     pub ca_pem: Option<String>,
     /// What we show when we are asked who we are.
     pub client_certificate: Option<ClientCertificate>,
+    /// The proxy that leads there.
+    pub proxy: Option<Proxy>,
     /// Whether HTTP/2 is spoken.
     pub http2: Http2,
     /// What the host's name may lead to although [`reserved`](crate::address::reserved) says otherwise.
@@ -209,6 +211,18 @@ pub struct ClientCertificate {
     pub cert_pem: String,
     /// Slot of its private key (set with `Engine.set_private_key`).
     pub key: String,
+}
+
+/// An HTTP proxy that is asked to connect (`CONNECT`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proxy {
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Slot of the value of `Proxy-Authorization` (set with `Engine.set_credential`).
+    pub credential: Option<String>,
 }
 
 /// When HTTP/2 is spoken to an upstream.
@@ -365,6 +379,7 @@ impl ProviderDoc {
             check_field(&format!("{path}.withheld_headers[{at}]"), name, "")?;
         }
         check_field(&format!("{path}.host_header"), "host", &self.host_header)?;
+        check_field(&format!("{path}.origin.host"), "host", &self.origin.host)?;
         if let Some(health) = &self.health {
             let at = |name: &str| format!("{path}.health.{name}");
             if !health.path.starts_with('/') || !health.path.bytes().all(|b| b.is_ascii_graphic()) {

@@ -5,6 +5,7 @@ mod connection;
 mod http2;
 mod resolve;
 mod tls;
+mod tunnel;
 
 pub(crate) use connection::{Connection, End, ReadError};
 pub(crate) use resolve::Resolver;
@@ -32,6 +33,7 @@ use crate::shared::Shared;
 use crate::socket::Socket;
 use http2::{Link, LinkOptions};
 use resolve::Name;
+use tunnel::{Tunnel, TunnelError};
 
 /// What the kernel takes from an upstream whose reply is not read, because its client has stalled; the kernel
 /// doubles it for its own use. Left to itself it takes up to tens of megabytes. A connection moves this much
@@ -40,8 +42,10 @@ const RECEIVED_BYTES_MAX: usize = 256 * 1024;
 
 /// One upstream address, with this worker's connections to it.
 pub(crate) struct Origin {
+    /// Where connections are made to: the upstream, or the proxy that leads there.
     host: Host,
     port: u16,
+    tunnel: Option<Tunnel>,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     http2: Http2,
     clock: Rc<Deadlines>,
@@ -106,6 +110,10 @@ pub(crate) enum ConnectError {
     Tcp(io::Error),
     /// The certificate or the handshake failed.
     Tls(io::Error),
+    /// The proxy did not lead on.
+    Tunnel(TunnelError),
+    /// It is the proxy (`host:port`) where that happened.
+    Proxy(String, Box<Self>),
     /// HTTP/2 is all we were told to speak, and it does not.
     Protocol(io::Error),
 }
@@ -119,6 +127,8 @@ impl std::fmt::Display for ConnectError {
             }
             Self::Tcp(e) => write!(f, "it does not accept connections ({e})"),
             Self::Tls(e) => write!(f, "the TLS handshake failed ({e})"),
+            Self::Tunnel(e) => e.fmt(f),
+            Self::Proxy(proxy, e) => write!(f, "its proxy `{proxy}` is of no use: {e}"),
             Self::Protocol(e) => write!(f, "it does not speak HTTP/2 ({e})"),
         }
     }
@@ -149,18 +159,20 @@ impl Origin {
         clock: &Rc<Deadlines>,
         shared: &Shared,
     ) -> Result<Self, String> {
-        let host = match origin.host.parse() {
+        let (to, port) = origin.proxy.as_ref().map_or((&origin.host, origin.port), |p| (&p.host, p.port));
+        let host = match to.parse() {
             Ok(address) => Host::Address(address),
             Err(_) => Host::Name {
-                name: shared.resolver.name(&origin.host),
-                is_local: is_local_name(&origin.host),
+                name: shared.resolver.name(to),
+                is_local: is_local_name(to),
                 allowed: origin.allow_addresses.clone(),
             },
         };
         let tls = client_tls(origin, shared)?;
         Ok(Self {
             host,
-            port: origin.port,
+            port,
+            tunnel: origin.proxy.as_ref().map(|proxy| Tunnel::new(proxy, origin, shared)),
             // Without TLS nothing tells whether the other side speaks it.
             http2: if tls.is_none() && origin.http2 == Http2::Auto { Http2::Never } else { origin.http2 },
             tls,
@@ -174,6 +186,11 @@ impl Origin {
             connecting: Cell::new(0),
             changed: Rc::new(Notify::new()),
         })
+    }
+
+    /// `host:port` of the proxy that leads there, if one does.
+    pub(crate) fn proxy(&self) -> Option<&str> {
+        self.tunnel.as_ref().map(Tunnel::proxy)
     }
 
     /// Takes over the limits of a new snapshot.
@@ -268,17 +285,12 @@ impl Origin {
     }
 
     async fn open(&self, connect_ms: u32) -> Result<Opened, ConnectError> {
-        let (tcp, address) = match &self.host {
-            Host::Address(address) => (self.dial(&[*address], connect_ms).await?.0, None),
-            Host::Name { name, is_local, allowed } => {
-                let found = name.addresses(self.limits.get().dns_ttl).await.map_err(ConnectError::Name)?;
-                let (tcp, address) = self.dial(&permitted(found, *is_local, allowed)?, connect_ms).await?;
-                (tcp, Some(address))
-            }
+        let (tcp, address) = match &self.tunnel {
+            None => self.reach(connect_ms).await?,
+            Some(tunnel) => Box::pin(self.reach_through(tunnel, connect_ms))
+                .await
+                .map_err(|e| ConnectError::Proxy(tunnel.proxy().to_owned(), Box::new(e)))?,
         };
-        tcp.set_nodelay(true).map_err(ConnectError::Tcp)?;
-        // Where it cannot be had, only memory is lost.
-        drop(socket2::SockRef::from(&tcp).set_recv_buffer_size(RECEIVED_BYTES_MAX));
         let expires_ms = self.expiry();
         let Some((config, name)) = &self.tls else {
             if self.http2 == Http2::Always {
@@ -295,6 +307,33 @@ impl Origin {
             }
             _ => Ok(http1(Socket::Tls(Box::new(tls.into())), address, expires_ms)),
         }
+    }
+
+    /// A bare connection to where connections are made to, and the address that its name led to.
+    async fn reach(&self, connect_ms: u32) -> Result<(TcpStream, Option<IpAddr>), ConnectError> {
+        let (tcp, address) = match &self.host {
+            Host::Address(address) => (self.dial(&[*address], connect_ms).await?.0, None),
+            Host::Name { name, is_local, allowed } => {
+                let found = name.addresses(self.limits.get().dns_ttl).await.map_err(ConnectError::Name)?;
+                let (tcp, address) = self.dial(&permitted(found, *is_local, allowed)?, connect_ms).await?;
+                (tcp, Some(address))
+            }
+        };
+        tcp.set_nodelay(true).map_err(ConnectError::Tcp)?;
+        // Where it cannot be had, only memory is lost.
+        drop(socket2::SockRef::from(&tcp).set_recv_buffer_size(RECEIVED_BYTES_MAX));
+        Ok((tcp, address))
+    }
+
+    async fn reach_through(
+        &self,
+        tunnel: &Tunnel,
+        connect_ms: u32,
+    ) -> Result<(TcpStream, Option<IpAddr>), ConnectError> {
+        let (mut tcp, address) = self.reach(connect_ms).await?;
+        let head_bytes_max = self.limits.get().head_bytes_max;
+        tunnel.open(&mut tcp, head_bytes_max).await.map_err(ConnectError::Tunnel)?;
+        Ok((tcp, address))
     }
 
     async fn link<S>(

@@ -110,10 +110,15 @@ impl Attempt<'_> {
                 Code::UpstreamUnreachable,
                 format!("provider `{}` cannot be reached: {e}", request.provider),
             ))),
-            Err(lapse) => Err(Failed::Unsent(lapse.rejection(&format!(
-                "provider `{}` did not accept the connection within {} ms (`deadlines.connect_ms`)",
-                request.provider, connect_ms
-            )))),
+            Err(lapse) => {
+                let by = request.origin.proxy().map(|proxy| format!(", through its proxy `{proxy}`,"));
+                Err(Failed::Unsent(lapse.rejection(&format!(
+                    "provider `{}`{} did not accept the connection within {} ms (`deadlines.connect_ms`)",
+                    request.provider,
+                    by.unwrap_or_default(),
+                    connect_ms
+                ))))
+            }
         }
     }
 
