@@ -4,7 +4,8 @@ usage: python -m bench.callgrind [--update REASON | --profile SCENARIO]
 
 The same binary gives the same count whatever the machine does. A scenario that needs over 3 % more
 than the committed baseline fails; a commit that means to change it runs `--update` and says why.
-So does resilience that costs over 5 % where nothing fails.
+So does resilience that costs over 5 % where nothing fails, and an agent's request that costs over
+three times what serde_json needs to read its body into a tree.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench import machine
@@ -24,19 +26,24 @@ RESILIENT = "_resilient"
 """Ends the name of a scenario with all that answers failures configured, and nothing failing."""
 RESILIENCE_MAX = 0.05
 """What that may cost beside the same scenario without."""
+PARSED = "agent_64k_parsed"
+"""No scenario: serde_json reads the body of those whose names begin alike into a `Value`."""
+TRANSLATED_MAX = 3.0
+"""What they may cost, the whole request, as a multiple of that."""
 _AGAIN = 2
 # Half of it is subtracted from the whole, which leaves only what the requests themselves cost.
 _REQUESTS = 200
-_REQUESTS_OF = {"stream_1000x200": 40, "unary_64k": 100}
-# A function that only the thread of a worker runs.
+_REQUESTS_OF = {"stream_1000x200": 40, "unary_64k": 100, PARSED: 50}
+# Functions that only the thread in question runs: a worker's, or the main one.
 _WORKER = "llm_edge_engine::stations::"
+_THREAD_OF = {PARSED: "bench_driver::agent::parse"}
 
 
 def count(scenario: str, requests: int, folder: Path) -> tuple[int, Path]:
-    """Instructions of the worker's thread in one run, and its profile.
+    """Instructions of the thread in question in one run, and its profile.
 
     Raises:
-        BenchError: The driver failed, or no thread looks like a worker's.
+        BenchError: The driver failed, or no thread looks like that one.
     """
     out = folder / f"{scenario}.{requests}"
     command = [
@@ -51,11 +58,12 @@ def count(scenario: str, requests: int, folder: Path) -> tuple[int, Path]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"{scenario} under callgrind:\n{done.stderr[-2000:]}")
+    runs = _THREAD_OF.get(scenario, _WORKER)
     totals = {
-        path: _total(path) for path in folder.glob(f"{out.name}-*") if _WORKER in path.read_text()
+        path: _total(path) for path in folder.glob(f"{out.name}-*") if runs in path.read_text()
     }
     if not totals:
-        raise BenchError(f"{scenario}: no thread of a worker in the profile")
+        raise BenchError(f"{scenario}: no thread in the profile runs `{runs}`")
     worker = max(totals, key=lambda path: totals[path])
     return totals[worker], worker
 
@@ -75,9 +83,20 @@ def per_request(scenario: str) -> float:
 
 
 def scenarios() -> list[str]:
-    """The driver's, in its order."""
+    """The driver's in its order, then what is counted without the engine."""
     command = [str(built("bench-driver")), "list"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return [*listed, PARSED]
+
+
+def translated(counted: Mapping[str, float]) -> dict[str, float]:
+    """Requests held against `PARSED`, as multiples of it."""
+    alike = PARSED.removesuffix("parsed")
+    return {
+        name: count / counted[PARSED]
+        for name, count in counted.items()
+        if name.startswith(alike) and name != PARSED
+    }
 
 
 def check() -> int:
@@ -89,7 +108,8 @@ def check() -> int:
     print(f"{'instructions per request':24} {'baseline':>10} {'now':>10}")
     counted = {name: _counted(name, baseline["instructions"].get(name)) for name in scenarios()}
     grown = [name for name, (_, grew) in counted.items() if grew]
-    dear = _dear({name: now for name, (now, _) in counted.items()})
+    now = {name: count for name, (count, _) in counted.items()}
+    dear = [*_dear(now), *_dearly_translated(now)]
     if grown:
         print(f"\ngrown by more than {GROWTH_MAX:.0%}: {', '.join(grown)}")
         print("if that is meant: python -m bench.callgrind --update 'why', and commit the baseline")
@@ -110,6 +130,14 @@ def _dear(counted: dict[str, float]) -> list[str]:
         if cost > RESILIENCE_MAX:
             found.append(name)
     return found
+
+
+def _dearly_translated(counted: dict[str, float]) -> list[str]:
+    """Translated requests that cost more than they may; prints all of them."""
+    found = translated(counted)
+    for name, times in found.items():
+        print(f"{name} costs {times:.2f} times {PARSED}: {TRANSLATED_MAX:.0f} at most")
+    return [name for name, times in found.items() if times > TRANSLATED_MAX]
 
 
 def _counted(name: str, baseline: float | None) -> tuple[float, bool]:

@@ -6,6 +6,7 @@
 //! | `sse-64x200` | a chat stream: so many content events of so many bytes, then finish, usage and `[DONE]` |
 //! | `sse-64x200-25ms` | the same, a pause after each burst |
 //! | `message-1024`, `message-64x200` | a message with a body of that size, a stream of a message, as Anthropic sends them |
+//! | `content-1024` | generated content with a body of that size, as Google sends it |
 //!
 //! A stream is one HTTP chunk for each event, written in bursts of [`BURST`] events, as servers under load
 //! write them.
@@ -67,6 +68,9 @@ fn parse(name: &str) -> Option<Reply> {
             Some((frames, bytes)) => Some(message_stream(frames.parse().ok()?, bytes.parse().ok()?)),
         };
     }
+    if let Some(bytes) = name.strip_prefix("content-") {
+        return Some(content(bytes.parse().ok()?));
+    }
     let mut parts = name.strip_prefix("sse-")?.split('-');
     let (frames, bytes) = parts.next()?.split_once('x')?;
     let pause = match parts.next() {
@@ -93,6 +97,15 @@ fn message(bytes: usize) -> Reply {
     let body = |text: &str| {
         format!(
             r#"{{"id":"msg_0123456789abcdefghijklmn","type":"message","role":"assistant","model":"bench","content":[{{"type":"text","text":"{text}"}}],"stop_reason":"end_turn","stop_sequence":null,"usage":{MESSAGE_USAGE}}}"#
+        )
+    };
+    document(&body(&text(bytes.saturating_sub(body("").len()))))
+}
+
+fn content(bytes: usize) -> Reply {
+    let body = |text: &str| {
+        format!(
+            r#"{{"candidates":[{{"content":{{"parts":[{{"text":"{text}"}}],"role":"model"}},"finishReason":"STOP","index":0}}],"usageMetadata":{{"promptTokenCount":200,"candidatesTokenCount":64,"totalTokenCount":264}},"modelVersion":"bench","responseId":"0123456789abcdefghijklmn"}}"#
         )
     };
     document(&body(&text(bytes.saturating_sub(body("").len()))))
@@ -183,10 +196,12 @@ mod tests {
 
     #[test]
     fn a_unary_body_has_the_size_asked_for() {
-        let reply = parse("unary-1024").unwrap();
-        let head = memchr::memmem::find(&reply.bytes, b"\r\n\r\n").unwrap() + 4;
-        assert_eq!(reply.bytes.len() - head, 1024);
-        assert!(serde_json::from_slice::<serde_json::Value>(&reply.bytes[head..]).is_ok());
+        for model in ["unary-1024", "message-1024", "content-1024"] {
+            let reply = parse(model).unwrap();
+            let head = memchr::memmem::find(&reply.bytes, b"\r\n\r\n").unwrap() + 4;
+            assert_eq!(reply.bytes.len() - head, 1024, "{model}");
+            assert!(serde_json::from_slice::<serde_json::Value>(&reply.bytes[head..]).is_ok(), "{model}");
+        }
     }
 
     #[test]

@@ -70,6 +70,13 @@ pub fn model(body: &[u8]) -> Option<&[u8]> {
     named(start).or_else(|| named(end))
 }
 
+/// The model in a path of Google's API: between the last `/` and the method's colon.
+pub fn model_in_path(head: &[u8]) -> Option<&[u8]> {
+    let line = head.get(..memmem::find(head, b"\r\n")?)?;
+    let name = line.split(|byte| *byte == b' ').nth(1)?.rsplit(|byte| *byte == b'/').next()?;
+    name.get(..memchr::memchr(b':', name)?)
+}
+
 const NEAR: usize = 128;
 
 fn named(part: &[u8]) -> Option<&[u8]> {
@@ -106,5 +113,8 @@ mod tests {
         assert_eq!(model(br#"{"model":"up/unary-9","x":1}"#), Some(&b"unary-9"[..]));
         assert_eq!(model(br#"{"a":1, "model": "unary-9"}"#), Some(&b"unary-9"[..]));
         assert_eq!(model(br#"{"model":"unary"#), None);
+        let line = b"POST /v1beta/models/content-9:generateContent HTTP/1.1\r\nhost: x:1\r\n";
+        assert_eq!(model_in_path(line), Some(&b"content-9"[..]));
+        assert_eq!(model_in_path(b"POST /v1/messages HTTP/1.1\r\nhost: x:1\r\n"), None);
     }
 }

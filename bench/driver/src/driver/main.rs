@@ -1,10 +1,11 @@
 //! `bench-driver SCENARIO REQUESTS`: the engine in this process, one connection, the same request again and
-//! again. `bench-driver list` names the scenarios.
+//! again. `bench-driver list` names the scenarios; `agent_64k_parsed` is what one of them is held against.
 //!
 //! Run twice under callgrind with different counts, the difference is what a request costs the worker:
 //! starting, stopping and the first requests cancel out. Client and provider are threads of their own whose
 //! instructions are told apart; the provider writes a whole reply at once, so that no read depends on time.
 
+mod agent;
 mod allocations;
 mod scenario;
 
@@ -39,8 +40,14 @@ fn main() -> Result<(), Failure> {
         }
         return Ok(());
     }
+    let requests = |argument: Option<String>| -> Result<u32, Failure> {
+        Ok(argument.ok_or("how many requests?")?.parse()?)
+    };
+    if name == agent::PARSED {
+        return agent::parse(requests(arguments.next())?);
+    }
     let scenario = scenario::ALL.iter().find(|s| s.name == name).ok_or("no such scenario: see `list`")?;
-    let requests: u32 = arguments.next().ok_or("how many requests?")?.parse()?;
+    let requests = requests(arguments.next())?;
 
     let engine = start(provider()?)?;
     let Address::Tcp(address) = engine.start()? else { return Err("it listens on no port".into()) };
@@ -86,7 +93,8 @@ fn answer(mut stream: TcpStream, shelf: &mut Shelf) -> Result<(), Failure> {
     while let Some(whole) = receive(&mut stream, &mut buffer)? {
         let data = buffer.get(..whole.length).unwrap_or_default();
         let body = data.get(whole.head.bytes..).unwrap_or_default();
-        let reply = shelf.reply(message::model(body).ok_or("a request without a model")?)?;
+        let model = message::model_in_path(data).or_else(|| message::model(body));
+        let reply = shelf.reply(model.ok_or("a request without a model")?)?;
         stream.write_all(&reply.bytes)?;
     }
     Ok(())

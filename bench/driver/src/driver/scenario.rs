@@ -2,44 +2,76 @@
 
 use serde_json::{Value, json};
 
+use crate::agent;
+
 /// Key of the caller.
 pub(crate) const KEY: &str = "sk-edge-bench";
 const PROSE: &str =
     "He said \"The quick brown fox\" jumps over the lazy dog.\\n Then — five boxing wizards. ";
+
+/// What a request says.
+#[derive(Clone, Copy)]
+enum Body {
+    Nothing,
+    /// A question of so many bytes, the rest of the body included.
+    Prose(usize),
+    /// See [`agent`].
+    Agent,
+}
 
 /// One kind of request.
 #[derive(Clone, Copy)]
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     model: &'static str,
-    body_bytes: usize,
+    body: Body,
     key: &'static str,
     pub(crate) status: u16,
 }
 
 /// Every scenario, in the order of the baseline.
-pub(crate) const ALL: [Scenario; 11] = [
-    Scenario::new("unary_1k", "up/unary-1024", 1024),
-    Scenario::new("unary_16k", "up/unary-1024", 16 * 1024),
-    Scenario::new("unary_64k", "up/unary-1024", 64 * 1024),
-    Scenario::new("stream_64x200", "up/sse-64x200", 1024),
-    Scenario::new("stream_1000x200", "up/sse-1000x200", 1024),
-    Scenario::new("unary_1k_resilient", "resilient/unary-1024", 1024),
-    Scenario::new("stream_64x200_resilient", "resilient/sse-64x200", 1024),
-    Scenario::new("unary_1k_translated", "claude/message-1024", 1024),
-    Scenario::new("stream_64x200_translated", "claude/message-64x200", 1024),
-    Scenario::new("cache_hit_1k", "cached/unary-1024", 1024),
+pub(crate) const ALL: [Scenario; 13] = [
+    Scenario::new("unary_1k", "up/unary-1024", Body::Prose(1024)),
+    Scenario::new("unary_16k", "up/unary-1024", Body::Prose(16 * 1024)),
+    Scenario::new("unary_64k", "up/unary-1024", Body::Prose(64 * 1024)),
+    Scenario::new("stream_64x200", "up/sse-64x200", Body::Prose(1024)),
+    Scenario::new("stream_1000x200", "up/sse-1000x200", Body::Prose(1024)),
+    Scenario::new("unary_1k_resilient", "resilient/unary-1024", Body::Prose(1024)),
+    Scenario::new("stream_64x200_resilient", "resilient/sse-64x200", Body::Prose(1024)),
+    Scenario::new("unary_1k_translated", "claude/message-1024", Body::Prose(1024)),
+    Scenario::new("stream_64x200_translated", "claude/message-64x200", Body::Prose(1024)),
+    Scenario::new("agent_64k_anthropic", "claude/message-1024", Body::Agent),
+    Scenario::new("agent_64k_gemini", "google/content-1024", Body::Agent),
+    Scenario::new("cache_hit_1k", "cached/unary-1024", Body::Prose(1024)),
     // Without a body: one that stays unread ends the connection, and a new one each time is not what is counted.
-    Scenario { key: "sk-edge-wrong", status: 401, ..Scenario::new("early_401", "up/unary-1024", 0) },
+    Scenario {
+        key: "sk-edge-wrong",
+        status: 401,
+        ..Scenario::new("early_401", "up/unary-1024", Body::Nothing)
+    },
 ];
 
 impl Scenario {
-    const fn new(name: &'static str, model: &'static str, body_bytes: usize) -> Self {
-        Self { name, model, body_bytes, key: KEY, status: 200 }
+    const fn new(name: &'static str, model: &'static str, body: Body) -> Self {
+        Self { name, model, body, key: KEY, status: 200 }
     }
 
     /// The request as the OpenAI SDK writes one.
     pub(crate) fn request(&self) -> Vec<u8> {
+        let body = match self.body {
+            Body::Nothing => String::new(),
+            Body::Prose(bytes) => self.prose(bytes),
+            Body::Agent => agent::body(self.model),
+        };
+        format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\nAccept: application/json\r\nContent-Type: application/json\r\nUser-Agent: OpenAI/Python 3.54.0\r\nX-Stainless-Lang: python\r\nX-Stainless-Package-Version: 3.54.0\r\nX-Stainless-OS: Linux\r\nX-Stainless-Arch: x64\r\nX-Stainless-Runtime: CPython\r\nX-Stainless-Runtime-Version: 3.11.7\r\nX-Stainless-Retry-Count: 0\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{body}",
+            self.key,
+            body.len()
+        )
+        .into_bytes()
+    }
+
+    fn prose(&self, bytes: usize) -> String {
         let stream = self.model.contains("sse") || self.model.contains("64x");
         let body = |text: &str| {
             format!(
@@ -47,18 +79,11 @@ impl Scenario {
                 self.model
             )
         };
-        let empty = body("");
         // Whole sentences, so that no escape is cut in two; the rest is padding.
-        let room = self.body_bytes.saturating_sub(empty.len());
+        let room = bytes.saturating_sub(body("").len());
         let mut text = PROSE.replace('"', "\\\"").repeat(room / (PROSE.len() + 2));
         text.push_str(&".".repeat(room - text.len()));
-        let body = if self.body_bytes == 0 { String::new() } else { body(&text) };
-        format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept-Encoding: gzip, deflate\r\nConnection: keep-alive\r\nAccept: application/json\r\nContent-Type: application/json\r\nUser-Agent: OpenAI/Python 3.54.0\r\nX-Stainless-Lang: python\r\nX-Stainless-Package-Version: 3.54.0\r\nX-Stainless-OS: Linux\r\nX-Stainless-Arch: x64\r\nX-Stainless-Runtime: CPython\r\nX-Stainless-Runtime-Version: 3.11.7\r\nX-Stainless-Retry-Count: 0\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n{body}",
-            self.key,
-            body.len()
-        )
-        .into_bytes()
+        body(&text)
     }
 }
 
@@ -71,7 +96,7 @@ pub(crate) fn options(pepper: &[u8]) -> Value {
 }
 
 /// One provider at `port`; its models as `up/…`, as `cached/…` through the cache, as `resilient/…` with all that
-/// answers failures configured and nothing failing, and as `claude/…` in Anthropic's dialect.
+/// answers failures configured and nothing failing, as `claude/…` in Anthropic's dialect and as `google/…` in Google's.
 pub(crate) fn snapshot(port: u16) -> Value {
     let deadlines =
         json!({"connect_ms": 5000, "first_byte_ms": 600_000, "progress_ms": 300_000, "total_ms": 0});
@@ -129,6 +154,13 @@ pub(crate) fn snapshot(port: u16) -> Value {
                 "operation_auth": {}, "auth": {"header": "x-api-key", "prefix": ""},
                 "default_headers": [["anthropic-version", "2023-06-01"]],
             })),
+            provider("google", json!({
+                "operations": {
+                    "generate_content": "/v1beta/models/{model}:generateContent",
+                    "stream_generate_content": "/v1beta/models/{model}:streamGenerateContent",
+                },
+                "operation_auth": {}, "auth": {"header": "x-goog-api-key", "prefix": ""},
+            })),
         ],
         "routes": [
             route("up", json!({})),
@@ -138,8 +170,9 @@ pub(crate) fn snapshot(port: u16) -> Value {
                 "hedge": {"delay_ms": 60_000, "spend_percent": 5},
             })),
             route("claude", json!({"targets": targets(1)})),
+            route("google", json!({"targets": targets(2)})),
         ],
-        "names": {"exact": {}, "prefixes": [["cached/", 1], ["up/", 0], ["resilient/", 2], ["claude/", 3]], "by_dialect": {}},
+        "names": {"exact": {}, "prefixes": [["cached/", 1], ["up/", 0], ["resilient/", 2], ["claude/", 3], ["google/", 4]], "by_dialect": {}},
         "models": [],
     })
 }
