@@ -77,7 +77,7 @@ def _authorization(user: str | None, password: str | None) -> str | None:
 
 def proxy_from_environment(url: BaseUrl, env: Mapping[str, str]) -> str | None:
     """The variable that names the proxy for `url`; None where none is used."""
-    names = (f"{url.scheme}_proxy", f"{url.scheme}_proxy".upper())
+    names: tuple[str, ...] = (f"{url.scheme}_proxy", f"{url.scheme}_proxy".upper())
     if "REQUEST_METHOD" in env:
         # In a CGI program HTTP_PROXY is what a client has sent as `Proxy:` (CVE-2016-5385).
         names = tuple(name for name in names if name != "HTTP_PROXY")

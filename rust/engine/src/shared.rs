@@ -246,6 +246,11 @@ impl Breakers {
     /// The breaker of this target, made closed at first use.
     pub(crate) fn of(&self, labels: &TargetLabels) -> Arc<SharedBreaker> {
         let mut breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(breaker) = breakers.get(labels) {
+            return Arc::clone(breaker);
+        }
+        // Of targets that no snapshot in use has, nothing has to be remembered.
+        breakers.retain(|_, breaker| Arc::strong_count(breaker) > 1);
         Arc::clone(breakers.entry(labels.clone()).or_default())
     }
 

@@ -42,7 +42,7 @@ pub(crate) fn body(model: &str) -> String {
     );
     let last = r#",{"role":"user","content":""#;
     let room = BODY_BYTES.saturating_sub(before.len() + said.len() + last.len() + after.len());
-    [&before, &said, last, &"x".repeat(room), &after].map(|part| part.to_owned()).concat()
+    [&before, &said, last, &"x".repeat(room), &after].concat()
 }
 
 fn call(turn: usize, which: char) -> String {

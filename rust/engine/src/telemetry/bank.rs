@@ -149,8 +149,12 @@ pub(crate) struct TargetLabels {
     pub(crate) model: String,
 }
 
-/// All counters of one worker. Cells are found by label when a snapshot is loaded, and never go away, so that
-/// a reload loses no count.
+/// Most targets, and most routes, that are counted although no snapshot in use has them any more.
+const RETIRED_MAX: usize = 100;
+
+/// All counters of one worker. Cells are found by label when a snapshot is loaded. Those of targets that are gone
+/// stay, so that a reload loses no count, up to [`RETIRED_MAX`] of them: a configuration that changes names all day
+/// must not grow every scrape.
 #[derive(Default, Debug)]
 pub(crate) struct Bank {
     pub(crate) worker: WorkerCells,
@@ -183,7 +187,42 @@ fn find_or_add<L: PartialEq, C: Default>(list: &Mutex<Vec<(L, Arc<C>)>>, labels:
     if let Some((_, cells)) = list.iter().find(|(known, _)| *known == labels) {
         return Arc::clone(cells);
     }
+    // The first ones have been there longest.
+    let is_retired = |(_, cells): &(L, Arc<C>)| Arc::strong_count(cells) == 1;
+    let mut excess = list.iter().filter(|entry| is_retired(entry)).count().saturating_sub(RETIRED_MAX);
+    list.retain(|entry| {
+        let goes = excess > 0 && is_retired(entry);
+        excess -= usize::from(goes);
+        !goes
+    });
     let cells = Arc::new(C::default());
     list.push((labels, Arc::clone(&cells)));
     cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reload_loses_no_count_and_gone_targets_are_kept_up_to_a_bound() {
+        let bank = Bank::default();
+        let labels = |at: usize| TargetLabels {
+            route: "r".to_owned(),
+            provider: "p".to_owned(),
+            model: at.to_string(),
+        };
+        let in_use = bank.target(labels(0));
+        bank.target(labels(1)).cooldowns.add(7);
+        assert_eq!(bank.target(labels(1)).cooldowns.get(), 7);
+        for at in 2..10 * RETIRED_MAX {
+            bank.target(labels(at));
+        }
+        let kept = bank.targets();
+        assert_eq!(kept.len(), 2 + RETIRED_MAX);
+        assert!(Arc::ptr_eq(&kept[0].1, &in_use));
+        assert_eq!(kept[1].0, labels(9 * RETIRED_MAX - 1));
+        drop(kept);
+        assert_eq!(bank.target(labels(1)).cooldowns.get(), 0);
+    }
 }

@@ -216,7 +216,7 @@ fn task(word: &Text<'_>, names: &Names, losses: &mut Losses) -> Option<Task> {
 pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>, Malformed> {
     let body = answer(body, losses)?;
     let at = At::ROOT.member("embedding");
-    let vector = vector(&at, At::ROOT.required("embedding", body.embedding)?, "embedding.", losses)?;
+    let vector = vector(&at, &At::ROOT.required("embedding", body.embedding)?, "embedding.", losses)?;
     Ok(Reply { model: None, vectors: vec![vector], input_tokens: body.usage.and_then(|usage| usage.prompt) })
 }
 
@@ -226,7 +226,7 @@ pub(super) fn replies<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a
     let at = At::ROOT.member("embeddings");
     let mut vectors = Vec::new();
     for (index, embedding) in At::ROOT.required("embeddings", body.embeddings)?.into_iter().enumerate() {
-        vectors.push(vector(&at.index(index), embedding, "embeddings[].", losses)?);
+        vectors.push(vector(&at.index(index), &embedding, "embeddings[].", losses)?);
     }
     Ok(Reply { model: None, vectors, input_tokens: body.usage.and_then(|usage| usage.prompt) })
 }
@@ -240,7 +240,7 @@ fn answer<'a>(body: &'a str, losses: &mut Losses) -> Result<Answer<'a>, Malforme
 
 fn vector<'a>(
     at: &At<'_>,
-    embedding: Embedding<'a>,
+    embedding: &Embedding<'a>,
     place: &str,
     losses: &mut Losses,
 ) -> Result<Vector<'a>, Untranslatable> {
