@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from llm_edge_agent.providers.spec import OPERATIONS, ProviderSpec
+from llm_edge_agent.providers.spec import CHAT_MEMBERS, OPERATIONS, ProviderSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,7 @@ _WORD = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _PATH = re.compile(r"/[!-~]*")
 _FIELD = re.compile(r"[a-z0-9._-]{1,128}")
 _VALUE = re.compile(r"[ -~]*")
+_MEMBER = re.compile(r"[a-z_]+")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _EITHER = re.compile(r"\{[^{}|]+\|[^{}|]+\}")
 _ACCOUNT = frozenset({"project", "location"})
@@ -58,8 +59,8 @@ def fault_of(spec: ProviderSpec) -> str | None:
         return f"its `type` `{spec.type}` is not a word of `a-z`, `0-9`, `_` and `-`"
     if not spec.operations:
         return "it has no `operations`"
-    faults = chain(_operation_faults(spec), _path_faults(spec), _field_faults(spec))
-    return next(faults, None)
+    checks = (_operation_faults, _path_faults, _field_faults, _member_faults)
+    return next(chain.from_iterable(check(spec) for check in checks), None)
 
 
 def _operation_faults(spec: ProviderSpec) -> Iterator[str]:
@@ -88,3 +89,11 @@ def _field_faults(spec: ProviderSpec) -> Iterator[str]:
             yield f"the header field `{name}` is not a word in lower case"
         if _VALUE.fullmatch(value) is None:
             yield f"the header field `{name}` holds a character that it cannot carry"
+
+
+def _member_faults(spec: ProviderSpec) -> Iterator[str]:
+    for name, own in spec.chat_members.items():
+        if name not in CHAT_MEMBERS:
+            yield f"`chat_members` holds `{name}`; it may hold {', '.join(CHAT_MEMBERS)}"
+        if own is not None and _MEMBER.fullmatch(own) is None:
+            yield f"`chat_members`: `{own}` is not a word of `a-z` and `_`"

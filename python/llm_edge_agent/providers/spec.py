@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["BEARER", "OPERATIONS", "AuthSpec", "ProviderSpec", "openai_paths"]
+__all__ = ["BEARER", "CHAT_MEMBERS", "OPERATIONS", "AuthSpec", "ProviderSpec", "openai_paths"]
 
 OPERATIONS = (
     "chat_completions",
@@ -42,6 +42,24 @@ OPERATIONS = (
     "rerank",
 )
 """Operations that go upstream, named as in the engine and in its order."""
+
+
+CHAT_MEMBERS = (
+    "temperature",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "n",
+    "service_tier",
+    "reasoning_effort",
+    "parallel_tool_calls",
+    "stream_options",
+)
+"""Members of chat requests that a provider may call otherwise, or not know, as in the engine."""
 
 
 class AuthSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ use llm_edge_core::surface::{Dialect, Operation};
 use serde_json::Value;
 
 /// Objects whose keys are names of the operator's, not fields.
-const MAPS: [&str; 4] = ["operations", "operation_auth", "exact", "by_dialect"];
+const MAPS: [&str; 5] = ["operations", "operation_auth", "chat_members", "exact", "by_dialect"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/snapshots")

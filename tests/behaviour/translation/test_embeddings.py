@@ -121,7 +121,7 @@ def test_openai_s_sdk_gets_vectors_of_cohere_in_both_forms(hop: Hop) -> None:
         "output_dimension": 2,
         "truncate": "NONE",
     }
-    assert metric(hop.running, "llm_edge_tokens_total", type="input") == 14
+    assert metric(hop.running, "llm_edge_tokens_total", type="input") == 21
     assert metric(hop.running, "llm_edge_translations_total", part="request", result="whole") == 2
     assert metric(hop.running, "llm_edge_translations_total", part="reply", result="whole") == 2
 
@@ -182,7 +182,7 @@ def test_what_google_s_clients_send_to_google_stays_as_it_is(hop: Hop) -> None:
     for seen in hop.upstream.requests:
         assert seen.headers["x-goog-api-key"] == UPSTREAM_KEY
         assert KEY not in str(seen.headers)
-    assert metric(hop.running, "llm_edge_tokens_total", type="input") == 14
+    assert metric(hop.running, "llm_edge_tokens_total", type="input") == 21
     assert metric(hop.running, "llm_edge_translations_total") == 0
 
 

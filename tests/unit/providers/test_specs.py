@@ -5,6 +5,7 @@ import warnings
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from llm_edge_agent.compiler.names import DIALECTS
 from llm_edge_agent.config.address import parse_base_url
@@ -12,6 +13,7 @@ from llm_edge_agent.config.schema import NAME_PATTERN
 from llm_edge_agent.config.schema.routes import Strategy
 from llm_edge_agent.providers import OPERATIONS, SPECS, ProviderSpec
 from llm_edge_agent.providers.check import fault_of
+from llm_edge_agent.providers.spec import CHAT_MEMBERS
 from tests.support.tree import ROOT
 
 # The others follow somebody else.
@@ -63,6 +65,26 @@ def test_operations_and_dialects_are_those_of_the_engine() -> None:
         OPERATIONS
     )
     assert names_in("surface.rs", "Dialect") == list(DIALECTS)
+
+
+def test_members_that_may_be_called_otherwise_are_those_of_the_engine() -> None:
+    source = (ROOT / "rust/core/src/dialect/mod.rs").read_text()
+    found = re.search(r"const KNOWN: [^=]*= \[(.*?)\];", source, re.DOTALL)
+    assert found is not None
+    assert re.findall(r'"([a-z_]+)"', found[1]) == list(CHAT_MEMBERS)
+
+
+@pytest.mark.parametrize(
+    ("members", "says"),
+    [
+        ({"sead": None}, "`chat_members` holds `sead`; it may hold temperature, "),
+        ({"seed": 'a"b'}, '`chat_members`: `a"b` is not a word'),
+    ],
+)
+def test_a_member_that_is_none_is_refused(members: dict[str, str | None], says: str) -> None:
+    fault = fault_of(replace(SPECS["groq"], chat_members=members))
+    assert fault is not None
+    assert fault.startswith(says)
 
 
 def test_each_operation_that_is_read_is_of_exactly_one_dialect() -> None:

@@ -23,6 +23,7 @@ mod rerank;
 pub use anthropic_messages::form as messages_form;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::value::RawValue;
 
@@ -101,7 +102,7 @@ pub enum ChatFields {
 
 /// Members of `OpenAI`'s chat requests that a server calls otherwise, or does not know.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(from = "BTreeMap<String, Option<String>>")]
+#[serde(try_from = "BTreeMap<String, Option<String>>")]
 pub struct ChatMembers(Vec<(String, Option<String>)>);
 
 impl ChatMembers {
@@ -120,9 +121,40 @@ impl ChatMembers {
     }
 }
 
-impl From<BTreeMap<String, Option<String>>> for ChatMembers {
-    fn from(members: BTreeMap<String, Option<String>>) -> Self {
-        Self(members.into_iter().collect())
+impl TryFrom<BTreeMap<String, Option<String>>> for ChatMembers {
+    type Error = NoChatMember;
+
+    fn try_from(members: BTreeMap<String, Option<String>>) -> Result<Self, NoChatMember> {
+        const KNOWN: [&str; 13] = [
+            "temperature",
+            "top_p",
+            "frequency_penalty",
+            "presence_penalty",
+            "seed",
+            "logit_bias",
+            "logprobs",
+            "top_logprobs",
+            "n",
+            "service_tier",
+            "reasoning_effort",
+            "parallel_tool_calls",
+            "stream_options",
+        ];
+        let is_word = |name: &String| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        match members.iter().find(|(name, own)| !KNOWN.contains(&name.as_str()) || !own.iter().all(is_word)) {
+            Some((name, _)) => Err(NoChatMember(name.clone())),
+            None => Ok(Self(members.into_iter().collect())),
+        }
+    }
+}
+
+/// This is no member that can be called otherwise, or no word is what it is to be called.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NoChatMember(String);
+
+impl fmt::Display for NoChatMember {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no member that a chat request may call otherwise", self.0)
     }
 }
 
