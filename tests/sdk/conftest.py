@@ -1,7 +1,8 @@
 """The gateways that the official SDKs talk to, and clients of theirs, synchronous and not.
 
 `gateway` is the demo. `configured` has names of an operator's: two providers at a mock of its own,
-of which the gateway only knows the addresses, routes, and upstreams that do not answer.
+of which the gateway only knows the addresses, routes, and upstreams that do not answer. `crossing`
+reaches the same mock by every API that it speaks, each as a provider with that API only.
 """
 
 import socket
@@ -27,6 +28,16 @@ routes:
   chat: {{models: [gpt-small, "team/*"], targets: [{{provider: up, model: echo}}]}}
   claude: {{models: [claude-small], targets: [{{provider: claude, model: echo}}]}}
   slow: {{models: [silent-one], targets: [{{provider: silent}}], deadlines: {{first_byte_ms: 300}}}}
+"""
+
+CROSSING = """
+version: 1
+keys: [{{name: sdk, key: {key}}}]
+providers:
+  chat: {{type: mistral, base_url: "{mock}/v1", api_key: none}}
+  answers: {{type: perplexity, base_url: "{mock}/v1", api_key: none}}
+  claude: {{type: anthropic, base_url: "{mock}", api_key: none}}
+  google: {{type: gemini, base_url: "{mock}/v1beta", api_key: none}}
 """
 
 
@@ -55,6 +66,18 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="session")
+def crossing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A gateway with a provider for every API of the mock. Shared: leave it as it was."""
+    folder = tmp_path_factory.mktemp("crossing")
+    with mock_alone(folder) as mock:
+        config = folder / "llm-edge.yaml"
+        config.write_text(CROSSING.format(mock=mock, key=CONFIGURED_KEY))
+        running = start(["serve", "--config", str(config), "--workers", "1"], folder)
+        yield running
+        running.stop()
+
+
+@pytest.fixture(scope="session")
 def clients(gateway: Running) -> Clients:
     """Makers of clients of the demo."""
     return Clients(gateway, gateway.key or "")
@@ -64,6 +87,12 @@ def clients(gateway: Running) -> Clients:
 def configured_clients(configured: Running) -> Clients:
     """Makers of clients of the configured gateway."""
     return Clients(configured, CONFIGURED_KEY)
+
+
+@pytest.fixture(scope="session")
+def crossing_clients(crossing: Running) -> Clients:
+    """Makers of clients of the gateway whose models are reached by every API."""
+    return Clients(crossing, CONFIGURED_KEY)
 
 
 @pytest.fixture(scope="session")

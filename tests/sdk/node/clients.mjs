@@ -25,7 +25,7 @@ export const anthropic = (more = {}) =>
 export const TEXT = 'Žluťoučký kůň, "quoted"\n漢字 🙂';
 export const USER = [{ role: "user", content: TEXT }];
 
-const WEATHER = {
+export const WEATHER = {
   type: "object",
   properties: { city: { type: "string" }, days: { type: "integer", minimum: 2 } },
   required: ["city", "days"],
