@@ -72,6 +72,17 @@ def test_thinking_comes_back_with_its_signature_and_goes_out_again(
         assert "thinking" not in raw.headers.get("x-llm-edge-dropped", "")
 
 
+def test_the_sdk_s_own_fold_of_a_stream_holds_the_thinking(configured_clients: Clients) -> None:
+    with configured_clients.oai() as oai:
+        ask = {"model": "claude/thinking", "messages": USER}
+        whole = oai.chat.completions.create(**ask).choices[0].message.to_dict()
+        with oai.chat.completions.stream(**ask) as stream:
+            folded = stream.get_final_completion().choices[0].message.to_dict()
+        (block,) = whole["thinking_blocks"]
+        assert folded["thinking_blocks"] == [{"index": 0} | block]
+        assert folded["reasoning_content"] == whole["reasoning_content"]
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 def test_the_anthropic_sdk_reads_an_answer_of_an_openai_model(
     configured_clients: Clients, *, streamed: bool

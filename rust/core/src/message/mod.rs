@@ -27,7 +27,7 @@ pub use losses::Losses;
 pub(crate) use repeat::{Repeat, Told};
 pub(crate) use reply::{Event, Framed, MessageReader, Reply, Sink, Stop, StreamReader, StreamWriter, Usage};
 pub(crate) use text::Text;
-pub(crate) use thinking::{Maker, redacted_block, thinking_block};
+pub(crate) use thinking::{Maker, redacted_block, redacted_members, thinking_block, thinking_members};
 
 use std::borrow::Cow;
 

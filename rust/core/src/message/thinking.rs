@@ -7,20 +7,30 @@ use super::json::Json;
 /// Writes reasoning that may be shown.
 pub(crate) fn thinking_block(text: &Text<'_>, signature: Option<&Text<'_>>, out: &mut Vec<u8>) {
     out.open(b'{');
-    out.key("type").raw("\"thinking\"");
-    out.key("thinking").text(text);
-    if let Some(signature) = signature {
-        out.key("signature").text(signature);
-    }
+    thinking_members(text, signature, out);
     out.close(b'}');
 }
 
 /// Writes reasoning that only the provider can read.
 pub(crate) fn redacted_block(data: &Text<'_>, out: &mut Vec<u8>) {
     out.open(b'{');
+    redacted_members(data, out);
+    out.close(b'}');
+}
+
+/// The members of reasoning that may be shown, for those who put others beside them.
+pub(crate) fn thinking_members(text: &Text<'_>, signature: Option<&Text<'_>>, out: &mut Vec<u8>) {
+    out.key("type").raw("\"thinking\"");
+    out.key("thinking").text(text);
+    if let Some(signature) = signature {
+        out.key("signature").text(signature);
+    }
+}
+
+/// Likewise of what only the provider can read.
+pub(crate) fn redacted_members(data: &Text<'_>, out: &mut Vec<u8>) {
     out.key("type").raw("\"redacted_thinking\"");
     out.key("data").text(data);
-    out.close(b'}');
 }
 
 /// Whose models can read a signature. Sent to another provider it would only be refused.

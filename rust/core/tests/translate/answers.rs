@@ -569,7 +569,6 @@ pub(crate) fn events(stream: &str) -> Vec<(&str, &str)> {
 pub(crate) fn fold_chat(stream: &str) -> Value {
     let mut message = json!({"content": null, "refusal": null});
     let (mut whole, mut usage, mut done, mut finish) = (Value::Null, Value::Null, false, Value::Null);
-    let mut block_open = false;
     for (_, data) in events(stream) {
         assert!(!done, "something follows [DONE]");
         if data == "[DONE]" {
@@ -603,17 +602,19 @@ pub(crate) fn fold_chat(stream: &str) -> Value {
                     }
                     let blocks = message[key].as_array_mut().unwrap();
                     for piece in value.as_array().unwrap() {
-                        if piece["type"] == "thinking" && block_open {
-                            let last = blocks.last_mut().unwrap();
-                            let text = last["thinking"].as_str().unwrap().to_owned();
-                            last["thinking"] = (text + piece["thinking"].as_str().unwrap()).into();
-                            if !piece["signature"].is_null() {
-                                last["signature"] = piece["signature"].clone();
-                            }
-                        } else {
-                            blocks.push(piece.clone());
+                        let mut piece = piece.clone();
+                        let index = piece.as_object_mut().unwrap().remove("index").unwrap();
+                        let Some(last) = blocks.get_mut(usize::try_from(index.as_u64().unwrap()).unwrap())
+                        else {
+                            assert_eq!(index, blocks.len());
+                            blocks.push(piece);
+                            continue;
+                        };
+                        let text = last["thinking"].as_str().unwrap().to_owned();
+                        last["thinking"] = (text + piece["thinking"].as_str().unwrap()).into();
+                        if !piece["signature"].is_null() {
+                            last["signature"] = piece["signature"].clone();
                         }
-                        block_open = piece["type"] == "thinking" && piece["signature"].is_null();
                     }
                 }
                 "tool_calls" => {

@@ -7,7 +7,8 @@
 use crate::dialect::chat_form::call;
 use crate::message::json::Json;
 use crate::message::{
-    Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block, thinking_block,
+    Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block, redacted_members,
+    thinking_block, thinking_members,
 };
 use crate::translate::Context;
 
@@ -153,12 +154,16 @@ pub(super) struct Chunks {
     /// What every chunk begins with, up to the opening bracket of `choices`.
     head: Vec<u8>,
     usage: Usage,
+    /// Blocks of reasoning that are complete.
+    thoughts: usize,
+    /// Another one has begun.
+    is_thinking: bool,
 }
 
 impl Chunks {
     /// A stream of which nothing is written yet.
     pub(super) fn new(context: Context) -> Self {
-        Self { context, head: Vec::new(), usage: Usage::default() }
+        Self { context, head: Vec::new(), usage: Usage::default(), thoughts: 0, is_thinking: false }
     }
 
     fn start(&mut self, id: Option<&Text<'_>>, model: Option<&Text<'_>>, created: Option<u64>) {
@@ -188,17 +193,36 @@ impl Chunks {
         out.extend_from_slice(b"}\n\n");
     }
 
-    fn thinking(&self, text: &Text<'_>, signature: Option<&Text<'_>>, out: &mut Vec<u8>) {
+    fn thinking(&mut self, text: &Text<'_>, signature: Option<&Text<'_>>, out: &mut Vec<u8>) {
         let delta = |out: &mut Vec<u8>| {
             if !text.is_empty() {
                 out.key("reasoning_content").text(text);
             }
-            out.key("thinking_blocks").open(b'[');
-            thinking_block(text, signature, out);
-            out.close(b']');
+            thought(self.thoughts, out, |out| thinking_members(text, signature, out));
         };
         self.chunk(out, delta, None);
+        self.is_thinking = signature.is_none();
+        self.thoughts += usize::from(signature.is_some());
     }
+
+    fn redacted(&mut self, data: &Text<'_>, out: &mut Vec<u8>) {
+        self.thoughts += usize::from(self.is_thinking);
+        let delta = |out: &mut Vec<u8>| thought(self.thoughts, out, |out| redacted_members(data, out));
+        self.chunk(out, delta, None);
+        self.is_thinking = false;
+        self.thoughts += 1;
+    }
+}
+
+/// A piece of a block of reasoning. It says which, as pieces of every list in a chunk must: `OpenAI`'s SDK cannot put
+/// them together otherwise.
+fn thought(index: usize, out: &mut Vec<u8>, members: impl FnOnce(&mut Vec<u8>)) {
+    out.key("thinking_blocks").open(b'[');
+    out.open(b'{');
+    out.key("index").number(index as u64);
+    members(out);
+    out.close(b'}');
+    out.close(b']');
 }
 
 impl StreamWriter for Chunks {
@@ -216,14 +240,7 @@ impl StreamWriter for Chunks {
             Event::Text(text) => self.chunk(out, |out| out.key("content").text(&text), None),
             Event::Thinking(text) => self.thinking(&text, None, out),
             Event::Signature(signature) => self.thinking(&Text::default(), Some(&signature), out),
-            Event::Redacted(data) => {
-                let delta = |out: &mut Vec<u8>| {
-                    out.key("thinking_blocks").open(b'[');
-                    redacted_block(&data, out);
-                    out.close(b']');
-                };
-                self.chunk(out, delta, None);
-            }
+            Event::Redacted(data) => self.redacted(&data, out),
             Event::ToolCall { call, id, name } => {
                 let function = |out: &mut Vec<u8>| {
                     out.key("name").text(&name);
