@@ -220,6 +220,11 @@ impl Pair {
         }
     }
 
+    /// Whether clients of the surface pass over a comment in a stream of events.
+    pub fn reads_comments(self) -> bool {
+        self.surface.reads_comments
+    }
+
     /// The media type of the target's streams, without parameters.
     pub fn stream_media_type(self) -> &'static str {
         self.target.stream_media_type

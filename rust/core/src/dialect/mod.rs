@@ -278,6 +278,8 @@ pub(crate) struct Client {
     /// With the status, where the error is not inside a stream, and the request's id, where it is known.
     pub(crate) write_error: fn(&Fault<'_>, Option<u16>, &str, &mut Vec<u8>),
     pub(crate) stream_writer: fn(Context) -> Box<dyn StreamWriter + Send>,
+    /// Whether the vendor's own SDK passes over a comment in a stream of events.
+    pub(crate) reads_comments: bool,
 }
 
 /// What is written to an upstream that speaks the dialect, and read of it.

@@ -114,6 +114,8 @@ pub(super) const CODEC: Codec = Codec {
         write_reply: write_reply::reply,
         write_error: write_reply::error,
         stream_writer: |context| Box::new(write_reply::Chunks::new(context)),
+        // It takes every line that is no event for a reply. Source: google-genai 3.4, `_api_client.py`.
+        reads_comments: false,
     }),
     upstream: Some(Upstream {
         write_request: write::request,

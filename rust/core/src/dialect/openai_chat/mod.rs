@@ -70,6 +70,7 @@ pub(super) const CODEC: Codec = Codec {
         write_reply: write_reply::reply,
         write_error: write_reply::error,
         stream_writer: |context| Box::new(write_reply::Chunks::new(context)),
+        reads_comments: true,
     }),
     upstream: Some(Upstream {
         write_request: write::request,

@@ -82,6 +82,7 @@ pub(super) const CODEC: Codec = Codec {
         write_reply: write_reply::reply,
         write_error: error,
         stream_writer: |context| Box::new(write_reply::Events::new(context)),
+        reads_comments: true,
     }),
     upstream: Some(Upstream {
         write_request: write::request,

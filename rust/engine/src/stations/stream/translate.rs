@@ -31,6 +31,8 @@ pub(super) struct Translator {
     /// What is written is one JSON array.
     is_array: bool,
     has_begun: bool,
+    /// The client passes over comments.
+    reads_comments: bool,
 }
 
 impl Translator {
@@ -39,7 +41,8 @@ impl Translator {
         let is_array = translation.reply.wants_array();
         match translation.reply {
             Awaited::Generation { pair, context } => {
-                Some(Self { stream: pair.stream(context), is_array, has_begun: false })
+                let reads_comments = pair.reads_comments() && !is_array;
+                Some(Self { stream: pair.stream(context), is_array, has_begun: false, reads_comments })
             }
             Awaited::Embeddings { .. } => None,
         }
@@ -52,10 +55,10 @@ impl Translator {
         pushed
     }
 
-    /// The upstream has ended; what got lost is said behind the last event, in a comment that no reader minds.
+    /// The upstream has ended; what got lost is said behind the last event, in a comment, where no reader minds one.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
         self.stream.finish(out)?;
-        if !self.losses().is_empty() && !self.is_array {
+        if !self.losses().is_empty() && self.reads_comments {
             out.extend_from_slice(b": x-llm-edge-dropped: ");
             out.extend_from_slice(self.losses().to_string().as_bytes());
             out.extend_from_slice(b"\n\n");
