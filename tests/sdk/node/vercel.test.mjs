@@ -27,10 +27,12 @@ const PAIRS = Object.keys(CLIENTS)
   .flatMap((client) => TARGETS.map((target) => [client, target]))
   .filter(([client, target]) => !(client === "chat" && target === "google"));
 
+// Without `store: false` the provider for responses sends only the ids of reasoning, which no other maker knows.
 const asking = (client, model, more = {}) => ({
   model: CLIENTS[client](model),
   prompt: TEXT,
   maxRetries: 0,
+  providerOptions: { openai: { store: false } },
   ...more,
 });
 
@@ -128,7 +130,6 @@ for (const [client, target] of PAIRS) {
 for (const [client, target] of PAIRS.filter(([client]) => client !== "chat")) {
   test(`${client} of ${target}: reasoning is told apart, and goes out again`, async () => {
     const providerOptions = {
-      // Without `store: false` it sends only the ids of what was said, which no other provider knows.
       openai: { reasoningEffort: "high", reasoningSummary: "auto", forceReasoning: true, store: false },
       anthropic: { thinking: { type: "enabled", budgetTokens: 1024 } },
       google: { thinkingConfig: { includeThoughts: true } },
