@@ -34,7 +34,7 @@ CROSSING = """
 version: 1
 keys: [{{name: sdk, key: {key}}}]
 providers:
-  chat: {{type: mistral, base_url: "{mock}/v1", api_key: none}}
+  chat: {{type: together, base_url: "{mock}/v1", api_key: none}}
   answers: {{type: perplexity, base_url: "{mock}/v1", api_key: none}}
   claude: {{type: anthropic, base_url: "{mock}", api_key: none}}
   google: {{type: gemini, base_url: "{mock}/v1beta", api_key: none}}

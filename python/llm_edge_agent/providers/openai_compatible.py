@@ -19,8 +19,6 @@ OPENAI_COMPATIBLE = ProviderSpec(
         "responses",
         "embeddings",
         "rerank",
-        "input_tokens",
-        "compact_response",
         "stored_response",
         "openai_pass_through",
     ),

@@ -44,6 +44,7 @@ WHERE = {
             "completions": "/v1/completions",
             "responses": "/v1/responses",
             "embeddings": "/v1/embeddings",
+            "input_tokens": "/v1/responses/input_tokens",
         },
     ),
     "anthropic": (
@@ -57,6 +58,7 @@ WHERE = {
             "completions": "/openai/v1/completions",
             "responses": "/openai/v1/responses",
             "embeddings": "/openai/v1/embeddings",
+            "input_tokens": "/openai/v1/responses/input_tokens",
         },
     ),
     "gemini": (
@@ -142,7 +144,11 @@ WHERE = {
     "perplexity": ("/v1", {"responses": "/v1/responses"}),
     "bedrock": (
         "",
-        {"converse": "/model/m/converse", "converse_stream": "/model/m/converse-stream"},
+        {
+            "converse": "/model/m/converse",
+            "converse_stream": "/model/m/converse-stream",
+            "bedrock_count_tokens": "/model/m/count-tokens",
+        },
     ),
     "cohere": (
         "",
@@ -192,6 +198,7 @@ IN_GOOGLE_S = {
 """Operations of Google's own API: the key is in a header of their own."""
 GOOGLE_STREAM = "stream_generate_content"
 TRANSLATED = ("chat_completions", "responses", "messages", "generate_content", GOOGLE_STREAM)
+COUNTS = ("count_tokens", "gemini_count_tokens", "bedrock_count_tokens", "input_tokens")
 EMBEDDINGS = ("batch_embed_contents", "embed_content", "cohere_embed", "ollama_embed", "embeddings")
 """What is put into another API where the provider does not have it."""
 ALIKE = ("cohere_chat", "ollama_chat", "chat_completions", "responses")
@@ -252,6 +259,8 @@ def test_it_is_asked_where_it_listens(hop: Hop, name: str) -> None:
             best: tuple[str, ...] = ()
             if operation in EMBEDDINGS:
                 best = EMBEDDINGS
+            elif operation in COUNTS:
+                best = COUNTS
             elif operation in TRANSLATED:
                 best = BY_FIDELITY[operation == GOOGLE_STREAM]
             others = [o for o in best if o in paths]

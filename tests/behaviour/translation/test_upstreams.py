@@ -200,7 +200,7 @@ def ask(hop: Hop, surface: str, target: str, **fields: object) -> Answer:
 
 def streams(hop: Hop, target: str, whole: bytes, piece: int = 0) -> None:
     media_type, _ = STREAM[target]
-    head = stream_head().replace(b"text/event-stream", media_type.encode())
+    head = stream_head("Connection: close").replace(b"text/event-stream", media_type.encode())
     # Chunks that end anywhere, so that events lie across them.
     cut = [whole[at : at + 53] for at in range(0, len(whole), 53)]
     hop.upstream.always(Read(), Send(head + b"".join(map(chunk, [*cut, b""])), piece), Close())

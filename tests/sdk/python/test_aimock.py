@@ -19,7 +19,7 @@ CONFIG = """
 version: 1
 keys: [{{name: sdk, key: {key}}}]
 providers:
-  chat: {{type: mistral, base_url: "{url}/v1", api_key: none}}
+  chat: {{type: together, base_url: "{url}/v1", api_key: none}}
   answers: {{type: perplexity, base_url: "{url}/v1", api_key: none}}
   claude: {{type: anthropic, base_url: "{url}", api_key: none}}
   google: {{type: gemini, base_url: "{url}/v1beta", api_key: none}}

@@ -37,9 +37,11 @@ pub(in crate::dialect) fn request(
     }
     let mut markers = Markers::of(request, &turns, &MARKERS, target.cache_breakpoints, losses);
     out.push(b'{');
-    match target.messages_form {
-        MessagesForm::Api => out.key("model").string(target.model),
-        MessagesForm::Vertex => out.key("anthropic_version").string(VERTEX_VERSION),
+    // Where tokens are counted, the model is in the path of neither.
+    if target.messages_form == MessagesForm::Vertex && !target.counts {
+        out.key("anthropic_version").string(VERTEX_VERSION);
+    } else {
+        out.key("model").string(target.model);
     }
     if !target.counts {
         out.key("max_tokens").number(request.max_tokens.unwrap_or(target.max_tokens_default));
