@@ -44,9 +44,9 @@ THINKING_BLOCKS = {
     "minItems": 1,
     "items": {
         "anyOf": [
-            _object(type={"const": "thinking"}, thinking=TEXT, signature=TEXT)
+            _object(type={"const": "thinking"}, thinking=TEXT, signature=TEXT, index=COUNT)
             | {"required": ["type", "thinking"]},
-            _object(type={"const": "redacted_thinking"}, data=TEXT)
+            _object(type={"const": "redacted_thinking"}, data=TEXT, index=COUNT)
             | {"required": ["type", "data"]},
         ]
     },

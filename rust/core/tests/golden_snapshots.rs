@@ -110,6 +110,7 @@ fn a_field_that_is_missing_is_refused_at_every_depth() {
                     "caller_credential",
                     "client_certificate",
                     "proxy",
+                    "credential",
                 ]
                 .contains(&field.as_str())
                 {
