@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use llm_edge_core::surface::{Endpoint, Operation, Surface, endpoint};
+use llm_edge_core::surface::{Endpoint, Operation, Surface, endpoint, is_plain_path};
 
 /// Every spelling of a path up to the model's name, where it holds one, and what follows that.
 fn spellings(surface: Surface, operation: Operation) -> (Vec<String>, &'static str) {
@@ -15,6 +15,9 @@ fn spellings(surface: Surface, operation: Operation) -> (Vec<String>, &'static s
         Operation::Messages => "/messages",
         Operation::CountTokens => "/messages/count_tokens",
         Operation::ListModels => "/models",
+        Operation::InputTokens => "/responses/input_tokens",
+        Operation::CompactResponse => "/responses/compact",
+        Operation::StoredResponse => "/responses/",
         Operation::ShowModel
         | Operation::GenerateContent
         | Operation::StreamGenerateContent
@@ -26,7 +29,11 @@ fn spellings(surface: Surface, operation: Operation) -> (Vec<String>, &'static s
         | Operation::CohereChat
         | Operation::OllamaChat
         | Operation::CohereEmbed
-        | Operation::OllamaEmbed => panic!("no client asks for it"),
+        | Operation::OllamaEmbed
+        | Operation::BedrockCountTokens => panic!("no client asks for it"),
+        Operation::OpenaiPassThrough
+        | Operation::AnthropicPassThrough
+        | Operation::GeminiPassThrough => panic!("no path is its own"),
     };
     let prefixes: &[&str] = match surface {
         Surface::OpenAi if operation == Operation::Rerank => &["", "/v1", "/v2", "/openai", "/openai/v1"],
@@ -52,13 +59,21 @@ fuzz_target!(|bytes: &[u8]| {
         let found = endpoint(method, path, || by_header);
         if let Endpoint::Api { surface, operation, model_id } = found {
             let (paths, behind) = spellings(surface, operation);
-            assert_eq!(method, operation.method().as_bytes());
+            if operation == Operation::StoredResponse {
+                assert!([&b"GET"[..], b"POST", b"DELETE"].contains(&method));
+            } else {
+                assert_eq!(method, operation.method().as_bytes());
+            }
             let named = path.strip_suffix(behind.as_bytes()).unwrap();
             let fixed = named.strip_suffix(model_id.unwrap_or_default()).unwrap();
             assert!(paths.iter().any(|known| known.as_bytes() == fixed), "{}", path.escape_ascii());
-            let in_path = operation.names_model_in_path() || operation == Operation::ShowModel;
+            let in_path = operation.names_model_in_path()
+                || matches!(operation, Operation::ShowModel | Operation::StoredResponse);
             assert_eq!(model_id.is_some(), in_path);
             assert!(model_id.is_none_or(|id| !id.is_empty()));
+        }
+        if let Endpoint::Other { rest, .. } = found {
+            assert!(is_plain_path(rest) && path.ends_with(rest));
         }
         if matches!(found, Endpoint::Livez | Endpoint::Readyz) {
             assert!([&b"/livez"[..], b"/healthz", b"/readyz"].contains(&path));
