@@ -7,7 +7,8 @@ use crate::scan::Text;
 use crate::span::Span;
 use memchr::memmem::Finder;
 
-/// Whether one of the patterns covers the path. A pattern is a path, or the beginning of one followed by `*`.
+/// Whether one of the patterns covers a path, or a model's name. A pattern is one, or the beginning of one followed
+/// by `*`.
 pub fn covers<P: AsRef<str>>(patterns: &[P], path: &[u8]) -> bool {
     patterns.iter().any(|pattern| match pattern.as_ref().strip_suffix('*') {
         Some(start) => path.starts_with(start.as_bytes()),

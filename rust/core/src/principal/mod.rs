@@ -4,6 +4,8 @@ pub mod virtual_key;
 
 use std::sync::Arc;
 
+use crate::pass_through::covers;
+
 /// A caller that has been recognised.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Principal {
@@ -23,24 +25,19 @@ impl Principal {
 
     /// Whether this caller may ask for `model`.
     pub fn may_use(&self, model: &str) -> bool {
-        self.models.iter().any(|pattern| match pattern.strip_suffix('*') {
-            Some(prefix) => model.starts_with(prefix),
-            None => pattern == model,
-        })
+        covers(&self.models, model.as_bytes())
     }
-}
 
-impl Principal {
     /// Whether this caller may ask for every model that one of the patterns covers; where there is no pattern, for
     /// anything at all.
     pub fn may_use_all(&self, patterns: &[String]) -> bool {
-        let covers = |pattern: &str| {
+        let has = |pattern: &str| {
             self.models.iter().any(|own| match own.strip_suffix('*') {
                 Some(start) => pattern.trim_end_matches('*').starts_with(start),
                 None => own == pattern,
             })
         };
-        if patterns.is_empty() { covers("*") } else { patterns.iter().all(|pattern| covers(pattern)) }
+        if patterns.is_empty() { has("*") } else { patterns.iter().all(|pattern| has(pattern)) }
     }
 
     /// Whether there is a model, covered by one of the patterns, that this caller may ask for; where there is no
