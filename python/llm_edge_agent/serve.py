@@ -36,7 +36,7 @@ from llm_edge_agent.errors import ConfigError
 from llm_edge_agent.reload import Reloader, ReloadResult
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 
     from llm_edge_agent.config import Loaded, Pepper
     from llm_edge_agent.engine import Address
@@ -214,13 +214,16 @@ class _Process:
 
     async def _reload(self) -> ReloadResult:
         async with self._reloading:
-            # Looked at before it is read: what changes meanwhile is seen as a change later.
-            looks = _look(self._watched)
-            result = await asyncio.to_thread(self._reloader.reload)
-            self._loaded = self._reloader.loaded or self._loaded
-            # Those of a refused configuration too: mending one of them may be all it takes.
-            self._watched = tuple(dict.fromkeys((*self._loaded.source.files, *result.files)))
-            self._looks = _look(self._watched) | looks
+            return await self._read_again()
+
+    async def _read_again(self) -> ReloadResult:
+        # Looked at before it is read: what changes meanwhile is seen as a change later.
+        looks = _look(self._watched)
+        result = await asyncio.to_thread(self._reloader.reload)
+        self._loaded = self._reloader.loaded or self._loaded
+        # Those of a refused configuration too: mending one of them may be all it takes.
+        self._watched = tuple(dict.fromkeys((*self._loaded.source.files, *result.files)))
+        self._looks = _look(self._watched) | looks
         if result.ok:
             log.logger().info("reloaded", epoch=result.epoch)
             _warn(result.warnings)
@@ -234,9 +237,15 @@ class _Process:
         while True:
             await asyncio.sleep(_WATCH_S)
             before, seen = seen, _look(self._watched)
-            changed = any(self._looks.get(name) != look for name, look in seen.items())
-            if changed and seen == before:
-                await self._reload()
+            if self._is_news(seen) and seen == before:
+                async with self._reloading:
+                    # Who was told to reload meanwhile may have read this change already.
+                    if self._is_news(seen):
+                        await self._read_again()
+
+    def _is_news(self, seen: Mapping[str, object]) -> bool:
+        """Whether a file is not as it was when it was read."""
+        return any(self._looks.get(name) != look for name, look in seen.items())
 
     # Signals.
 

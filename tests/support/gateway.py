@@ -104,8 +104,13 @@ class Running:
         said = self._get(f"{self.admin}/api/v1/{resource}", f"Bearer {self.admin_token}")
         return msgspec.json.decode(said, type=dict[str, Any])
 
-    def _get(self, url: str, authorization: str = "") -> bytes:
-        request = Request(url, headers={"authorization": authorization})
+    def reload(self) -> None:
+        """Have the configuration read again; return once it is in force."""
+        url = f"{self.admin}/api/v1/reload"
+        self._get(url, f"Bearer {self.admin_token}", method="POST")
+
+    def _get(self, url: str, authorization: str = "", method: str = "GET") -> bytes:
+        request = Request(url, headers={"authorization": authorization}, method=method)
         with urlopen(request, timeout=READ_S) as answer:
             data: bytes = answer.read()
             return data
