@@ -28,6 +28,7 @@ pub mod sse;
 pub mod stream_usage;
 pub mod surface;
 pub mod tap;
+pub mod tokens;
 pub mod translate;
 
 pub mod cache_key;
