@@ -130,6 +130,17 @@ def key_hash(pepper: bytes, key: str) -> bytes:
 def request_fingerprint(data: bytes) -> str:
     """xxh3-128 of `data`, 32 hex digits; equal to `xxhash.xxh3_128_hexdigest`."""
 
+def count_tokens(text: str, model: str) -> tuple[int, bool]:
+    """Tokens of `text` for `model`, and whether the number is exact. Without the GIL."""
+
+def estimate_request(body: bytes, dialect: str, model: str) -> tuple[int, bool, int, int, int]:
+    """Tokens of a request, whether the number is exact, and how many images, recordings and files it has, each of
+    which has a flat number. Without the GIL.
+
+    Raises:
+        EngineError: No dialect has that name.
+    """
+
 def capabilities() -> bytes:
     """JSON object naming what this engine knows: `strategies`, `operations`, `dialects` and
     `mock_models` (names to list)."""

@@ -9,6 +9,7 @@ use llm_edge_core::principal::virtual_key::Pepper;
 use llm_edge_core::rejection::Code;
 use llm_edge_core::snapshot::Strategy;
 use llm_edge_core::surface::Operation;
+use llm_edge_core::tokens::{self, Exactness, Table};
 use llm_edge_engine::{Address, METRICS};
 use llm_edge_mock::oracle::upstream::OracleHandle;
 use llm_edge_mock::{MODELS, Mock as MockProvider, MockHandle};
@@ -188,6 +189,34 @@ fn request_fingerprint(data: &[u8]) -> String {
     format!("{:032x}", twox_hash::XxHash3_128::oneshot(data))
 }
 
+/// The tokens of a text for a model, and whether that is exact.
+#[pyfunction]
+fn count_tokens(py: Python<'_>, text: &str, model: &str) -> (u64, bool) {
+    py.detach(|| {
+        let (table, published) = Table::of_model(model);
+        let (tokens, counted) = tokens::count(text, table);
+        (tokens, published == Exactness::Exact && counted == Exactness::Exact)
+    })
+}
+
+/// The tokens of a request for a model, whether that is exact, and its images, recordings and files.
+#[pyfunction]
+fn estimate_request(
+    py: Python<'_>,
+    body: &[u8],
+    dialect: &str,
+    model: &str,
+) -> PyResult<(u64, bool, u32, u32, u32)> {
+    let found = Dialect::ALL.into_iter().find(|known| known.name() == dialect);
+    let dialect = found.ok_or_else(|| refused(format!("no dialect is called `{dialect}`")))?;
+    Ok(py.detach(|| {
+        let (table, published) = Table::of_model(model);
+        let found = tokens::request(body, dialect, table);
+        let exact = found.exact && published == Exactness::Exact;
+        (found.input, exact, found.images, found.audio, found.files)
+    }))
+}
+
 /// What this engine knows, as JSON.
 #[pyfunction]
 fn capabilities(py: Python<'_>) -> Bound<'_, PyBytes> {
@@ -225,6 +254,8 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Oracle>()?;
     module.add_function(wrap_pyfunction!(key_hash, module)?)?;
     module.add_function(wrap_pyfunction!(request_fingerprint, module)?)?;
+    module.add_function(wrap_pyfunction!(count_tokens, module)?)?;
+    module.add_function(wrap_pyfunction!(estimate_request, module)?)?;
     module.add_function(wrap_pyfunction!(capabilities, module)?)?;
     Ok(())
 }

@@ -24,6 +24,7 @@ VERBS = [
     "models",
     "providers",
     "serve",
+    "tokens",
     "version",
 ]
 GOOD = """\
@@ -356,3 +357,32 @@ def test_healthcheck_fails_on_an_address_it_cannot_read_with_1(address: str) -> 
     result = run("healthcheck")
     assert result.exit_code == 1
     assert result.stderr.startswith("error: llm-edge.yaml:1: listen.api: ")
+
+
+def test_tokens_are_counted_and_it_is_said_how() -> None:
+    Path("prompt.txt").write_text("Hello, world")
+    assert run("tokens", "prompt.txt").output == "3 (exact)\n"
+    assert run("tokens", "--model", "claude-sonnet-4-5", "prompt.txt").output == "4 (estimate)\n"
+    found = msgspec.json.decode(run("tokens", "--json", "prompt.txt").output)
+    assert found == {"input": 3, "exact": True, "images": 0, "audio": 0, "files": 0}
+
+
+def test_tokens_of_standard_input() -> None:
+    assert CliRunner().invoke(main, ["tokens", "-"], input="Hello, world").output == "3 (exact)\n"
+    result = CliRunner().invoke(main, ["tokens", "-"], input=b"a\xff")
+    assert (result.exit_code, result.output) == (1, "error: the text is not UTF-8 at byte 1\n")
+
+
+def test_tokens_of_a_request() -> None:
+    picture = '{"inlineData": {"mimeType": "image/png", "data": "QUJD"}}'
+    Path("gemini.json").write_text(
+        f'{{"contents": [{{"parts": [{{"text": "Hello, world"}}, {picture}, {picture}]}}]}}'
+    )
+    result = run("tokens", "--request", "gemini", "--model", "gemini-3", "gemini.json")
+    assert result.output == "520 (estimate, 2 images)\n"
+    Path("chat.json").write_text(
+        '{"model": "gpt-4", "messages": [{"role": "user", "content": "Hi"}]}'
+    )
+    assert run("tokens", "chat.json", "--request").output == "8 (estimate)\n"
+    result = run("tokens", "--request", "openai", "chat.json")
+    assert (result.exit_code, result.output) == (1, "error: no dialect is called `openai`\n")
