@@ -24,7 +24,7 @@ use crate::stations::admit::Admission;
 use crate::stations::cache::{Flight, Lookup};
 use crate::stations::head::Checked;
 use crate::stations::{
-    admit, authenticate, authorize, body, cache, guard, head, route, send, settle, stream,
+    admit, authenticate, authorize, body, cache, estimate, guard, head, route, send, settle, stream,
 };
 use crate::worker::Worker;
 
@@ -188,7 +188,10 @@ async fn journey(x: &mut Exchange) -> Result<(Admission, Source), Rejection> {
     let source = match cache::look_up(x, &head, &caller, &route, &screened) {
         Lookup::Hit(stored) => Source::Stored(stored),
         Lookup::Miss(flight) => {
-            let plan = route::plan(x, &head, &route, &screened)?;
+            let Some(plan) = route::plan(x, &head, &route, &screened)? else {
+                let counted = Box::pin(estimate::tokens(x, &head, &route, &screened)).await?;
+                return Ok((admission, Source::Own(counted)));
+            };
             let begun = send::first_byte(x, &head, &admission, &plan, &screened).await?;
             if begun.translation.is_none() {
                 Source::Upstream(begun, flight)

@@ -13,7 +13,7 @@ use std::time::Duration;
 use llm_edge_core::http1::RequestHead;
 use llm_edge_core::principal::Principal;
 use llm_edge_core::snapshot;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::backends::upstream::Origin;
 use crate::buffers::Buffers;
@@ -50,6 +50,8 @@ pub(crate) struct Worker {
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) pressure: Pressure,
     pub(crate) turns: Turns,
+    /// One count of tokens at a time.
+    pub(crate) counting: Arc<Semaphore>,
     pub(crate) anonymous: Arc<Principal>,
     heads: RefCell<Vec<RequestHead>>,
     loaded: RefCell<Rc<Loaded>>,
@@ -83,6 +85,7 @@ impl Worker {
             deadlines: Deadlines::new(started),
             pressure: Pressure::default(),
             turns: Turns::default(),
+            counting: Arc::new(Semaphore::new(1)),
             anonymous: Principal::anonymous(),
             heads: RefCell::default(),
             loaded: RefCell::new(Rc::new(nothing)),

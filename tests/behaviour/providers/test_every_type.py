@@ -265,7 +265,9 @@ def test_it_is_asked_where_it_listens(hop: Hop, name: str) -> None:
                 best = BY_FIDELITY[operation == GOOGLE_STREAM]
             others = [o for o in best if o in paths]
             if not others:
-                assert (answer.status, seen) == (400, []), operation
+                # Tokens are estimated where nobody counts them.
+                status = 200 if operation in COUNTS else 400
+                assert (answer.status, seen) == (status, []), operation
                 continue
             asked = others[0]
         # What comes back is a reply to nobody who speaks another dialect.

@@ -84,13 +84,45 @@ def test_openais_sdk_is_told(hop: Hop, provider: str) -> None:
     assert "Grüße" in str(sent(hop, provider))
 
 
-def test_a_provider_that_counts_nowhere_is_named(hop: Hop) -> None:
+ESTIMATED = {
+    "/v1/messages/count_tokens": (MESSAGES % b"c", {"input_tokens": 8}),
+    "/v1/responses/input_tokens": (
+        b'{"model":"c/m","input":"hi"}',
+        {"object": "response.input_tokens", "input_tokens": 8},
+    ),
+    "/v1beta/models/c%2Fm:countTokens": (
+        b'{"contents":[{"parts":[{"text":"hi"}]}]}',
+        {"totalTokens": 1},
+    ),
+}
+
+
+@pytest.mark.parametrize("path", ESTIMATED)
+def test_a_provider_that_counts_nowhere_has_its_tokens_estimated(hop: Hop, path: str) -> None:
     before = hop.seen
-    answer = hop.ask(post("/v1/messages/count_tokens", MESSAGES % b"c"))
-    error = msgspec.json.decode(answer.body)["error"]
-    assert (answer.status, error["type"]) == (400, "invalid_request_error")
-    assert "`c`" in error["message"]
+    body, wanted = ESTIMATED[path]
+    answer = hop.ask(post(path, body))
+    assert (answer.status, msgspec.json.decode(answer.body)) == (200, wanted)
+    assert answer.values("x-llm-edge-tokens") == ["estimate"]
+    assert answer.values("content-type") == ["application/json"]
     assert hop.seen == before
+
+
+def test_a_long_request_is_estimated_while_others_are_served(hop: Hop) -> None:
+    hop.upstream.always(Read(), Send(reply(ANSWERS["a"][1])))
+    text = b"so it goes, again and again, and nobody knows why. " * 300_000
+    with hop.connect() as slow:
+        slow.send(post("/v1/messages/count_tokens", (MESSAGES % b"c").replace(b"hi", text)))
+        while not slow.readable_within(0):
+            assert hop.ask(post("/v1/messages/count_tokens", MESSAGES % b"a")).status == 200
+        answer = slow.answer()
+    tokens = msgspec.json.decode(answer.body)["input_tokens"]
+    assert tokens == 13 * 300_000 + 8
+
+
+def test_what_cannot_be_read_is_refused_before_it_is_estimated(hop: Hop) -> None:
+    answer = hop.ask(post("/v1/messages/count_tokens", b'{"model":"c/m","messages":['))
+    assert (answer.status, answer.values("x-llm-edge-tokens")) == (400, [])
 
 
 def test_an_error_and_what_is_no_count_come_back_as_errors(hop: Hop) -> None:

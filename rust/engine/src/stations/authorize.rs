@@ -30,21 +30,33 @@ pub(crate) enum Authorized {
 pub(crate) struct OwnReply {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
+    /// What a count of tokens is worth, where it is one.
+    tokens: Option<&'static str>,
     pub(crate) body: Vec<u8>,
 }
 
 impl OwnReply {
     pub(crate) fn text(status: u16, body: &str) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", body: body.as_bytes().to_vec() }
+        let content_type = "text/plain; charset=utf-8";
+        Self { status, content_type, tokens: None, body: body.as_bytes().to_vec() }
     }
 
     fn json(value: &serde_json::Value) -> Self {
-        Self { status: 200, content_type: "application/json", body: value.to_string().into_bytes() }
+        let body = value.to_string().into_bytes();
+        Self { status: 200, content_type: "application/json", tokens: None, body }
+    }
+
+    /// A count of tokens, and what it is worth.
+    pub(crate) fn counted(body: Vec<u8>, worth: &'static str) -> Self {
+        Self { status: 200, content_type: "application/json", tokens: Some(worth), body }
     }
 
     /// The header fields, without framing.
     pub(crate) fn write_fields(&self, out: &mut Vec<u8>) {
         write::field(out, b"content-type", self.content_type.as_bytes());
+        if let Some(worth) = self.tokens {
+            write::field(out, b"x-llm-edge-tokens", worth.as_bytes());
+        }
     }
 }
 

@@ -66,7 +66,7 @@ impl Places {
     }
 }
 
-/// Picks a target by the route's strategy.
+/// Picks a target by the route's strategy; `None` where tokens are to be counted and no target's provider does.
 ///
 /// # Errors
 /// 400 when the route's targets speak another dialect than the endpoint.
@@ -75,7 +75,7 @@ pub(crate) fn plan(
     head: &Head,
     route: &Rc<LoadedRoute>,
     screened: &Screened,
-) -> Result<Plan, Rejection> {
+) -> Result<Option<Plan>, Rejection> {
     fail_point!("route");
     let snapshot = &x.loaded.snapshot;
     let Some(config) = snapshot.routes.get(route.index) else {
@@ -84,7 +84,7 @@ pub(crate) fn plan(
     if head.operation.dialect().is_none()
         && let Some(only) = unread(x, head, route, screened)
     {
-        return Ok(Plan { route: Rc::clone(route), first: 0, only: Some(only) });
+        return Ok(Some(Plan { route: Rc::clone(route), first: 0, only: Some(only) }));
     }
     let serves = |target: &Target| {
         let provider = snapshot.providers.get(target.provider);
@@ -92,11 +92,11 @@ pub(crate) fn plan(
     };
     let mut fallbacks = config.fallbacks.iter().filter_map(|at| snapshot.routes.get(*at));
     if !config.targets.iter().any(serves) && !fallbacks.any(|route| route.targets.iter().any(serves)) {
-        return Err(mismatch(x, head, config));
+        return if head.operation.count().is_some() { Ok(None) } else { Err(mismatch(x, head, config)) };
     }
     let random = x.worker.random();
     let first = route.picker.borrow_mut().pick(random);
-    Ok(Plan { route: Rc::clone(route), first, only: None })
+    Ok(Some(Plan { route: Rc::clone(route), first, only: None }))
 }
 
 /// Where something is to be found that is not a model; `None` where a model says it.
