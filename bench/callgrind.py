@@ -4,8 +4,9 @@ usage: python -m bench.callgrind [--update REASON | --profile SCENARIO]
 
 The same binary gives the same count whatever the machine does. A scenario that needs over 3 % more
 than the committed baseline fails; a commit that means to change it runs `--update` and says why.
-So does resilience that costs over 5 % where nothing fails, and an agent's request that costs over
-three times what serde_json needs to read its body into a tree.
+So does resilience that costs over 5 % where nothing fails, an agent's request that costs over
+three times what serde_json needs to read its body into a tree, and a byte of hostile text whose
+tokens cost over twice those of a byte of prose.
 """
 
 import argparse
@@ -30,13 +31,33 @@ PARSED = "agent_64k_parsed"
 """No scenario: serde_json reads the body of those whose names begin alike into a `Value`."""
 TRANSLATED_MAX = 3.0
 """What they may cost, the whole request, as a multiple of that."""
+COUNTED_BYTES = {
+    "tokens_prose_100k": 100_000,
+    "tokens_code_100k": 100_000,
+    "tokens_json_100k": 100_000,
+    "tokens_hostile_a_1m": 1_000_000,
+    "tokens_hostile_space_1m": 1_000_000,
+    "tokens_hostile_base64_1m": 1_000_000,
+}
+"""No scenarios either: texts whose tokens are counted by o200k, and their lengths."""
+PROSE = "tokens_prose_100k"
+HOSTILE_MAX = 2.0
+"""What a byte of text that is no language may cost, as a multiple of one of `PROSE`."""
 _AGAIN = 2
 # Half of it is subtracted from the whole, which leaves only what the requests themselves cost.
 _REQUESTS = 200
-_REQUESTS_OF = {"stream_1000x200": 40, "unary_64k": 100, PARSED: 50}
+_REQUESTS_OF = {
+    "stream_1000x200": 40,
+    "unary_64k": 100,
+    PARSED: 50,
+    **{name: 2_000_000 // length for name, length in COUNTED_BYTES.items()},
+}
 # Functions that only the thread in question runs: a worker's, or the main one.
 _WORKER = "llm_edge_engine::stations::"
-_THREAD_OF = {PARSED: "bench_driver::agent::parse"}
+_THREAD_OF = {
+    PARSED: "bench_driver::agent::parse",
+    **dict.fromkeys(COUNTED_BYTES, "bench_driver::texts::count"),
+}
 
 
 def count(scenario: str, requests: int, folder: Path) -> tuple[int, Path]:
@@ -86,7 +107,7 @@ def scenarios() -> list[str]:
     """The driver's in its order, then what is counted without the engine."""
     command = [str(built("bench-driver")), "list"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    return [*listed, PARSED]
+    return [*listed, PARSED, *COUNTED_BYTES]
 
 
 def translated(counted: Mapping[str, float]) -> dict[str, float]:
@@ -96,6 +117,16 @@ def translated(counted: Mapping[str, float]) -> dict[str, float]:
         name: count / counted[PARSED]
         for name, count in counted.items()
         if name.startswith(alike) and name != PARSED
+    }
+
+
+def hostile(counted: Mapping[str, float]) -> dict[str, float]:
+    """What a byte of each hostile text costs, as a multiple of a byte of `PROSE`."""
+    prose = counted[PROSE] / COUNTED_BYTES[PROSE]
+    return {
+        name: counted[name] / length / prose
+        for name, length in COUNTED_BYTES.items()
+        if "hostile" in name
     }
 
 
@@ -109,7 +140,7 @@ def check() -> int:
     counted = {name: _counted(name, baseline["instructions"].get(name)) for name in scenarios()}
     grown = [name for name, (_, grew) in counted.items() if grew]
     now = {name: count for name, (count, _) in counted.items()}
-    dear = [*_dear(now), *_dearly_translated(now)]
+    dear = [*_dear(now), *_dearly_translated(now), *_dearly_counted(now)]
     if grown:
         print(f"\ngrown by more than {GROWTH_MAX:.0%}: {', '.join(grown)}")
         print("if that is meant: python -m bench.callgrind --update 'why', and commit the baseline")
@@ -138,6 +169,14 @@ def _dearly_translated(counted: dict[str, float]) -> list[str]:
     for name, times in found.items():
         print(f"{name} costs {times:.2f} times {PARSED}: {TRANSLATED_MAX:.0f} at most")
     return [name for name, times in found.items() if times > TRANSLATED_MAX]
+
+
+def _dearly_counted(counted: dict[str, float]) -> list[str]:
+    """Hostile texts whose tokens cost more than they may; prints all of them."""
+    found = hostile(counted)
+    for name, times in found.items():
+        print(f"{name} costs {times:.2f} times {PROSE} for a byte: {HOSTILE_MAX:.0f} at most")
+    return [name for name, times in found.items() if times > HOSTILE_MAX]
 
 
 def _counted(name: str, baseline: float | None) -> tuple[float, bool]:

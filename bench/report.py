@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from bench import pages
-from bench.callgrind import PARSED, TRANSLATED_MAX, translated
+from bench.callgrind import HOSTILE_MAX, PARSED, TRANSLATED_MAX, hostile, translated
 from bench.programs import ROOT
 from bench.verdicts import cells
 
@@ -72,13 +72,17 @@ def _instructions(baseline: dict[str, dict[str, int]]) -> str:
     times = ", ".join(
         f"`{name}` is {times:.2f} times that" for name, times in translated(counted).items()
     )
+    worst = max(hostile(counted).values())
     return (
         "## Instructions per request\n\n"
         "Of the worker's thread in user space; a name ends with the request body, or with the"
         f" frames of its stream.\n\n| | instructions |\n| --- | --: |\n{rows}\n"
         "The requests of an agent offer 40 tools and go to models that speak another API.\n"
         f"`{PARSED}` is no request: it is serde_json reading the same body into a `Value`.\n"
-        f"{times}; over {TRANSLATED_MAX:.0f} fails `make test`.\n"
+        f"{times}; over {TRANSLATED_MAX:.0f} fails `make test`.\n\n"
+        "`tokens_…` is none either: it is the count of the tokens of a text of that many bytes. A"
+        f" byte of hostile text costs {worst:.2f} times a byte of prose at most; over"
+        f" {HOSTILE_MAX:.0f} fails.\n"
     )
 
 

@@ -1,5 +1,6 @@
 //! `bench-driver SCENARIO REQUESTS`: the engine in this process, one connection, the same request again and
-//! again. `bench-driver list` names the scenarios; `agent_64k_parsed` is what one of them is held against.
+//! again. `bench-driver list` names the scenarios; `agent_64k_parsed` is what one of them is held against, and
+//! `tokens_…` counts the tokens of a text.
 //!
 //! Run twice under callgrind with different counts, the difference is what a request costs the worker:
 //! starting, stopping and the first requests cancel out. Client and provider are threads of their own whose
@@ -8,6 +9,7 @@
 mod agent;
 mod allocations;
 mod scenario;
+mod texts;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -45,6 +47,9 @@ fn main() -> Result<(), Failure> {
     };
     if name == agent::PARSED {
         return agent::parse(requests(arguments.next())?);
+    }
+    if let Some(text) = texts::named(&name) {
+        return texts::count(&text, requests(arguments.next())?);
     }
     let scenario = scenario::ALL.iter().find(|s| s.name == name).ok_or("no such scenario: see `list`")?;
     let requests = requests(arguments.next())?;
