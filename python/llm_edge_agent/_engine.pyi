@@ -55,6 +55,13 @@ class Engine:
             EngineError: The value holds characters that a header field cannot carry.
         """
 
+    def explain(self, question: bytes) -> bytes:
+        """Tell how a request would be routed now; see the function `explain`.
+
+        Raises:
+            EngineError: As `explain`, or there is no snapshot yet.
+        """
+
     def set_private_key(self, slot: str, pem: str) -> None:
         """Put the private key of a client certificate into its slot.
 
@@ -129,6 +136,19 @@ def key_hash(pepper: bytes, key: str) -> bytes:
 
 def request_fingerprint(data: bytes) -> str:
     """xxh3-128 of `data`, 32 hex digits; equal to `xxhash.xxh3_128_hexdigest`."""
+
+def explain(snapshot: bytes, question: bytes) -> bytes:
+    """Tell how a snapshot routes a request: operation, needs, and for each route its targets' order.
+
+    Args:
+        snapshot: As for `Engine.apply`.
+        question: JSON object with `path`, `headers` (lower-case names), `body` (JSON), `key` (a caller's name), `unix_s`,
+            `random`, and `live`: for `provider/model` what is known of it at the moment (`is_open`, `is_resting`,
+            `in_flight`, `first_token_us`, `cached_permille`). All but `path` and `body` may be left out.
+
+    Raises:
+        EngineError: Either does not parse, or the request would be refused before it is routed.
+    """
 
 def capabilities() -> bytes:
     """JSON object naming what this engine knows: `strategies`, `operations`, `dialects` and

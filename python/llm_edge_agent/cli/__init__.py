@@ -22,6 +22,7 @@ _VERBS = {
     "config": "config",
     "models": "models",
     "providers": "providers",
+    "route": "route",
     "keys": "keys",
     "mock": "mock",
     "healthcheck": "healthcheck",

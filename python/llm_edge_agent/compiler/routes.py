@@ -13,6 +13,7 @@ import msgspec
 
 from llm_edge_agent.compiler.caches import compile_cache
 from llm_edge_agent.compiler.failures import compile_breaker, compile_hedge, compile_retry
+from llm_edge_agent.compiler.routing import compile_affinity, compile_rules
 from llm_edge_agent.compiler.snapshot import (
     DeadlinesDoc,
     ModelNameDoc,
@@ -55,7 +56,9 @@ def compile_route(
         ),
         models=route.models,
         pass_through=route.pass_through,
+        rules=compile_rules(route.rules, routes),
         strategy=route.strategy,
+        affinity=compile_affinity(route.affinity),
         cache=compile_cache(route.cache),
         deadlines=_deadlines(route.deadlines),
         fallbacks=[routes.index(fallback) for fallback in route.fallbacks],
@@ -95,7 +98,9 @@ def _route(
         name=name,
         models=[],
         pass_through=[],
+        rules=[],
         strategy="round_robin",
+        affinity="conversation",
         targets=targets,
         cache=None,
         deadlines=_deadlines(Deadlines()),

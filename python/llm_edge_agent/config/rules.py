@@ -21,6 +21,7 @@ from llm_edge_agent.config.described import check_description
 from llm_edge_agent.config.discover import MOCK_NAME
 from llm_edge_agent.config.google import check_google
 from llm_edge_agent.config.proxies import parse_proxy
+from llm_edge_agent.config.routing import check_routing, leads_to
 from llm_edge_agent.config.shape import nearest
 from llm_edge_agent.engine import UNIX
 
@@ -397,11 +398,12 @@ class Rules:
             self._deadlines(name, route)
             self._dialects(name, route)
             self._pass_through(name, route)
+            check_routing(self._fault, self._config, name, route)
 
     def _pass_through(self, name: str, route: Route) -> None:
         """A route is found by a model's name or by a path, and somebody must be there to answer."""
         if not route.pass_through:
-            if not route.models:
+            if not route.models and not leads_to(self._config, name):
                 self._fault(("routes", name), "no model and no path leads here", "list `models`")
             return
         for target in route.targets:

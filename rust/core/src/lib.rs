@@ -31,6 +31,7 @@ pub mod tap;
 pub mod translate;
 
 pub mod cache_key;
+pub mod routing;
 pub mod strategy;
 
 // The models of concurrency in `tests/` compile what follows with locks and atomics of their own under this

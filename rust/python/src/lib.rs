@@ -77,6 +77,11 @@ impl Engine {
         PyBytes::new(py, text.as_bytes())
     }
 
+    fn explain<'py>(&self, py: Python<'py>, question: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let text = py.detach(|| self.0.explain(question)).map_err(refused)?;
+        Ok(PyBytes::new(py, text.as_bytes()))
+    }
+
     fn set_ready(&self, ready: bool) {
         self.0.set_ready(ready);
     }
@@ -190,6 +195,12 @@ fn request_fingerprint(data: &[u8]) -> String {
 
 /// What this engine knows, as JSON.
 #[pyfunction]
+fn explain<'py>(py: Python<'py>, snapshot: &[u8], question: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let text = py.detach(|| llm_edge_engine::explain(snapshot, question)).map_err(refused)?;
+    Ok(PyBytes::new(py, text.as_bytes()))
+}
+
+#[pyfunction]
 fn capabilities(py: Python<'_>) -> Bound<'_, PyBytes> {
     let errors: Vec<_> = Code::ALL
         .into_iter()
@@ -226,5 +237,6 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(key_hash, module)?)?;
     module.add_function(wrap_pyfunction!(request_fingerprint, module)?)?;
     module.add_function(wrap_pyfunction!(capabilities, module)?)?;
+    module.add_function(wrap_pyfunction!(explain, module)?)?;
     Ok(())
 }

@@ -16,10 +16,12 @@ from llm_edge_agent.config.schema.providers import Auth, Aws, Google, Health, Pr
 from llm_edge_agent.config.schema.request_log import RequestLog
 from llm_edge_agent.config.schema.root import Config
 from llm_edge_agent.config.schema.routes import Deadlines, Route, Target, Translation
+from llm_edge_agent.config.schema.routing import Affinity, Hours, RouteRule, Tokens, When
 from llm_edge_agent.config.schema.tls import Tls
 
 __all__ = [
     "NAME_PATTERN",
+    "Affinity",
     "Area",
     "Auth",
     "Aws",
@@ -30,6 +32,7 @@ __all__ = [
     "Google",
     "Health",
     "Hedge",
+    "Hours",
     "Key",
     "Limits",
     "Listen",
@@ -38,7 +41,10 @@ __all__ = [
     "Retry",
     "Route",
     "RouteCache",
+    "RouteRule",
     "Target",
     "Tls",
+    "Tokens",
     "Translation",
+    "When",
 ]

@@ -118,7 +118,10 @@ impl Request {
         let callers = x.credential_for(target.provider);
         let credential = match (callers, place.credential) {
             (Some(_), _) => None,
-            (None, None) => provider.credential(x.worker.deadlines.now_ms()),
+            (None, None) => match place.affinity {
+                None => provider.credential(x.worker.deadlines.now_ms()),
+                Some(affinity) => provider.credential_by(affinity, x.worker.deadlines.now_ms()),
+            },
             (None, Some(at)) => provider.credentials.get(at).map(|credential| (at, credential.as_ref())),
         };
         let passing = callers.map_or(Fields::default(), |own| {

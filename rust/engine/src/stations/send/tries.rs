@@ -101,7 +101,7 @@ impl<'a> Tries<'a> {
     /// A place that was not asked yet and may be.
     pub(super) fn unasked(&mut self, x: &Exchange, sender: &Sender<'_>) -> Option<(Place, Permit)> {
         loop {
-            let place = match self.places.next(x, self.asked) {
+            let place = match self.places.next(x, sender.head, sender.screened, self.asked) {
                 Some(place) => {
                     let provider = place.target(&x.loaded.snapshot)?.provider;
                     let snapshot = &x.loaded.snapshot;
