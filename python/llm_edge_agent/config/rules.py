@@ -17,6 +17,7 @@ from llm_edge_agent.config.address import (
     parse_base_url,
     parse_range,
 )
+from llm_edge_agent.config.catalogued import check_catalog
 from llm_edge_agent.config.described import check_description
 from llm_edge_agent.config.discover import MOCK_NAME
 from llm_edge_agent.config.google import check_google
@@ -101,6 +102,7 @@ class Rules:
         for name, provider in self._config.providers.items():
             self._provider(name, provider)
         self._routes()
+        check_catalog(self._fault, self._config)
         self.errors.sort(key=lambda error: (error.file or "", error.line or 0))
 
     def _fault(self, path: Path, message: str, hint: str = "") -> None:

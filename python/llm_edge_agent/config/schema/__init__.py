@@ -8,6 +8,14 @@ are refused.
 
 from llm_edge_agent.config.schema.base import NAME_PATTERN, Area
 from llm_edge_agent.config.schema.caches import CacheStore, RouteCache
+from llm_edge_agent.config.schema.catalog import (
+    CatalogCapabilities,
+    CatalogModel,
+    CatalogPrice,
+    CatalogRates,
+    CatalogSettings,
+    CatalogTier,
+)
 from llm_edge_agent.config.schema.failures import Breaker, Hedge, Retry
 from llm_edge_agent.config.schema.keys import Key
 from llm_edge_agent.config.schema.limits import Limits
@@ -27,6 +35,12 @@ __all__ = [
     "Aws",
     "Breaker",
     "CacheStore",
+    "CatalogCapabilities",
+    "CatalogModel",
+    "CatalogPrice",
+    "CatalogRates",
+    "CatalogSettings",
+    "CatalogTier",
     "Config",
     "Deadlines",
     "Google",
