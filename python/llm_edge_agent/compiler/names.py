@@ -56,7 +56,7 @@ def compile_names(
                 prefixes.append((model[:-1], len(routes)))
             else:
                 exact[model] = len(routes)
-        routes.append(compile_route(name, route, providers, list(config.routes)))
+        routes.append(compile_route(config, name, providers))
     for at, provider in enumerate(providers):
         if _is_only_for_callers(config.providers[provider.name]):
             continue

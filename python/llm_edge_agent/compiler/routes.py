@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llm_edge_agent.compiler.caches import compile_cache
+from llm_edge_agent.compiler.facts import compile_facts
 from llm_edge_agent.compiler.failures import compile_breaker, compile_hedge, compile_retry
 from llm_edge_agent.compiler.routing import compile_affinity, compile_rules
 from llm_edge_agent.compiler.snapshot import (
@@ -28,19 +29,26 @@ from llm_edge_agent.config.schema import Deadlines, Retry, Translation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llm_edge_agent.config.schema import Route
+    from llm_edge_agent.config.schema import Config
 
 __all__ = ["bare_route", "compile_route", "prefix_route"]
 
 
-def compile_route(
-    name: str, route: Route, providers: Sequence[ProviderDoc], routes: Sequence[str]
-) -> RouteDoc:
-    """A written route; `routes` are the names of all written ones, in their order."""
+def compile_route(config: Config, name: str, providers: Sequence[ProviderDoc]) -> RouteDoc:
+    """A written route.
+
+    Raises:
+        ConfigError: The catalog that the configuration leads to cannot be used.
+    """
+    route = config.routes[name]
+    routes = list(config.routes)
     index = {provider.name: at for at, provider in enumerate(providers)}
     targets = [
         TargetDoc(
-            provider=index[target.provider], model=_model_name(target.model), weight=target.weight
+            provider=index[target.provider],
+            model=_model_name(target.model),
+            weight=target.weight,
+            facts=compile_facts(config, target),
         )
         for target in route.targets
     ]

@@ -1,0 +1,168 @@
+"""What belongs together goes to the same account, and what only one account understands to none but it."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.support.gateway import start
+from tests.support.hop import KEY, Hop, post
+from tests.support.upstream import Read, Received, Send, Upstream, chunk, reply, stream_head
+
+RESPONSES = "/v1/responses"
+ACCOUNTS = 8
+CONFIG = """
+keys: [{{name: app, key: {key}}}]
+providers:
+  up:
+    type: openai
+    base_url: "{url}/v1"
+    api_keys: [{api_keys}]
+routes:
+  chat:
+    models: [chat]
+    targets: [{{provider: up, model: m}}]
+{more}
+"""
+
+
+def api_keys(count: int) -> list[str]:
+    return [f"account-{at}" for at in range(count)]
+
+
+def write(folder: Path, upstream: Upstream, keys: list[str], more: str) -> Path:
+    path = folder / "llm-edge.yaml"
+    path.write_text(
+        CONFIG.format(key=KEY, url=upstream.url, api_keys=", ".join(keys), more=more)
+    )
+    return path
+
+
+@contextmanager
+def gateway(
+    folder: Path, upstream: Upstream, more: str = "", keys: list[str] | None = None
+) -> Iterator[Hop]:
+    path = write(folder, upstream, keys or api_keys(ACCOUNTS), more)
+    running = start(["serve", "--config", str(path), "--workers", "2"], folder)
+    try:
+        yield Hop(running, upstream)
+    finally:
+        running.stop()
+
+
+def account(got: Received) -> str:
+    return got.headers["authorization"].removeprefix("Bearer ")
+
+
+def asked(**fields: object) -> bytes:
+    return post(RESPONSES, msgspec.json.encode({"model": "chat", **fields}))
+
+
+def told(number: int, sealed: str | None = None) -> bytes:
+    item = {"type": "reasoning", "id": f"rs_{number}", "encrypted_content": sealed}
+    output = [item] if sealed else []
+    return msgspec.json.encode({"id": f"resp_{number}", "object": "response", "output": output})
+
+
+@pytest.mark.parametrize("affinity", ["", "    strategy: affinity\n"])
+def test_a_response_is_gone_on_with_by_the_account_that_gave_it(
+    tmp_path: Path, upstream: Upstream, affinity: str
+) -> None:
+    with gateway(tmp_path, upstream, affinity) as hop, hop.connect() as wire:
+        owners: dict[int, str] = {}
+        for number in range(40):
+            upstream.once(Read(), Send(reply(told(number))))
+            wire.send(asked(input=f"hello {number}"))
+            assert wire.answer().status == 200
+            owners[number] = account(upstream.requests[-1])
+        assert len(set(owners.values())) > 4
+        upstream.always(Read(), Send(reply(told(999))))
+        for number, owner in owners.items():
+            wire.send(asked(input="and now?", previous_response_id=f"resp_{number}"))
+            assert wire.answer().status == 200
+            assert account(upstream.requests[-1]) == owner
+
+
+@pytest.mark.parametrize("cut", [1, 7, 40])
+def test_encrypted_reasoning_goes_back_to_who_gave_it_however_its_stream_was_cut(
+    tmp_path: Path, upstream: Upstream, cut: int
+) -> None:
+    sealed = {number: f"gAAAA{number:04d}" + "x/+=" * 50 for number in range(8)}
+    with gateway(tmp_path, upstream) as hop, hop.connect() as wire:
+        owners = {}
+        for number, text in sealed.items():
+            data = b"event: response.completed\ndata: %s\n\n" % msgspec.json.encode(
+                {"type": "response.completed", "response": msgspec.Raw(told(number, text))}
+            )
+            pieces = [data[at : at + cut] for at in range(0, len(data), cut)]
+            upstream.once(
+                Read(), Send(stream_head() + b"".join(map(chunk, pieces)) + chunk(b""))
+            )
+            wire.send(asked(input="hello", stream=True))
+            assert wire.answer().complete
+            owners[number] = account(upstream.requests[-1])
+        assert len(set(owners.values())) == ACCOUNTS
+        upstream.always(Read(), Send(reply(told(999))))
+        for number, owner in owners.items():
+            item = {"type": "reasoning", "summary": [], "encrypted_content": sealed[number]}
+            wire.send(asked(input=[item, {"role": "user", "content": "and now?"}]))
+            assert wire.answer().status == 200
+            assert account(upstream.requests[-1]) == owner
+
+
+def test_who_owned_it_and_is_gone_is_told(tmp_path: Path, upstream: Upstream) -> None:
+    with gateway(tmp_path, upstream, keys=["one", "two"]) as hop:
+        owners = {}
+        for number in range(2):
+            upstream.once(Read(), Send(reply(told(number))))
+            assert hop.ask(asked(input="hello")).status == 200
+            owners[account(upstream.requests[-1])] = number
+        write(tmp_path, upstream, ["two"], "")
+        hop.running.reload()
+        seen = hop.seen
+        answer = hop.ask(asked(input="b", previous_response_id=f"resp_{owners['one']}"))
+        error = msgspec.json.decode(answer.body)["error"]
+        assert (answer.status, error["code"]) == (409, "owner_gone")
+        assert hop.seen == seen
+        upstream.always(Read(), Send(reply(told(9))))
+        answer = hop.ask(asked(input="b", previous_response_id=f"resp_{owners['two']}"))
+        assert answer.status == 200
+
+
+def test_turns_of_a_conversation_keep_their_account_and_conversations_are_spread(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    upstream.always(Read(), Send(reply(b"{}")))
+    chat = "/v1/chat/completions"
+    accounts: dict[int, set[str]] = defaultdict(set)
+
+    def talk(hop: Hop, first: int) -> None:
+        with hop.connect() as wire:
+            for number in range(first, first + 50):
+                turns = [{"role": "user", "content": f"question {number}"}]
+                for _ in range(3):
+                    wire.send(
+                        post(chat, msgspec.json.encode({"model": "chat", "messages": turns}))
+                    )
+                    assert wire.answer().status == 200
+                    turns += [
+                        {"role": "assistant", "content": "yes"},
+                        {"role": "user", "content": "and?"},
+                    ]
+
+    with gateway(tmp_path, upstream, "    strategy: affinity\n") as hop:
+        threads = [threading.Thread(target=talk, args=(hop, 50 * at)) for at in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    for got in upstream.requests:
+        first = msgspec.json.decode(got.body)["messages"][0]["content"]
+        accounts[int(first.split()[1])].add(account(got))
+    assert len(accounts) == 200
+    assert all(len(of_one) == 1 for of_one in accounts.values())
+    assert len(set.union(*accounts.values())) == ACCOUNTS
