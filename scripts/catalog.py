@@ -186,12 +186,19 @@ def pico(price: Decimal) -> int:
 
 
 def aliases_of(model: Node) -> list[str]:
-    """The names that the rules of genai-prices give a model, but none that they only begin."""
+    """The names that the rules of genai-prices give a model.
+
+    Of those that they only begin, the beginning and its `-latest`: the rest would be guesses.
+    """
     names = []
     for clause in clauses(model["match"]):
         words = ("equals", "starts_with", "ends_with", "contains")
         name = next((clause[word] for word in words if word in clause), "")
-        names.append(name.rstrip("-@:._/").lower())
+        name = name.rstrip("-@:._/").lower()
+        names.append(name)
+        # Behind a version that goes without saying.
+        if name and "equals" not in clause and not any(map(str.isdigit, name)):
+            names.append(f"{name}-latest")
     return [name for name in dict.fromkeys(names) if name and name != model["id"].lower()]
 
 

@@ -22,11 +22,13 @@ def catalog(**models: list[Record]) -> Catalog:
 
 ONE = catalog(
     openai=[
-        priced("gpt-x", 1),
-        priced("gpt-x-2026-01-01", 2),
-        priced("gpt-x-mini", 3, "gpt-x-small"),
-        priced("ft:gpt-x", 4),
-        priced("large-latest", 5),
+        priced("gpt-9", 1),
+        priced("gpt-9-2026-01-01", 2),
+        priced("gpt-9-mini", 3, "gpt-9-small"),
+        priced("ft:gpt-9", 4),
+        priced("large-3-latest", 5),
+        priced("pro-latest", 12),
+        priced("flash", 13),
     ],
     aws=[
         priced("anthropic.claude-x", 6),
@@ -34,36 +36,38 @@ ONE = catalog(
         priced("anthropic.claude-y-20260101-v1:0", 8),
         priced("titan-v1", 9),
     ],
-    google=[priced("gemini-x", 10), priced("text-embedding-004", 11)],
+    google=[priced("gemini-3-pro", 10), priced("text-embedding-004", 11)],
 )
 
 
 @pytest.mark.parametrize(
     ("provider", "name", "price"),
     [
-        ("openai", "gpt-x", 1),
-        ("openai", "GPT-X", 1),
-        ("openai", "gpt-x-2026-01-01", 2),
-        ("openai", "gpt-x-20260101", 2),
-        ("openai", "gpt-x-2026-02-02", 1),
-        ("openai", "gpt-x-20260202", 1),
-        ("openai", "gpt-x-latest", 1),
-        ("openai", "gpt-x-small", 3),
-        ("openai", "gpt-x-small-2026-02-02", 3),
-        ("openai", "ft:gpt-x:org:name:id", 4),
-        ("openai", "ft:gpt-x-2026-01-01:org::id", 4),
-        ("openai", "large", 5),
+        ("openai", "gpt-9", 1),
+        ("openai", "GPT-9", 1),
+        ("openai", "gpt-9-2026-01-01", 2),
+        ("openai", "gpt-9-20260101", 2),
+        ("openai", "gpt-9-2026-02-02", 1),
+        ("openai", "gpt-9-20260202", 1),
+        ("openai", "gpt-9-latest", 1),
+        ("openai", "gpt-9-small", 3),
+        ("openai", "gpt-9-small-2026-02-02", 3),
+        ("openai", "ft:gpt-9:org:name:id", 4),
+        ("openai", "ft:gpt-9-2026-01-01:org::id", 4),
+        ("openai", "large-3", 5),
+        ("openai", "large-3-2026-01-01", 5),
         ("aws", "us.anthropic.claude-x", 6),
         ("aws", "eu.anthropic.claude-x-20260101-v1:0", 6),
         ("aws", "global.anthropic.claude-x", 7),
-        ("aws", "anthropic.claude-x-20260101-v1:0", 6),
+        ("aws", "anthropic.claude-x-20260101-v2:0", 6),
+        ("aws", "anthropic.claude-x-v1:0", 6),
         ("aws", "us.anthropic.claude-y-20260101-v1:0", 8),
         ("aws", "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-x", 6),
         ("aws", "arn:aws:bedrock:eu-west-1:12:inference-profile/eu.anthropic.claude-x", 6),
-        ("google", "gemini-x-001", 10),
-        ("google", "gemini-x@20260101", 10),
-        ("google", "models/gemini-x", 10),
-        ("google", "publishers/google/models/gemini-x", 10),
+        ("google", "gemini-3-pro-001", 10),
+        ("google", "gemini-3-pro@20260101", 10),
+        ("google", "models/gemini-3-pro", 10),
+        ("google", "publishers/google/models/gemini-3-pro", 10),
     ],
 )
 def test_a_name_finds_its_model(provider: str, name: str, price: int) -> None:
@@ -76,20 +80,23 @@ def test_a_name_finds_its_model(provider: str, name: str, price: int) -> None:
     ("provider", "name"),
     [
         ("openai", "gpt-y"),
-        ("openai", "gpt-x-pro"),
-        ("openai", "gpt-x.1"),
+        ("openai", "gpt-9-pro"),
+        ("openai", "gpt-9.1"),
         ("openai", "gpt"),
-        ("openai", "gpt-x-mini-2"),
-        ("openai", "my-gpt-x"),
+        ("openai", "gpt-9-mini-2"),
+        ("openai", "my-gpt-9"),
         ("openai", "latest"),
+        ("openai", "pro"),
+        ("openai", "flash-latest"),
         ("openai", "-latest"),
         ("openai", ""),
-        ("aws", "gpt-x"),
+        ("aws", "gpt-9"),
         ("aws", "titan-v2"),
+        ("aws", "anthropic.claude-x-v2:0"),
         ("aws", "global.anthropic.claude-y-20260101-v1:0"),
         ("aws", "arn:aws:bedrock:eu-west-1:12:application-inference-profile/abc"),
         ("google", "text-embedding-005"),
-        ("nobody", "gpt-x"),
+        ("nobody", "gpt-9"),
     ],
 )
 def test_another_models_price_is_never_guessed(provider: str, name: str) -> None:
@@ -98,13 +105,13 @@ def test_another_models_price_is_never_guessed(provider: str, name: str) -> None
 
 def test_what_the_first_provider_does_not_say_the_next_says() -> None:
     known = Record(
-        model="gpt-x",
+        model="gpt-9",
         context_window=100,
         capabilities=Capabilities(tools=True),
         facts_from=("older",),
     )
     other = Record(
-        model="gpt-x",
+        model="gpt-9",
         context_window=900,
         output_max=50,
         capabilities=Capabilities(tools=False, vision=True),
@@ -113,7 +120,7 @@ def test_what_the_first_provider_does_not_say_the_next_says() -> None:
         facts_from=("facts",),
         price_from=("prices",),
     )
-    found = catalog(azure=[known], openai=[other]).find(["azure", "openai"], "gpt-x")
+    found = catalog(azure=[known], openai=[other]).find(["azure", "openai"], "gpt-9")
     assert found is not None
     assert (found.provider, found.context_window, found.output_max) == ("azure", 100, 50)
     assert found.capabilities == Capabilities(tools=True, vision=True)
@@ -134,4 +141,4 @@ def test_a_price_is_never_put_together_from_two() -> None:
 def test_a_catalog_is_gone_through_by_provider_and_model() -> None:
     names = [(facts.provider, facts.model) for facts in ONE]
     assert names == sorted(names)
-    assert len(names) == 11
+    assert len(names) == 13
