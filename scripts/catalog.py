@@ -327,7 +327,7 @@ def merged(models: list[Node], facts: dict[str, Facts], pins: Node) -> list[Reco
     for name in sorted({*known, *by_id}):
         own = by_id.get(name)
         model = own or first(by_name, spellings(name))
-        aliases = aliases_of(own) if own else []
+        aliases = [a for a in aliases_of(own) if a not in by_id] if own else []
         said = known.get(name) or first(known, [s for n in (name, *aliases) for s in spellings(n)])
         record = said.record if said else Record(model="")
         deprecated = "deprecated" if model and model.get("deprecated") else None
@@ -341,7 +341,7 @@ def merged(models: list[Node], facts: dict[str, Facts], pins: Node) -> list[Reco
             msgspec.structs.replace(
                 record,
                 model=known[name].record.model if name in known else by_id[name]["id"],
-                aliases=tuple(sorted(set(aliases) - {*known, *by_id})),
+                aliases=tuple(sorted(set(aliases) - known.keys())),
                 context_window=context,
                 status=deprecated or record.status,
                 price=price,
