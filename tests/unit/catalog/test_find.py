@@ -24,7 +24,7 @@ ONE = catalog(
     openai=[
         priced("gpt-9", 1),
         priced("gpt-9-2026-01-01", 2),
-        priced("gpt-9-mini", 3, "gpt-9-small"),
+        priced("gpt-9-mini", 3, "gpt-9", "gpt-9-small"),
         priced("ft:gpt-9", 4),
         priced("large-3-latest", 5),
         priced("pro-latest", 12),
