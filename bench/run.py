@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench import machine, programs
+from bench import machine, programs, savings
 from bench.programs import ROOT, WORK, BenchError, installed, tool, version_of_wheel
 from bench.scenarios import (
     FULL,
@@ -45,6 +45,7 @@ SCENARIOS: dict[str, Callable[[Stage], Found]] = {
     "idle": memory.idle_connections,
     "allocations": lambda _stage: allocations.per_request(),
     "cold": start.cold,
+    "savings": lambda _stage: savings.on_traces(),
     "k6": constant.rate,
 }
 BURST = "burst"

@@ -186,12 +186,19 @@ def pico(price: Decimal) -> int:
 
 
 def aliases_of(model: Node) -> list[str]:
-    """The names that the rules of genai-prices give a model, but none that they only begin."""
+    """The names that the rules of genai-prices give a model.
+
+    Of those that they only begin, the beginning and its `-latest`: the rest would be guesses.
+    """
     names = []
     for clause in clauses(model["match"]):
         words = ("equals", "starts_with", "ends_with", "contains")
         name = next((clause[word] for word in words if word in clause), "")
-        names.append(name.rstrip("-@:._/").lower())
+        name = name.rstrip("-@:._/").lower()
+        names.append(name)
+        # Behind a version that goes without saying.
+        if name and "equals" not in clause and not any(map(str.isdigit, name)):
+            names.append(f"{name}-latest")
     return [name for name in dict.fromkeys(names) if name and name != model["id"].lower()]
 
 
@@ -320,7 +327,7 @@ def merged(models: list[Node], facts: dict[str, Facts], pins: Node) -> list[Reco
     for name in sorted({*known, *by_id}):
         own = by_id.get(name)
         model = own or first(by_name, spellings(name))
-        aliases = aliases_of(own) if own else []
+        aliases = [a for a in aliases_of(own) if a not in by_id] if own else []
         said = known.get(name) or first(known, [s for n in (name, *aliases) for s in spellings(n)])
         record = said.record if said else Record(model="")
         deprecated = "deprecated" if model and model.get("deprecated") else None
@@ -334,7 +341,7 @@ def merged(models: list[Node], facts: dict[str, Facts], pins: Node) -> list[Reco
             msgspec.structs.replace(
                 record,
                 model=known[name].record.model if name in known else by_id[name]["id"],
-                aliases=tuple(sorted(set(aliases) - {*known, *by_id})),
+                aliases=tuple(sorted(set(aliases) - known.keys())),
                 context_window=context,
                 status=deprecated or record.status,
                 price=price,

@@ -6,7 +6,7 @@ it is asked for.
 
 from __future__ import annotations
 
-from llm_edge_agent.catalog.configured import CATALOG_FILE, catalog_of, facts_for, kept_file
+from llm_edge_agent.catalog.configured import catalog_of, facts_for, replacing_catalog
 from llm_edge_agent.catalog.document import CatalogFault
 from llm_edge_agent.catalog.facts import CAPABILITIES, Capabilities, ModelFacts, Source
 from llm_edge_agent.catalog.index import Catalog, embedded
@@ -14,7 +14,6 @@ from llm_edge_agent.catalog.price import RATES, Price, Rates, Tier, usd, usd_per
 
 __all__ = [
     "CAPABILITIES",
-    "CATALOG_FILE",
     "RATES",
     "Capabilities",
     "Catalog",
@@ -27,7 +26,7 @@ __all__ = [
     "catalog_of",
     "embedded",
     "facts_for",
-    "kept_file",
+    "replacing_catalog",
     "usd",
     "usd_per_million",
 ]

@@ -16,7 +16,7 @@ from llm_edge_agent.catalog.document import BYTES_MAX, CatalogFault
 from llm_edge_agent.catalog.facts import CAPABILITIES, ModelFacts, Source
 from llm_edge_agent.catalog.index import Catalog, embedded
 from llm_edge_agent.catalog.price import RATES, Price, Tier
-from llm_edge_agent.config import state_dir
+from llm_edge_agent.config import kept_catalog
 from llm_edge_agent.errors import ConfigError
 from llm_edge_agent.providers import spec_of
 
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
     from llm_edge_agent.config import Config
     from llm_edge_agent.config.schema import CatalogModel, CatalogPrice, CatalogRates
 
-__all__ = ["CATALOG_FILE", "catalog_of", "facts_for", "kept_file"]
-
-CATALOG_FILE = "catalog.json"
-"""Name in the state folder of the catalog that `models update` has put there."""
+__all__ = ["catalog_of", "facts_for", "replacing_catalog"]
 
 _CONFIGURED = Source(name="configuration")
 _CATALOGS_MAX = 4
@@ -66,31 +63,33 @@ def catalog_of(config: Config, env: Mapping[str, str] | None = None) -> Catalog:
     Raises:
         ConfigError: A file that is named or kept cannot be read, or is no catalog.
     """
+    return replacing_catalog(config, env) or embedded()
+
+
+def replacing_catalog(config: Config, env: Mapping[str, str] | None = None) -> Catalog | None:
+    """The catalog that is named or kept; None where the embedded one holds, which is not read.
+
+    Raises:
+        ConfigError: As `catalog_of`.
+    """
     if config.catalog.file is not None:
         name = config.catalog.file
         try:
             return _read(Path(name))
         except CatalogFault as error:
-            hint = "name another one, or leave it out"
-            raise ConfigError(
-                f"the file `{name}` {error}", path="catalog.file", hint=hint
-            ) from None
-    kept = kept_file(config, env)
+            message, hint = f"the file `{name}` {error}", "name another one, or leave it out"
+            raise ConfigError(message, path="catalog.file", hint=hint) from None
+    kept = kept_catalog(config, env)
     try:
         kept.stat()
     except OSError:
         # A folder that may not be entered is none that anything was put into.
-        return embedded()
+        return None
     try:
         return _read(kept)
     except CatalogFault as error:
         hint = "get another one by `llm-edge-agent models update`, or delete it"
         raise ConfigError(str(error), file=str(kept), hint=hint) from None
-
-
-def kept_file(config: Config, env: Mapping[str, str] | None = None) -> Path:
-    """Where `models update` puts a catalog."""
-    return state_dir(config, env) / CATALOG_FILE
 
 
 def _read(path: Path) -> Catalog:

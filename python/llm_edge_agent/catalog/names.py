@@ -1,8 +1,9 @@
 r"""The spellings of one model's name.
 
-A name as a provider takes it says more than which model it is: a place (`us.`, `publishers/…`,
-an ARN), a release (`-2026-01-01`, `@20260101`, `-v1:0`) or that any release will do (`-latest`).
-Where the catalog has no entry for the whole of it, the entry without that says the same of it.
+A name as a provider takes it says more than which model it is: a place (`us.`, an ARN), a release
+(`-2026-01-01`, `@20260101`, `-v1:0`) or, behind a version, that any release of it will do
+(`gpt-5-latest`; but `gemini-pro-latest` is no release of `gemini-pro`). Where the catalog has no
+entry for the whole of it, the entry without that says the same of it.
 Nothing else is ever left out: what is called otherwise is another model.
 
 Sources: Amazon Bedrock user guide, "Cross-Region inference" and "Supported foundation models";
@@ -28,8 +29,11 @@ _FOLDERS = re.compile(
     r"|(?:projects/[^/]+/locations/[^/]+/)?publishers/[^/]+/models/|models/)"
 )
 _RELEASE = re.compile(
-    r"-latest|@[a-z0-9.-]+|-v\d+:\d+|(?<=-\d)-v1|:\d+|-20\d{2}-?[01]\d-?[0-3]\d|(?<=[a-z])-00\d"
+    r"@[a-z0-9.-]+|-v1:\d+|(?<=-20\d{6})-v\d+:\d+|(?<=-\d)-v1|:\d+|-20\d{2}-?[01]\d-?[0-3]\d"
+    r"|(?<=-flash)-00\d|(?<=-lite)-00\d|(?<=-pro)-00\d"
 )
+_LATEST = "-latest"
+_VERSION = re.compile(r"\d")
 _COMPACT = re.compile(r"-(20\d{2})([01]\d)([0-3]\d)$")
 _RELEASES_MAX = 3
 
@@ -60,7 +64,8 @@ def _all(name: str) -> Iterator[str]:
             if not changed:
                 break
             yield anywhere
-        yield f"{anywhere}-latest"
+        if _VERSION.search(anywhere):
+            yield f"{anywhere}{_LATEST}"
 
 
 def _without_place(name: str) -> Iterator[str]:
@@ -75,6 +80,8 @@ def _without_place(name: str) -> Iterator[str]:
 
 
 def _without_release(name: str) -> tuple[str, bool]:
+    if name.endswith(_LATEST) and _VERSION.search(name):
+        return name.removesuffix(_LATEST), True
     for found in _RELEASE.finditer(name):
         if found.end() == len(name) and found.start():
             return name[: found.start()], True

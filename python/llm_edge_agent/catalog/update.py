@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llm_edge_agent.catalog.document import BYTES_MAX
+from llm_edge_agent.catalog.document import BYTES_MAX, CatalogFault, check, decode
 from llm_edge_agent.catalog.price import RATES, usd_per_million
 from llm_edge_agent.errors import LlmEdgeError, StateError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from llm_edge_agent.catalog.index import Catalog
-    from llm_edge_agent.catalog.price import Rates
+    from llm_edge_agent.catalog.price import Price
 
 __all__ = ["UpdateRefused", "doubts", "fetch", "install", "verify"]
 
@@ -100,20 +100,22 @@ def doubts(old: Catalog, new: Catalog) -> list[str]:
     return found
 
 
-def _leaps(old: Rates, new: Rates) -> Iterator[str]:
-    for name in RATES:
-        before, now = getattr(old, name), getattr(new, name)
-        if before is None or now is None or before == now:
-            continue
-        if max(before, now) >= _FACTOR * min(before, now):
-            yield (
-                f"`{name}` was {usd_per_million(before)} and would be {usd_per_million(now)} "
-                "USD per million tokens"
-            )
+def _leaps(old: Price, new: Price) -> Iterator[str]:
+    for bound in sorted({0, *(tier.above_input_tokens for tier in (*old.tiers, *new.tiers))}):
+        place = f" above {bound:,} input tokens" if bound else ""
+        for name in RATES:
+            before, now = (getattr(price.rates(bound + 1), name) for price in (old, new))
+            if before is None or now is None or before == now:
+                continue
+            if max(before, now) >= _FACTOR * min(before, now):
+                yield (
+                    f"`{name}`{place} was {usd_per_million(before)} and would be "
+                    f"{usd_per_million(now)} USD per million tokens"
+                )
 
 
 def install(data: bytes, path: Path) -> None:
-    """Put a catalog in the place of the one that is kept, which becomes `.previous`.
+    """Put a catalog in the place of the one that is kept, which becomes `.previous` if it is one.
 
     Whoever reads the file meanwhile finds the old or the new one, whole.
 
@@ -149,7 +151,8 @@ def _write(path: Path, data: bytes) -> None:
 
 def _keep(path: Path, previous: Path) -> None:
     """Give the file its second name; the first stays until it is replaced."""
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, CatalogFault):
+        check(decode(path.read_bytes()))
         link = previous.with_name(f".{previous.name}.{secrets.token_hex(8)}")
         os.link(path, link)
         link.replace(previous)

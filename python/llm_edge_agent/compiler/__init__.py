@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from llm_edge_agent.catalog import replacing_catalog
 from llm_edge_agent.compiler.directory import compile_principals
 from llm_edge_agent.compiler.limits import compile_limits, compile_request_log
 from llm_edge_agent.compiler.names import compile_models, compile_names
 from llm_edge_agent.compiler.options import compile_options
 from llm_edge_agent.compiler.providers import compile_provider, read_private_key
 from llm_edge_agent.compiler.snapshot import ModelDoc, ProviderDoc, SnapshotDoc, encode
+from llm_edge_agent.compiler.targets import targets_of
 from llm_edge_agent.config.secret import Secret
 from llm_edge_agent.engine import Address
 
@@ -22,7 +24,14 @@ if TYPE_CHECKING:
     from llm_edge_agent.credentials import Source
     from llm_edge_agent.engine import EngineOptions
 
-__all__ = ["Compiled", "ModelDoc", "compile_config", "compile_models", "compile_options"]
+__all__ = [
+    "Compiled",
+    "ModelDoc",
+    "compile_config",
+    "compile_models",
+    "compile_options",
+    "targets_of",
+]
 
 
 @dataclass(frozen=True)
@@ -62,8 +71,11 @@ def compile_config(
         log_fd: Where the request log goes, 1 or 2.
 
     Raises:
-        ConfigError: A file it names cannot be read, or the mock is wanted and does not run.
+        ConfigError: A file it names cannot be read, the catalog in the state folder is none, or the
+            mock is wanted and does not run.
     """
+    # Whether anything needs it or not: a broken one would be found when prices are asked for.
+    replacing_catalog(config)
     providers: list[ProviderDoc] = []
     credentials: dict[str, Secret] = {}
     found: dict[str, Source] = {}

@@ -1,17 +1,28 @@
-"""The rules for what a configuration says of models in place of the catalog."""
+"""The rules for what a configuration says of models in place of the catalog, and its place."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llm_edge_agent.config.pepper import state_dir
 from llm_edge_agent.config.shape import nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path as FilePath
+
     from llm_edge_agent.config.described import Fault
     from llm_edge_agent.config.marks import Path
     from llm_edge_agent.config.schema import CatalogTier, Config
 
-__all__ = ["check_catalog"]
+__all__ = ["check_catalog", "kept_catalog"]
+
+_KEPT_NAME = "catalog.json"
+
+
+def kept_catalog(config: Config, env: Mapping[str, str] | None = None) -> FilePath:
+    """Where `models update` puts a catalog, in the state folder."""
+    return state_dir(config, env) / _KEPT_NAME
 
 
 def check_catalog(fault: Fault, config: Config) -> None:

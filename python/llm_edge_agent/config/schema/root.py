@@ -35,7 +35,9 @@ class Config(Area, frozen=True, kw_only=True):
     insecure: Annotated[
         bool, Meta(description="Allow other machines in without keys, and on the admin port.")
     ] = False
-    state_dir: Annotated[_FolderName | None, Meta(description="Folder of the key pepper.")] = None
+    state_dir: Annotated[
+        _FolderName | None, Meta(description="Folder of the key pepper and of a newer catalog.")
+    ] = None
     drain_s: Annotated[
         float, Meta(ge=0, le=86400, description="How long running requests may take at the end.")
     ] = 30.0
