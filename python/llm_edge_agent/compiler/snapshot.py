@@ -150,6 +150,7 @@ class ProviderDoc(_Doc, frozen=True, kw_only=True):
     default_headers: list[tuple[str, str]]
     withheld_headers: list[str]
     credentials: list[str]
+    accounts: list[str]
     health: HealthDoc | None
 
 

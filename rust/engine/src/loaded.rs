@@ -303,7 +303,7 @@ impl LoadedProvider {
                 .iter()
                 .map(|slot| worker.shared.credentials.slot(slot))
                 .collect(),
-            credential_identities: provider.credentials.iter().map(|s| rendezvous::identity(s)).collect(),
+            credential_identities: provider.accounts.iter().map(|word| rendezvous::identity(word)).collect(),
             next_credential: Cell::new(0),
             health: provider.health.as_ref().map(|_| worker.shared.healths.of(&provider.name)),
         })

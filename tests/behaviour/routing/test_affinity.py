@@ -117,10 +117,12 @@ def test_encrypted_reasoning_goes_back_to_who_gave_it_however_its_stream_was_cut
 def test_who_owned_it_and_is_gone_is_told(tmp_path: Path, upstream: Upstream) -> None:
     with gateway(tmp_path, upstream, keys=["one", "two"]) as hop:
         owners = {}
-        for number in range(2):
-            upstream.once(Read(), Send(reply(told(number))))
-            assert hop.ask(asked(input="hello")).status == 200
-            owners[account(upstream.requests[-1])] = number
+        with hop.connect() as wire:
+            for number in range(2):
+                upstream.once(Read(), Send(reply(told(number))))
+                wire.send(asked(input="hello"))
+                assert wire.answer().status == 200
+                owners[account(upstream.requests[-1])] = number
         write(tmp_path, upstream, ["two"], "")
         hop.running.reload()
         seen = hop.seen

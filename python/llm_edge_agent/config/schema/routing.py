@@ -35,6 +35,8 @@ _Time = Annotated[
     Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", extra={"hint": 'write `"22:30"`'}),
 ]
 
+_Count = Annotated[int, Meta(ge=0)]
+
 _Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -58,8 +60,8 @@ class Affinity(Area, frozen=True, kw_only=True):
 class Tokens(Area, frozen=True, kw_only=True):
     """A range of tokens."""
 
-    min: Annotated[int | None, Meta(ge=0, description="At least.")] = None
-    max: Annotated[int | None, Meta(ge=0, description="At most.")] = None
+    min: Annotated[_Count | None, Meta(description="At least.")] = None
+    max: Annotated[_Count | None, Meta(description="At most.")] = None
 
 
 class Hours(Area, frozen=True, kw_only=True, rename={"from_": "from"}):

@@ -180,8 +180,8 @@ pub(crate) fn plan(
     let Some(config) = loaded.snapshot.routes.get(route.index) else {
         return Err(Rejection::new(Code::Internal, "the route is not in the snapshot"));
     };
-    if route.has_owners
-        && head.operation.dialect() == Some(Dialect::OpenaiResponses)
+    if head.operation.dialect() == Some(Dialect::OpenaiResponses)
+        && (route.has_owners || !x.worker.shared.owners.is_empty())
         && let Some(place) = owner(x, config, route, screened)?
     {
         return Ok(Plan::only(route, vec![place]));
