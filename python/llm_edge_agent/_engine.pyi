@@ -1,5 +1,6 @@
 """The Rust engine, as Python sees it: bytes and small values cross, no Python object lives in the engine."""
 
+from collections.abc import Callable
 from typing import final
 
 __version__: str
@@ -60,6 +61,14 @@ class Engine:
 
         Raises:
             EngineError: As `explain`, or there is no snapshot yet.
+        """
+
+    def set_policy(self, name: str, policy: Callable[[str], str | None]) -> None:
+        """Have `policy` rank targets for the routes that name it, from the next snapshot on. It is called on a
+        thread of its own with a question and returns the names of targets, both JSON; None: it failed.
+
+        Raises:
+            EngineError: There is no thread for it.
         """
 
     def set_private_key(self, slot: str, pem: str) -> None:

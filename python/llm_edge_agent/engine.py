@@ -16,7 +16,7 @@ import msgspec
 from llm_edge_agent.errors import EngineFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
 __all__ = [
@@ -340,6 +340,21 @@ class Engine:
         with _refusals():
             answer = self._native.explain(msgspec.json.encode(question))
         return msgspec.json.decode(answer, type=Explanation)
+
+    def set_policy(self, name: str, answering: Callable[[str], str | None]) -> None:
+        """Have a policy rank targets for the routes that name it, from the next snapshot on.
+
+        Args:
+            name: The name that routes have.
+            answering: Gets a question and gives an answer, both JSON, on a thread of its own; None
+                or an exception says that it failed.
+
+        Raises:
+            EngineFailed: There is no thread for it.
+        """
+        self._process.check()
+        with _refusals():
+            self._native.set_policy(name, answering)
 
     def set_private_key(self, slot: str, pem: str) -> None:
         """Put the private key of a client certificate into its slot.

@@ -18,11 +18,13 @@ from llm_edge_agent.compiler.snapshot import ModelDoc, ProviderDoc, SnapshotDoc,
 from llm_edge_agent.compiler.targets import targets_of
 from llm_edge_agent.config.secret import Secret
 from llm_edge_agent.engine import Address
+from llm_edge_agent.routing import load_policy
 
 if TYPE_CHECKING:
     from llm_edge_agent.config.schema import Config
     from llm_edge_agent.credentials import Source
     from llm_edge_agent.engine import EngineOptions
+    from llm_edge_agent.routing import Policy
 
 __all__ = [
     "Compiled",
@@ -44,6 +46,7 @@ class Compiled:
         credentials: Slot → secret, for `Engine.set_credential`.
         private_keys: Slot → PEM, for `Engine.set_private_key`.
         found: Slot → where its secret is to be found, now and again.
+        policies: Name → what ranks targets, for `Engine.set_policy`.
         engine_options: What an engine for this configuration is made with.
     """
 
@@ -52,6 +55,7 @@ class Compiled:
     credentials: dict[str, Secret]
     private_keys: dict[str, Secret]
     found: dict[str, Source]
+    policies: dict[str, Policy]
     engine_options: EngineOptions
 
 
@@ -109,5 +113,10 @@ def compile_config(
         credentials=credentials,
         private_keys=private_keys,
         found=found,
+        policies={
+            route.policy.name: load_policy(route.policy.name, f"routes.{name}.policy.name")
+            for name, route in config.routes.items()
+            if route.policy is not None
+        },
         engine_options=compile_options(config, pepper, log_fd=log_fd),
     )

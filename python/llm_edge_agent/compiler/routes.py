@@ -14,7 +14,7 @@ import msgspec
 from llm_edge_agent.compiler.caches import compile_cache
 from llm_edge_agent.compiler.facts import compile_facts
 from llm_edge_agent.compiler.failures import compile_breaker, compile_hedge, compile_retry
-from llm_edge_agent.compiler.routing import compile_affinity, compile_rules
+from llm_edge_agent.compiler.routing import compile_affinity, compile_policy, compile_rules
 from llm_edge_agent.compiler.snapshot import (
     DeadlinesDoc,
     ModelNameDoc,
@@ -67,6 +67,7 @@ def compile_route(config: Config, name: str, providers: Sequence[ProviderDoc]) -
         rules=compile_rules(route.rules, routes),
         strategy=route.strategy,
         affinity=compile_affinity(route.affinity),
+        policy=compile_policy(route.policy),
         cache=compile_cache(route.cache),
         deadlines=_deadlines(route.deadlines),
         fallbacks=[routes.index(fallback) for fallback in route.fallbacks],
@@ -109,6 +110,7 @@ def _route(
         rules=[],
         strategy="round_robin",
         affinity="conversation",
+        policy=None,
         targets=targets,
         cache=None,
         deadlines=_deadlines(Deadlines()),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_edge_agent.compiler.snapshot import AffinityDoc, HoursDoc, RuleDoc, WhenDoc
+from llm_edge_agent.compiler.snapshot import AffinityDoc, HoursDoc, RoutePolicyDoc, RuleDoc, WhenDoc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llm_edge_agent.config.schema import Affinity, Hours, RouteRule, When
+    from llm_edge_agent.config.schema import Affinity, Hours, RoutePolicy, RouteRule, When
 
-__all__ = ["compile_affinity", "compile_rules"]
+__all__ = ["compile_affinity", "compile_policy", "compile_rules"]
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -21,6 +21,13 @@ def compile_affinity(affinity: Affinity | None) -> AffinityDoc:
     if affinity is None:
         return "conversation"
     return affinity.by if affinity.header is None else {"header": affinity.header}
+
+
+def compile_policy(policy: RoutePolicy | None) -> RoutePolicyDoc | None:
+    """Who ranks the targets, if anybody does."""
+    if policy is None:
+        return None
+    return RoutePolicyDoc(name=policy.name, deadline_ms=policy.deadline_ms)
 
 
 def compile_rules(rules: Sequence[RouteRule], routes: Sequence[str]) -> list[RuleDoc]:

@@ -32,6 +32,7 @@ __all__ = [
     "RequestLogDoc",
     "RetryDoc",
     "RouteDoc",
+    "RoutePolicyDoc",
     "RuleDoc",
     "ScopeDoc",
     "SnapshotDoc",
@@ -246,6 +247,13 @@ AffinityDoc = str | dict[str, str]
 """`conversation`, `key`, or `{"header": name}`."""
 
 
+class RoutePolicyDoc(_Doc, frozen=True, kw_only=True):
+    """Who ranks a route's targets, and how long it is waited for."""
+
+    name: str
+    deadline_ms: int
+
+
 class HoursDoc(_Doc, frozen=True, kw_only=True):
     """A time of some days: minutes after midnight, and a bit for each day, Monday being 1."""
 
@@ -292,6 +300,7 @@ class RouteDoc(_Doc, frozen=True, kw_only=True):
     rules: list[RuleDoc]
     strategy: str
     affinity: AffinityDoc
+    policy: RoutePolicyDoc | None
     targets: list[TargetDoc]
     cache: CacheDoc | None
     deadlines: DeadlinesDoc

@@ -20,6 +20,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::backends::cache::memory::ExactCache;
 use crate::backends::owners::Owners;
+use crate::backends::policies::{Policies, Policy};
 use crate::backends::upstream::{Origin, Resolver};
 use crate::descriptors;
 use crate::doors::balance::{Peer, Peers};
@@ -121,6 +122,7 @@ impl Engine {
             started: Instant::now(),
             cache: ExactCache::new(secret),
             owners: Owners::default(),
+            policies: Policies::default(),
             resolver: Resolver::default(),
             draining: AtomicBool::new(false),
             ready: AtomicBool::new(true),
@@ -334,6 +336,14 @@ impl Engine {
             heap_live_bytes: memory::heap_live_bytes(),
         };
         render(banks, &process)
+    }
+
+    /// Has a policy rank targets for the routes that name it, from the next snapshot on.
+    ///
+    /// # Errors
+    /// There is no thread for it.
+    pub fn set_policy(&self, name: &str, policy: Policy) -> Result<(), EngineError> {
+        self.shared.policies.set(name, policy).map_err(|e| EngineError(format!("policy `{name}`: {e}")))
     }
 
     /// What `/readyz` on the API port answers.

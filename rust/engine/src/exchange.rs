@@ -25,7 +25,7 @@ use crate::stations::admit::Admission;
 use crate::stations::cache::{Flight, Lookup};
 use crate::stations::head::Checked;
 use crate::stations::{
-    admit, authenticate, authorize, body, cache, guard, head, route, send, settle, stream,
+    admit, authenticate, authorize, body, cache, guard, head, policy, route, send, settle, stream,
 };
 use crate::worker::Worker;
 
@@ -193,7 +193,10 @@ async fn journey(x: &mut Exchange) -> Result<(Admission, Source), Rejection> {
     let source = match cache::look_up(x, &head, &caller, &route, &screened) {
         Lookup::Hit(stored) => Source::Stored(stored),
         Lookup::Miss(flight) => {
-            let plan = route::plan(x, &head, &route, &screened)?;
+            let mut plan = route::plan(x, &head, &route, &screened)?;
+            if plan.asks_policy() {
+                Box::pin(policy::rank(x, &head, &mut plan, &screened)).await;
+            }
             let begun = send::first_byte(x, &head, &admission, &plan, &screened).await?;
             if begun.translation.is_none() {
                 Source::Upstream(begun, flight)

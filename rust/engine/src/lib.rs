@@ -31,6 +31,7 @@ mod explained;
 mod options;
 mod shared;
 
+pub use backends::policies::Policy;
 pub use engine::{Address, Engine, EngineError};
 pub use explained::explain;
 pub use options::{Listen, Options, TlsFiles, Unix};

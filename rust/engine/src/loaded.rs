@@ -6,6 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use llm_edge_core::breaker;
 use llm_edge_core::hedge::Slow;
@@ -18,6 +19,7 @@ use llm_edge_core::strategy::rendezvous;
 use llm_edge_core::surface::Operation;
 
 use crate::backends::owners::Owner;
+use crate::backends::policies::Asker;
 use crate::backends::upstream::Origin;
 use crate::caller_credential::Fields;
 use crate::load::Load;
@@ -38,8 +40,6 @@ pub(crate) struct Loaded {
 /// What a worker keeps for one route.
 pub(crate) struct LoadedRoute {
     pub(crate) index: usize,
-    /// There is but one place to go: nothing is decided.
-    pub(crate) is_plain: bool,
     /// Several accounts may be asked, so that it matters who has given what a request goes on with.
     pub(crate) has_owners: bool,
     /// Rules may lead requests elsewhere.
@@ -49,6 +49,8 @@ pub(crate) struct LoadedRoute {
     /// Tokens that are generated, on average, where the strategy goes by that.
     pub(crate) output_tokens: Cell<u64>,
     pub(crate) picker: RefCell<Picker>,
+    /// Who ranks the targets, and how long it is waited for.
+    pub(crate) policy: Option<(Asker, Duration)>,
     pub(crate) cells: Arc<RouteCells>,
     /// The provider that gets the caller's own credential, by its index.
     pub(crate) caller_credential: Option<usize>,
@@ -202,7 +204,8 @@ impl Loaded {
                             model: target.model.label().to_owned(),
                         };
                         LoadedTarget {
-                            load: route.strategy.goes_by_load().then(|| worker.shared.loads.of(&labels)),
+                            load: (route.strategy.goes_by_load() || route.policy.is_some())
+                                .then(|| worker.shared.loads.of(&labels)),
                             provider: target.provider,
                             serves: served(provider),
                             breaker: route.breaker.map(|policy| (policy, worker.shared.breakers.of(&labels))),
@@ -212,7 +215,10 @@ impl Loaded {
                     .collect();
                 Rc::new(LoadedRoute {
                     index,
-                    is_plain: route.targets.len() == 1 && route.fallbacks.is_empty(),
+                    policy: route.policy.as_ref().filter(|_| route.targets.len() > 1).and_then(|policy| {
+                        let asker = worker.shared.policies.of(&policy.name)?;
+                        Some((asker, Duration::from_millis(u64::from(policy.deadline_ms))))
+                    }),
                     has_owners: accounts(&snapshot, route) > 1,
                     has_rules: !route.rules.is_empty(),
                     looks_at_needs: route.looks_at_needs(),

@@ -18,6 +18,7 @@ use rustls::pki_types::PrivateKeyDer;
 
 use crate::backends::cache::memory::ExactCache;
 use crate::backends::owners::Owners;
+use crate::backends::policies::Policies;
 use crate::backends::upstream::{self, Resolver};
 use crate::clients::{ClientCount, Clients, Refused};
 use crate::load::Load;
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) started: Instant,
     pub(crate) cache: ExactCache,
     pub(crate) owners: Owners,
+    pub(crate) policies: Policies,
     pub(crate) resolver: Resolver,
     /// No new work: connections close after their reply.
     pub(crate) draining: AtomicBool,

@@ -82,6 +82,13 @@ impl Engine {
         Ok(PyBytes::new(py, text.as_bytes()))
     }
 
+    fn set_policy(&self, name: &str, policy: Py<PyAny>) -> PyResult<()> {
+        let rank = move |question: &str| -> Option<String> {
+            Python::attach(|py| policy.call1(py, (question,)).ok()?.extract(py).ok())
+        };
+        self.0.set_policy(name, Box::new(rank)).map_err(refused)
+    }
+
     fn set_ready(&self, ready: bool) {
         self.0.set_ready(ready);
     }

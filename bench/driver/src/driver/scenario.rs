@@ -111,7 +111,7 @@ pub(crate) fn snapshot(port: u16) -> Value {
     let route = |name: &str, more: Value| {
         let plain = json!({
             "name": name, "models": [], "pass_through": [],
-            "rules": [], "strategy": "round_robin", "affinity": "conversation", "targets": targets(0), "cache": null,
+            "rules": [], "strategy": "round_robin", "affinity": "conversation", "policy": null, "targets": targets(0), "cache": null,
             "deadlines": deadlines, "fallbacks": [], "retry": retry, "breaker": null,
             "commit_point": false, "ask_usage": false,
             "translation": {"strict": false, "cache_breakpoints": true, "max_tokens": 8192},

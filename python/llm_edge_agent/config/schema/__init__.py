@@ -24,7 +24,14 @@ from llm_edge_agent.config.schema.providers import Auth, Aws, Google, Health, Pr
 from llm_edge_agent.config.schema.request_log import RequestLog
 from llm_edge_agent.config.schema.root import Config
 from llm_edge_agent.config.schema.routes import Deadlines, Route, Target, Translation
-from llm_edge_agent.config.schema.routing import Affinity, Hours, RouteRule, Tokens, When
+from llm_edge_agent.config.schema.routing import (
+    Affinity,
+    Hours,
+    RoutePolicy,
+    RouteRule,
+    Tokens,
+    When,
+)
 from llm_edge_agent.config.schema.tls import Tls
 
 __all__ = [
@@ -55,6 +62,7 @@ __all__ = [
     "Retry",
     "Route",
     "RouteCache",
+    "RoutePolicy",
     "RouteRule",
     "Target",
     "Tls",

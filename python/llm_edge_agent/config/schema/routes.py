@@ -7,7 +7,7 @@ from msgspec import Meta, field
 from llm_edge_agent.config.schema.base import Area, Milliseconds, ModelPattern, Name
 from llm_edge_agent.config.schema.caches import RouteCache
 from llm_edge_agent.config.schema.failures import Breaker, Hedge, Retry
-from llm_edge_agent.config.schema.routing import Affinity, RouteRule, Strategy
+from llm_edge_agent.config.schema.routing import Affinity, RoutePolicy, RouteRule, Strategy
 
 __all__ = ["Deadlines", "Route", "Target", "Translation"]
 
@@ -111,6 +111,10 @@ class Route(Area, frozen=True, kw_only=True):
     ] = "round_robin"
     affinity: Annotated[
         Affinity | None, Meta(description="What belongs together, for `strategy: affinity`.")
+    ] = None
+    policy: Annotated[
+        RoutePolicy | None,
+        Meta(description="A policy of your own that ranks the targets; the strategy without it."),
     ] = None
     rules: Annotated[
         list[RouteRule],

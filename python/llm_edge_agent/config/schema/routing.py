@@ -6,7 +6,7 @@ from msgspec import Meta, field
 
 from llm_edge_agent.config.schema.base import Area, ModelPattern, Name
 
-__all__ = ["Affinity", "Capability", "Hours", "RouteRule", "Strategy", "Tokens", "When"]
+__all__ = ["Affinity", "Capability", "Hours", "RoutePolicy", "RouteRule", "Strategy", "Tokens", "When"]
 
 Strategy = Literal[
     "round_robin", "weighted", "ordered", "least_in_flight", "latency", "cost", "affinity"
@@ -55,6 +55,21 @@ class Affinity(Area, frozen=True, kw_only=True):
     header: Annotated[
         _Header | None, Meta(description="That field; without it in a request, the conversation.")
     ] = None
+
+
+class RoutePolicy(Area, frozen=True, kw_only=True):
+    """A policy of your own that ranks a route's targets."""
+
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9_.-]+(:[A-Za-z0-9_.]+)?$",
+            description="An entry point of the group `llm_edge_agent.policies`, or `module:name`.",
+        ),
+    ]
+    deadline_ms: Annotated[
+        int, Meta(ge=1, le=10_000, description="How long it is waited for.")
+    ] = 50
 
 
 class Tokens(Area, frozen=True, kw_only=True):

@@ -218,23 +218,36 @@ fn table(
         Ok(decision) => picker.order(route, ask, now, decision.target),
         Err(_) => Vec::new(),
     };
-    let ranked = matches!(route.strategy, Strategy::LeastInFlight | Strategy::Latency | Strategy::Cost);
-    let row = |(at, target): (usize, &Target)| {
-        let live = now.live(at);
-        let unpriced = route.strategy == Strategy::Cost && target.facts.price.is_none();
-        Row {
-            target: identity(snapshot, target),
-            asked: order.iter().position(|asked| *asked == at).map(|place| place + *asked + 1),
-            standing: picker.standing(at),
-            excluded: exclusion(target, ask, now.serves(at)).map(Exclusion::name),
-            rank: (ranked && !unpriced).then(|| rank_of(route.strategy, target, ask, live)),
-            cost_nano_usd: cost(target, ask, live).map(|pico| pico.div_ceil(1000)),
-            live,
-        }
+    let row = |(at, target): (usize, &Target)| Row {
+        asked: order.iter().position(|asked| *asked == at).map(|place| place + *asked + 1),
+        excluded: exclusion(target, ask, now.serves(at)).map(Exclusion::name),
+        ..row(snapshot, route, target, ask, picker.standing(at), now.live(at))
     };
     let targets = route.targets.iter().enumerate().map(row).collect();
     *asked += order.len();
     Table { route: route.name.clone(), strategy: route.strategy, targets }
+}
+
+/// How a target stands, whoever is asked first.
+pub fn row(
+    snapshot: &Snapshot,
+    route: &Route,
+    target: &Target,
+    ask: &Ask,
+    standing: Standing,
+    live: Live,
+) -> Row {
+    let ranked = matches!(route.strategy, Strategy::LeastInFlight | Strategy::Latency | Strategy::Cost);
+    let unpriced = route.strategy == Strategy::Cost && target.facts.price.is_none();
+    Row {
+        target: identity(snapshot, target),
+        asked: None,
+        standing,
+        excluded: None,
+        rank: (ranked && !unpriced).then(|| rank_of(route.strategy, target, ask, live)),
+        cost_nano_usd: cost(target, ask, live).map(|pico| pico.div_ceil(1000)),
+        live,
+    }
 }
 
 /// What is said to be known.

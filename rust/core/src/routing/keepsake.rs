@@ -62,16 +62,12 @@ impl Keepsakes {
         if !self.rest.is_empty() {
             return self.search_over_the_edge(piece);
         }
-        match begins(piece) {
-            Some((end, state)) => {
-                self.enter(state);
-                end
-            }
-            None => {
-                self.rest.extend_from_slice(tail(piece));
-                piece.len()
-            }
+        if let Some((end, state)) = begins(piece) {
+            self.enter(state);
+            return end;
         }
+        self.rest.extend_from_slice(tail(piece));
+        piece.len()
     }
 
     fn search_over_the_edge(&mut self, piece: &[u8]) -> usize {

@@ -124,9 +124,9 @@ impl Seen {
             if key == b"type" {
                 let known = contents.types.iter().find(|(name, _)| is_text(value, name));
                 needed = needed.or(known.map(|(_, capability)| *capability));
-            } else if contents.data.iter().any(|name| is(name)) {
+            } else if contents.data.iter().any(is) {
                 needed = needed.or(of_media(value));
-            } else if depth < DEPTH_MAX && contents.parts.iter().any(|name| is(name)) {
+            } else if depth < DEPTH_MAX && contents.parts.iter().any(is) {
                 self.look(value, contents, depth + 1);
             }
         }

@@ -59,7 +59,7 @@ impl Pace {
 const WHOLE: u32 = 1 << 16;
 
 fn part(us: u32, weight: u32) -> u32 {
-    low_half(u64::from(us) * u64::from(weight) >> 16)
+    low_half((u64::from(us) * u64::from(weight)) >> 16)
 }
 
 fn low_half(word: u64) -> u32 {

@@ -16,7 +16,8 @@ pub use provider::{
     Scheme, Served,
 };
 pub use route::{
-    AffinityBy, Cache, Deadlines, ModelFacts, ModelName, Route, Strategy, Target, TranslationPolicy,
+    AffinityBy, Cache, Deadlines, ModelFacts, ModelName, Route, RoutePolicy, Strategy, Target,
+    TranslationPolicy,
 };
 
 use serde::Deserialize;

@@ -22,6 +22,8 @@ pub struct Route {
     pub strategy: Strategy,
     /// What belongs together, where the strategy asks.
     pub affinity: AffinityBy,
+    /// Who ranks the targets instead, where that answers in time.
+    pub policy: Option<RoutePolicy>,
     /// At least one.
     pub targets: Vec<Target>,
     /// The exact cache, if this route has one.
@@ -83,6 +85,16 @@ pub enum AffinityBy {
     Header(String),
 }
 
+/// A policy of the operator's own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoutePolicy {
+    /// The name under which it answers.
+    pub name: String,
+    /// How long it is waited for.
+    pub deadline_ms: u32,
+}
+
 /// What is known of a target's model.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -112,6 +124,7 @@ impl Route {
     /// Whether a decision hangs on what a request needs, so that its body has to be looked into.
     pub fn looks_at_needs(&self) -> bool {
         self.strategy == Strategy::Cost
+            || self.policy.is_some()
             || self.targets.iter().any(|t| !t.facts.lacks.is_empty() || t.facts.context_window.is_some())
     }
 }
@@ -190,6 +203,7 @@ pub(super) struct RouteDoc {
     rules: Vec<Rule>,
     strategy: Strategy,
     affinity: AffinityBy,
+    policy: Option<RoutePolicy>,
     targets: Vec<TargetDoc>,
     cache: Option<Cache>,
     deadlines: Deadlines,
@@ -255,6 +269,7 @@ impl RouteDoc {
             rules: self.rules,
             strategy: self.strategy,
             affinity: self.affinity,
+            policy: self.policy,
             targets,
             cache: self.cache,
             deadlines: self.deadlines,

@@ -14,8 +14,8 @@ pub fn identity(name: &str) -> u64 {
 /// The number of a target for a key: the greatest of several is the one to take.
 #[inline]
 pub fn score(key: u64, identity: u64, weight: u32) -> f64 {
-    // 53 bits, never 0 and never 1.
-    let uniform = ((mix(key ^ identity) >> 12) as f64 + 0.5) / (1_u64 << 52) as f64;
+    // 52 bits and a half, between 0 and 1: neither of them.
+    let uniform = f64::from_bits(1.0_f64.to_bits() | mix(key ^ identity) >> 12) - 1.0 + f64::EPSILON / 2.0;
     -f64::from(weight) / uniform.ln()
 }
 

@@ -2,4 +2,5 @@
 
 pub(crate) mod cache;
 pub(crate) mod owners;
+pub(crate) mod policies;
 pub(crate) mod upstream;

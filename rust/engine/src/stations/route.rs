@@ -22,7 +22,9 @@ pub(crate) struct Plan {
     pub(crate) route: Rc<LoadedRoute>,
     /// `None` where only a fallback can do it.
     first: Option<usize>,
-    ask: Ask,
+    pub(super) ask: Ask,
+    /// These first, in this order: a policy said so.
+    pub(super) ranked: Vec<usize>,
     /// Only these, in this order.
     only: Option<Vec<Place>>,
 }
@@ -31,6 +33,8 @@ pub(crate) struct Plan {
 pub(crate) struct Places {
     route: Rc<LoadedRoute>,
     ask: Ask,
+    /// Of the plan's route, first.
+    ranked: Vec<usize>,
     /// Still to be handed out.
     first: Option<usize>,
     /// Was handed out, and the others of its route were not looked at yet.
@@ -44,7 +48,24 @@ pub(crate) struct Places {
 
 impl Plan {
     fn only(route: &Rc<LoadedRoute>, places: Vec<Place>) -> Self {
-        Self { route: Rc::clone(route), first: None, ask: Ask::default(), only: Some(places) }
+        Self {
+            route: Rc::clone(route),
+            first: None,
+            ask: Ask::default(),
+            ranked: Vec::new(),
+            only: Some(places),
+        }
+    }
+
+    /// A place of the route is picked first, and the others follow.
+    fn beginning_with(route: &Rc<LoadedRoute>, first: Option<usize>, ask: Ask) -> Self {
+        Self { route: Rc::clone(route), first, ask, ranked: Vec::new(), only: None }
+    }
+
+    /// Whether a policy of the operator's own is to say who comes first.
+    #[inline]
+    pub(crate) fn asks_policy(&self) -> bool {
+        self.route.policy.is_some() && self.first.is_some()
     }
 
     /// Every place, the picked target first.
@@ -52,7 +73,8 @@ impl Plan {
         Places {
             route: Rc::clone(&self.route),
             ask: self.ask,
-            first: self.first,
+            first: self.ranked.first().copied().or(self.first),
+            ranked: self.ranked.clone(),
             begun: None,
             rest: Vec::new().into_iter(),
             fallback: 0,
@@ -95,7 +117,7 @@ impl Places {
             let index = *asked.fallbacks.get(self.fallback)?;
             self.fallback += 1;
             self.route = Rc::clone(x.loaded.routes.get(index)?);
-            let now = Now::new(x, &self.route, head, screened);
+            let now = Moment::new(x, &self.route, head, screened);
             self.first = x.loaded.snapshot.routes.get(index).and_then(|config| {
                 let mut picker = self.route.picker.borrow_mut();
                 picker.decide(config, &self.ask, &now, x.worker.random()).ok().map(|decision| decision.target)
@@ -107,10 +129,14 @@ impl Places {
         if self.route.targets.len() > 1
             && let Some(config) = x.loaded.snapshot.routes.get(self.route.index)
         {
-            let now = Now::new(x, &self.route, head, screened);
+            let now = Moment::new(x, &self.route, head, screened);
             let mut order = self.route.picker.borrow().order(config, &self.ask, &now, first);
-            order.retain(|at| *at != first);
-            self.rest = order.into_iter();
+            let ranked = std::mem::take(&mut self.ranked);
+            order.retain(|at| *at != first && !ranked.contains(at));
+            let mut rest = ranked;
+            rest.retain(|at| *at != first);
+            rest.append(&mut order);
+            self.rest = rest.into_iter();
         }
     }
 
@@ -122,7 +148,7 @@ impl Places {
 }
 
 /// What is known of a route's targets now.
-struct Now<'a> {
+pub(super) struct Moment<'a> {
     x: &'a Exchange,
     route: &'a LoadedRoute,
     operation: Operation,
@@ -130,14 +156,14 @@ struct Now<'a> {
     now_ms: u64,
 }
 
-impl<'a> Now<'a> {
-    fn new(x: &'a Exchange, route: &'a LoadedRoute, head: &Head, screened: &Screened) -> Self {
+impl<'a> Moment<'a> {
+    pub(super) fn new(x: &'a Exchange, route: &'a LoadedRoute, head: &Head, screened: &Screened) -> Self {
         let stream = screened.envelope().stream;
         Self { x, route, operation: head.operation, stream, now_ms: x.worker.deadlines.now_ms() }
     }
 }
 
-impl Present for Now<'_> {
+impl Present for Moment<'_> {
     #[inline]
     fn serves(&self, at: usize) -> bool {
         self.route.targets.get(at).is_some_and(|target| target.serves(self.operation, self.stream))
@@ -186,10 +212,10 @@ pub(crate) fn plan(
     {
         return Ok(Plan::only(route, vec![place]));
     }
-    if route.is_plain && config.strategy != Strategy::Affinity {
+    if config.targets.len() == 1 && config.fallbacks.is_empty() && config.strategy != Strategy::Affinity {
         return match route.targets.first() {
             Some(target) if target.serves(head.operation, screened.envelope().stream) => {
-                Ok(Plan { route: Rc::clone(route), first: Some(0), ask: Ask::default(), only: None })
+                Ok(Plan::beginning_with(route, Some(0), Ask::default()))
             }
             _ => Err(mismatch(x, head, config)),
         };
@@ -236,7 +262,7 @@ fn decide(
     screened: &Screened,
 ) -> Result<Plan, Rejection> {
     let ask = ask(x, head, route, config, screened);
-    let now = Now::new(x, route, head, screened);
+    let now = Moment::new(x, route, head, screened);
     let random = x.worker.random();
     let decided = route.picker.borrow_mut().decide(config, &ask, &now, random);
     let shown = x.asks_for_debug().then(|| shown(config, route, &ask, &now).into());
@@ -265,7 +291,7 @@ fn decide(
         }
     };
     x.facts.decision = shown;
-    Ok(Plan { route: Rc::clone(route), first, ask, only: None })
+    Ok(Plan::beginning_with(route, first, ask))
 }
 
 /// What the request asks for, as far as the route's decision hangs on it.
@@ -308,7 +334,7 @@ fn can_fall_back(x: &Exchange, head: &Head, config: &Route, ask: &Ask, screened:
         else {
             return false;
         };
-        let now = Now::new(x, route, head, screened);
+        let now = Moment::new(x, route, head, screened);
         let can = |(at, target)| {
             !matches!(
                 routing::exclusion(target, ask, now.serves(at)),
@@ -321,7 +347,7 @@ fn can_fall_back(x: &Exchange, head: &Head, config: &Route, ask: &Ask, screened:
 
 /// Counts who was left out and why, and a first choice that is not as good as any.
 #[cold]
-fn count_excluded(config: &Route, route: &LoadedRoute, ask: &Ask, now: &Now<'_>, standing: Standing) {
+fn count_excluded(config: &Route, route: &LoadedRoute, ask: &Ask, now: &Moment<'_>, standing: Standing) {
     for (at, target) in config.targets.iter().enumerate() {
         let reason = routing::exclusion(target, ask, now.serves(at));
         if let Some(cell) = reason.and_then(|reason| route.cells.exclusions.get(reason.index())) {
@@ -335,7 +361,7 @@ fn count_excluded(config: &Route, route: &LoadedRoute, ask: &Ask, now: &Now<'_>,
 
 /// How the targets stand, for whoever asks: `up/gpt-x=ready, other/m=excluded:vision`.
 #[cold]
-fn shown(config: &Route, route: &LoadedRoute, ask: &Ask, now: &Now<'_>) -> String {
+fn shown(config: &Route, route: &LoadedRoute, ask: &Ask, now: &Moment<'_>) -> String {
     let snapshot = &now.x.loaded.snapshot;
     let picker = route.picker.borrow();
     let targets = config.targets.iter().enumerate().map(|(at, target)| {

@@ -91,6 +91,9 @@ pub(crate) const RETRY_DENIALS: [&str; 4] = ["attempts", "budget", "deadline", "
 /// the budget did not allow.
 pub(crate) const HEDGE_RESULTS: [&str; 3] = ["won", "lost", "capped"];
 
+/// What came of asking a policy, as the label `result` has it.
+pub(crate) const POLICY_RESULTS: [&str; 5] = ["ranked", "late", "failed", "busy", "unknown_target"];
+
 /// What a cache look-up gave, as the label `result` has it.
 pub(crate) const CACHE_RESULTS: [&str; 3] = ["hit", "miss", "bypass"];
 
@@ -131,6 +134,7 @@ pub(crate) struct RouteCells {
     /// Requests routed by cost to a target of which no price is known.
     pub(crate) unpriced: Cell64,
     pub(crate) hedges: [Cell64; HEDGE_RESULTS.len()],
+    pub(crate) policy: [Cell64; POLICY_RESULTS.len()],
 }
 
 /// Counters without a label, or with a fixed set.

@@ -13,7 +13,8 @@ use crate::clients::REFUSED;
 
 use super::bank::{
     ATTEMPT_RESULTS, Bank, CACHE_RESULTS, Cell64, DURATION_US, HEDGE_RESULTS, Histogram, OVERHEAD_US,
-    RETRY_DENIALS, RETRY_REASONS, STATUS_CLASSES, TOKEN_TYPES, TRANSLATIONS, TargetLabels, WorkerCells,
+    POLICY_RESULTS, RETRY_DENIALS, RETRY_REASONS, STATUS_CLASSES, TOKEN_TYPES, TRANSLATIONS, TargetLabels,
+    WorkerCells,
 };
 use crate::pressure::Shed;
 
@@ -163,6 +164,12 @@ const UNPRICED: Metric = metric(
     &["route"],
     "Requests routed by cost to a target of which no price is known.",
 );
+const POLICY: Metric = metric(
+    "llm_edge_routing_policy_total",
+    "counter",
+    &["route", "result"],
+    "Questions to a route's policy; but for `ranked`, the route's strategy has decided.",
+);
 const HEDGES: Metric = metric(
     "llm_edge_hedges_total",
     "counter",
@@ -302,6 +309,7 @@ pub const METRICS: &[Metric] = &[
     LAST_RESORTS,
     REDIRECTS,
     UNPRICED,
+    POLICY,
     HEDGES,
     CACHE,
     OPERATIONS,
@@ -510,6 +518,7 @@ struct RouteSum {
     redirects: u64,
     unpriced: u64,
     hedges: [u64; HEDGE_RESULTS.len()],
+    policy: [u64; POLICY_RESULTS.len()],
 }
 
 fn render_routes(out: &mut String, banks: &[Arc<Bank>]) {
@@ -525,14 +534,17 @@ fn render_routes(out: &mut String, banks: &[Arc<Bank>]) {
         sum.redirects += cells.redirects.get();
         sum.unpriced += cells.unpriced.get();
         add_all(&mut sum.hedges, &cells.hedges);
+        add_all(&mut sum.policy, &cells.policy);
     }
     let label = |route: &String| format!("route=\"{}\"", escape(route));
     let rows: Vec<(String, RouteSum)> = routes.into_iter().map(|(route, sum)| (label(&route), sum)).collect();
     by_label(out, &RETRIES, &rows, "reason", &RETRY_REASONS, |sum| &sum.retries);
     by_label(out, &RETRIES_DENIED, &rows, "reason", &RETRY_DENIALS, |sum| &sum.retries_denied);
-    let whole: [(&Metric, fn(&RouteSum) -> u64); 3] =
-        [(&FALLBACKS, |s| s.fallbacks), (&REDIRECTS, |s| s.redirects), (&UNPRICED, |s| s.unpriced)];
-    for (metric, value) in whole {
+    for (metric, value) in [
+        (&FALLBACKS, (|sum| sum.fallbacks) as fn(&RouteSum) -> u64),
+        (&REDIRECTS, |sum| sum.redirects),
+        (&UNPRICED, |sum| sum.unpriced),
+    ] {
         header(out, metric);
         for (labels, sum) in &rows {
             sample(out, metric.name, labels, value(sum));
@@ -542,6 +554,7 @@ fn render_routes(out: &mut String, banks: &[Arc<Bank>]) {
     by_label(out, &EXCLUSIONS, &rows, "reason", &reasons, |sum| &sum.exclusions);
     let standings = Standing::ALL.map(Standing::name);
     by_label(out, &LAST_RESORTS, &rows, "standing", &standings, |sum| &sum.last_resorts);
+    by_label(out, &POLICY, &rows, "result", &POLICY_RESULTS, |sum| &sum.policy);
     by_label(out, &HEDGES, &rows, "result", &HEDGE_RESULTS, |sum| &sum.hedges);
     let tiers: Vec<_> =
         rows.into_iter().map(|(labels, sum)| (format!("{labels},tier=\"exact\""), sum)).collect();
