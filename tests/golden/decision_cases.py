@@ -1,7 +1,7 @@
-"""Decisions that are written down: a configuration, a request, what is known at the moment, and the table.
+"""Decisions that are written down: a configuration, a request, what is known then, and the table.
 
-Each case is a YAML file with `config` and `question`; beside it a JSON file has the snapshot that the
-configuration compiles to, the question, and how it is answered. `rust/core/tests/golden_decisions.rs`
+Each case is a YAML file with `config` and `question`; beside it a JSON file has the snapshot that
+the configuration compiles to, the question, and the answer. `rust/core/tests/golden_decisions.rs`
 and `tests/unit/test_decisions.py` hold both sides to them.
 """
 

@@ -48,17 +48,9 @@ def command() -> None:
 def explain(
     config_file: str | None,
     file: IO[bytes] | None,
-    path: str,
-    model: str | None,
-    input_tokens: int | None,
-    needs: Sequence[str],
-    headers: Sequence[str],
-    key: str,
-    at: int | None,
-    live_file: IO[bytes] | None,
     *,
-    stream: bool,
     as_json: bool,
+    **said: Any,  # noqa: ANN401 -- what click has read
 ) -> None:
     """Show which targets may serve a request, in which order, and why not the others.
 
@@ -70,17 +62,17 @@ def explain(
 
     from llm_edge_agent.engine import Question, explain
 
-    if (file is None) == (model is None):
+    if (file is None) == (said["model"] is None):
         raise click.UsageError("give either --request or --model")
-    if model is None and (input_tokens is not None or needs or stream):
+    if file is not None and (said["input_tokens"] is not None or said["needs"] or said["stream"]):
         raise click.UsageError("--input-tokens, --needs and --stream go with --model")
-    body = file.read() if file is not None else _body(model or "", input_tokens or 0, needs, stream)
+    live_file: IO[bytes] | None = said["live_file"]
     question = Question(
-        path=path,
-        body=msgspec.Raw(_checked(body, "--request")),
-        headers=dict(_field(header) for header in headers),
-        key=key,
-        unix_s=int(time.time()) if at is None else at,
+        path=said["path"],
+        body=msgspec.Raw(_checked(file.read()) if file is not None else _body(**said)),
+        headers=dict(_field(header) for header in said["headers"]),
+        key=said["key"],
+        unix_s=int(time.time()) if said["at"] is None else said["at"],
         live={} if live_file is None else _live(live_file.read()),
     )
     explanation = explain(_snapshot(config_file), question)
@@ -103,11 +95,14 @@ def _snapshot(config_file: str | None) -> bytes:
         raise loaded.locate(error) from None
 
 
-def _body(model: str, input_tokens: int, needs: Sequence[str], stream: bool) -> bytes:  # noqa: FBT001
+def _body(
+    *, model: str, input_tokens: int | None, needs: Sequence[str], stream: bool, **_: object
+) -> bytes:
     """A chat request that needs this."""
     import msgspec
 
-    parts: list[dict[str, Any]] = [{"type": "text", "text": "x" * _BYTES_PER_TOKEN * input_tokens}]
+    text = "x" * _BYTES_PER_TOKEN * (input_tokens or 0)
+    parts: list[dict[str, Any]] = [{"type": "text", "text": text}]
     if "vision" in needs:
         parts.append({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}})
     if "audio" in needs:
@@ -122,13 +117,13 @@ def _body(model: str, input_tokens: int, needs: Sequence[str], stream: bool) -> 
     return msgspec.json.encode(body | ({"stream": True} if stream else {}))
 
 
-def _checked(body: bytes, name: str) -> bytes:
+def _checked(body: bytes) -> bytes:
     import msgspec
 
     try:
         msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"is not JSON: {error}", param_hint=name) from None
+        raise click.BadParameter(f"is not JSON: {error}", param_hint="--request") from None
     return body
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_routing", "covers", "leads_to"]
 
+
 def covers(pattern: str, name: str) -> bool:
     """Whether a pattern, a name or one that ends in `*`, covers a name or all of such a pattern."""
     if pattern.endswith("*"):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from llm_edge_agent.engine import Live
+from llm_edge_agent.engine import Live  # noqa: TC001 -- msgspec reads the annotation
 
 __all__ = ["Answering", "Policy", "PolicyQuestion", "PolicyTarget"]
 
@@ -75,5 +75,5 @@ class Answering:
             named = self._policy(self._questions.decode(question))
             return msgspec.json.encode([str(name) for name in named]).decode()
         except Exception as error:  # noqa: BLE001 -- somebody else's code fails as it likes
-            _log.error("policy `%s` failed: %s", self._name, type(error).__name__)  # noqa: TRY400
+            _log.error("policy `%s` failed: %s", self._name, type(error).__name__)
             return None

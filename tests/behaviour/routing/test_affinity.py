@@ -1,4 +1,4 @@
-"""What belongs together goes to the same account, and what only one account understands to none but it."""
+"""What belongs together goes to one account, and what only its giver understands back to that."""
 
 import threading
 from collections import defaultdict
@@ -36,9 +36,7 @@ def api_keys(count: int) -> list[str]:
 
 def write(folder: Path, upstream: Upstream, keys: list[str], more: str) -> Path:
     path = folder / "llm-edge.yaml"
-    path.write_text(
-        CONFIG.format(key=KEY, url=upstream.url, api_keys=", ".join(keys), more=more)
-    )
+    path.write_text(CONFIG.format(key=KEY, url=upstream.url, api_keys=", ".join(keys), more=more))
     return path
 
 
@@ -99,9 +97,7 @@ def test_encrypted_reasoning_goes_back_to_who_gave_it_however_its_stream_was_cut
                 {"type": "response.completed", "response": msgspec.Raw(told(number, text))}
             )
             pieces = [data[at : at + cut] for at in range(0, len(data), cut)]
-            upstream.once(
-                Read(), Send(stream_head() + b"".join(map(chunk, pieces)) + chunk(b""))
-            )
+            upstream.once(Read(), Send(stream_head() + b"".join(map(chunk, pieces)) + chunk(b"")))
             wire.send(asked(input="hello", stream=True))
             assert wire.answer().complete
             owners[number] = account(upstream.requests[-1])
@@ -147,9 +143,7 @@ def test_turns_of_a_conversation_keep_their_account_and_conversations_are_spread
             for number in range(first, first + 50):
                 turns = [{"role": "user", "content": f"question {number}"}]
                 for _ in range(3):
-                    wire.send(
-                        post(chat, msgspec.json.encode({"model": "chat", "messages": turns}))
-                    )
+                    wire.send(post(chat, msgspec.json.encode({"model": "chat", "messages": turns})))
                     assert wire.answer().status == 200
                     turns += [
                         {"role": "assistant", "content": "yes"},

@@ -147,13 +147,16 @@ def test_a_rule_leads_elsewhere(tmp_path: Path) -> None:
 
 
 def test_shares_stay_by_weight_when_one_cannot(tmp_path: Path) -> None:
-    route = "strategy: round_robin\ntargets: " + msgspec.json.encode(
-        [
-            {"provider": "a", "model": "m"},
-            {"provider": "b", "model": "m", "weight": 2},
-            {"provider": "c", "model": "m"},
-        ]
-    ).decode()
+    route = (
+        "strategy: round_robin\ntargets: "
+        + msgspec.json.encode(
+            [
+                {"provider": "a", "model": "m"},
+                {"provider": "b", "model": "m", "weight": 2},
+                {"provider": "c", "model": "m"},
+            ]
+        ).decode()
+    )
     with several(tmp_path, route, more=CATALOG, count=3) as three:
         for _ in range(12):
             assert three.hop.ask(asks([IMAGE])).status == 200
@@ -161,8 +164,7 @@ def test_shares_stay_by_weight_when_one_cannot(tmp_path: Path) -> None:
 
 
 def explained(several: Several, question: object) -> tuple[int, dict[str, object]]:
-    answer = several.running.post_admin("explain", msgspec.json.encode(question))
-    return answer
+    return several.running.post_admin("explain", msgspec.json.encode(question))
 
 
 def test_a_running_gateway_tells_how_it_would_route(tmp_path: Path) -> None:

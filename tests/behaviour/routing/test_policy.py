@@ -1,4 +1,4 @@
-"""A policy of the operator's own says who comes first, and a bad one costs no more than its deadline."""
+"""A policy of the operator's own says who comes first, and a bad one costs its deadline at most."""
 
 import time
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 from tests.behaviour.failure.several import Several, several
 from tests.behaviour.process.programs import run
 
-MODULE = '''
+MODULE = """
 import time
 
 def last_first(question):
@@ -36,7 +36,7 @@ def wrong(question):
     return 7
 
 value = 7
-'''
+"""
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def test_one_that_is_not_there_is_refused(tmp_path: Path, name: str, expected: s
         "routes:\n  r:\n    models: [m]\n    targets: [{provider: up, model: a}]\n"
         f"    policy: {{name: '{name}'}}\n"
     )
-    done = run("check", "--config", str(path))
+    done = run(tmp_path, "check", "--config", str(path))
     assert done.returncode == 78
     assert f"{path}:7: routes.r.policy.name: " in done.stderr
     assert expected in done.stderr

@@ -6,7 +6,16 @@ from msgspec import Meta, field
 
 from llm_edge_agent.config.schema.base import Area, ModelPattern, Name
 
-__all__ = ["Affinity", "Capability", "Hours", "RoutePolicy", "RouteRule", "Strategy", "Tokens", "When"]
+__all__ = [
+    "Affinity",
+    "Capability",
+    "Hours",
+    "RoutePolicy",
+    "RouteRule",
+    "Strategy",
+    "Tokens",
+    "When",
+]
 
 Strategy = Literal[
     "round_robin", "weighted", "ordered", "least_in_flight", "latency", "cost", "affinity"
@@ -41,7 +50,7 @@ _Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 class Affinity(Area, frozen=True, kw_only=True):
-    """What belongs together under `strategy: affinity`, and so goes to one target and credential."""
+    """What belongs together under `strategy: affinity`: it goes to one target and credential."""
 
     by: Annotated[
         Literal["conversation", "key", "header"],
@@ -67,9 +76,9 @@ class RoutePolicy(Area, frozen=True, kw_only=True):
             description="An entry point of the group `llm_edge_agent.policies`, or `module:name`.",
         ),
     ]
-    deadline_ms: Annotated[
-        int, Meta(ge=1, le=10_000, description="How long it is waited for.")
-    ] = 50
+    deadline_ms: Annotated[int, Meta(ge=1, le=10_000, description="How long it is waited for.")] = (
+        50
+    )
 
 
 class Tokens(Area, frozen=True, kw_only=True):
@@ -99,9 +108,9 @@ class When(Area, frozen=True, kw_only=True):
     keys: Annotated[list[Pattern], Meta(description="Names of callers' keys.")] = field(
         default_factory=list
     )
-    models: Annotated[
-        list[ModelPattern], Meta(description="Models as the client calls them.")
-    ] = field(default_factory=list)
+    models: Annotated[list[ModelPattern], Meta(description="Models as the client calls them.")] = (
+        field(default_factory=list)
+    )
     tags: Annotated[
         list[Pattern],
         Meta(description="Words of the header field `x-llm-edge-tags`, separated by commas."),

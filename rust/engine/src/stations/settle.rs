@@ -218,6 +218,7 @@ fn write_line(line: &mut Vec<u8>, x: &Exchange, duration: Duration) {
     }
     if let Some(usage) = &facts.usage {
         write.number("input_tokens", usage.input_tokens);
+        write.number("cached_input_tokens", usage.cached_input_tokens);
         write.number("output_tokens", usage.output_tokens);
     }
     write.number("reply_bytes", facts.reply_bytes);
