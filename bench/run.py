@@ -27,6 +27,7 @@ from bench.scenarios import (
     cpu,
     latency,
     memory,
+    routing,
     start,
     syscalls,
 )
@@ -44,6 +45,7 @@ SCENARIOS: dict[str, Callable[[Stage], Found]] = {
     "syscalls": syscalls.per_request,
     "idle": memory.idle_connections,
     "allocations": lambda _stage: allocations.per_request(),
+    "routing": lambda _stage: routing.decision(),
     "cold": start.cold,
     "savings": lambda _stage: savings.on_traces(),
     "k6": constant.rate,

@@ -7,13 +7,16 @@ import yaml
 from tests.support.tree import ROOT
 
 REFERENCE = (ROOT / "docs/reference/metrics.md").read_text()
+ROW = re.compile(r"^\| `(llm_edge_\w+)` \|[^|]*\|([^|]*)\|", re.MULTILINE)
 RULES = yaml.safe_load((ROOT / "deployments/prometheus/alerts.yaml").read_text())
 
 
 def test_every_metric_of_a_rule_is_there_with_its_labels() -> None:
     known = {
         name: set(re.findall(r"`(\w+)`", labels))
-        for name, labels in re.findall(r"^\| `(llm_edge_\w+)` \|[^|]*\|([^|]*)\|", REFERENCE, re.M)
+        for name, labels in re.findall(
+            r"^\| `(llm_edge_\w+)` \|[^|]*\|([^|]*)\|", REFERENCE, re.MULTILINE
+        )
     }
     rules = [rule for group in RULES["groups"] for rule in group["rules"]]
     named = [

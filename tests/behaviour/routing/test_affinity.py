@@ -1,10 +1,15 @@
 """What belongs together goes to one account, and what only its giver understands back to that."""
 
+import itertools
+import os
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Protocol, Self, cast
 
 import msgspec
 import pytest
@@ -34,7 +39,15 @@ def api_keys(count: int) -> list[str]:
     return [f"account-{at}" for at in range(count)]
 
 
-def write(folder: Path, upstream: Upstream, keys: list[str], more: str) -> Path:
+class Addressed(Protocol):
+    """What has an address."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+
+
+def write(folder: Path, upstream: Addressed, keys: list[str], more: str) -> Path:
     path = folder / "llm-edge.yaml"
     path.write_text(CONFIG.format(key=KEY, url=upstream.url, api_keys=", ".join(keys), more=more))
     return path
@@ -42,12 +55,12 @@ def write(folder: Path, upstream: Upstream, keys: list[str], more: str) -> Path:
 
 @contextmanager
 def gateway(
-    folder: Path, upstream: Upstream, more: str = "", keys: list[str] | None = None
+    folder: Path, upstream: Addressed, more: str = "", keys: list[str] | None = None
 ) -> Iterator[Hop]:
     path = write(folder, upstream, keys or api_keys(ACCOUNTS), more)
     running = start(["serve", "--config", str(path), "--workers", "2"], folder)
     try:
-        yield Hop(running, upstream)
+        yield Hop(running, cast("Upstream", upstream))
     finally:
         running.stop()
 
@@ -162,3 +175,106 @@ def test_turns_of_a_conversation_keep_their_account_and_conversations_are_spread
     assert len(accounts) == 200
     assert all(len(of_one) == 1 for of_one in accounts.values())
     assert len(set.union(*accounts.values())) == ACCOUNTS
+
+
+class Accounts:
+    """A provider with accounts, each of which understands what it gave itself alone."""
+
+    def __init__(self) -> None:
+        self.dead = ""
+        self.wrong: list[str] = []
+        self.refused = 0
+        self._count = itertools.count()
+        accounts = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                account = self.headers["authorization"].removeprefix("Bearer ")
+                body = msgspec.json.decode(self.rfile.read(int(self.headers["content-length"])))
+                status, answer = accounts.answer(account, body)
+                data = msgspec.json.encode(answer)
+                self.send_response_only(status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None:
+                """Nothing: standard error is the tests'."""
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+
+    def answer(self, account: str, body: dict[str, str]) -> tuple[int, dict[str, object]]:
+        if account == self.dead:
+            self.refused += 1
+            return 401, {"error": {"message": "no such account", "code": "invalid_api_key"}}
+        before = body.get("previous_response_id")
+        if before and before.split("_")[1] != account:
+            self.wrong.append(before)
+        return 200, {"id": f"resp_{account}_{next(self._count)}", "object": "response"}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+CONVERSATIONS = int(os.environ.get("CONVERSATIONS", "800"))
+CLIENTS = 4
+
+
+def test_no_conversation_goes_on_at_a_wrong_account_when_one_dies_midway(tmp_path: Path) -> None:
+    outcomes: Counter[str] = Counter()
+    owned = Counter[str]()
+
+    def first_turns(hop: Hop, count: int) -> list[str]:
+        with hop.connect() as wire:
+            given = []
+            for at in range(count):
+                wire.send(asked(input=f"question {at}"))
+                answer = wire.answer()
+                assert answer.status == 200
+                given.append(msgspec.json.decode(answer.body)["id"])
+            return given
+
+    def second_turns(hop: Hop, given: list[str]) -> list[tuple[str, int, str]]:
+        with hop.connect() as wire:
+            told = []
+            for response in given:
+                wire.send(asked(input="and?", previous_response_id=response))
+                answer = wire.answer()
+                told.append((response, answer.status, answer.body.decode()))
+            return told
+
+    with (
+        Accounts() as accounts,
+        ThreadPoolExecutor(CLIENTS) as pool,
+        gateway(tmp_path, accounts) as hop,
+    ):
+        share = [hop] * CLIENTS, [CONVERSATIONS // CLIENTS] * CLIENTS
+        given = list(pool.map(first_turns, *share))
+        accounts.dead = "account-3"
+        for response, status, body in itertools.chain(*pool.map(second_turns, share[0], given)):
+            account = response.split("_")[1]
+            owned[account] += 1
+            outcomes[f"{account == accounts.dead} {status}"] += 1
+            assert (status == 401) == ("no such account" in body)
+    assert accounts.wrong == []
+    assert len(owned) == ACCOUNTS
+    assert outcomes == {
+        "False 200": CONVERSATIONS - owned[accounts.dead],
+        "True 401": owned[accounts.dead],
+    }
+    assert accounts.refused == owned[accounts.dead]

@@ -7,6 +7,7 @@
 
 mod agent;
 mod allocations;
+mod decide;
 mod scenario;
 
 use std::io::{Read as _, Write as _};
@@ -45,6 +46,12 @@ fn main() -> Result<(), Failure> {
     };
     if name == agent::PARSED {
         return agent::parse(requests(arguments.next())?);
+    }
+    if name == decide::NAME {
+        allocations::count_this_thread();
+        let told = decide::run(requests(arguments.next())?)?;
+        writeln!(out, "{told}")?;
+        return Ok(());
     }
     let scenario = scenario::ALL.iter().find(|s| s.name == name).ok_or("no such scenario: see `list`")?;
     let requests = requests(arguments.next())?;

@@ -39,6 +39,10 @@ pub trait Present {
     fn serves(&self, at: usize) -> bool;
     /// What is known of it.
     fn live(&self, at: usize) -> Live;
+    /// Of that, whether it is likely to answer: all that most strategies ask of each target.
+    fn standing(&self, at: usize) -> Standing {
+        self.live(at).standing()
+    }
 }
 
 /// Why a target cannot be asked.
@@ -138,9 +142,8 @@ impl Picker {
         let mut excluded = 0;
         let mut nearest = Exclusion::Operation;
         for (at, target) in route.targets.iter().enumerate() {
-            let live = present.live(at);
             let standing = match exclusion(target, ask, present.serves(at)) {
-                None => live.standing(),
+                None => present.standing(at),
                 Some(Exclusion::ContextWindow) => Standing::TooLong,
                 Some(reason) => {
                     if matches!(reason, Exclusion::Lacks(_)) {
@@ -151,20 +154,27 @@ impl Picker {
             };
             excluded += u32::from(standing >= Standing::TooLong);
             best = best.min(standing);
-            if let (Some(slot), Some(rank)) = (self.standings.get_mut(at), self.ranks.get_mut(at)) {
+            if let Some(slot) = self.standings.get_mut(at) {
                 *slot = standing;
-                *rank = rank_of(self.strategy, target, ask, live);
             }
         }
         if best == Standing::Excluded {
             return Err(nearest);
         }
-        let target = self.pick(best, ask, random);
+        let rank = |at: usize, target: &Target| rank_of(route.strategy, target, ask, present.live(at));
+        let target = self.pick(route, best, ask.affinity, rank, random);
         Ok(Decision { target, standing: best, excluded })
     }
 
     /// Among those that stand so.
-    fn pick(&mut self, best: Standing, ask: &Ask, random: u64) -> usize {
+    fn pick(
+        &mut self,
+        route: &Route,
+        best: Standing,
+        affinity: u64,
+        rank: impl Fn(usize, &Target) -> u64,
+        random: u64,
+    ) -> usize {
         let Self { strategy, weights, identities, smooth, standings, ranks } = self;
         let is_best = |at: usize| standings.get(at) == Some(&best);
         match strategy {
@@ -173,8 +183,7 @@ impl Picker {
             Strategy::Ordered => standings.iter().position(|standing| *standing == best).unwrap_or(0),
             Strategy::Affinity => {
                 let scored = identities.iter().zip(weights.iter()).enumerate().filter(|(at, _)| is_best(*at));
-                let scored =
-                    scored.map(|(at, (id, weight))| (at, rendezvous::score(ask.affinity, *id, *weight)));
+                let scored = scored.map(|(at, (id, weight))| (at, rendezvous::score(affinity, *id, *weight)));
                 scored.max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(at, _)| at)
             }
             // The better of two: the best of all would get everybody until it says how it bears that.
@@ -183,11 +192,17 @@ impl Picker {
                 let nth = |n: usize| (0..standings.len()).filter(|at| is_best(*at)).nth(n).unwrap_or(0);
                 let (one, other) = two_of(count, random);
                 let (one, other) = (nth(one), nth(other));
-                if ranks.get(other) < ranks.get(one) { other } else { one }
+                let rank = |at: usize| route.targets.get(at).map(|target| rank(at, target));
+                if rank(other) < rank(one) { other } else { one }
             }
             Strategy::LeastInFlight | Strategy::Cost => {
-                let of_best = ranks.iter().enumerate().filter(|(at, _)| is_best(*at));
-                let least = of_best.map(|(_, rank)| *rank).min().unwrap_or(0);
+                let mut least = u64::MAX;
+                for (at, (slot, target)) in ranks.iter_mut().zip(&route.targets).enumerate() {
+                    if is_best(at) {
+                        *slot = rank(at, target);
+                        least = least.min(*slot);
+                    }
+                }
                 smooth.pick(weights, |at| is_best(at) && ranks.get(at) == Some(&least))
             }
         }

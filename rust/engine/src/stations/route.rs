@@ -171,18 +171,28 @@ impl Present for Moment<'_> {
 
     #[inline]
     fn live(&self, at: usize) -> Live {
-        let Self { x, route, stream, now_ms, .. } = *self;
-        let Some(target) = route.targets.get(at) else { return Live::default() };
-        let load = target.load.as_ref().map_or_else(Live::default, |load| load.live(stream, now_ms));
+        let Some(target) = self.route.targets.get(at) else { return Live::default() };
+        let load = target.load.as_ref();
+        let load = load.map_or_else(Live::default, |load| load.live(self.stream, self.now_ms));
+        let standing = self.standing(at);
+        Live { is_open: standing == Standing::Open, is_resting: standing == Standing::Resting, ..load }
+    }
+
+    #[inline]
+    fn standing(&self, at: usize) -> Standing {
+        let Self { x, route, now_ms, .. } = *self;
+        let Some(target) = route.targets.get(at) else { return Standing::Ready };
         let is_open =
             |(policy, shared): &(_, Arc<SharedBreaker>)| !shared.breaker.would_admit(policy, now_ms);
-        let provider = x.loaded.providers.get(target.provider);
-        let is_callers = x.credential_for(target.provider).is_some();
-        Live {
-            is_open: target.breaker.as_ref().is_some_and(is_open),
-            is_resting: provider.is_some_and(|provider| provider.is_last_resort(now_ms, is_callers)),
-            ..load
+        if target.breaker.as_ref().is_some_and(is_open) {
+            return Standing::Open;
         }
+        let is_callers = x.credential_for(target.provider).is_some();
+        let provider = x.loaded.providers.get(target.provider);
+        if provider.is_some_and(|provider| provider.is_last_resort(now_ms, is_callers)) {
+            return Standing::Resting;
+        }
+        Standing::Ready
     }
 }
 

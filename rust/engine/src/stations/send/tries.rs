@@ -231,7 +231,7 @@ impl<'a> Tries<'a> {
         let now_ms = x.worker.deadlines.now_ms();
         let provider = place.target(&x.loaded.snapshot).map(|target| target.provider);
         let another_credential = provider
-            .filter(|at| x.credential_for(*at).is_none())
+            .filter(|at| place.credential.is_none() && x.credential_for(*at).is_none())
             .and_then(|at| x.loaded.providers.get(at))
             .is_some_and(|p| p.credentials.len() > 1 && !p.rests(now_ms));
         let retry_after_ms = refused.retry_after_ms.unwrap_or(0);
