@@ -22,10 +22,10 @@ FOLDER = Path(__file__).parent / "decisions"
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """What the JSON file of a case holds."""
+    """What the JSON file of a case holds; the question as text, whose length counts."""
 
     snapshot: msgspec.Raw
-    question: msgspec.Raw
+    question: str
     explanation: msgspec.Raw
 
 
@@ -44,7 +44,7 @@ def answered(case: Path, folder: Path) -> Answered:
     asked = msgspec.convert(said["question"] | {"body": msgspec.Raw(body)}, type=Question)
     return Answered(
         snapshot=msgspec.Raw(snapshot),
-        question=msgspec.Raw(msgspec.json.encode(asked)),
+        question=msgspec.json.encode(asked).decode(),
         explanation=msgspec.Raw(msgspec.json.encode(engine.explain(snapshot, asked))),
     )
 
