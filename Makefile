@@ -173,6 +173,10 @@ readers: $(STAMPS)/venv $(STAMPS)/system-bench ## 500 clients that stop reading:
 lifecycle: $(STAMPS)/venv ## drain, 50 restarts and 1,000 reloads under load: nobody notices (LIFECYCLE=smoke: one minute)
 	@scripts/bench.sh lifecycle $(LIFECYCLE)
 
+.PHONY: savings
+savings: $(STAMPS)/engine ## what the cheapest model of a class saves on real traffic's sizes, by the catalog
+	@RESULT=bench/results/savings.json $(BIN)/python -m bench.savings
+
 # --- lint -------------------------------------------------------------------------------------------------
 
 .PHONY: lint

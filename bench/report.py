@@ -8,6 +8,7 @@ from bench import pages
 from bench.callgrind import HOSTILE_MAX, PARSED, TRANSLATED_MAX, hostile, translated
 from bench.programs import ROOT
 from bench.verdicts import cells
+from llm_edge_agent.catalog import usd
 
 RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "operate" / "performance.md"
@@ -50,6 +51,7 @@ def page() -> str:
         parts.append("No full run has been recorded yet.\n")
     parts.append(_HOW)
     parts.append(_instructions(json.loads((RESULTS / "callgrind.json").read_text())))
+    parts.append(_savings(json.loads((RESULTS / "savings.json").read_text())))
     return "\n".join(parts)
 
 
@@ -83,6 +85,22 @@ def _instructions(baseline: dict[str, dict[str, int]]) -> str:
         "`tokens_…` is none either: it is the count of the tokens of a text of that many bytes. A"
         f" byte of hostile text costs {worst:.2f} times a byte of prose at most; over"
         f" {HOSTILE_MAX:.0f} fails.\n"
+    )
+
+
+def _savings(found: dict[str, Any]) -> str:
+    rows = "".join(f"| {name} | {count:,} |\n" for name, count in found["chosen"].items())
+    return (
+        "## What a choice of model saves\n\n"
+        f"A simulation (`make savings`) with the prices of the catalog of {found['catalog']}: the "
+        f"{found['requests']:,} requests of Microsoft's Azure LLM inference traces of 2023 by "
+        "their counts of tokens, a request above 2,000 of them being complex. Complex ones go to "
+        "reasoning models with a window of at least 200,000 tokens, simple ones to any, both to the"
+        f" cheapest general model of OpenAI, Anthropic and Google. That costs "
+        f"{usd(found['routed_pico_usd'])} USD; everything with `{found['default']}`, the dearest of"
+        f" OpenAI's, {usd(found['default_pico_usd'])} USD: {found['saving_percent']:.1f} % less. It"
+        " says nothing of how good the answers are.\n\n"
+        f"| class and model | requests |\n| --- | --: |\n{rows}"
     )
 
 

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench import machine, programs
+from bench import machine, programs, savings
 from bench.programs import ROOT, WORK, BenchError, installed, tool, version_of_wheel
 from bench.scenarios import (
     FULL,
@@ -27,6 +27,7 @@ from bench.scenarios import (
     cpu,
     latency,
     memory,
+    routing,
     start,
     syscalls,
 )
@@ -44,7 +45,9 @@ SCENARIOS: dict[str, Callable[[Stage], Found]] = {
     "syscalls": syscalls.per_request,
     "idle": memory.idle_connections,
     "allocations": lambda _stage: allocations.per_request(),
+    "routing": lambda _stage: routing.decision(),
     "cold": start.cold,
+    "savings": lambda _stage: savings.on_traces(),
     "k6": constant.rate,
 }
 BURST = "burst"

@@ -197,7 +197,9 @@ def kind(spec: Schema, definitions: dict[str, Schema]) -> str:
     if name := ref(spec):
         inner = definitions[name]
         return "mapping" if "properties" in inner else kind(inner, definitions)
-    return f"{container(spec, definitions) or spec.get('type', 'any')}{bounds(spec)}"
+    named = spec.get("type", "any")
+    plain = " or ".join(named) if isinstance(named, list) else named
+    return f"{container(spec, definitions) or plain}{bounds(spec)}"
 
 
 def container(spec: Schema, definitions: dict[str, Schema]) -> str:

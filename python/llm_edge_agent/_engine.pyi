@@ -1,5 +1,6 @@
 """The Rust engine, as Python sees it: bytes and small values cross, no Python object lives in the engine."""
 
+from collections.abc import Callable
 from typing import final
 
 __version__: str
@@ -53,6 +54,21 @@ class Engine:
 
         Raises:
             EngineError: The value holds characters that a header field cannot carry.
+        """
+
+    def explain(self, question: bytes) -> bytes:
+        """Tell how a request would be routed now; see the function `explain`.
+
+        Raises:
+            EngineError: As `explain`, or there is no snapshot yet.
+        """
+
+    def set_policy(self, name: str, policy: Callable[[str], str | None]) -> None:
+        """Have `policy` rank targets for the routes that name it, from the next snapshot on. It is called on a
+        thread of its own with a question and returns the names of targets, both JSON; None: it failed.
+
+        Raises:
+            EngineError: There is no thread for it.
         """
 
     def set_private_key(self, slot: str, pem: str) -> None:
@@ -139,6 +155,19 @@ def estimate_request(body: bytes, dialect: str, model: str) -> tuple[int, bool, 
 
     Raises:
         EngineError: No dialect has that name.
+    """
+
+def explain(snapshot: bytes, question: bytes) -> bytes:
+    """Tell how a snapshot routes a request: operation, needs, and for each route its targets' order.
+
+    Args:
+        snapshot: As for `Engine.apply`.
+        question: JSON object with `path`, `headers` (lower-case names), `body` (JSON), `key` (a caller's name), `unix_s`,
+            `random`, and `live`: for `provider/model` what is known of it at the moment (`is_open`, `is_resting`,
+            `in_flight`, `first_token_us`, `cached_permille`). All but `path` and `body` may be left out.
+
+    Raises:
+        EngineError: Either does not parse, or the request would be refused before it is routed.
     """
 
 def capabilities() -> bytes:

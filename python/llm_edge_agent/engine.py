@@ -16,7 +16,7 @@ import msgspec
 from llm_edge_agent.errors import EngineFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
 __all__ = [
@@ -25,9 +25,15 @@ __all__ = [
     "Capabilities",
     "Engine",
     "EngineOptions",
+    "Explanation",
     "ListenOptions",
+    "Live",
     "Mock",
     "Oracle",
+    "Question",
+    "Redirect",
+    "RouteTable",
+    "Row",
     "Status",
     "StatusTarget",
     "TlsOptions",
@@ -37,6 +43,7 @@ __all__ = [
     "count_tokens",
     "engine_version",
     "estimate_request",
+    "explain",
     "key_hash",
     "request_fingerprint",
 ]
@@ -155,6 +162,95 @@ class TokenEstimate(NamedTuple):
     files: int
 
 
+class Live(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is known of a target at a moment.
+
+    Attributes:
+        is_resting: Every credential rests, or its probes fail.
+        is_open: Its breaker lets nothing through.
+        in_flight: Requests that it is busy with.
+        first_token_us: How long it takes to its first token, in microseconds; 0: nobody knows.
+        cached_permille: Of the prompts' tokens, how many of 1,000 its prompt cache had.
+    """
+
+    is_resting: bool = False
+    is_open: bool = False
+    in_flight: int = 0
+    first_token_us: int = 0
+    cached_permille: int = 0
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """A request about which it is asked how it is routed.
+
+    Attributes:
+        path: Path of the request, without query.
+        body: Its body, JSON.
+        headers: Header fields by their lower-case names.
+        key: Name of the caller's key.
+        unix_s: When, in seconds since 1970.
+        random: What chance says.
+        live: What is known of a target, by `provider/model`.
+    """
+
+    path: str
+    body: msgspec.Raw
+    headers: dict[str, str] = {}
+    key: str = ""
+    unix_s: int = 0
+    random: int = 0
+    live: dict[str, Live] = {}
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """How a target stands in a decision.
+
+    Attributes:
+        target: `provider/model`, with `*` where the client names the model.
+        asked: As which it is asked, counted from 1 over all routes; None where it is not.
+        standing: `ready`, `resting`, `open`, `too_long` or `excluded`.
+        excluded: Why not, if not: `operation`, a capability, `context_window`.
+        rank: What the strategy goes by, the lower the better.
+        cost_nano_usd: What the request is expected to cost there; None where no price is known.
+        live: What is known of it at the moment.
+    """
+
+    target: str
+    asked: int | None
+    standing: str
+    excluded: str | None
+    rank: int | None
+    cost_nano_usd: int | None
+    live: Live
+
+
+class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
+    """One route's part in a decision."""
+
+    route: str
+    strategy: str
+    targets: list[Row]
+
+
+class Redirect(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that leads a request to another route: whose it is, and its place there from 0."""
+
+    from_: str = msgspec.field(name="from")
+    rule: int
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """How a request is routed, and why: the route and then its fallbacks, as they are tried."""
+
+    operation: str
+    model: str
+    redirect: Redirect | None
+    needs: list[str]
+    input_tokens: int
+    output_tokens: int
+    routes: list[RouteTable]
+
+
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """Names this engine knows."""
 
@@ -254,6 +350,32 @@ class Engine:
         self._process.check()
         with _refusals():
             self._native.set_credential(slot, value)
+
+    def explain(self, question: Question) -> Explanation:
+        """How a request would be routed now, by what is known of the targets; see `explain`.
+
+        Raises:
+            EngineFailed: As `explain`, or there is no snapshot yet.
+        """
+        self._process.check()
+        with _refusals():
+            answer = self._native.explain(msgspec.json.encode(question))
+        return msgspec.json.decode(answer, type=Explanation)
+
+    def set_policy(self, name: str, answering: Callable[[str], str | None]) -> None:
+        """Have a policy rank targets for the routes that name it, from the next snapshot on.
+
+        Args:
+            name: The name that routes have.
+            answering: Gets a question and gives an answer, both JSON, on a thread of its own; None
+                or an exception says that it failed.
+
+        Raises:
+            EngineFailed: There is no thread for it.
+        """
+        self._process.check()
+        with _refusals():
+            self._native.set_policy(name, answering)
 
     def set_private_key(self, slot: str, pem: str) -> None:
         """Put the private key of a client certificate into its slot.
@@ -413,6 +535,18 @@ def estimate_request(body: bytes, dialect: str, model: str) -> TokenEstimate:
     """
     with _refusals():
         return TokenEstimate(*_native().estimate_request(body, dialect, model))
+
+
+def explain(snapshot: bytes, question: Question) -> Explanation:
+    """How a snapshot routes a request that comes first to a fresh instance.
+
+    Raises:
+        EngineFailed: The snapshot does not parse, or the request would be refused before it is
+            routed.
+    """
+    with _refusals():
+        answer = _native().explain(snapshot, msgspec.json.encode(question))
+    return msgspec.json.decode(answer, type=Explanation)
 
 
 def capabilities() -> Capabilities:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 from llm_edge_agent.compiler import Compiled, compile_config
 from llm_edge_agent.credentials import Renewer
 from llm_edge_agent.errors import ConfigError, LlmEdgeError
+from llm_edge_agent.routing import Answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,9 @@ class EngineLike(Protocol):
 
     def set_credential(self, slot: str, value: str) -> None:
         """Set a credential."""
+
+    def set_policy(self, name: str, answering: Answering) -> None:
+        """Have a policy rank targets for the routes that name it."""
 
     def set_private_key(self, slot: str, pem: str) -> None:
         """Set the private key of a client certificate."""
@@ -203,6 +207,8 @@ class Reloader:
             self._engine.set_credential(slot, secret.reveal())
         for slot, key in compiled.private_keys.items():
             self._engine.set_private_key(slot, key.reveal())
+        for name, policy in compiled.policies.items():
+            self._engine.set_policy(name, Answering(name, policy))
         self._engine.directory_replace(compiled.principals)
 
     def _send_certificate(self, compiled: Compiled) -> None:

@@ -176,6 +176,7 @@ class _Process:
             uptime_s=lambda: time.monotonic() - self._born,
             resolved=lambda: resolved(self._loaded.config),
             reload=self._reload,
+            explain=self._engine.explain,
             exposition=Exposition(
                 self._engine.metrics,
                 self._reloader.counters,

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -103,6 +104,20 @@ class Running:
         """What the admin API says of a resource."""
         said = self._get(f"{self.admin}/api/v1/{resource}", f"Bearer {self.admin_token}")
         return msgspec.json.decode(said, type=dict[str, Any])
+
+    def post_admin(self, resource: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Post to the admin API; status and answer."""
+        fields = {
+            "authorization": f"Bearer {self.admin_token}",
+            "content-type": "application/json",
+        }
+        request = Request(f"{self.admin}/api/v1/{resource}", data=body, headers=fields)
+        try:
+            with urlopen(request, timeout=READ_S) as answer:
+                return answer.status, msgspec.json.decode(answer.read())
+        except HTTPError as error:
+            with error:
+                return error.code, msgspec.json.decode(error.read())
 
     def reload(self) -> None:
         """Have the configuration read again; return once it is in force."""

@@ -126,9 +126,10 @@ def start_hop(
     models: Sequence[str] = ("*",),
     ca_file: Path | None = None,
     others: Mapping[str, str] = MappingProxyType({}),
+    env: dict[str, str] | None = None,
 ) -> Hop:
     """Start a gateway in front of `upstream`; `more` is YAML, `arguments` are the program's."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "llm-edge.yaml"
     path.write_text(config(upstream.url, more, models=models, ca_file=ca_file, others=others))
-    return Hop(start(["serve", "--config", str(path), *arguments], folder), upstream)
+    return Hop(start(["serve", "--config", str(path), *arguments], folder, env), upstream)

@@ -23,6 +23,7 @@ _VERBS = {
     "models": "models",
     "providers": "providers",
     "tokens": "tokens",
+    "route": "route",
     "keys": "keys",
     "mock": "mock",
     "healthcheck": "healthcheck",

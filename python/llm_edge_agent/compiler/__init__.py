@@ -8,21 +8,32 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from llm_edge_agent.catalog import replacing_catalog
 from llm_edge_agent.compiler.directory import compile_principals
 from llm_edge_agent.compiler.limits import compile_limits, compile_request_log
 from llm_edge_agent.compiler.names import compile_models, compile_names
 from llm_edge_agent.compiler.options import compile_options
 from llm_edge_agent.compiler.providers import compile_provider, read_private_key
 from llm_edge_agent.compiler.snapshot import ModelDoc, ProviderDoc, SnapshotDoc, encode
+from llm_edge_agent.compiler.targets import targets_of
 from llm_edge_agent.config.secret import Secret
 from llm_edge_agent.engine import Address
+from llm_edge_agent.routing import load_policy
 
 if TYPE_CHECKING:
     from llm_edge_agent.config.schema import Config
     from llm_edge_agent.credentials import Source
     from llm_edge_agent.engine import EngineOptions
+    from llm_edge_agent.routing import Policy
 
-__all__ = ["Compiled", "ModelDoc", "compile_config", "compile_models", "compile_options"]
+__all__ = [
+    "Compiled",
+    "ModelDoc",
+    "compile_config",
+    "compile_models",
+    "compile_options",
+    "targets_of",
+]
 
 
 @dataclass(frozen=True)
@@ -35,6 +46,7 @@ class Compiled:
         credentials: Slot → secret, for `Engine.set_credential`.
         private_keys: Slot → PEM, for `Engine.set_private_key`.
         found: Slot → where its secret is to be found, now and again.
+        policies: Name → what ranks targets, for `Engine.set_policy`.
         engine_options: What an engine for this configuration is made with.
     """
 
@@ -43,6 +55,7 @@ class Compiled:
     credentials: dict[str, Secret]
     private_keys: dict[str, Secret]
     found: dict[str, Source]
+    policies: dict[str, Policy]
     engine_options: EngineOptions
 
 
@@ -62,8 +75,11 @@ def compile_config(
         log_fd: Where the request log goes, 1 or 2.
 
     Raises:
-        ConfigError: A file it names cannot be read, or the mock is wanted and does not run.
+        ConfigError: A file it names cannot be read, the catalog in the state folder is none, or the
+            mock is wanted and does not run.
     """
+    # Whether anything needs it or not: a broken one would be found when prices are asked for.
+    replacing_catalog(config)
     providers: list[ProviderDoc] = []
     credentials: dict[str, Secret] = {}
     found: dict[str, Source] = {}
@@ -97,5 +113,10 @@ def compile_config(
         credentials=credentials,
         private_keys=private_keys,
         found=found,
+        policies={
+            route.policy.name: load_policy(route.policy.name, f"routes.{name}.policy.name")
+            for name, route in config.routes.items()
+            if route.policy is not None
+        },
         engine_options=compile_options(config, pepper, log_fd=log_fd),
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from llm_edge_agent.config.schema import Config, Provider
 
-__all__ = ["DIALECTS", "compile_models", "compile_names"]
+__all__ = ["DIALECTS", "compile_models", "compile_names", "is_only_for_callers"]
 
 DIALECTS = {
     "openai_chat": ("chat_completions",),
@@ -56,9 +56,9 @@ def compile_names(
                 prefixes.append((model[:-1], len(routes)))
             else:
                 exact[model] = len(routes)
-        routes.append(compile_route(name, route, providers, list(config.routes)))
+        routes.append(compile_route(config, name, providers))
     for at, provider in enumerate(providers):
-        if _is_only_for_callers(config.providers[provider.name]):
+        if is_only_for_callers(config.providers[provider.name]):
             continue
         prefixes.append((f"{provider.name}/", len(routes)))
         # What is ordered from the mock by name, errors above all, is what comes.
@@ -70,7 +70,7 @@ def compile_names(
     by_dialect: dict[str, int] = {}
     for at, provider in enumerate(providers):
         configured = config.providers[provider.name]
-        if not spec_of(configured.type).takes_bare_names or _is_only_for_callers(configured):
+        if not spec_of(configured.type).takes_bare_names or is_only_for_callers(configured):
             continue
         first_of = [
             dialect
@@ -83,7 +83,7 @@ def compile_names(
     return routes, NamesDoc(exact=exact, prefixes=prefixes, by_dialect=by_dialect)
 
 
-def _is_only_for_callers(provider: Provider) -> bool:
+def is_only_for_callers(provider: Provider) -> bool:
     """Whether it has no credential but those that callers bring, on routes that say so."""
     has_account = provider.aws is not None or provider.google is not None
     return spec_of(provider.type).key_required and not provider.credentials and not has_account
@@ -97,7 +97,7 @@ def compile_models(config: Config) -> list[ModelDoc]:
             if not model.endswith("*"):
                 owners.setdefault(model, name)
     for name, provider in config.providers.items():
-        if _is_only_for_callers(provider):
+        if is_only_for_callers(provider):
             continue
         for model in provider.models or spec_of(provider.type).models:
             owners.setdefault(f"{name}/{model}", name)

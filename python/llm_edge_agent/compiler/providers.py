@@ -8,6 +8,7 @@ the slot, which it would show: those for signing have slots of their own.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ def compile_provider(
         credentials = {f"{slot}#google": tokens}
     words = _words(name, provider)
     slots = list(credentials)
+    accounts = [_account(slot, credential) for slot, credential in credentials.items()]
     proxy, authorization = _proxy(name, provider)
     if proxy is not None and proxy.credential is not None and authorization is not None:
         credentials[proxy.credential] = authorization
@@ -93,9 +95,17 @@ def compile_provider(
         default_headers=list(spec.default_headers.items()),
         withheld_headers=list(spec.withheld_headers),
         credentials=slots,
+        accounts=accounts,
         health=_health(provider, spec, url),
     )
     return doc, credentials
+
+
+def _account(slot: str, credential: Secret | Source) -> str:
+    """The word by which an account is known wherever it is used; it does not tell the secret."""
+    if not isinstance(credential, Secret):
+        return slot
+    return hashlib.sha256(b"account of " + credential.reveal().encode()).hexdigest()[:16]
 
 
 def _words(name: str, provider: Provider) -> dict[str, str]:

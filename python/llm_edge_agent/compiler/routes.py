@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llm_edge_agent.compiler.caches import compile_cache
+from llm_edge_agent.compiler.facts import compile_facts
 from llm_edge_agent.compiler.failures import compile_breaker, compile_hedge, compile_retry
+from llm_edge_agent.compiler.routing import compile_affinity, compile_policy, compile_rules
 from llm_edge_agent.compiler.snapshot import (
     DeadlinesDoc,
     ModelNameDoc,
@@ -27,19 +29,26 @@ from llm_edge_agent.config.schema import Deadlines, Retry, Translation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llm_edge_agent.config.schema import Route
+    from llm_edge_agent.config.schema import Config
 
 __all__ = ["bare_route", "compile_route", "prefix_route"]
 
 
-def compile_route(
-    name: str, route: Route, providers: Sequence[ProviderDoc], routes: Sequence[str]
-) -> RouteDoc:
-    """A written route; `routes` are the names of all written ones, in their order."""
+def compile_route(config: Config, name: str, providers: Sequence[ProviderDoc]) -> RouteDoc:
+    """A written route.
+
+    Raises:
+        ConfigError: The catalog that the configuration leads to cannot be used.
+    """
+    route = config.routes[name]
+    routes = list(config.routes)
     index = {provider.name: at for at, provider in enumerate(providers)}
     targets = [
         TargetDoc(
-            provider=index[target.provider], model=_model_name(target.model), weight=target.weight
+            provider=index[target.provider],
+            model=_model_name(target.model),
+            weight=target.weight,
+            facts=compile_facts(config, target),
         )
         for target in route.targets
     ]
@@ -55,7 +64,10 @@ def compile_route(
         ),
         models=route.models,
         pass_through=route.pass_through,
+        rules=compile_rules(route.rules, routes),
         strategy=route.strategy,
+        affinity=compile_affinity(route.affinity),
+        policy=compile_policy(route.policy),
         cache=compile_cache(route.cache),
         deadlines=_deadlines(route.deadlines),
         fallbacks=[routes.index(fallback) for fallback in route.fallbacks],
@@ -95,7 +107,10 @@ def _route(
         name=name,
         models=[],
         pass_through=[],
+        rules=[],
         strategy="round_robin",
+        affinity="conversation",
+        policy=None,
         targets=targets,
         cache=None,
         deadlines=_deadlines(Deadlines()),

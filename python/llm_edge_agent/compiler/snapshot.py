@@ -10,6 +10,7 @@ import msgspec
 import xxhash
 
 __all__ = [
+    "AffinityDoc",
     "AuthDoc",
     "BreakerDoc",
     "CacheDoc",
@@ -17,19 +18,27 @@ __all__ = [
     "DeadlinesDoc",
     "HealthDoc",
     "HedgeDoc",
+    "HoursDoc",
     "LimitsDoc",
     "ModelDoc",
+    "ModelFactsDoc",
     "ModelNameDoc",
     "NamesDoc",
     "OriginDoc",
+    "PriceDoc",
     "ProviderDoc",
     "ProxyDoc",
+    "RatesDoc",
     "RequestLogDoc",
     "RetryDoc",
     "RouteDoc",
+    "RoutePolicyDoc",
+    "RuleDoc",
     "ScopeDoc",
     "SnapshotDoc",
     "TargetDoc",
+    "TierDoc",
+    "WhenDoc",
     "encode",
     "fingerprint",
 ]
@@ -142,6 +151,7 @@ class ProviderDoc(_Doc, frozen=True, kw_only=True):
     default_headers: list[tuple[str, str]]
     withheld_headers: list[str]
     credentials: list[str]
+    accounts: list[str]
     health: HealthDoc | None
 
 
@@ -193,12 +203,84 @@ ModelNameDoc = str | dict[str, str]
 """`same`, `rest`, or `{"fixed": name}`."""
 
 
+class RatesDoc(_Doc, frozen=True, kw_only=True):
+    """What tokens cost, in pico-USD per token."""
+
+    input: int
+    output: int
+    cached_input: int | None
+    cache_write: int | None
+
+
+class TierDoc(_Doc, frozen=True, kw_only=True):
+    """What requests with longer prompts cost."""
+
+    above_input_tokens: int
+    rates: RatesDoc
+
+
+class PriceDoc(_Doc, frozen=True, kw_only=True):
+    """What a model costs."""
+
+    base: RatesDoc
+    tiers: list[TierDoc]
+
+
+class ModelFactsDoc(_Doc, frozen=True, kw_only=True):
+    """What is known of a target's model; `lacks` are capabilities."""
+
+    lacks: list[str] = []
+    context_window: int | None = None
+    price: PriceDoc | None = None
+
+
 class TargetDoc(_Doc, frozen=True, kw_only=True):
     """One place a request may go; `provider` is an index."""
 
     provider: int
     model: ModelNameDoc
     weight: int
+    facts: ModelFactsDoc = ModelFactsDoc()
+
+
+AffinityDoc = str | dict[str, str]
+"""`conversation`, `key`, or `{"header": name}`."""
+
+
+class RoutePolicyDoc(_Doc, frozen=True, kw_only=True):
+    """Who ranks a route's targets, and how long it is waited for."""
+
+    name: str
+    deadline_ms: int
+
+
+class HoursDoc(_Doc, frozen=True, kw_only=True):
+    """A time of some days: minutes after midnight, and a bit for each day, Monday being 1."""
+
+    from_: int = msgspec.field(name="from")
+    to: int
+    days: int
+
+
+class WhenDoc(_Doc, frozen=True, kw_only=True):
+    """What must hold of a request."""
+
+    headers: list[tuple[str, list[str]]]
+    keys: list[str]
+    models: list[str]
+    tags: list[str]
+    input_tokens_min: int | None
+    input_tokens_max: int | None
+    needs: list[str]
+    stream: bool | None
+    hours: HoursDoc | None
+
+
+class RuleDoc(_Doc, frozen=True, kw_only=True):
+    """Requests that take another route; `route` is an index."""
+
+    route: int
+    when: WhenDoc
 
 
 class TranslationDoc(_Doc, frozen=True, kw_only=True):
@@ -215,7 +297,10 @@ class RouteDoc(_Doc, frozen=True, kw_only=True):
     name: str
     models: list[str]
     pass_through: list[str]
+    rules: list[RuleDoc]
     strategy: str
+    affinity: AffinityDoc
+    policy: RoutePolicyDoc | None
     targets: list[TargetDoc]
     cache: CacheDoc | None
     deadlines: DeadlinesDoc

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from llm_edge_agent.config.catalogued import kept_catalog
 from llm_edge_agent.config.json_schema import config_schema
 from llm_edge_agent.config.keys import check_key_format, hash_key, new_key
 from llm_edge_agent.config.load import (
@@ -31,6 +32,7 @@ __all__ = [
     "check_key_format",
     "config_schema",
     "hash_key",
+    "kept_catalog",
     "load",
     "load_part",
     "load_pepper",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llm_edge_agent.config.catalogued import kept_catalog
 from llm_edge_agent.config.discover import Discovery
 from llm_edge_agent.config.document import Document, parse_document
 from llm_edge_agent.config.interpolate import Interpolator
@@ -42,7 +43,8 @@ class Source:
         file: The file that was read, if any.
         env: Environment variables that were used, overrides and provider keys.
         flags: Flags that were used, with `--`.
-        files: Every file that was read: the configuration, secrets, certificates. Watch these.
+        files: Every file that was read, or is when it appears: the configuration, secrets,
+            certificates, the catalog. Watch these.
     """
 
     file: str | None = None
@@ -76,6 +78,8 @@ class Loaded:
 
     def locate(self, error: ConfigError) -> ConfigError:
         """A fault found after loading, with the place its dotted path stands at."""
+        if error.file is not None:
+            return error
         for path in self.marks:
             if dotted(path) == error.path:
                 return self.marks.error(path, error.message, error.hint)
@@ -235,7 +239,7 @@ def _finish(
         file=file,
         env=tuple(sorted({*environment.used, *discovery.used})),
         flags=tuple(given.used),
-        files=files,
+        files=(*files, str(kept_catalog(config, env))),
     )
     warnings = (*environment.warnings, *rules.warnings)
     return Loaded(config=config, source=source, warnings=warnings, marks=marks)
@@ -295,6 +299,8 @@ def _files(file: str | None, config: Config | None, *others: list[str]) -> tuple
         names += [name for name in of_provider if name]
     accounts = [p.google for p in config.providers.values() if p.google]
     names += [google.credentials_file for google in accounts if google.credentials_file]
+    if config.catalog.file is not None:
+        names.append(config.catalog.file)
     if config.tls is not None:
         names += [config.tls.cert_file, config.tls.key_file]
     return tuple(dict.fromkeys(names))

@@ -17,10 +17,12 @@ from llm_edge_agent.config.address import (
     parse_base_url,
     parse_range,
 )
+from llm_edge_agent.config.catalogued import check_catalog
 from llm_edge_agent.config.described import check_description
 from llm_edge_agent.config.discover import MOCK_NAME
 from llm_edge_agent.config.google import check_google
 from llm_edge_agent.config.proxies import parse_proxy
+from llm_edge_agent.config.routing import check_routing, leads_to
 from llm_edge_agent.config.shape import nearest
 from llm_edge_agent.engine import UNIX
 
@@ -100,6 +102,7 @@ class Rules:
         for name, provider in self._config.providers.items():
             self._provider(name, provider)
         self._routes()
+        check_catalog(self._fault, self._config)
         self.errors.sort(key=lambda error: (error.file or "", error.line or 0))
 
     def _fault(self, path: Path, message: str, hint: str = "") -> None:
@@ -397,11 +400,12 @@ class Rules:
             self._deadlines(name, route)
             self._dialects(name, route)
             self._pass_through(name, route)
+            check_routing(self._fault, self._config, name, route)
 
     def _pass_through(self, name: str, route: Route) -> None:
         """A route is found by a model's name or by a path, and somebody must be there to answer."""
         if not route.pass_through:
-            if not route.models:
+            if not route.models and not leads_to(self._config, name):
                 self._fault(("routes", name), "no model and no path leads here", "list `models`")
             return
         for target in route.targets:

@@ -17,6 +17,7 @@ from msgspec import inspect
 from llm_edge_agent.config.document import parse_flow
 from llm_edge_agent.config.schema import Config
 from llm_edge_agent.config.secret import Secret, SecretText
+from llm_edge_agent.config.usd import UsdPerMillion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,7 +86,7 @@ def without_none(kind: inspect.Type) -> tuple[inspect.Type, str]:
 
 
 def _decode(kind: type[T], value: object) -> T:
-    if issubclass(kind, Secret):
+    if issubclass(kind, Secret | UsdPerMillion):
         return kind(value)  # type: ignore[arg-type]
     raise NotImplementedError(kind)
 
@@ -109,7 +110,7 @@ class _Shape:
             case inspect.ListType():
                 clean = self._list(value, kind, path)
             case inspect.CustomType():
-                clean = self._secret(value, kind, path)
+                clean = self._custom(value, kind, path)
             case inspect.LiteralType():
                 clean = self._literal(value, kind, path)
             case inspect.IntType() | inspect.FloatType():
@@ -187,6 +188,11 @@ class _Shape:
             self._fault(path, "is empty", f"give at least {kind.min_length}")
         return [self.check(item, kind.item_type, (*path, at)) for at, item in enumerate(value)]
 
+    def _custom(self, value: object, kind: inspect.CustomType, path: Path) -> str | None:
+        if kind.cls is UsdPerMillion:
+            return self._usd(value, path)
+        return self._secret(value, kind, path)
+
     def _secret(self, value: object, kind: inspect.CustomType, path: Path) -> str | None:
         if not isinstance(value, str):
             self._wrong(value, kind, path)
@@ -199,6 +205,19 @@ class _Shape:
             self._fault(path, message)
         else:
             return value
+        return None
+
+    def _usd(self, value: object, path: Path) -> str | None:
+        kind = inspect.StrType()
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            found = self._shown(value, kind, path)
+            self._fault(path, f"expected a price in USD per million tokens, found {found}")
+            return None
+        try:
+            return str(UsdPerMillion(value))
+        except ValueError as error:
+            hint = "write USD per million tokens, such as 0.25"
+            self._fault(path, f"{self._shown(value, kind, path)} {error}", hint)
         return None
 
     def _literal(self, value: object, kind: inspect.LiteralType, path: Path) -> Any:  # noqa: ANN401

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from llm_edge_agent.config.secret import MASK, Secret
+from llm_edge_agent.config.usd import UsdPerMillion
 
 if TYPE_CHECKING:
     from llm_edge_agent.config.schema import Config
@@ -16,12 +17,14 @@ __all__ = ["resolved"]
 
 def resolved(config: Config) -> dict[str, Any]:
     """Every option with its value, defaults included, every secret as `***`."""
-    plain: dict[str, Any] = msgspec.to_builtins(config, enc_hook=_mask)
+    plain: dict[str, Any] = msgspec.to_builtins(config, enc_hook=_plain)
     return plain
 
 
-def _mask(value: object) -> str:
+def _plain(value: object) -> str:
     if isinstance(value, Secret):
         return MASK
+    if isinstance(value, UsdPerMillion):
+        return str(value)
     message = f"`{type(value).__name__}` cannot be shown"
     raise NotImplementedError(message)

@@ -7,7 +7,7 @@ from starlette.routing import Route
 from llm_edge_agent.control.access import AllowedHosts, Gate
 from llm_edge_agent.control.plane import Plane
 from llm_edge_agent.control.problem import HANDLERS
-from llm_edge_agent.control.resources import config, metrics, probes, reload, status
+from llm_edge_agent.control.resources import config, explain, metrics, probes, reload, status
 
 __all__ = ["admin_app", "metrics_app"]
 
@@ -40,6 +40,7 @@ def admin_app(plane: Plane, hosts: AllowedHosts, token: str) -> Starlette:
             Route("/api/v1/status", status.show),
             Route("/api/v1/config", config.show),
             Route("/api/v1/reload", reload.apply, methods=["POST"]),
+            Route("/api/v1/explain", explain.show, methods=["POST"]),
         ],
         [Middleware(Gate, hosts=hosts, token=token)],
     )

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from llm_edge_agent.engine import Status
+from llm_edge_agent.engine import Explanation, Question, Status
 from llm_edge_agent.reload import ReloadResult
 
 __all__ = ["Plane", "Readiness"]
@@ -31,6 +31,7 @@ class Plane:
         uptime_s: Time since the start, in seconds.
         resolved: The configuration in use, secrets masked, with where it came from.
         reload: Reads the configuration again and applies it, or keeps the old one.
+        explain: Says how a request would be routed now.
         exposition: Renders `/metrics` for an `Accept` value.
     """
 
@@ -40,4 +41,5 @@ class Plane:
     uptime_s: Callable[[], float]
     resolved: Callable[[], Mapping[str, object]]
     reload: Callable[[], Awaitable[ReloadResult]]
+    explain: Callable[[Question], Explanation]
     exposition: Callable[[str], tuple[bytes, str]]

@@ -27,4 +27,5 @@ ANTHROPIC = ProviderSpec(
         "anthropic_pass_through": "/v1/",
     },
     default_headers={"anthropic-version": "2023-06-01"},
+    catalog=("anthropic",),
 )

@@ -41,4 +41,5 @@ AZURE_OPENAI = ProviderSpec(
         "responses": "/openai/responses?api-version={api_version}",
         "embeddings": "/openai/deployments/{model}/embeddings?api-version={api_version}",
     },
+    catalog=("azure", "openai"),
 )

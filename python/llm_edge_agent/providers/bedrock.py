@@ -28,4 +28,5 @@ BEDROCK = ProviderSpec(
     },
     auth=BEARER,
     health_path="/",
+    catalog=("aws",),
 )

@@ -59,7 +59,7 @@ def fault_of(spec: ProviderSpec) -> str | None:
         return f"its `type` `{spec.type}` is not a word of `a-z`, `0-9`, `_` and `-`"
     if not spec.operations:
         return "it has no `operations`"
-    checks = (_operation_faults, _path_faults, _field_faults, _member_faults)
+    checks = (_operation_faults, _path_faults, _field_faults, _member_faults, _catalog_faults)
     return next(chain.from_iterable(check(spec) for check in checks), None)
 
 
@@ -97,3 +97,9 @@ def _member_faults(spec: ProviderSpec) -> Iterator[str]:
             yield f"`chat_members` holds `{name}`; it may hold {', '.join(CHAT_MEMBERS)}"
         if own is not None and _MEMBER.fullmatch(own) is None:
             yield f"`chat_members`: `{own}` is not a word of `a-z` and `_`"
+
+
+def _catalog_faults(spec: ProviderSpec) -> Iterator[str]:
+    for name in spec.catalog:
+        if _WORD.fullmatch(name) is None:
+            yield f"`catalog`: `{name}` is not a word of `a-z`, `0-9`, `_` and `-`"

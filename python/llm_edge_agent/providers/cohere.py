@@ -22,4 +22,5 @@ COHERE = ProviderSpec(
     operations={"cohere_chat": "/v2/chat", "cohere_embed": "/v2/embed", "rerank": "/v2/rerank"},
     auth=BEARER,
     health_path="/v1/models",
+    catalog=("cohere",),
 )

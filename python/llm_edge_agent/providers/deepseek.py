@@ -22,4 +22,5 @@ DEEPSEEK = ProviderSpec(
     operations=openai_paths("chat_completions")
     | {"completions": "/beta/completions", "messages": "/anthropic/v1/messages"},
     auth=BEARER,
+    catalog=("deepseek",),
 )

@@ -26,4 +26,5 @@ FIREWORKS = ProviderSpec(
         "openai_pass_through",
     ),
     auth=BEARER,
+    catalog=("fireworks",),
 )

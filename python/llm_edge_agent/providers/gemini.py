@@ -41,4 +41,5 @@ GEMINI = ProviderSpec(
         "batch_embed_contents": _GOOGLE_KEY,
     },
     health_path="/openai/models",
+    catalog=("google",),
 )

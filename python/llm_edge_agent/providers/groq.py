@@ -21,4 +21,5 @@ GROQ = ProviderSpec(
     operations=openai_paths("chat_completions", "responses", "openai_pass_through"),
     auth=BEARER,
     chat_members={"logit_bias": None, "logprobs": None, "top_logprobs": None, "n": None},
+    catalog=("groq",),
 )

@@ -30,4 +30,5 @@ MISTRAL = ProviderSpec(
         "service_tier": None,
         "stream_options": None,
     },
+    catalog=("mistral",),
 )

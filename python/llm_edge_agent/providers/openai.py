@@ -29,4 +29,5 @@ OPENAI = ProviderSpec(
         "stored_response",
         "openai_pass_through",
     ),
+    catalog=("openai",),
 )

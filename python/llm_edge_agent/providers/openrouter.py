@@ -28,4 +28,5 @@ OPENROUTER = ProviderSpec(
         "openai_pass_through",
     ),
     auth=BEARER,
+    catalog=("openrouter",),
 )

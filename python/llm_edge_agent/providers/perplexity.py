@@ -20,4 +20,5 @@ PERPLEXITY = ProviderSpec(
     key_env="PERPLEXITY_API_KEY",
     operations=openai_paths("responses"),
     auth=BEARER,
+    catalog=("perplexity",),
 )

@@ -129,6 +129,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
             not know.
         messages_form: How it wants requests in Anthropic's dialect: as Anthropic's own `api`, or as
             `vertex`, the version in the body and the model in the path.
+        catalog: Whose entries in the catalog of models hold here, those looked at first in front;
+            empty where prices and capabilities are the operator's own affair.
         takes_bare_names: Whether a model name without a provider may go here unasked.
     """
 
@@ -156,6 +158,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     chat_fields: Literal["openai", "common"] = "common"
     chat_members: dict[str, str | None] = {}
     messages_form: Literal["api", "vertex"] = "api"
+    catalog: tuple[str, ...] = ()
     takes_bare_names: bool = True
 
     def address(self, location: str) -> str | None:

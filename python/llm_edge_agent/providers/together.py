@@ -22,4 +22,5 @@ TOGETHER = ProviderSpec(
         "chat_completions", "completions", "embeddings", "rerank", "openai_pass_through"
     ),
     auth=BEARER,
+    catalog=("together",),
 )

@@ -48,6 +48,7 @@ VERTEX = ProviderSpec(
     },
     withheld_headers=_WITHHELD,
     health_path="/",
+    catalog=("vertex", "google"),
 )
 
 VERTEX_ANTHROPIC = ProviderSpec(
@@ -66,6 +67,7 @@ VERTEX_ANTHROPIC = ProviderSpec(
     # The body says it.
     withheld_headers=(*_WITHHELD, "anthropic-version"),
     health_path="/",
+    catalog=("vertex", "google", "anthropic"),
 )
 
 VERTEX_OPENAI = ProviderSpec(
@@ -79,4 +81,5 @@ VERTEX_OPENAI = ProviderSpec(
     operations={"chat_completions": f"{_PLACE}/endpoints/openapi/chat/completions"},
     withheld_headers=_WITHHELD,
     health_path="/",
+    catalog=("vertex", "google"),
 )

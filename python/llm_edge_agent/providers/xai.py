@@ -22,4 +22,5 @@ XAI = ProviderSpec(
         "chat_completions", "responses", "stored_response", "openai_pass_through"
     ),
     auth=BEARER,
+    catalog=("x-ai",),
 )

@@ -32,6 +32,7 @@ pub mod tokens;
 pub mod translate;
 
 pub mod cache_key;
+pub mod routing;
 pub mod strategy;
 
 // The models of concurrency in `tests/` compile what follows with locks and atomics of their own under this

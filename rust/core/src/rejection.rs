@@ -44,6 +44,10 @@ pub enum Code {
     DialectMismatch,
     /// The model's provider speaks another dialect, in which this request cannot be said.
     Untranslatable,
+    /// The request needs something that no target of its route has.
+    CapabilityMissing,
+    /// What the request goes on with is kept by an account that is not there any more.
+    OwnerGone,
     /// Too much is in flight.
     Overloaded,
     /// The gateway is going away.
@@ -78,7 +82,7 @@ pub struct Row {
 
 impl Code {
     /// Every code, for tables and reference pages.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::BadHttp,
         Self::HeadTooLarge,
         Self::TargetTooLong,
@@ -96,6 +100,8 @@ impl Code {
         Self::ModelNotFound,
         Self::DialectMismatch,
         Self::Untranslatable,
+        Self::CapabilityMissing,
+        Self::OwnerGone,
         Self::Overloaded,
         Self::Draining,
         Self::UpstreamUnreachable,
@@ -136,6 +142,8 @@ impl Code {
             Self::ModelNotFound => row(404, BAD, "not_found_error", "model_not_found"),
             Self::DialectMismatch => row(400, BAD, BAD, "dialect_mismatch"),
             Self::Untranslatable => row(400, BAD, BAD, "untranslatable"),
+            Self::CapabilityMissing => row(400, BAD, BAD, "capability_missing"),
+            Self::OwnerGone => row(409, BAD, BAD, "owner_gone"),
             Self::Overloaded => row(503, "server_error", "overloaded_error", "overloaded"),
             Self::Draining => row(503, "server_error", "overloaded_error", "draining"),
             Self::UpstreamUnreachable => row(502, "server_error", "api_error", "upstream_unreachable"),

@@ -111,6 +111,15 @@ fn a_field_that_is_missing_is_refused_at_every_depth() {
                     "client_certificate",
                     "proxy",
                     "credential",
+                    "policy",
+                    "context_window",
+                    "price",
+                    "cached_input",
+                    "cache_write",
+                    "input_tokens_min",
+                    "input_tokens_max",
+                    "stream",
+                    "hours",
                 ]
                 .contains(&field.as_str())
                 {

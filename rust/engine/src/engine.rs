@@ -19,6 +19,8 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::backends::cache::memory::ExactCache;
+use crate::backends::owners::Owners;
+use crate::backends::policies::{Policies, Policy};
 use crate::backends::upstream::{Origin, Resolver};
 use crate::descriptors;
 use crate::doors::balance::{Peer, Peers};
@@ -26,7 +28,7 @@ use crate::doors::listener::{self, Place};
 use crate::doors::{Certificate, server_config};
 use crate::memory::{self, Trim};
 use crate::options::{Options, TlsFiles, cores};
-use crate::shared::{Breakers, Credentials, Healths, Shared};
+use crate::shared::{ByTarget, Credentials, Healths, Shared};
 use crate::telemetry::bank::Bank;
 use crate::telemetry::metrics::{ProcessGauges, render};
 use crate::telemetry::request_log::{LogQueue, LogWriter};
@@ -114,10 +116,13 @@ impl Engine {
             directory_version: AtomicU64::new(0),
             pepper,
             credentials: Credentials::default(),
-            breakers: Breakers::default(),
+            breakers: ByTarget::default(),
+            loads: ByTarget::default(),
             healths: Healths::default(),
             started: Instant::now(),
             cache: ExactCache::new(secret),
+            owners: Owners::default(),
+            policies: Policies::default(),
             resolver: Resolver::default(),
             draining: AtomicBool::new(false),
             ready: AtomicBool::new(true),
@@ -128,6 +133,10 @@ impl Engine {
             resident_bytes: AtomicU64::new(0),
         });
         Ok(Self { options, shared, running: Mutex::new(None), pid: std::process::id() })
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     /// Swaps in a snapshot; returns its epoch.
@@ -327,6 +336,14 @@ impl Engine {
             heap_live_bytes: memory::heap_live_bytes(),
         };
         render(banks, &process)
+    }
+
+    /// Has a policy rank targets for the routes that name it, from the next snapshot on.
+    ///
+    /// # Errors
+    /// There is no thread for it.
+    pub fn set_policy(&self, name: &str, policy: Policy) -> Result<(), EngineError> {
+        self.shared.policies.set(name, policy).map_err(|e| EngineError(format!("policy `{name}`: {e}")))
     }
 
     /// What `/readyz` on the API port answers.

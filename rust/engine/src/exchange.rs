@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use llm_edge_core::http1::RequestHead;
+use llm_edge_core::http1::{Known, RequestHead};
 use llm_edge_core::principal::Principal;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::surface::{Operation, Surface};
@@ -18,13 +18,14 @@ use llm_edge_core::tap::Usage;
 
 use crate::caller_credential::CallerCredential;
 use crate::doors::Client;
+use crate::load::Busy;
 use crate::loaded::{Loaded, Place};
 use crate::shared::HeldBytes;
 use crate::stations::admit::Admission;
 use crate::stations::cache::{Flight, Lookup};
 use crate::stations::head::Checked;
 use crate::stations::{
-    admit, authenticate, authorize, body, cache, estimate, guard, head, route, send, settle, stream,
+    admit, authenticate, authorize, body, cache, estimate, guard, head, policy, route, send, settle, stream,
 };
 use crate::worker::Worker;
 
@@ -46,6 +47,8 @@ pub(crate) struct State {
     pub(crate) held: Option<HeldBytes>,
     /// What the caller has brought for a provider, where its route passes that on.
     pub(crate) caller_credential: Option<Box<CallerCredential>>,
+    /// The target that works on it, where its route's strategy goes by that.
+    pub(crate) busy: Option<Busy>,
     pub(crate) facts: Facts,
 }
 
@@ -67,6 +70,8 @@ pub(crate) struct Facts {
     pub(crate) principal: Option<Arc<Principal>>,
     /// Index of the route that was asked for.
     pub(crate) route: Option<usize>,
+    /// How it was routed, for whoever asks.
+    pub(crate) decision: Option<Box<str>>,
     /// The last place that was tried.
     pub(crate) place: Option<Place>,
     pub(crate) attempts: Cell<u32>,
@@ -188,10 +193,13 @@ async fn journey(x: &mut Exchange) -> Result<(Admission, Source), Rejection> {
     let source = match cache::look_up(x, &head, &caller, &route, &screened) {
         Lookup::Hit(stored) => Source::Stored(stored),
         Lookup::Miss(flight) => {
-            let Some(plan) = route::plan(x, &head, &route, &screened)? else {
+            let Some(mut plan) = route::plan(x, &head, &route, &screened)? else {
                 let counted = Box::pin(estimate::tokens(x, &head, &route, &screened)).await?;
                 return Ok((admission, Source::Own(counted)));
             };
+            if plan.asks_policy() {
+                Box::pin(policy::rank(x, &head, &mut plan, &screened)).await;
+            }
             let begun = send::first_byte(x, &head, &admission, &plan, &screened).await?;
             if begun.translation.is_none() {
                 Source::Upstream(begun, flight)
@@ -206,7 +214,6 @@ async fn journey(x: &mut Exchange) -> Result<(Admission, Source), Rejection> {
 impl Exchange {
     /// An exchange for a request whose head has just been read.
     pub(crate) fn new(worker: &Rc<Worker>, client: Client, input: Vec<u8>, request: RequestHead) -> Self {
-        use llm_edge_core::http1::Known;
         let request_id = request
             .find(Known::XRequestId)
             .and_then(|field| RequestId::accept(field.value.of(&input)))
@@ -221,6 +228,7 @@ impl Exchange {
             request_id,
             held: None,
             caller_credential: None,
+            busy: None,
             facts: Facts::new(Instant::now()),
         }))
     }
@@ -230,6 +238,16 @@ impl Exchange {
     /// Whether only the head of a reply is wanted.
     pub(crate) fn is_head_request(&self) -> bool {
         self.request.method.of(&self.input) == b"HEAD"
+    }
+
+    /// Whether it is to be told how it was served.
+    pub(crate) fn asks_for_debug(&self) -> bool {
+        self.loaded.snapshot.debug_headers
+            && self.request.fields.iter().any(|field| {
+                field.known == Known::Edge
+                    && field.name.of(&self.input).eq_ignore_ascii_case(b"x-llm-edge-debug")
+                    && field.value.of(&self.input) == b"1"
+            })
     }
 
     /// The caller's own credential, where it is for this provider (by its index).
@@ -252,6 +270,7 @@ impl Facts {
             operation: None,
             principal: None,
             route: None,
+            decision: None,
             place: None,
             attempts: Cell::new(0),
             status: 0,

@@ -15,6 +15,7 @@ mod descriptors;
 mod doors;
 mod exchange;
 mod fail_points;
+mod load;
 mod loaded;
 mod memory;
 mod panics;
@@ -26,10 +27,13 @@ mod thread;
 mod worker;
 
 mod engine;
+mod explained;
 mod options;
 mod shared;
 
+pub use backends::policies::Policy;
 pub use engine::{Address, Engine, EngineError};
+pub use explained::explain;
 pub use options::{Listen, Options, TlsFiles, Unix};
 pub use telemetry::metrics::METRICS;
 

@@ -2,21 +2,27 @@
 //!
 //! Built when the worker sees a new epoch; a request keeps the one it started with.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use llm_edge_core::breaker;
 use llm_edge_core::hedge::Slow;
 use llm_edge_core::http1::{HeadLimits, write};
 use llm_edge_core::retry::Budget;
+use llm_edge_core::routing::{OUTPUT_TOKENS, Picker, identity};
 use llm_edge_core::sigv4::{self, Scope};
-use llm_edge_core::snapshot::{AuthField, Limits, Provider, Snapshot, Target};
-use llm_edge_core::strategy::Picker;
+use llm_edge_core::snapshot::{AuthField, Limits, Provider, Route, Snapshot, Target};
+use llm_edge_core::strategy::rendezvous;
 use llm_edge_core::surface::Operation;
 
+use crate::backends::owners::Owner;
+use crate::backends::policies::Asker;
 use crate::backends::upstream::Origin;
 use crate::caller_credential::Fields;
+use crate::load::Load;
 use crate::shared::{Credential, Health, SharedBreaker};
 use crate::telemetry::bank::{RouteCells, TargetCells, TargetLabels};
 use crate::worker::Worker;
@@ -34,7 +40,17 @@ pub(crate) struct Loaded {
 /// What a worker keeps for one route.
 pub(crate) struct LoadedRoute {
     pub(crate) index: usize,
+    /// Several accounts may be asked, so that it matters who has given what a request goes on with.
+    pub(crate) has_owners: bool,
+    /// Rules may lead requests elsewhere.
+    pub(crate) has_rules: bool,
+    /// A decision hangs on what a request needs.
+    pub(crate) looks_at_needs: bool,
+    /// Tokens that are generated, on average, where the strategy goes by that.
+    pub(crate) output_tokens: Cell<u64>,
     pub(crate) picker: RefCell<Picker>,
+    /// Who ranks the targets, and how long it is waited for.
+    pub(crate) policy: Option<(Asker, Duration)>,
     pub(crate) cells: Arc<RouteCells>,
     /// The provider that gets the caller's own credential, by its index.
     pub(crate) caller_credential: Option<usize>,
@@ -45,12 +61,45 @@ pub(crate) struct LoadedRoute {
     pub(crate) slow: RefCell<Slow>,
 }
 
+impl LoadedRoute {
+    /// A reply had so many tokens.
+    pub(crate) fn generated(&self, tokens: u64) {
+        let usual = self.output_tokens.get();
+        self.output_tokens.set(usual - usual / 16 + tokens / 16);
+    }
+}
+
 /// What a worker keeps for one target.
 pub(crate) struct LoadedTarget {
+    /// Index of its provider.
+    pub(crate) provider: usize,
     pub(crate) cells: Arc<TargetCells>,
     /// With its route's rules for it.
     pub(crate) breaker: Option<(breaker::Policy, Arc<SharedBreaker>)>,
+    /// What it is busy with, where the strategy goes by that.
+    pub(crate) load: Option<Arc<Load>>,
+    /// What it serves, a bit for each operation: whole replies, streams.
+    serves: [u32; 2],
 }
+
+impl LoadedTarget {
+    /// Whether it serves an operation, be it in other words.
+    #[inline]
+    pub(crate) fn serves(&self, operation: Operation, stream: bool) -> bool {
+        let [whole, streams] = self.serves;
+        (if stream { streams } else { whole }) & (1 << operation as u32) != 0
+    }
+}
+
+fn served(provider: Option<&Provider>) -> [u32; 2] {
+    let bit = |stream: bool, operation: Operation| {
+        let serves = provider.is_some_and(|p| p.serve(operation, stream).is_some());
+        u32::from(serves) << operation as u32
+    };
+    [false, true].map(|stream| Operation::ALL.into_iter().fold(0, |bits, o| bits | bit(stream, o)))
+}
+
+const _: () = assert!(Operation::ALL.len() <= 32, "a bit for each");
 
 /// A target of a route: where a request may go.
 #[derive(Clone)]
@@ -60,6 +109,8 @@ pub(crate) struct Place {
     pub(crate) target: usize,
     /// Which of its provider's credentials is to be used, where that is not left to the provider.
     pub(crate) credential: Option<usize>,
+    /// By which the provider chooses one, where it is not to be the next in turn.
+    pub(crate) affinity: Option<u64>,
 }
 
 impl Place {
@@ -77,6 +128,8 @@ impl Place {
 /// What a worker keeps for one provider.
 pub(crate) struct LoadedProvider {
     pub(crate) name: Rc<str>,
+    /// By which it is known in every snapshot.
+    identity: u64,
     pub(crate) origin: Rc<Origin>,
     /// `host: …` and the fields that are always sent, each ended by CRLF.
     pub(crate) fixed_fields: Vec<u8>,
@@ -91,9 +144,23 @@ pub(crate) struct LoadedProvider {
     /// Lower-case names of the fields that replace the client's.
     pub(crate) replaced: Vec<Vec<u8>>,
     pub(crate) credentials: Vec<Arc<Credential>>,
-    pub(crate) next_credential: std::cell::Cell<usize>,
+    /// By which each is known wherever it is used.
+    credential_identities: Vec<u64>,
+    pub(crate) next_credential: Cell<usize>,
     /// What its probes say, if it has any.
     pub(crate) health: Option<Arc<Health>>,
+}
+
+/// How many accounts a route and its fallbacks may ask.
+fn accounts(snapshot: &Snapshot, route: &Route) -> usize {
+    let fallbacks = route.fallbacks.iter().filter_map(|at| snapshot.routes.get(*at));
+    let all: BTreeSet<usize> = std::iter::once(route)
+        .chain(fallbacks)
+        .flat_map(|route| &route.targets)
+        .map(|t| t.provider)
+        .collect();
+    let of = |at: &usize| snapshot.providers.get(*at).map_or(0, |provider| provider.credentials.len().max(1));
+    all.iter().map(of).sum()
 }
 
 impl Loaded {
@@ -137,6 +204,10 @@ impl Loaded {
                             model: target.model.label().to_owned(),
                         };
                         LoadedTarget {
+                            load: (route.strategy.goes_by_load() || route.policy.is_some())
+                                .then(|| worker.shared.loads.of(&labels)),
+                            provider: target.provider,
+                            serves: served(provider),
                             breaker: route.breaker.map(|policy| (policy, worker.shared.breakers.of(&labels))),
                             cells: worker.bank.target(labels),
                         }
@@ -144,7 +215,15 @@ impl Loaded {
                     .collect();
                 Rc::new(LoadedRoute {
                     index,
-                    picker: RefCell::new(Picker::new(route)),
+                    policy: route.policy.as_ref().filter(|_| route.targets.len() > 1).and_then(|policy| {
+                        let asker = worker.shared.policies.of(&policy.name)?;
+                        Some((asker, Duration::from_millis(u64::from(policy.deadline_ms))))
+                    }),
+                    has_owners: accounts(&snapshot, route) > 1,
+                    has_rules: !route.rules.is_empty(),
+                    looks_at_needs: route.looks_at_needs(),
+                    output_tokens: Cell::new(OUTPUT_TOKENS),
+                    picker: RefCell::new(Picker::new(route, |target| identity(&snapshot, target))),
                     cells: worker.bank.route(route.name.clone()),
                     caller_credential: route.caller_credential,
                     targets,
@@ -185,6 +264,7 @@ impl LoadedProvider {
         let auth_field = |auth: &AuthField| format!("{}: {}", auth.header, auth.prefix).into_bytes();
         Ok(Self {
             name: provider.name.as_str().into(),
+            identity: rendezvous::identity(&provider.name),
             origin: worker.origin(&provider.origin, limits)?,
             fixed_fields,
             auth_field: provider.auth_field().map(auth_field).unwrap_or_default(),
@@ -229,7 +309,8 @@ impl LoadedProvider {
                 .iter()
                 .map(|slot| worker.shared.credentials.slot(slot))
                 .collect(),
-            next_credential: std::cell::Cell::new(0),
+            credential_identities: provider.accounts.iter().map(|word| rendezvous::identity(word)).collect(),
+            next_credential: Cell::new(0),
             health: provider.health.as_ref().map(|_| worker.shared.healths.of(&provider.name)),
         })
     }
@@ -255,6 +336,36 @@ impl LoadedProvider {
         };
         self.next_credential.set(if at + 1 >= count { 0 } else { at + 1 });
         self.credentials.get(at).map(|credential| (at, credential.as_ref()))
+    }
+
+    /// The account that one of its credentials stands for.
+    pub(crate) fn owner(&self, credential: Option<usize>) -> Owner {
+        let identity = credential.and_then(|at| self.credential_identities.get(at));
+        Owner { provider: self.identity, credential: identity.copied().unwrap_or_default() }
+    }
+
+    /// The credential of an account of its, if it still has it; 0 where it needs none.
+    pub(crate) fn credential_of(&self, owner: Owner) -> Option<usize> {
+        if owner.provider != self.identity {
+            return None;
+        }
+        if self.credential_identities.is_empty() {
+            return (owner.credential == 0).then_some(0);
+        }
+        self.credential_identities.iter().position(|identity| *identity == owner.credential)
+    }
+
+    /// The credential for what belongs together, with its index. One that rests is passed over as long as another
+    /// does not.
+    #[cold]
+    pub(crate) fn credential_by(&self, affinity: u64, now_ms: u64) -> Option<(usize, &Credential)> {
+        let all_rest = self.rests(now_ms);
+        let scored = self.credentials.iter().zip(&self.credential_identities).enumerate();
+        let best = scored
+            .filter(|(_, (credential, _))| all_rest || !credential.rests(now_ms))
+            .map(|(at, (_, identity))| (at, rendezvous::score(affinity, *identity, 1)))
+            .max_by(|a, b| a.1.total_cmp(&b.1));
+        best.and_then(|(at, _)| self.credentials.get(at).map(|credential| (at, credential.as_ref())))
     }
 
     /// Whether others are asked first: its probes fail, or every credential of ours rests, where the caller

@@ -17,8 +17,11 @@ use llm_edge_core::versioned::Versioned;
 use rustls::pki_types::PrivateKeyDer;
 
 use crate::backends::cache::memory::ExactCache;
+use crate::backends::owners::Owners;
+use crate::backends::policies::Policies;
 use crate::backends::upstream::{self, Resolver};
 use crate::clients::{ClientCount, Clients, Refused};
+use crate::load::Load;
 use crate::telemetry::bank::TargetLabels;
 
 /// See the module.
@@ -31,11 +34,14 @@ pub(crate) struct Shared {
     pub(crate) directory_version: AtomicU64,
     pub(crate) pepper: Pepper,
     pub(crate) credentials: Credentials,
-    pub(crate) breakers: Breakers,
+    pub(crate) breakers: ByTarget<SharedBreaker>,
+    pub(crate) loads: ByTarget<Load>,
     pub(crate) healths: Healths,
     /// Where every worker's clock begins.
     pub(crate) started: Instant,
     pub(crate) cache: ExactCache,
+    pub(crate) owners: Owners,
+    pub(crate) policies: Policies,
     pub(crate) resolver: Resolver,
     /// No new work: connections close after their reply.
     pub(crate) draining: AtomicBool,
@@ -230,7 +236,7 @@ impl Credentials {
     }
 }
 
-/// One target's breaker, shared by all workers and by all snapshots that have the target.
+/// One target's breaker.
 #[derive(Debug, Default)]
 pub(crate) struct SharedBreaker {
     pub(crate) breaker: Breaker,
@@ -238,26 +244,26 @@ pub(crate) struct SharedBreaker {
     pub(crate) opened: AtomicU64,
 }
 
-/// All breakers by target.
+/// What all workers and all snapshots that have a target share of it.
 #[derive(Default)]
-pub(crate) struct Breakers(Mutex<HashMap<TargetLabels, Arc<SharedBreaker>>>);
+pub(crate) struct ByTarget<T>(Mutex<HashMap<TargetLabels, Arc<T>>>);
 
-impl Breakers {
-    /// The breaker of this target, made closed at first use.
-    pub(crate) fn of(&self, labels: &TargetLabels) -> Arc<SharedBreaker> {
-        let mut breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(breaker) = breakers.get(labels) {
-            return Arc::clone(breaker);
+impl<T: Default> ByTarget<T> {
+    /// What is shared of this target, made at first use.
+    pub(crate) fn of(&self, labels: &TargetLabels) -> Arc<T> {
+        let mut targets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = targets.get(labels) {
+            return Arc::clone(shared);
         }
         // Of targets that no snapshot in use has, nothing has to be remembered.
-        breakers.retain(|_, breaker| Arc::strong_count(breaker) > 1);
-        Arc::clone(breakers.entry(labels.clone()).or_default())
+        targets.retain(|_, shared| Arc::strong_count(shared) > 1);
+        Arc::clone(targets.entry(labels.clone()).or_default())
     }
 
     /// All of them, in the order of their labels.
-    pub(crate) fn all(&self) -> Vec<(TargetLabels, Arc<SharedBreaker>)> {
-        let breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<_> = breakers.iter().map(|(l, b)| (l.clone(), Arc::clone(b))).collect();
+    pub(crate) fn all(&self) -> Vec<(TargetLabels, Arc<T>)> {
+        let targets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = targets.iter().map(|(l, shared)| (l.clone(), Arc::clone(shared))).collect();
         all.sort_by(|a, b| a.0.cmp(&b.0));
         all
     }

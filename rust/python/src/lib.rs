@@ -78,6 +78,18 @@ impl Engine {
         PyBytes::new(py, text.as_bytes())
     }
 
+    fn explain<'py>(&self, py: Python<'py>, question: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let text = py.detach(|| self.0.explain(question)).map_err(refused)?;
+        Ok(PyBytes::new(py, text.as_bytes()))
+    }
+
+    fn set_policy(&self, name: &str, policy: Py<PyAny>) -> PyResult<()> {
+        let rank = move |question: &str| -> Option<String> {
+            Python::attach(|py| policy.call1(py, (question,)).ok()?.extract(py).ok())
+        };
+        self.0.set_policy(name, Box::new(rank)).map_err(refused)
+    }
+
     fn set_ready(&self, ready: bool) {
         self.0.set_ready(ready);
     }
@@ -219,6 +231,12 @@ fn estimate_request(
 
 /// What this engine knows, as JSON.
 #[pyfunction]
+fn explain<'py>(py: Python<'py>, snapshot: &[u8], question: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let text = py.detach(|| llm_edge_engine::explain(snapshot, question)).map_err(refused)?;
+    Ok(PyBytes::new(py, text.as_bytes()))
+}
+
+#[pyfunction]
 fn capabilities(py: Python<'_>) -> Bound<'_, PyBytes> {
     let errors: Vec<_> = Code::ALL
         .into_iter()
@@ -257,5 +275,6 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(count_tokens, module)?)?;
     module.add_function(wrap_pyfunction!(estimate_request, module)?)?;
     module.add_function(wrap_pyfunction!(capabilities, module)?)?;
+    module.add_function(wrap_pyfunction!(explain, module)?)?;
     Ok(())
 }

@@ -63,7 +63,14 @@ def metric(running: Running, name: str, **labels: str) -> float:
 
 
 @contextlib.contextmanager
-def several(folder: Path, route: str = "", *, more: str = "", count: int = 2) -> Iterator[Several]:
+def several(
+    folder: Path,
+    route: str = "",
+    *,
+    more: str = "",
+    count: int = 2,
+    env: dict[str, str] | None = None,
+) -> Iterator[Several]:
     """Start `count` upstreams and a gateway; `route` is YAML of the route's further options.
 
     The route is ordered, pauses are short, and no answer of an upstream says anything but its name.
@@ -79,7 +86,7 @@ def several(folder: Path, route: str = "", *, more: str = "", count: int = 2) ->
         yaml = "routes:\n  chat:\n" + "".join(f"    {k}: {v}\n" for k, v in options.items()) + more
         others = {name: upstream.url for name, upstream in upstreams.items()}
         hop = start_hop(
-            folder, next(iter(upstreams.values())), yaml, "--workers", "1", others=others
+            folder, next(iter(upstreams.values())), yaml, "--workers", "1", others=others, env=env
         )
         try:
             yield Several(hop, upstreams)

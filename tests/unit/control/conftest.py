@@ -10,7 +10,8 @@ from llm_edge_agent.control.access import AllowedHosts
 from llm_edge_agent.control.app import admin_app, metrics_app
 from llm_edge_agent.control.plane import Plane, Readiness
 from llm_edge_agent.control.port import Port
-from llm_edge_agent.engine import Status
+from llm_edge_agent.engine import Explanation, Question, Status
+from llm_edge_agent.errors import EngineFailed
 from llm_edge_agent.reload import ReloadResult
 
 TOKEN = "t0ken-of-the-test"
@@ -46,6 +47,10 @@ class Control:
         return self.outcome
 
 
+def explain(question: Question) -> Explanation:
+    raise EngineFailed(f"`{question.path}` is no path")
+
+
 @pytest.fixture
 async def control() -> AsyncIterator[Control]:
     made = Control()
@@ -56,6 +61,7 @@ async def control() -> AsyncIterator[Control]:
         uptime_s=lambda: 1.5,
         resolved=lambda: {"providers": {"openai": {"api_key": "***"}}},
         reload=made.reload,
+        explain=explain,
         exposition=lambda accept: (f"asked for {accept}".encode(), "text/plain; version=0.0.4"),
     )
     admin, metrics = Port("admin", "127.0.0.1", 0), Port("metrics", "127.0.0.1", 0)

@@ -87,6 +87,12 @@ def test_a_member_that_is_none_is_refused(members: dict[str, str | None], says: 
     assert fault.startswith(says)
 
 
+def test_the_catalogs_providers_are_words() -> None:
+    assert fault_of(replace(SPECS["groq"], catalog=("x-ai", "groq"))) is None
+    fault = fault_of(replace(SPECS["groq"], catalog=("Groq!",)))
+    assert fault == "`catalog`: `Groq!` is not a word of `a-z`, `0-9`, `_` and `-`"
+
+
 def test_each_operation_that_is_read_is_of_exactly_one_dialect() -> None:
     found = [operation for operations in DIALECTS.values() for operation in operations]
     unread = {name for name in OPERATIONS if name.endswith("_pass_through")} | {"stored_response"}

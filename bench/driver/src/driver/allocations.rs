@@ -18,6 +18,11 @@ pub(crate) fn leave_out_this_thread() {
     LEFT_OUT.set(true);
 }
 
+/// From here on they do again.
+pub(crate) fn count_this_thread() {
+    LEFT_OUT.set(false);
+}
+
 /// Allocations so far.
 pub(crate) fn count() -> u64 {
     COUNT.load(Ordering::Relaxed)

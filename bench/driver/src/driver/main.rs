@@ -8,6 +8,7 @@
 
 mod agent;
 mod allocations;
+mod decide;
 mod scenario;
 mod texts;
 
@@ -50,6 +51,12 @@ fn main() -> Result<(), Failure> {
     }
     if let Some(text) = texts::named(&name) {
         return texts::count(&text, requests(arguments.next())?);
+    }
+    if name == decide::NAME {
+        allocations::count_this_thread();
+        let told = decide::run(requests(arguments.next())?)?;
+        writeln!(out, "{told}")?;
+        return Ok(());
     }
     let scenario = scenario::ALL.iter().find(|s| s.name == name).ok_or("no such scenario: see `list`")?;
     let requests = requests(arguments.next())?;

@@ -104,11 +104,14 @@ pub(crate) fn snapshot(port: u16) -> Value {
         "retry_after_max_ms": 5000, "budget_percent": 10, "cooldown_ms": 30_000});
     let patient =
         json!({"connect_ms": 5000, "first_byte_ms": 600_000, "progress_ms": 300_000, "total_ms": 600_000});
-    let targets = |provider: usize| json!([{"provider": provider, "model": "rest", "weight": 1}]);
+    let targets = |provider: usize| {
+        json!([{"provider": provider, "model": "rest", "weight": 1,
+        "facts": {"lacks": [], "context_window": null, "price": null}}])
+    };
     let route = |name: &str, more: Value| {
         let plain = json!({
             "name": name, "models": [], "pass_through": [],
-            "strategy": "round_robin", "targets": targets(0), "cache": null,
+            "rules": [], "strategy": "round_robin", "affinity": "conversation", "policy": null, "targets": targets(0), "cache": null,
             "deadlines": deadlines, "fallbacks": [], "retry": retry, "breaker": null,
             "commit_point": false, "ask_usage": false,
             "translation": {"strict": false, "cache_breakpoints": true, "max_tokens": 8192},
@@ -124,7 +127,7 @@ pub(crate) fn snapshot(port: u16) -> Value {
             "origin": {"scheme": "http", "host": "127.0.0.1", "port": port, "ca_pem": null,
                        "http2": "never", "allow_addresses": []},
             "host_header": format!("127.0.0.1:{port}"), "chat_fields": "common", "chat_members": {}, "messages_form": "api",
-            "headers": [], "default_headers": [], "withheld_headers": [], "credentials": ["up"], "health": null,
+            "headers": [], "default_headers": [], "withheld_headers": [], "credentials": ["up"], "accounts": ["up"], "health": null,
         });
         with(plain, more)
     };

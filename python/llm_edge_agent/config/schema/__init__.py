@@ -8,6 +8,14 @@ are refused.
 
 from llm_edge_agent.config.schema.base import NAME_PATTERN, Area
 from llm_edge_agent.config.schema.caches import CacheStore, RouteCache
+from llm_edge_agent.config.schema.catalog import (
+    CatalogCapabilities,
+    CatalogModel,
+    CatalogPrice,
+    CatalogRates,
+    CatalogSettings,
+    CatalogTier,
+)
 from llm_edge_agent.config.schema.failures import Breaker, Hedge, Retry
 from llm_edge_agent.config.schema.keys import Key
 from llm_edge_agent.config.schema.limits import Limits
@@ -16,20 +24,36 @@ from llm_edge_agent.config.schema.providers import Auth, Aws, Google, Health, Pr
 from llm_edge_agent.config.schema.request_log import RequestLog
 from llm_edge_agent.config.schema.root import Config
 from llm_edge_agent.config.schema.routes import Deadlines, Route, Target, Translation
+from llm_edge_agent.config.schema.routing import (
+    Affinity,
+    Hours,
+    RoutePolicy,
+    RouteRule,
+    Tokens,
+    When,
+)
 from llm_edge_agent.config.schema.tls import Tls
 
 __all__ = [
     "NAME_PATTERN",
+    "Affinity",
     "Area",
     "Auth",
     "Aws",
     "Breaker",
     "CacheStore",
+    "CatalogCapabilities",
+    "CatalogModel",
+    "CatalogPrice",
+    "CatalogRates",
+    "CatalogSettings",
+    "CatalogTier",
     "Config",
     "Deadlines",
     "Google",
     "Health",
     "Hedge",
+    "Hours",
     "Key",
     "Limits",
     "Listen",
@@ -38,7 +62,11 @@ __all__ = [
     "Retry",
     "Route",
     "RouteCache",
+    "RoutePolicy",
+    "RouteRule",
     "Target",
     "Tls",
+    "Tokens",
     "Translation",
+    "When",
 ]

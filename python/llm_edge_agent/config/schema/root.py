@@ -6,6 +6,7 @@ from msgspec import Meta, field
 
 from llm_edge_agent.config.schema.base import Area, Name
 from llm_edge_agent.config.schema.caches import CacheStore
+from llm_edge_agent.config.schema.catalog import CatalogSettings
 from llm_edge_agent.config.schema.keys import Key
 from llm_edge_agent.config.schema.limits import Limits
 from llm_edge_agent.config.schema.listen import Listen
@@ -34,7 +35,9 @@ class Config(Area, frozen=True, kw_only=True):
     insecure: Annotated[
         bool, Meta(description="Allow other machines in without keys, and on the admin port.")
     ] = False
-    state_dir: Annotated[_FolderName | None, Meta(description="Folder of the key pepper.")] = None
+    state_dir: Annotated[
+        _FolderName | None, Meta(description="Folder of the key pepper and of a newer catalog.")
+    ] = None
     drain_s: Annotated[
         float, Meta(ge=0, le=86400, description="How long running requests may take at the end.")
     ] = 30.0
@@ -56,6 +59,9 @@ class Config(Area, frozen=True, kw_only=True):
     ] = field(default_factory=dict)
     cache: Annotated[CacheStore, Meta(description="What the caches of all routes share.")] = field(
         default_factory=CacheStore
+    )
+    catalog: Annotated[CatalogSettings, Meta(description="What models cost and can do.")] = field(
+        default_factory=CatalogSettings
     )
     limits: Annotated[Limits, Meta(description="Bounds a client can meet.")] = field(
         default_factory=Limits

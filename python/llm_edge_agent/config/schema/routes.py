@@ -1,16 +1,15 @@
 """Routes: which targets a model name stands for, and under which rules."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, field
 
 from llm_edge_agent.config.schema.base import Area, Milliseconds, ModelPattern, Name
 from llm_edge_agent.config.schema.caches import RouteCache
 from llm_edge_agent.config.schema.failures import Breaker, Hedge, Retry
+from llm_edge_agent.config.schema.routing import Affinity, RoutePolicy, RouteRule, Strategy
 
-__all__ = ["Deadlines", "Route", "Strategy", "Target", "Translation"]
-
-Strategy = Literal["round_robin", "weighted", "ordered"]
+__all__ = ["Deadlines", "Route", "Target", "Translation"]
 
 
 _TargetModel = Annotated[
@@ -95,15 +94,32 @@ class Route(Area, frozen=True, kw_only=True):
         Meta(
             description=(
                 "Names, or prefixes ending in `*`; longest match wins. "
-                "A route that has `pass_through` may have none."
+                "A route that has `pass_through`, or that others lead to, may have none."
             )
         ),
     ] = field(default_factory=list)
     targets: Annotated[list[Target], Meta(min_length=1, description="Where requests may go.")]
     strategy: Annotated[
         Strategy,
-        Meta(description="In turn by weight, at random by weight, or the first that is reachable."),
+        Meta(
+            description=(
+                "How one is chosen: in turn or at random by weight, the first that is reachable, "
+                "the least busy, the fastest, the cheapest, or always the same for what belongs "
+                "together. See the guide on routing."
+            )
+        ),
     ] = "round_robin"
+    affinity: Annotated[
+        Affinity | None, Meta(description="What belongs together, for `strategy: affinity`.")
+    ] = None
+    policy: Annotated[
+        RoutePolicy | None,
+        Meta(description="A policy of your own that ranks the targets; the strategy without it."),
+    ] = None
+    rules: Annotated[
+        list[RouteRule],
+        Meta(description="Requests that take another route; the first rule that holds counts."),
+    ] = field(default_factory=list)
     cache: Annotated[RouteCache | None, Meta(description="Exact cache; off when absent.")] = None
     deadlines: Annotated[Deadlines, Meta(description="How long to wait for what.")] = field(
         default_factory=Deadlines

@@ -13,6 +13,7 @@ use crate::embedding::{Content, Part, Reply, Request, Task, Vector};
 use crate::message::json::Json;
 use crate::message::read::{At, object};
 use crate::message::{Losses, Malformed, Text, Untranslatable};
+use crate::routing::Contents;
 
 pub(super) const FACTS: Facts = Facts {
     // No client sends them.
@@ -34,6 +35,8 @@ pub(super) const FACTS: Facts = Facts {
         searches: &[],
     },
     usage_on_request: false,
+    contents: Contents::NONE,
+    wants: &[],
 };
 
 pub(super) const CODEC: EmbeddingCodec = EmbeddingCodec {

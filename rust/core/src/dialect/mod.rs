@@ -32,6 +32,7 @@ use crate::message::{
     Fault, Framed, Losses, Malformed, Reply, Request, StreamWriter, Target, Untranslatable,
 };
 use crate::retry::{Disposition, Refusal};
+use crate::routing::{Contents, Want};
 use crate::translate::Context;
 
 pub use crate::surface::Dialect;
@@ -220,6 +221,10 @@ pub struct Facts {
     pub usage: UsagePaths,
     /// Whether a stream tells its usage only where `stream_options.include_usage` asks for it.
     pub usage_on_request: bool,
+    /// Where requests have what a model must be able to take.
+    pub contents: Contents,
+    /// Which members of a request ask for something that not every model can do.
+    pub wants: &'static [Want],
 }
 
 const fn refusal(status: u16, disposition: Disposition) -> Refusal {

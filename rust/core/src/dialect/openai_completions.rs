@@ -2,6 +2,7 @@
 //! "Completions".
 
 use super::{Content, Facts, Field, Terminal, openai_chat};
+use crate::routing::Contents;
 
 pub(super) const FACTS: Facts = Facts {
     fields: &[
@@ -22,4 +23,6 @@ pub(super) const FACTS: Facts = Facts {
     usage_at: &[&["usage"]],
     usage: openai_chat::USAGE,
     usage_on_request: true,
+    contents: Contents::NONE,
+    wants: &[],
 };

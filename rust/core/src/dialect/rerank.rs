@@ -6,6 +6,7 @@
 
 use super::{Content, Facts, Field, Terminal, UsagePaths, refusal, refusal_saying};
 use crate::retry::Disposition;
+use crate::routing::Contents;
 
 pub(super) const FACTS: Facts = Facts {
     fields: &[
@@ -41,4 +42,6 @@ pub(super) const FACTS: Facts = Facts {
         searches: &["search_units"],
     },
     usage_on_request: false,
+    contents: Contents::NONE,
+    wants: &[],
 };

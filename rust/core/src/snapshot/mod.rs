@@ -15,7 +15,10 @@ pub use provider::{
     Auth, AuthField, Between, ClientCertificate, HealthProbe, Http2, Origin, PathTemplate, Provider, Proxy,
     Scheme, Served,
 };
-pub use route::{Cache, Deadlines, ModelName, Route, Strategy, Target, TranslationPolicy};
+pub use route::{
+    AffinityBy, Cache, Deadlines, ModelFacts, ModelName, Route, RoutePolicy, Strategy, Target,
+    TranslationPolicy,
+};
 
 use serde::Deserialize;
 

@@ -41,6 +41,8 @@ pub struct Provider {
     pub withheld_headers: Vec<String>,
     /// Credential slots (set with `Engine.set_credential`), taken in turn.
     pub credentials: Vec<String>,
+    /// For each, the word by which its account is known wherever it is used.
+    pub accounts: Vec<String>,
     /// How it is asked whether it is there; `None`: not.
     pub health: Option<HealthProbe>,
 }
@@ -328,6 +330,7 @@ pub(super) struct ProviderDoc {
     default_headers: Vec<(String, String)>,
     withheld_headers: Vec<String>,
     credentials: Vec<String>,
+    accounts: Vec<String>,
     health: Option<HealthProbe>,
 }
 
@@ -378,6 +381,10 @@ impl ProviderDoc {
         for (at, name) in self.withheld_headers.iter().enumerate() {
             check_field(&format!("{path}.withheld_headers[{at}]"), name, "")?;
         }
+        if self.accounts.len() != self.credentials.len() {
+            let message = format!("{} of {} credentials", self.accounts.len(), self.credentials.len());
+            return Err(SnapshotError::at(format!("{path}.accounts"), message));
+        }
         check_field(&format!("{path}.host_header"), "host", &self.host_header)?;
         check_field(&format!("{path}.origin.host"), "host", &self.origin.host)?;
         if let Some(health) = &self.health {
@@ -412,6 +419,7 @@ impl ProviderDoc {
             default_headers: self.default_headers,
             withheld_headers: self.withheld_headers,
             credentials: self.credentials,
+            accounts: self.accounts,
             health: self.health,
         })
     }

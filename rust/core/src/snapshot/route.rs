@@ -1,8 +1,9 @@
 //! A route: the targets a model name stands for, and the policy on the way there.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Provider, Snapshot, SnapshotError};
+use crate::routing::{Capabilities, Price, Rule};
 use crate::surface::Operation;
 use crate::{breaker, hedge, retry};
 
@@ -15,8 +16,14 @@ pub struct Route {
     pub models: Vec<String>,
     /// Paths below an API's version that are passed on unread; see [`covers`](crate::pass_through::covers).
     pub pass_through: Vec<String>,
+    /// Where some requests go instead; the first that holds counts.
+    pub rules: Vec<Rule>,
     /// How a target is picked.
     pub strategy: Strategy,
+    /// What belongs together, where the strategy asks.
+    pub affinity: AffinityBy,
+    /// Who ranks the targets instead, where that answers in time.
+    pub policy: Option<RoutePolicy>,
     /// At least one.
     pub targets: Vec<Target>,
     /// The exact cache, if this route has one.
@@ -47,7 +54,7 @@ pub struct Route {
 }
 
 /// How a target is picked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// In turn, smoothly by weight (nginx's smooth weighted round robin; equal weights when not given).
@@ -56,6 +63,48 @@ pub enum Strategy {
     Weighted,
     /// The first one; the next when it cannot be reached.
     Ordered,
+    /// The one that is busy with the fewest requests, relative to its weight.
+    LeastInFlight,
+    /// The one whose first token comes sooner, of two at random; by its average and what it is busy with.
+    Latency,
+    /// The one where the request is expected to cost least.
+    Cost,
+    /// The same one for everything that belongs together, by weight.
+    Affinity,
+}
+
+/// What a request belongs to, for [`Strategy::Affinity`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AffinityBy {
+    /// The conversation it goes on with.
+    Conversation,
+    /// Its caller's key.
+    Key,
+    /// The value of this header field, by its lower-case name; the conversation where that is not sent.
+    Header(String),
+}
+
+/// A policy of the operator's own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoutePolicy {
+    /// The name under which it answers.
+    pub name: String,
+    /// How long it is waited for.
+    pub deadline_ms: u32,
+}
+
+/// What is known of a target's model.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelFacts {
+    /// What it is known not to do.
+    pub lacks: Capabilities,
+    /// Tokens of prompt and reply together that it takes; `None`: not known.
+    pub context_window: Option<u64>,
+    /// What it costs; `None`: not known.
+    pub price: Option<Price>,
 }
 
 /// One place a request may go.
@@ -67,6 +116,17 @@ pub struct Target {
     pub model: ModelName,
     /// Share of the traffic, relative to the other targets; above 0.
     pub weight: u32,
+    /// What is known of the model.
+    pub facts: ModelFacts,
+}
+
+impl Route {
+    /// Whether a decision hangs on what a request needs, so that its body has to be looked into.
+    pub fn looks_at_needs(&self) -> bool {
+        self.strategy == Strategy::Cost
+            || self.policy.is_some()
+            || self.targets.iter().any(|t| !t.facts.lacks.is_empty() || t.facts.context_window.is_some())
+    }
 }
 
 impl Target {
@@ -140,7 +200,10 @@ pub(super) struct RouteDoc {
     name: String,
     models: Vec<String>,
     pass_through: Vec<String>,
+    rules: Vec<Rule>,
     strategy: Strategy,
+    affinity: AffinityBy,
+    policy: Option<RoutePolicy>,
     targets: Vec<TargetDoc>,
     cache: Option<Cache>,
     deadlines: Deadlines,
@@ -161,6 +224,7 @@ struct TargetDoc {
     provider: usize,
     model: ModelName,
     weight: u32,
+    facts: ModelFacts,
 }
 
 impl RouteDoc {
@@ -195,14 +259,17 @@ impl RouteDoc {
                 if t.weight == 0 {
                     return Err(SnapshotError::at(format!("{path}.targets[{at}].weight"), "must be above 0"));
                 }
-                Ok(Target { provider: t.provider, model: t.model, weight: t.weight })
+                Ok(Target { provider: t.provider, model: t.model, weight: t.weight, facts: t.facts })
             })
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Route {
             name: self.name,
             models: self.models,
             pass_through: self.pass_through,
+            rules: self.rules,
             strategy: self.strategy,
+            affinity: self.affinity,
+            policy: self.policy,
             targets,
             cache: self.cache,
             deadlines: self.deadlines,
@@ -223,6 +290,12 @@ impl RouteDoc {
             if *fallback >= routes || *fallback == own {
                 let message = format!("{fallback} names none of the {routes} routes, or the route itself");
                 return Err(SnapshotError::at(format!("{path}.fallbacks[{at}]"), message));
+            }
+        }
+        for (at, rule) in self.rules.iter().enumerate() {
+            if rule.route >= routes {
+                let message = format!("{} names none of the {routes} routes", rule.route);
+                return Err(SnapshotError::at(format!("{path}.rules[{at}].route"), message));
             }
         }
         let percent = [

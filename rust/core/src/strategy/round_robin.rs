@@ -12,11 +12,12 @@ impl Smooth {
         Self(vec![0; targets])
     }
 
-    /// The next target's index. Over any `sum(weights)` picks each target is picked exactly `weight` times.
-    pub fn pick(&mut self, weights: &[u32]) -> usize {
+    /// The index of the next target among those that `may` be picked. Over any `sum(weights)` picks of the same ones
+    /// each is picked exactly `weight` times.
+    pub fn pick(&mut self, weights: &[u32], may: impl Fn(usize) -> bool) -> usize {
         let mut total = 0;
         let mut best = (0, i64::MIN);
-        for (at, (current, weight)) in self.0.iter_mut().zip(weights).enumerate() {
+        for (at, (current, weight)) in self.0.iter_mut().zip(weights).enumerate().filter(|(at, _)| may(*at)) {
             *current += i64::from(*weight);
             total += i64::from(*weight);
             if *current > best.1 {
@@ -37,7 +38,7 @@ mod tests {
     #[test]
     fn heavy_targets_are_spread_between_light_ones() {
         let mut smooth = Smooth::new(3);
-        let picks: Vec<_> = (0..7).map(|_| smooth.pick(&[5, 1, 1])).collect();
+        let picks: Vec<_> = (0..7).map(|_| smooth.pick(&[5, 1, 1], |_| true)).collect();
         assert_eq!(picks, [0, 0, 1, 0, 2, 0, 0]);
     }
 
@@ -47,7 +48,7 @@ mod tests {
         let mut smooth = Smooth::new(4);
         let mut seen = [0u32; 4];
         for _ in 0..100 {
-            seen[smooth.pick(&weights)] += 1;
+            seen[smooth.pick(&weights, |_| true)] += 1;
         }
         assert_eq!(seen, [30, 10, 40, 20]);
     }

@@ -1,6 +1,7 @@
 //! Authorize: may this caller ask for this model, and which route is meant.
 
 use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use llm_edge_core::date;
 use llm_edge_core::http1::write;
@@ -8,11 +9,13 @@ use llm_edge_core::pass_through::covers;
 use llm_edge_core::percent::decode_once;
 use llm_edge_core::principal::Principal;
 use llm_edge_core::rejection::{Code, Rejection};
+use llm_edge_core::routing::{self, Asked, Needs};
 use llm_edge_core::snapshot::{Model, Route};
 use llm_edge_core::surface::{Operation, Surface};
 
 use super::body::Envelope;
 use super::head::Head;
+use super::route::header;
 use crate::caller_credential::CallerCredential;
 use crate::exchange::Exchange;
 use crate::fail_points::fail_point;
@@ -87,9 +90,46 @@ pub(crate) fn run(
     let route =
         route.filter(|_| caller.may_use(&model)).and_then(|index| x.loaded.routes.get(index)).cloned();
     match route {
+        Some(route) if route.has_rules => {
+            let route = redirected(x, head, caller, envelope, &model, route);
+            take(x, head, route)
+        }
         Some(route) => take(x, head, route),
         None => Err(not_found(x, caller, &model)),
     }
+}
+
+/// The route that the rules of `route` lead to, or itself. Who may use a model may use what its rules lead to; the rules
+/// of that are not looked at.
+#[cold]
+fn redirected(
+    x: &Exchange,
+    head: &Head,
+    caller: &Principal,
+    envelope: &Envelope,
+    model: &str,
+    route: Rc<LoadedRoute>,
+) -> Rc<LoadedRoute> {
+    let snapshot = &x.loaded.snapshot;
+    let Some(config) = snapshot.routes.get(route.index) else { return route };
+    let looks = config.rules.iter().any(|rule| rule.when.looks_at_needs());
+    let needs = match head.operation.dialect() {
+        Some(dialect) if looks => routing::needs(envelope.body.of(&x.input), dialect, &envelope.scan),
+        _ => Needs::default(),
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let asked = Asked {
+        header: &|name| header(x, name),
+        key: &caller.name,
+        model,
+        needs,
+        stream: envelope.stream,
+        unix_s: now.as_secs(),
+    };
+    let led = config.rules.iter().find(|rule| rule.when.holds(&asked));
+    let Some(other) = led.and_then(|rule| x.loaded.routes.get(rule.route)) else { return route };
+    route.cells.redirects.add(1);
+    Rc::clone(other)
 }
 
 /// The route is this one, and the caller has what it wants.

@@ -17,6 +17,8 @@ pub(crate) mod cache;
 
 pub(crate) mod route;
 
+pub(crate) mod policy;
+
 pub(crate) mod estimate;
 
 pub(crate) mod send;

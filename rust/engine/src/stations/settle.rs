@@ -4,11 +4,13 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use llm_edge_core::rejection::Code;
+use llm_edge_core::routing::Tokens;
 use llm_edge_core::snapshot::RequestLogMode;
+use llm_edge_core::tap::Usage;
 
 use crate::breaking;
 use crate::exchange::{CacheResult, Ending, Exchange};
-use crate::telemetry::bank::{DURATION_US, OVERHEAD_US};
+use crate::telemetry::bank::{DURATION_US, OVERHEAD_US, TargetCells};
 use crate::telemetry::line::Line;
 
 /// Settles an exchange.
@@ -108,11 +110,36 @@ fn count_target(x: &Exchange, duration: Duration) {
             for (cell, count) in cells.tokens.iter().zip(counts) {
                 cell.add(count);
             }
+            charge(x, cells, usage);
+            if x.busy.is_some() {
+                x.target_used(usage);
+                asked.generated(usage.output_tokens);
+            }
             cells.search_units.add(usage.search_units);
         }
         None if class == 0 && facts.cache != CacheResult::Hit => cells.without_usage.add(1),
         _ => {}
     }
+}
+
+/// What the reply has cost, where the price is known.
+#[inline]
+fn charge(x: &Exchange, cells: &TargetCells, usage: &Usage) {
+    let target = x.facts.place.as_ref().and_then(|place| place.target(&x.loaded.snapshot));
+    let Some(price) = target.and_then(|target| target.facts.price.as_ref()) else {
+        cells.unpriced.add(1);
+        return;
+    };
+    let tokens = Tokens {
+        input: usage.input_tokens,
+        cached_input: usage.cached_input_tokens,
+        cache_write: usage.cache_write_tokens,
+        output: usage.output_tokens,
+    };
+    let cost = price.of(tokens);
+    cells.cost_pico_usd.add(cost);
+    // Writing to a cache costs more than it saves until somebody reads.
+    cells.saved_pico_usd.add(price.uncached(tokens).saturating_sub(cost));
 }
 
 fn log(x: &Exchange, duration: Duration) {
@@ -191,6 +218,7 @@ fn write_line(line: &mut Vec<u8>, x: &Exchange, duration: Duration) {
     }
     if let Some(usage) = &facts.usage {
         write.number("input_tokens", usage.input_tokens);
+        write.number("cached_input_tokens", usage.cached_input_tokens);
         write.number("output_tokens", usage.output_tokens);
     }
     write.number("reply_bytes", facts.reply_bytes);

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use llm_edge_core::rejection::Code;
+use llm_edge_core::routing::{Exclusion, Standing};
 use llm_edge_core::surface::Operation;
 
 use crate::clients::REFUSED;
@@ -90,6 +91,9 @@ pub(crate) const RETRY_DENIALS: [&str; 4] = ["attempts", "budget", "deadline", "
 /// the budget did not allow.
 pub(crate) const HEDGE_RESULTS: [&str; 3] = ["won", "lost", "capped"];
 
+/// What came of asking a policy, as the label `result` has it.
+pub(crate) const POLICY_RESULTS: [&str; 5] = ["ranked", "late", "failed", "busy", "unknown_target"];
+
 /// What a cache look-up gave, as the label `result` has it.
 pub(crate) const CACHE_RESULTS: [&str; 3] = ["hit", "miss", "bypass"];
 
@@ -100,6 +104,12 @@ pub(crate) struct TargetCells {
     pub(crate) attempts: [Cell64; ATTEMPT_RESULTS.len()],
     pub(crate) tokens: [Cell64; TOKEN_TYPES.len()],
     pub(crate) search_units: Cell64,
+    /// What replies have cost, in pico-USD.
+    pub(crate) cost_pico_usd: Cell64,
+    /// What the providers' prompt caches have saved of that, likewise.
+    pub(crate) saved_pico_usd: Cell64,
+    /// Replies with usage of which no price is known.
+    pub(crate) unpriced: Cell64,
     pub(crate) without_usage: Cell64,
     /// Times a credential was put to rest.
     pub(crate) cooldowns: Cell64,
@@ -115,7 +125,16 @@ pub(crate) struct RouteCells {
     pub(crate) retries_denied: [Cell64; RETRY_DENIALS.len()],
     /// Requests that another route's target answered.
     pub(crate) fallbacks: Cell64,
+    /// Targets that were left out of a decision, by [`Exclusion::index`].
+    pub(crate) exclusions: [Cell64; Exclusion::ALL.len()],
+    /// Requests whose first choice did not stand as well as a target can.
+    pub(crate) last_resorts: [Cell64; Standing::ALL.len()],
+    /// Requests that a rule led from here to another route.
+    pub(crate) redirects: Cell64,
+    /// Requests routed by cost to a target of which no price is known.
+    pub(crate) unpriced: Cell64,
     pub(crate) hedges: [Cell64; HEDGE_RESULTS.len()],
+    pub(crate) policy: [Cell64; POLICY_RESULTS.len()],
 }
 
 /// Counters without a label, or with a fixed set.

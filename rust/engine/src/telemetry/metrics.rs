@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use llm_edge_core::breaker::State;
 use llm_edge_core::rejection::Code;
+use llm_edge_core::routing::{Exclusion, Standing};
 use llm_edge_core::surface::Operation;
 
 use crate::clients::REFUSED;
 
 use super::bank::{
     ATTEMPT_RESULTS, Bank, CACHE_RESULTS, Cell64, DURATION_US, HEDGE_RESULTS, Histogram, OVERHEAD_US,
-    RETRY_DENIALS, RETRY_REASONS, STATUS_CLASSES, TOKEN_TYPES, TRANSLATIONS, TargetLabels, WorkerCells,
+    POLICY_RESULTS, RETRY_DENIALS, RETRY_REASONS, STATUS_CLASSES, TOKEN_TYPES, TRANSLATIONS, TargetLabels,
+    WorkerCells,
 };
 use crate::pressure::Shed;
 
@@ -70,6 +72,24 @@ const SEARCH_UNITS: Metric = metric(
     TARGET,
     "Searches that rankings are billed for, as the upstream reported them.",
 );
+const COST: Metric = metric(
+    "llm_edge_cost_usd_total",
+    "counter",
+    TARGET,
+    "What replies have cost by their tokens and the catalog's prices; an estimate, not an invoice.",
+);
+const SAVED: Metric = metric(
+    "llm_edge_prompt_cache_savings_usd_total",
+    "counter",
+    TARGET,
+    "What providers' prompt caches have saved: the cost of the same tokens without one, less theirs.",
+);
+const UNPRICED_REPLIES: Metric = metric(
+    "llm_edge_unpriced_replies_total",
+    "counter",
+    TARGET,
+    "Replies with usage of which no price is known; they are not in `llm_edge_cost_usd_total`.",
+);
 const WITHOUT_USAGE: Metric = metric(
     "llm_edge_replies_without_usage_total",
     "counter",
@@ -119,6 +139,36 @@ const FALLBACKS: Metric = metric(
     "counter",
     &["route"],
     "Requests whose last attempt was made on a target of another route, named in `fallbacks`.",
+);
+const EXCLUSIONS: Metric = metric(
+    "llm_edge_routing_exclusions_total",
+    "counter",
+    &["route", "reason"],
+    "Targets left out of a decision: they do not serve the operation, lack what the request needs, or take no prompt that long.",
+);
+const LAST_RESORTS: Metric = metric(
+    "llm_edge_routing_last_resorts_total",
+    "counter",
+    &["route", "standing"],
+    "Requests for which no target was ready, by how the one stands that was taken (`excluded`: none).",
+);
+const REDIRECTS: Metric = metric(
+    "llm_edge_routing_redirects_total",
+    "counter",
+    &["route"],
+    "Requests that a rule of the route led to another one.",
+);
+const UNPRICED: Metric = metric(
+    "llm_edge_routing_unpriced_total",
+    "counter",
+    &["route"],
+    "Requests routed by cost to a target of which no price is known.",
+);
+const POLICY: Metric = metric(
+    "llm_edge_routing_policy_total",
+    "counter",
+    &["route", "result"],
+    "Questions to a route's policy; but for `ranked`, the route's strategy has decided.",
 );
 const HEDGES: Metric = metric(
     "llm_edge_hedges_total",
@@ -243,6 +293,9 @@ pub const METRICS: &[Metric] = &[
     FIRST_BYTE,
     TOKENS,
     SEARCH_UNITS,
+    COST,
+    SAVED,
+    UNPRICED_REPLIES,
     WITHOUT_USAGE,
     ATTEMPTS,
     COOLDOWNS,
@@ -252,6 +305,11 @@ pub const METRICS: &[Metric] = &[
     RETRIES,
     RETRIES_DENIED,
     FALLBACKS,
+    EXCLUSIONS,
+    LAST_RESORTS,
+    REDIRECTS,
+    UNPRICED,
+    POLICY,
     HEDGES,
     CACHE,
     OPERATIONS,
@@ -317,6 +375,9 @@ struct TargetSum {
     attempts: [u64; ATTEMPT_RESULTS.len()],
     tokens: [u64; TOKEN_TYPES.len()],
     search_units: u64,
+    cost_pico_usd: u64,
+    saved_pico_usd: u64,
+    unpriced: u64,
     without_usage: u64,
     cooldowns: u64,
     duration: Sum,
@@ -366,6 +427,9 @@ fn render_targets(out: &mut String, banks: &[Arc<Bank>]) {
         add_all(&mut sum.attempts, &cells.attempts);
         add_all(&mut sum.tokens, &cells.tokens);
         sum.search_units += cells.search_units.get();
+        sum.cost_pico_usd = sum.cost_pico_usd.wrapping_add(cells.cost_pico_usd.get());
+        sum.saved_pico_usd = sum.saved_pico_usd.wrapping_add(cells.saved_pico_usd.get());
+        sum.unpriced += cells.unpriced.get();
         sum.without_usage += cells.without_usage.get();
         sum.cooldowns += cells.cooldowns.get();
         sum.duration.add(&cells.duration);
@@ -376,8 +440,17 @@ fn render_targets(out: &mut String, banks: &[Arc<Bank>]) {
     by_label(out, &REQUESTS, &rows, "status", &STATUS_CLASSES, |sum| &sum.requests);
     by_label(out, &ATTEMPTS, &rows, "result", &ATTEMPT_RESULTS, |sum| &sum.attempts);
     by_label(out, &TOKENS, &rows, "type", &TOKEN_TYPES, |sum| &sum.tokens);
+    for (metric, of) in
+        [(&COST, (|sum| sum.cost_pico_usd) as fn(&TargetSum) -> u64), (&SAVED, |sum| sum.saved_pico_usd)]
+    {
+        header(out, metric);
+        for (labels, sum) in &rows {
+            sample(out, metric.name, labels, usd(of(sum)));
+        }
+    }
     for (metric, of) in [
         (&SEARCH_UNITS, (|sum| sum.search_units) as fn(&TargetSum) -> u64),
+        (&UNPRICED_REPLIES, |sum| sum.unpriced),
         (&WITHOUT_USAGE, |sum| sum.without_usage),
         (&COOLDOWNS, |sum| sum.cooldowns),
     ] {
@@ -440,7 +513,12 @@ struct RouteSum {
     retries: [u64; RETRY_REASONS.len()],
     retries_denied: [u64; RETRY_DENIALS.len()],
     fallbacks: u64,
+    exclusions: [u64; Exclusion::ALL.len()],
+    last_resorts: [u64; Standing::ALL.len()],
+    redirects: u64,
+    unpriced: u64,
     hedges: [u64; HEDGE_RESULTS.len()],
+    policy: [u64; POLICY_RESULTS.len()],
 }
 
 fn render_routes(out: &mut String, banks: &[Arc<Bank>]) {
@@ -451,16 +529,32 @@ fn render_routes(out: &mut String, banks: &[Arc<Bank>]) {
         add_all(&mut sum.retries, &cells.retries);
         add_all(&mut sum.retries_denied, &cells.retries_denied);
         sum.fallbacks += cells.fallbacks.get();
+        add_all(&mut sum.exclusions, &cells.exclusions);
+        add_all(&mut sum.last_resorts, &cells.last_resorts);
+        sum.redirects += cells.redirects.get();
+        sum.unpriced += cells.unpriced.get();
         add_all(&mut sum.hedges, &cells.hedges);
+        add_all(&mut sum.policy, &cells.policy);
     }
     let label = |route: &String| format!("route=\"{}\"", escape(route));
     let rows: Vec<(String, RouteSum)> = routes.into_iter().map(|(route, sum)| (label(&route), sum)).collect();
     by_label(out, &RETRIES, &rows, "reason", &RETRY_REASONS, |sum| &sum.retries);
     by_label(out, &RETRIES_DENIED, &rows, "reason", &RETRY_DENIALS, |sum| &sum.retries_denied);
-    header(out, &FALLBACKS);
-    for (labels, sum) in &rows {
-        sample(out, FALLBACKS.name, labels, sum.fallbacks);
+    for (metric, value) in [
+        (&FALLBACKS, (|sum| sum.fallbacks) as fn(&RouteSum) -> u64),
+        (&REDIRECTS, |sum| sum.redirects),
+        (&UNPRICED, |sum| sum.unpriced),
+    ] {
+        header(out, metric);
+        for (labels, sum) in &rows {
+            sample(out, metric.name, labels, value(sum));
+        }
     }
+    let reasons = Exclusion::ALL.map(Exclusion::name);
+    by_label(out, &EXCLUSIONS, &rows, "reason", &reasons, |sum| &sum.exclusions);
+    let standings = Standing::ALL.map(Standing::name);
+    by_label(out, &LAST_RESORTS, &rows, "standing", &standings, |sum| &sum.last_resorts);
+    by_label(out, &POLICY, &rows, "result", &POLICY_RESULTS, |sum| &sum.policy);
     by_label(out, &HEDGES, &rows, "result", &HEDGE_RESULTS, |sum| &sum.hedges);
     let tiers: Vec<_> =
         rows.into_iter().map(|(labels, sum)| (format!("{labels},tier=\"exact\""), sum)).collect();
@@ -473,27 +567,28 @@ fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {
     };
     header(out, &OPERATIONS);
     for (at, operation) in Operation::ALL.into_iter().enumerate() {
-        let count = banks.iter().filter_map(|b| b.worker.operations.get(at)).map(Cell64::get).sum();
+        let count: u64 = banks.iter().filter_map(|b| b.worker.operations.get(at)).map(Cell64::get).sum();
         sample(out, OPERATIONS.name, &format!("operation=\"{}\"", operation.name()), count);
     }
     header(out, &REJECTIONS);
     for (at, code) in Code::ALL.into_iter().enumerate() {
-        let count = banks.iter().filter_map(|b| b.worker.rejections.get(at)).map(Cell64::get).sum();
+        let count: u64 = banks.iter().filter_map(|b| b.worker.rejections.get(at)).map(Cell64::get).sum();
         sample(out, REJECTIONS.name, &format!("code=\"{}\"", code.row().code), count);
     }
     header(out, &CONNECTIONS_REFUSED);
     for (at, reason) in REFUSED.into_iter().enumerate() {
-        let count = banks.iter().filter_map(|b| b.worker.connections_refused.get(at)).map(Cell64::get).sum();
+        let count: u64 =
+            banks.iter().filter_map(|b| b.worker.connections_refused.get(at)).map(Cell64::get).sum();
         sample(out, CONNECTIONS_REFUSED.name, &format!("reason=\"{reason}\""), count);
     }
     header(out, &TRANSLATED);
     for (at, (part, result)) in TRANSLATIONS.into_iter().enumerate() {
-        let count = banks.iter().filter_map(|b| b.worker.translations.get(at)).map(Cell64::get).sum();
+        let count: u64 = banks.iter().filter_map(|b| b.worker.translations.get(at)).map(Cell64::get).sum();
         sample(out, TRANSLATED.name, &format!("part=\"{part}\",result=\"{result}\""), count);
     }
     header(out, &SHEDS);
     for (at, reason) in Shed::ALL.into_iter().enumerate() {
-        let count = banks.iter().filter_map(|b| b.worker.sheds.get(at)).map(Cell64::get).sum();
+        let count: u64 = banks.iter().filter_map(|b| b.worker.sheds.get(at)).map(Cell64::get).sum();
         sample(out, SHEDS.name, &format!("reason=\"{}\"", reason.name()), count);
     }
     for (metric, of) in
@@ -529,7 +624,13 @@ fn header(out: &mut String, metric: &Metric) {
     let _ = writeln!(out, "# HELP {} {}\n# TYPE {} {}", metric.name, metric.help, metric.name, metric.kind);
 }
 
-fn sample(out: &mut String, name: &str, labels: &str, value: u64) {
+/// Whole pico-USD in USD.
+fn usd(pico: u64) -> String {
+    let (whole, rest) = (pico / 1_000_000_000_000, pico % 1_000_000_000_000);
+    format!("{whole}.{rest:012}")
+}
+
+fn sample(out: &mut String, name: &str, labels: &str, value: impl std::fmt::Display) {
     let _ = if labels.is_empty() {
         writeln!(out, "{name} {value}")
     } else {

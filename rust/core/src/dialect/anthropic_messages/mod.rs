@@ -13,6 +13,7 @@ mod write_reply;
 use super::{Client, Codec, Content, Facts, Field, Terminal, Upstream, UsagePaths, refusal, refusal_saying};
 use crate::message::Framed;
 use crate::retry::Disposition;
+use crate::routing::{Asks, Capability, Contents};
 
 pub(super) const FACTS: Facts = Facts {
     fields: &[
@@ -50,6 +51,19 @@ pub(super) const FACTS: Facts = Facts {
         searches: &[],
     },
     usage_on_request: false,
+    contents: Contents {
+        turns: "messages",
+        parts: &["content"],
+        types: &[("image", Capability::Vision)],
+        data: &[],
+        conversation: &[&["metadata", "user_id"]],
+    },
+    wants: &[
+        (&["output_config", "format", "type"], Asks::Is("json_schema"), Capability::JsonSchema),
+        (&["output_format", "type"], Asks::Is("json_schema"), Capability::JsonSchema),
+        (&["thinking", "type"], Asks::Is("enabled"), Capability::Reasoning),
+        (&["thinking", "type"], Asks::Is("adaptive"), Capability::Reasoning),
+    ],
 };
 
 /// What is lost of a request, in its own words.

@@ -19,6 +19,7 @@ mod write;
 use super::{Codec, Content, Facts, Terminal, Upstream, UsagePaths, refusal};
 use crate::message::Framed;
 use crate::retry::Disposition;
+use crate::routing::Contents;
 
 pub(super) const FACTS: Facts = Facts {
     // No client sends them.
@@ -53,6 +54,8 @@ pub(super) const FACTS: Facts = Facts {
         searches: &[],
     },
     usage_on_request: false,
+    contents: Contents::NONE,
+    wants: &[],
 };
 
 pub(super) use write::request as write_request;

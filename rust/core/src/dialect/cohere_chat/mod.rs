@@ -12,6 +12,7 @@ mod write;
 use super::{Codec, Content, Facts, Field, Terminal, Upstream, UsagePaths, refusal, refusal_saying};
 use crate::message::Framed;
 use crate::retry::Disposition;
+use crate::routing::Contents;
 
 pub(super) const FACTS: Facts = Facts {
     fields: &[
@@ -48,6 +49,8 @@ pub(super) const FACTS: Facts = Facts {
         searches: &[],
     },
     usage_on_request: false,
+    contents: Contents::NONE,
+    wants: &[],
 };
 
 pub(super) const CODEC: Codec = Codec {

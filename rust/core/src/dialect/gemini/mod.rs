@@ -23,6 +23,7 @@ pub(super) mod write_reply;
 use super::{Client, Codec, Content, Facts, Field, Terminal, Upstream, UsagePaths, refusal, refusal_saying};
 use crate::message::Framed;
 use crate::retry::Disposition;
+use crate::routing::{Asks, Capability, Contents};
 
 pub(super) const FACTS: Facts = Facts {
     fields: &[
@@ -71,6 +72,23 @@ pub(super) const FACTS: Facts = Facts {
         searches: &[],
     },
     usage_on_request: false,
+    contents: Contents {
+        turns: "contents",
+        parts: &["parts"],
+        types: &[],
+        data: &["inlineData", "inline_data", "fileData", "file_data"],
+        conversation: &[&["cachedContent"], &["cached_content"]],
+    },
+    wants: &[
+        (&["generationConfig", "responseSchema"], Asks::Given, Capability::JsonSchema),
+        (&["generationConfig", "responseJsonSchema"], Asks::Given, Capability::JsonSchema),
+        (&["generation_config", "response_schema"], Asks::Given, Capability::JsonSchema),
+        (&["generation_config", "response_json_schema"], Asks::Given, Capability::JsonSchema),
+        (&["generationConfig", "thinkingConfig", "thinkingBudget"], Asks::Given, Capability::Reasoning),
+        (&["generationConfig", "thinkingConfig", "thinkingLevel"], Asks::Given, Capability::Reasoning),
+        (&["generation_config", "thinking_config", "thinking_budget"], Asks::Given, Capability::Reasoning),
+        (&["generation_config", "thinking_config", "thinking_level"], Asks::Given, Capability::Reasoning),
+    ],
 };
 
 /// What is lost of a request, in its own words.

@@ -12,6 +12,7 @@ use super::{
     Content, EmbeddingClient, EmbeddingCodec, EmbeddingUpstream, Facts, Field, Terminal, UsagePaths, gemini,
 };
 use crate::embedding::Task;
+use crate::routing::Contents;
 
 pub use model::renamed;
 
@@ -46,6 +47,8 @@ pub(super) const FACTS: Facts = Facts {
         searches: &[],
     },
     usage_on_request: false,
+    contents: Contents::NONE,
+    wants: &[],
 };
 
 /// Of several.

@@ -11,6 +11,7 @@ pub(super) mod write_reply;
 
 use super::{Client, Codec, Content, Facts, Field, Terminal, Upstream, UsagePaths};
 use crate::message::Framed;
+use crate::routing::{Asks, Capability, Contents};
 
 pub(super) const USAGE: UsagePaths = UsagePaths {
     input: &["prompt_tokens"],
@@ -48,6 +49,19 @@ pub(super) const FACTS: Facts = Facts {
     usage_at: &[&["usage"], &["x_groq", "usage"]],
     usage: USAGE,
     usage_on_request: true,
+    contents: Contents {
+        turns: "messages",
+        parts: &["content"],
+        types: &[("image_url", Capability::Vision), ("input_audio", Capability::Audio)],
+        data: &[],
+        conversation: &[&["prompt_cache_key"]],
+    },
+    wants: &[
+        (&["response_format", "type"], Asks::Is("json_schema"), Capability::JsonSchema),
+        (&["reasoning_effort"], Asks::Given, Capability::Reasoning),
+        (&["functions"], Asks::Given, Capability::Tools),
+        (&["audio"], Asks::Given, Capability::Audio),
+    ],
 };
 
 /// What is lost of a request, in its own words.

@@ -9,6 +9,7 @@ mod write;
 use super::{
     Content, EmbeddingClient, EmbeddingCodec, EmbeddingUpstream, Facts, Field, Terminal, openai_chat,
 };
+use crate::routing::Contents;
 
 pub(super) const FACTS: Facts = Facts {
     fields: &[("model", Field::Model), ("input", Field::Content), ("user", Field::Irrelevant)],
@@ -20,6 +21,8 @@ pub(super) const FACTS: Facts = Facts {
     usage_at: &[&["usage"]],
     usage: openai_chat::USAGE,
     usage_on_request: false,
+    contents: Contents::NONE,
+    wants: &[],
 };
 
 pub(super) const CODEC: EmbeddingCodec = EmbeddingCodec {

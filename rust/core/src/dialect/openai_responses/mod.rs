@@ -12,6 +12,7 @@ mod write_reply;
 use super::openai_chat::write_reply::error;
 use super::{Client, Codec, Content, Facts, Field, Terminal, Upstream, UsagePaths};
 use crate::message::Framed;
+use crate::routing::{Asks, Capability, Contents};
 
 pub(super) const FACTS: Facts = Facts {
     fields: &[
@@ -46,6 +47,17 @@ pub(super) const FACTS: Facts = Facts {
         searches: &[],
     },
     usage_on_request: false,
+    contents: Contents {
+        turns: "input",
+        parts: &["content", "output"],
+        types: &[("input_image", Capability::Vision), ("input_audio", Capability::Audio)],
+        data: &[],
+        conversation: &[&["conversation"], &["conversation", "id"], &["prompt_cache_key"]],
+    },
+    wants: &[
+        (&["text", "format", "type"], Asks::Is("json_schema"), Capability::JsonSchema),
+        (&["reasoning", "effort"], Asks::Given, Capability::Reasoning),
+    ],
 };
 
 /// What is lost of a request, in its own words. Places in the conversation cannot be told, since several items are

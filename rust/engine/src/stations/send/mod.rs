@@ -25,11 +25,13 @@ use super::admit::Admission;
 use super::guard::Screened;
 use super::head::Head;
 use super::route::Plan;
+use crate::backends::owners::Owner;
 use crate::backends::upstream::{Connection, Origin};
 use crate::breaking::Permit;
 use crate::deadlines::Timer;
 use crate::exchange::Exchange;
 use crate::fail_points::fail_point;
+use crate::load::Busy;
 use crate::loaded::Place;
 use attempt::{Attempt, Failed, Replied};
 use request::Request;
@@ -55,6 +57,8 @@ pub(crate) struct Begun {
     pub(crate) translation: Option<Box<Translation>>,
     /// It is known that the stream says something to its reader.
     pub(crate) has_word: bool,
+    /// Who gives what the reply holds, where that has to be remembered.
+    pub(crate) owner: Option<Owner>,
 }
 
 /// What is the same for all attempts of one request.
@@ -157,8 +161,15 @@ impl Sender<'_> {
     /// Writes the request for a place; `None` where that has lost its credential.
     fn prepare(&self, x: &mut Exchange, place: Place, permit: Permit) -> Result<Option<Asked>, Rejection> {
         let request = self.write(x, &place)?;
-        x.facts.place = Some(place.clone());
+        self.takes(x, &place);
         Ok(request.map(|request| Asked { place, permit, request }))
+    }
+
+    /// The place works on the request from now on.
+    fn takes(&self, x: &mut Exchange, place: &Place) {
+        let stream = self.screened.envelope().stream;
+        x.busy = place.loaded().and_then(|target| target.load.as_ref()).map(|load| Busy::with(load, stream));
+        x.facts.place = Some(place.clone());
     }
 
     fn write(&self, x: &Exchange, place: &Place) -> Result<Option<Request>, Rejection> {
@@ -190,6 +201,7 @@ impl Sender<'_> {
                 // A worker that is told to stop says nothing of the upstream.
                 if failed.rejection().code != Code::Draining {
                     permit.failed(x, &place);
+                    x.target_failed();
                 }
                 return match failed {
                     Failed::Unsent(rejection) => Answer::Unsent(rejection),
@@ -203,6 +215,7 @@ impl Sender<'_> {
         let mut begun = Begun {
             usage_asked,
             has_word: false,
+            owner: owner(x, &place, dialect, credential),
             connection,
             origin,
             dialect,
@@ -221,6 +234,7 @@ impl Sender<'_> {
             }
             count(&place, REPLY);
             permit.succeeded(x, &place);
+            x.target_began();
             return Answer::Reply(begun);
         }
         if self.head.operation == Operation::StoredResponse {
@@ -237,11 +251,22 @@ impl Sender<'_> {
         count(&place, if is_refusal { REFUSED } else { REPLY });
         if fault(status) == Fault::Upstream {
             permit.failed(x, &place);
+            x.target_failed();
         } else {
             permit.succeeded(x, &place);
         }
         if is_refusal { Answer::Refused(begun, refused) } else { Answer::Reply(begun) }
     }
+}
+
+/// The account that replies, where later requests may go on with what it gives.
+#[inline]
+fn owner(x: &Exchange, place: &Place, dialect: Option<Dialect>, credential: Option<usize>) -> Option<Owner> {
+    if !place.route.has_owners || dialect != Some(Dialect::OpenaiResponses) {
+        return None;
+    }
+    let provider = x.loaded.providers.get(place.loaded()?.provider);
+    provider.map(|provider| provider.owner(credential))
 }
 
 /// A stream that failed before it said anything.

@@ -116,11 +116,7 @@ impl Request {
         out.extend_from_slice(&provider.fixed_fields);
         let scope = provider.scope.as_ref();
         let callers = x.credential_for(target.provider);
-        let credential = match (callers, place.credential) {
-            (Some(_), _) => None,
-            (None, None) => provider.credential(x.worker.deadlines.now_ms()),
-            (None, Some(at)) => provider.credentials.get(at).map(|credential| (at, credential.as_ref())),
-        };
+        let credential = if callers.is_some() { None } else { credential_at(x, provider, place) };
         let passing = callers.map_or(Fields::default(), |own| {
             own.passing(provider, (!body.is_own()).then_some(served.operation))
         });
@@ -183,6 +179,20 @@ impl Request {
     /// Whether the stream tells its usage although its client did not ask for it.
     pub(super) fn asks_usage(&self) -> bool {
         matches!(self.body, Body::Own { asks_usage: true, .. })
+    }
+}
+
+/// Ours, as the place wants it.
+#[inline]
+fn credential_at<'a>(
+    x: &Exchange,
+    provider: &'a LoadedProvider,
+    place: &Place,
+) -> Option<(usize, &'a Credential)> {
+    match (place.credential, place.affinity) {
+        (Some(at), _) => provider.credentials.get(at).map(|credential| (at, credential.as_ref())),
+        (None, Some(affinity)) => provider.credential_by(affinity, x.worker.deadlines.now_ms()),
+        (None, None) => provider.credential(x.worker.deadlines.now_ms()),
     }
 }
 

@@ -79,15 +79,13 @@ pub(super) fn write_ids(out: &mut Vec<u8>, x: &Exchange) {
 
 /// For whoever asks: under which configuration the request was served.
 fn write_debug(out: &mut Vec<u8>, x: &Exchange) {
-    let asked = x.request.fields.iter().any(|field| {
-        field.known == Known::Edge
-            && field.name.of(&x.input).eq_ignore_ascii_case(b"x-llm-edge-debug")
-            && field.value.of(&x.input) == b"1"
-    });
-    if asked {
+    if x.asks_for_debug() {
         out.extend_from_slice(b"x-llm-edge-epoch: ");
         write::decimal(out, x.loaded.epoch);
         out.extend_from_slice(b"\r\n");
+        if let Some(decision) = &x.facts.decision {
+            write::field(out, b"x-llm-edge-decision", decision.as_bytes());
+        }
     }
 }
 

@@ -153,6 +153,16 @@ impl Watch {
         }
     }
 
+    /// Whether something for the reader has come, as far as can be seen.
+    #[inline]
+    pub(super) fn content_seen(&self) -> bool {
+        match self {
+            Self::Plain(tap) => tap.content_seen(),
+            Self::Coded(decoder) => decoder.sink().tap.content_seen(),
+            Self::Told(_) | Self::Blind => true,
+        }
+    }
+
     /// What happened in the reply; where nothing could be seen, only the framing tells whether it is whole.
     pub(super) fn finish(&mut self) -> Outcome {
         let blind = Outcome { terminal: true, ..Outcome::default() };

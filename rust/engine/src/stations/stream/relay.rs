@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use llm_edge_core::http1::{Chunked, Http1Error, Known, ResponseFraming, Step};
 use llm_edge_core::rejection::{Code, Rejection};
+use llm_edge_core::routing::Keepsakes;
 use llm_edge_core::sse;
 use llm_edge_core::tap::{Outcome, Payload, Tap};
 
@@ -17,6 +18,7 @@ use super::holdback::{EventSize, Holdback};
 use super::inflate::{self, Watch};
 use super::translate::{self, Translator};
 use crate::backends::cache::memory::Stored;
+use crate::backends::owners::Owner;
 use crate::backends::upstream::{Connection, End, Origin};
 use crate::deadlines::Lapse;
 use crate::exchange::Exchange;
@@ -94,6 +96,32 @@ enum Position {
     InsideEvent,
 }
 
+/// What only the upstream's account will understand: who goes on with it must come back there.
+struct Given {
+    keepsakes: Keepsakes,
+    found: Vec<u64>,
+    owner: Owner,
+}
+
+impl Given {
+    fn by(owner: Owner) -> Self {
+        Self { keepsakes: Keepsakes::default(), found: Vec::new(), owner }
+    }
+
+    #[cold]
+    fn look(&mut self, payload: &[u8]) {
+        self.keepsakes.push(payload, |keepsake| self.found.push(keepsake));
+    }
+
+    /// Before the client has it.
+    #[cold]
+    fn remember(&mut self, x: &Exchange) {
+        for keepsake in self.found.drain(..) {
+            x.worker.shared.owners.gave(keepsake, self.owner);
+        }
+    }
+}
+
 /// See the module.
 pub(crate) struct Relay {
     connection: Box<Connection>,
@@ -108,6 +136,8 @@ pub(crate) struct Relay {
     tap: Watch,
     /// Puts an event stream into the client's dialect.
     translator: Option<Box<Translator>>,
+    /// Looks for what only the upstream's account will understand.
+    keepsakes: Option<Box<Given>>,
     payload: Payload,
     /// The payload is compressed.
     coded: bool,
@@ -137,6 +167,7 @@ impl Relay {
             latest_ms,
             usage_asked,
             has_word,
+            owner,
             ..
         } = begun;
         let head = &connection.head;
@@ -177,6 +208,7 @@ impl Relay {
             run_count: 0,
             keep_chunks: false,
             tap,
+            keepsakes: owner.map(|owner| Box::new(Given::by(owner))),
             translator: translation.and_then(|t| Translator::new(*t)).map(Box::new),
             payload,
             coded,
@@ -322,6 +354,12 @@ impl Relay {
     fn pass_on(&mut self, x: &mut Exchange) -> Progress {
         // A client that leaves now is still billed for what the upstream has reported.
         x.facts.usage = self.tap.usage();
+        if let Some(given) = &mut self.keepsakes {
+            given.remember(x);
+        }
+        if x.awaits_first_token() && self.tap.content_seen() {
+            x.first_token();
+        }
         if self.holdback.takes_out_usage() {
             return self.advance_without_usage(x);
         }
@@ -424,6 +462,9 @@ impl Relay {
                 Step::Data { start, end } => {
                     let payload = buffer.get(start..end).unwrap_or_default();
                     self.tap.push_piece(payload, end > suspect);
+                    if let Some(given) = &mut self.keepsakes {
+                        given.look(payload);
+                    }
                     if !self.holdback.takes_out_usage() && self.translator.is_none() {
                         gather(&mut self.gathered, self.keep.as_ref(), payload);
                     }
@@ -501,6 +542,9 @@ impl Relay {
                 self.tap.push_whole(payload);
             } else {
                 self.tap.push(payload);
+            }
+            if let Some(given) = &mut self.keepsakes {
+                given.look(payload);
             }
             if !self.holdback.takes_out_usage() && self.translator.is_none() {
                 gather(&mut self.gathered, self.keep.as_ref(), payload);

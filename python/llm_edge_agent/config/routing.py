@@ -1,0 +1,107 @@
+"""What must hold between the options by which a route chooses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_edge_agent.config.shape import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from llm_edge_agent.config.marks import Path
+    from llm_edge_agent.config.schema import Config, Route, When
+
+__all__ = ["check_routing", "covers", "leads_to"]
+
+
+def covers(pattern: str, name: str) -> bool:
+    """Whether a pattern, a name or one that ends in `*`, covers a name or all of such a pattern."""
+    if pattern.endswith("*"):
+        return name.removesuffix("*").startswith(pattern[:-1])
+    return pattern == name
+
+
+def leads_to(config: Config, name: str) -> bool:
+    """Whether another route leads to this one, by a rule or as its fallback."""
+    return any(
+        name in route.fallbacks or any(rule.route == name for rule in route.rules)
+        for route in config.routes.values()
+    )
+
+
+def check_routing(
+    fault: Callable[[Path, str, str], None], config: Config, name: str, route: Route
+) -> None:
+    """Check how route `name` chooses; what is wrong goes to `fault`."""
+    affinity = route.affinity
+    if affinity is not None:
+        path: Path = ("routes", name, "affinity")
+        if route.strategy != "affinity":
+            message = f"has no effect with `strategy: {route.strategy}`"
+            fault(path, message, "write `strategy: affinity`, or leave it out")
+        if (affinity.by == "header") != (affinity.header is not None):
+            message = "`by: header` and `header` go together"
+            fault(path, message, "write `by: header` and `header: x-session-id`")
+    for at, rule in enumerate(route.rules):
+        path = ("routes", name, "rules", at)
+        if rule.route == name:
+            fault((*path, "route"), "leads to the route itself", "leave the rule out")
+        elif rule.route not in config.routes:
+            hint = nearest(rule.route, config.routes)
+            fault((*path, "route"), f"unknown route `{rule.route}`", hint)
+        _when((*path, "when"), fault, config, route, rule.when)
+        if not _conditions(rule.when):
+            fault((*path, "when"), "says nothing", "say which requests it is for")
+        elif any(_is_within(rule.when, other.when) for other in route.rules[:at]):
+            message = "can never hold: a rule before it already takes all of these requests"
+            fault(path, message, "put it before that one, or leave it out")
+
+
+def _when(
+    path: Path,
+    fault: Callable[[Path, str, str], None],
+    config: Config,
+    route: Route,
+    when: When,
+) -> None:
+    tokens = when.input_tokens
+    if tokens is not None:
+        if tokens.min is None and tokens.max is None:
+            fault((*path, "input_tokens"), "says nothing", "give `min`, `max` or both")
+        elif tokens.min is not None and tokens.max is not None and tokens.min > tokens.max:
+            message = f"can never hold: `min` {tokens.min} is above `max` {tokens.max}"
+            fault((*path, "input_tokens"), message, "exchange them")
+    if when.hours is not None and when.hours.from_ == when.hours.to:
+        message = "is the whole day: it ends when it begins"
+        fault((*path, "hours"), message, "leave it out, or say when it ends")
+    keys = [key.name for key in config.keys]
+    _known(fault, (*path, "keys"), when.keys, keys, "key")
+    if route.models:
+        _known(fault, (*path, "models"), when.models, route.models, "model of this route")
+
+
+def _known(
+    fault: Callable[[Path, str, str], None],
+    path: Path,
+    patterns: Sequence[str],
+    names: Sequence[str],
+    what: str,
+) -> None:
+    for at, pattern in enumerate(patterns):
+        if not any(covers(pattern, name) or covers(name, pattern) for name in names):
+            message = f"can never hold: `{pattern}` fits no {what}"
+            fault((*path, at), message, nearest(pattern, names))
+
+
+def _conditions(when: When) -> dict[str, object]:
+    """What is said, by option."""
+    default = type(when)()
+    said = {name: getattr(when, name) for name in when.__struct_fields__}
+    return {name: value for name, value in said.items() if value != getattr(default, name)}
+
+
+def _is_within(when: When, other: When) -> bool:
+    """Whether everything that `other` says is said by `when`, word for word."""
+    said, needed = _conditions(when), _conditions(other)
+    return bool(needed) and all(said.get(name) == value for name, value in needed.items())

@@ -1,0 +1,281 @@
+"""What belongs together goes to one account, and what only its giver understands back to that."""
+
+import itertools
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Protocol, Self, cast
+
+import msgspec
+import pytest
+
+from tests.support.gateway import start
+from tests.support.hop import KEY, Hop, post
+from tests.support.upstream import Read, Received, Send, Upstream, chunk, reply, stream_head
+
+RESPONSES = "/v1/responses"
+ACCOUNTS = 8
+CONFIG = """
+keys: [{{name: app, key: {key}}}]
+providers:
+  up:
+    type: openai
+    base_url: "{url}/v1"
+    api_keys: [{api_keys}]
+routes:
+  chat:
+    models: [chat]
+    targets: [{{provider: up, model: m}}]
+{more}
+"""
+
+
+def api_keys(count: int) -> list[str]:
+    return [f"account-{at}" for at in range(count)]
+
+
+class Addressed(Protocol):
+    """What has an address."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+
+
+def write(folder: Path, upstream: Addressed, keys: list[str], more: str) -> Path:
+    path = folder / "llm-edge.yaml"
+    path.write_text(CONFIG.format(key=KEY, url=upstream.url, api_keys=", ".join(keys), more=more))
+    return path
+
+
+@contextmanager
+def gateway(
+    folder: Path, upstream: Addressed, more: str = "", keys: list[str] | None = None
+) -> Iterator[Hop]:
+    path = write(folder, upstream, keys or api_keys(ACCOUNTS), more)
+    running = start(["serve", "--config", str(path), "--workers", "2"], folder)
+    try:
+        yield Hop(running, cast("Upstream", upstream))
+    finally:
+        running.stop()
+
+
+def account(got: Received) -> str:
+    return got.headers["authorization"].removeprefix("Bearer ")
+
+
+def asked(**fields: object) -> bytes:
+    return post(RESPONSES, msgspec.json.encode({"model": "chat", **fields}))
+
+
+def told(number: int, sealed: str | None = None) -> bytes:
+    item = {"type": "reasoning", "id": f"rs_{number}", "encrypted_content": sealed}
+    output = [item] if sealed else []
+    return msgspec.json.encode({"id": f"resp_{number}", "object": "response", "output": output})
+
+
+@pytest.mark.parametrize("affinity", ["", "    strategy: affinity\n"])
+def test_a_response_is_gone_on_with_by_the_account_that_gave_it(
+    tmp_path: Path, upstream: Upstream, affinity: str
+) -> None:
+    with gateway(tmp_path, upstream, affinity) as hop, hop.connect() as wire:
+        owners: dict[int, str] = {}
+        for number in range(40):
+            upstream.once(Read(), Send(reply(told(number))))
+            wire.send(asked(input=f"hello {number}"))
+            assert wire.answer().status == 200
+            owners[number] = account(upstream.requests[-1])
+        assert len(set(owners.values())) > 4
+        upstream.always(Read(), Send(reply(told(999))))
+        for number, owner in owners.items():
+            wire.send(asked(input="and now?", previous_response_id=f"resp_{number}"))
+            assert wire.answer().status == 200
+            assert account(upstream.requests[-1]) == owner
+
+
+@pytest.mark.parametrize("cut", [1, 7, 40])
+def test_encrypted_reasoning_goes_back_to_who_gave_it_however_its_stream_was_cut(
+    tmp_path: Path, upstream: Upstream, cut: int
+) -> None:
+    sealed = {number: f"gAAAA{number:04d}" + "x/+=" * 50 for number in range(8)}
+    with gateway(tmp_path, upstream) as hop, hop.connect() as wire:
+        owners = {}
+        for number, text in sealed.items():
+            data = b"event: response.completed\ndata: %s\n\n" % msgspec.json.encode(
+                {"type": "response.completed", "response": msgspec.Raw(told(number, text))}
+            )
+            pieces = [data[at : at + cut] for at in range(0, len(data), cut)]
+            upstream.once(Read(), Send(stream_head() + b"".join(map(chunk, pieces)) + chunk(b"")))
+            wire.send(asked(input="hello", stream=True))
+            assert wire.answer().complete
+            owners[number] = account(upstream.requests[-1])
+        assert len(set(owners.values())) == ACCOUNTS
+        upstream.always(Read(), Send(reply(told(999))))
+        for number, owner in owners.items():
+            item = {"type": "reasoning", "summary": [], "encrypted_content": sealed[number]}
+            wire.send(asked(input=[item, {"role": "user", "content": "and now?"}]))
+            assert wire.answer().status == 200
+            assert account(upstream.requests[-1]) == owner
+
+
+def test_who_owned_it_and_is_gone_is_told(tmp_path: Path, upstream: Upstream) -> None:
+    with gateway(tmp_path, upstream, keys=["one", "two"]) as hop:
+        owners = {}
+        with hop.connect() as wire:
+            for number in range(2):
+                upstream.once(Read(), Send(reply(told(number))))
+                wire.send(asked(input="hello"))
+                assert wire.answer().status == 200
+                owners[account(upstream.requests[-1])] = number
+        write(tmp_path, upstream, ["two"], "")
+        hop.running.reload()
+        seen = hop.seen
+        answer = hop.ask(asked(input="b", previous_response_id=f"resp_{owners['one']}"))
+        error = msgspec.json.decode(answer.body)["error"]
+        assert (answer.status, error["code"]) == (409, "owner_gone")
+        assert hop.seen == seen
+        upstream.always(Read(), Send(reply(told(9))))
+        answer = hop.ask(asked(input="b", previous_response_id=f"resp_{owners['two']}"))
+        assert answer.status == 200
+
+
+def test_turns_of_a_conversation_keep_their_account_and_conversations_are_spread(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    upstream.always(Read(), Send(reply(b"{}")))
+    chat = "/v1/chat/completions"
+    accounts: dict[int, set[str]] = defaultdict(set)
+
+    def talk(hop: Hop, first: int) -> None:
+        with hop.connect() as wire:
+            for number in range(first, first + 50):
+                turns = [{"role": "user", "content": f"question {number}"}]
+                for _ in range(3):
+                    wire.send(post(chat, msgspec.json.encode({"model": "chat", "messages": turns})))
+                    assert wire.answer().status == 200
+                    turns += [
+                        {"role": "assistant", "content": "yes"},
+                        {"role": "user", "content": "and?"},
+                    ]
+
+    with gateway(tmp_path, upstream, "    strategy: affinity\n") as hop:
+        threads = [threading.Thread(target=talk, args=(hop, 50 * at)) for at in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+    for got in upstream.requests:
+        first = msgspec.json.decode(got.body)["messages"][0]["content"]
+        accounts[int(first.split()[1])].add(account(got))
+    assert len(accounts) == 200
+    assert all(len(of_one) == 1 for of_one in accounts.values())
+    assert len(set.union(*accounts.values())) == ACCOUNTS
+
+
+class Accounts:
+    """A provider with accounts, each of which understands what it gave itself alone."""
+
+    def __init__(self) -> None:
+        self.dead = ""
+        self.wrong: list[str] = []
+        self.refused = 0
+        self._count = itertools.count()
+        accounts = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            # Head and body leave in one piece.
+            wbufsize = 65536
+
+            def do_POST(self) -> None:
+                account = self.headers["authorization"].removeprefix("Bearer ")
+                body = msgspec.json.decode(self.rfile.read(int(self.headers["content-length"])))
+                status, answer = accounts.answer(account, body)
+                data = msgspec.json.encode(answer)
+                self.send_response_only(status)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None:
+                """Nothing: standard error is the tests'."""
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+
+    def answer(self, account: str, body: dict[str, str]) -> tuple[int, dict[str, object]]:
+        if account == self.dead:
+            self.refused += 1
+            return 401, {"error": {"message": "no such account", "code": "invalid_api_key"}}
+        before = body.get("previous_response_id")
+        if before and before.split("_")[1] != account:
+            self.wrong.append(before)
+        return 200, {"id": f"resp_{account}_{next(self._count)}", "object": "response"}
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+CONVERSATIONS = 10_000
+CLIENTS = 4
+
+
+def test_no_conversation_goes_on_at_a_wrong_account_when_one_dies_midway(tmp_path: Path) -> None:
+    outcomes: Counter[str] = Counter()
+    owned = Counter[str]()
+
+    def first_turns(hop: Hop, count: int) -> list[str]:
+        with hop.connect() as wire:
+            given = []
+            for at in range(count):
+                wire.send(asked(input=f"question {at}"))
+                answer = wire.answer()
+                assert answer.status == 200
+                given.append(msgspec.json.decode(answer.body)["id"])
+            return given
+
+    def second_turns(hop: Hop, given: list[str]) -> list[tuple[str, int, str]]:
+        with hop.connect() as wire:
+            told = []
+            for response in given:
+                wire.send(asked(input="and?", previous_response_id=response))
+                answer = wire.answer()
+                told.append((response, answer.status, answer.body.decode()))
+            return told
+
+    with (
+        Accounts() as accounts,
+        ThreadPoolExecutor(CLIENTS) as pool,
+        gateway(tmp_path, accounts) as hop,
+    ):
+        share = [hop] * CLIENTS, [CONVERSATIONS // CLIENTS] * CLIENTS
+        given = list(pool.map(first_turns, *share))
+        accounts.dead = "account-3"
+        for response, status, body in itertools.chain(*pool.map(second_turns, share[0], given)):
+            account = response.split("_")[1]
+            owned[account] += 1
+            outcomes[f"{account == accounts.dead} {status}"] += 1
+            assert (status == 401) == ("no such account" in body)
+    assert accounts.wrong == []
+    assert len(owned) == ACCOUNTS
+    assert outcomes == {
+        "False 200": CONVERSATIONS - owned[accounts.dead],
+        "True 401": owned[accounts.dead],
+    }
+    assert accounts.refused == owned[accounts.dead]

@@ -1,0 +1,119 @@
+"""A policy of the operator's own says who comes first, and a bad one costs its deadline at most."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.behaviour.failure.several import Several, several
+from tests.behaviour.process.programs import run
+
+MODULE = """
+import time
+
+def last_first(question):
+    assert question.route == "chat" and question.model == "chat" and question.key == "app"
+    return [target.target for target in reversed(question.targets)]
+
+def only_b(question):
+    return ["b/m"]
+
+def hangs(question):
+    time.sleep(3600)
+
+def raises(question):
+    raise RuntimeError("secret of the policy")
+
+def unknown(question):
+    return ["nobody/m"]
+
+def nothing(question):
+    return []
+
+def wrong(question):
+    return 7
+
+value = 7
+"""
+
+
+@contextmanager
+def with_policy(folder: Path, name: str, count: int = 3) -> Iterator[Several]:
+    (folder / "own_policies.py").write_text(MODULE)
+    route = f"policy: {{name: 'own_policies:{name}', deadline_ms: 100}}"
+    env = {"PYTHONPATH": str(folder)}
+    with several(folder, route, count=count, env=env) as found:
+        yield found
+
+
+def results(found: Several) -> dict[str, float]:
+    names = ("ranked", "late", "failed", "busy", "unknown_target")
+    name = "llm_edge_routing_policy_total"
+    return {n: count for n in names if (count := found.metric(name, route="chat", result=n))}
+
+
+def test_it_says_who_comes_first_and_who_next(tmp_path: Path) -> None:
+    with with_policy(tmp_path, "last_first") as three:
+        assert three.ask().status == 200
+        assert three.seen() == [0, 0, 1]
+        three.upstreams["c"].__exit__()
+        assert three.ask().status == 200
+        assert three.seen() == [0, 1, 1]
+        assert results(three) == {"ranked": 2}
+
+
+def test_whom_it_does_not_name_follows(tmp_path: Path) -> None:
+    with with_policy(tmp_path, "only_b") as three:
+        three.upstreams["b"].__exit__()
+        assert three.ask().status == 200
+        assert three.seen() == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "result"),
+    [
+        ("hangs", "late"),
+        ("raises", "failed"),
+        ("unknown", "unknown_target"),
+        ("nothing", "unknown_target"),
+        ("wrong", "failed"),
+    ],
+)
+def test_a_bad_one_is_passed_over_in_time_and_counted(
+    tmp_path: Path, name: str, result: str
+) -> None:
+    with with_policy(tmp_path, name) as three:
+        for at in range(3):
+            begun = time.monotonic()
+            assert three.ask().status == 200
+            assert time.monotonic() - begun < 1.0
+            assert three.seen() == [at + 1, 0, 0]
+        assert results(three) == {result: 3}
+        if name == "raises":
+            log = three.running.log()
+            assert "policy `own_policies:raises` failed: RuntimeError" in log
+            assert "secret of the policy" not in log
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("no_such_module:rank", "cannot be imported (ModuleNotFoundError)"),
+        ("json:no_such_function", "cannot be imported (AttributeError)"),
+        ("json:decoder", "is nothing that can be called"),
+        ("nobody", "no distribution brings a policy `nobody`"),
+    ],
+)
+def test_one_that_is_not_there_is_refused(tmp_path: Path, name: str, expected: str) -> None:
+    path = tmp_path / "llm-edge.yaml"
+    path.write_text(
+        "version: 1\nproviders: {up: {type: openai_compatible, base_url: 'http://127.0.0.1:1/v1'}}\n"
+        "routes:\n  r:\n    models: [m]\n    targets: [{provider: up, model: a}]\n"
+        f"    policy: {{name: '{name}'}}\n"
+    )
+    done = run(tmp_path, "check", "--config", str(path))
+    assert done.returncode == 78
+    assert f"{path}:7: routes.r.policy.name: " in done.stderr
+    assert expected in done.stderr
