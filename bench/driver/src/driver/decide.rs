@@ -100,7 +100,7 @@ fn snapshot(strategy: &str) -> Value {
         json!({
             "provider": 0, "model": {"fixed": format!("m{at}")}, "weight": 1 + at % 3,
             "facts": {
-                "lacks": if at % 2 == 0 { json!(["audio"]) } else { json!([]) },
+                "lacks": if at.is_multiple_of(2) { json!(["audio"]) } else { json!([]) },
                 "context_window": 100_000,
                 "price": {"base": rates(at), "tiers": []},
             },
