@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use llm_edge_core::http1::{Known, RequestHead};
+use llm_edge_core::http1::{Field, Known, RequestHead};
 use llm_edge_core::principal::Principal;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::surface::{Operation, Surface};
@@ -238,6 +238,12 @@ impl Exchange {
     /// Whether only the head of a reply is wanted.
     pub(crate) fn is_head_request(&self) -> bool {
         self.request.method.of(&self.input) == b"HEAD"
+    }
+
+    /// The value of a header field by its lower-case name.
+    pub(crate) fn header(&self, name: &str) -> Option<&[u8]> {
+        let is_it = |field: &&Field| field.name.of(&self.input).eq_ignore_ascii_case(name.as_bytes());
+        self.request.fields.iter().find(is_it).map(|field| field.value.of(&self.input))
     }
 
     /// Whether it is to be told how it was served.

@@ -33,6 +33,9 @@ def route(body: str) -> str:
     return OPENAI + "routes:\n  chat:\n" + body
 
 
+RULE = "    rules: [{{when: {}, route: o}}]\n"
+OTHER = "  o: {targets: [{provider: openai}]}\n"
+
 BROKEN = [
     # The text itself.
     Broken("yaml_syntax", "listen: {api: [\n", "@:2: not valid YAML: "),
@@ -624,7 +627,7 @@ BROKEN = [
     Broken(
         "strategy",
         route("    models: [m]\n    targets: [{provider: openai}]\n    strategy: fastest\n"),
-        "@:6: routes.chat.strategy: `fastest` is not one of `ordered`, `round_robin`, `weighted`",
+        "@:6: routes.chat.strategy: `fastest` is not one of `affinity`, `cost`, `latency`, ",
     ),
     Broken(
         "weight_zero",
@@ -768,5 +771,88 @@ BROKEN = [
         "commit_point_type",
         route(CHAT + "    commit_point: 1\n"),
         "@:6: routes.chat.commit_point: expected",
+    ),
+    Broken(
+        "affinity_without_strategy",
+        route(CHAT + "    affinity: {by: key}\n"),
+        "@:6: routes.chat.affinity: has no effect with `strategy: round_robin`",
+        "write `strategy: affinity`, or leave it out",
+    ),
+    Broken(
+        "affinity_header_missing",
+        route(CHAT + "    strategy: affinity\n    affinity: {by: header}\n"),
+        "@:7: routes.chat.affinity: `by: header` and `header` go together",
+        "write `by: header` and `header: x-session-id`",
+    ),
+    Broken(
+        "rule_to_nowhere",
+        route(CHAT + "    rules: [{when: {stream: true}, route: chta}]\n"),
+        "@:6: routes.chat.rules[0].route: unknown route `chta`",
+        "did you mean `chat`?",
+    ),
+    Broken(
+        "rule_to_itself",
+        route(CHAT + "    rules: [{when: {stream: true}, route: chat}]\n"),
+        "@:6: routes.chat.rules[0].route: leads to the route itself",
+        "leave the rule out",
+    ),
+    Broken(
+        "rule_says_nothing",
+        route(CHAT + RULE.format("{}") + OTHER),
+        "@:6: routes.chat.rules[0].when: says nothing",
+        "say which requests it is for",
+    ),
+    Broken(
+        "rule_tokens_contradict",
+        route(CHAT + RULE.format("{input_tokens: {min: 9, max: 8}}") + OTHER),
+        "@:6: routes.chat.rules[0].when.input_tokens: can never hold: `min` 9 is above",
+        "exchange them",
+    ),
+    Broken(
+        "rule_whole_day",
+        route(CHAT + RULE.format("{hours: {from: '08:00', to: '08:00'}}") + OTHER),
+        "@:6: routes.chat.rules[0].when.hours: is the whole day: it ends when it begins",
+        "leave it out, or say when it ends",
+    ),
+    Broken(
+        "rule_time",
+        route(CHAT + RULE.format("{hours: {from: '25:00', to: '08:00'}}") + OTHER),
+        "@:6: routes.chat.rules[0].when.hours.from: `25:00` is not valid here",
+        'write `"22:30"`',
+    ),
+    Broken(
+        "rule_of_no_key",
+        route(CHAT + RULE.format("{keys: [ap]}") + OTHER),
+        "@:6: routes.chat.rules[0].when.keys[0]: can never hold: `ap` fits no key",
+    ),
+    Broken(
+        "rule_of_no_model",
+        route(CHAT + RULE.format("{models: [other]}") + OTHER),
+        "@:6: routes.chat.rules[0].when.models[0]: can never hold: `other` fits no ",
+    ),
+    Broken(
+        "rule_after_its_like",
+        route(
+            CHAT
+            + "    rules:\n    - {when: {stream: true}, route: o}\n    - {when: {stream: true, tags: [a]}, route: o}\n"
+            + OTHER
+        ),
+        "@:8: routes.chat.rules[1]: can never hold: a rule before it already takes all of these",
+        "put it before that one, or leave it out",
+    ),
+    Broken(
+        "rule_need",
+        route(CHAT + RULE.format("{needs: [smell]}") + OTHER),
+        "@:6: routes.chat.rules[0].when.needs[0]: `smell` is not one of `audio`, ",
+    ),
+    Broken(
+        "policy_name",
+        route(CHAT + "    policy: {name: 'a b'}\n"),
+        "@:6: routes.chat.policy.name: `a b` is not valid here",
+    ),
+    Broken(
+        "policy_deadline",
+        route(CHAT + "    policy: {name: a, deadline_ms: 0}\n"),
+        "@:6: routes.chat.policy.deadline_ms: `0` is below 1",
     ),
 ]

@@ -15,7 +15,6 @@ use llm_edge_core::surface::{Operation, Surface};
 
 use super::body::Envelope;
 use super::head::Head;
-use super::route::header;
 use crate::caller_credential::CallerCredential;
 use crate::exchange::Exchange;
 use crate::fail_points::fail_point;
@@ -119,7 +118,7 @@ fn redirected(
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let asked = Asked {
-        header: &|name| header(x, name),
+        header: &|name| x.header(name),
         key: &caller.name,
         model,
         needs,

@@ -4,7 +4,6 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use llm_edge_core::http1::Field;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::routing::{self, Ask, Capability, Exclusion, Keepsakes, Live, Present, Standing};
 use llm_edge_core::snapshot::{Route, Strategy};
@@ -342,13 +341,7 @@ fn ask(x: &Exchange, head: &Head, route: &LoadedRoute, config: &Route, screened:
 fn affinity(x: &Exchange, head: &Head, config: &Route, body: &[u8]) -> u64 {
     let key = x.facts.principal.as_ref().map_or("", |caller| caller.name.as_str());
     let conversation = || head.operation.dialect().and_then(|dialect| routing::conversation(body, dialect));
-    routing::affinity(config, key, |name| header(x, name), conversation).unwrap_or_else(|| x.worker.random())
-}
-
-/// The value of a header field by its lower-case name.
-pub(super) fn header<'a>(x: &'a Exchange, name: &str) -> Option<&'a [u8]> {
-    let field = |field: &&Field| field.name.of(&x.input).eq_ignore_ascii_case(name.as_bytes());
-    x.request.fields.iter().find(field).map(|field| field.value.of(&x.input))
+    routing::affinity(config, key, |name| x.header(name), conversation).unwrap_or_else(|| x.worker.random())
 }
 
 /// Whether a target of the fallbacks can do it.
