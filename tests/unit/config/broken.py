@@ -834,7 +834,8 @@ BROKEN = [
         "rule_after_its_like",
         route(
             CHAT
-            + "    rules:\n    - {when: {stream: true}, route: o}\n    - {when: {stream: true, tags: [a]}, route: o}\n"
+            + "    rules:\n    - {when: {stream: true}, route: o}\n"
+            + "    - {when: {stream: true, tags: [a]}, route: o}\n"
             + OTHER
         ),
         "@:8: routes.chat.rules[1]: can never hold: a rule before it already takes all of these",
