@@ -48,7 +48,7 @@ pub(crate) struct State {
     /// What the caller has brought for a provider, where its route passes that on.
     pub(crate) caller_credential: Option<Box<CallerCredential>>,
     /// The target that works on it, where its route's strategy goes by that.
-    pub(crate) busy: Option<Busy>,
+    pub(crate) busy: Option<Box<Busy>>,
     pub(crate) facts: Facts,
 }
 

@@ -14,7 +14,7 @@ use llm_edge_core::http1::{HeadLimits, write};
 use llm_edge_core::retry::Budget;
 use llm_edge_core::routing::{OUTPUT_TOKENS, Picker, identity};
 use llm_edge_core::sigv4::{self, Scope};
-use llm_edge_core::snapshot::{AuthField, Limits, Provider, Route, Snapshot, Target};
+use llm_edge_core::snapshot::{AuthField, Limits, Provider, Route, Snapshot, Strategy, Target};
 use llm_edge_core::strategy::rendezvous;
 use llm_edge_core::surface::Operation;
 
@@ -44,8 +44,8 @@ pub(crate) struct LoadedRoute {
     pub(crate) has_owners: bool,
     /// Rules may lead requests elsewhere.
     pub(crate) has_rules: bool,
-    /// A decision hangs on what a request needs.
-    pub(crate) looks_at_needs: bool,
+    /// A decision, be it among its fallbacks' targets, hangs on what is asked.
+    pub(crate) hangs_on_request: bool,
     /// Tokens that are generated, on average, where the strategy goes by that.
     pub(crate) output_tokens: Cell<u64>,
     pub(crate) picker: RefCell<Picker>,
@@ -107,10 +107,19 @@ pub(crate) struct Place {
     pub(crate) route: Rc<LoadedRoute>,
     /// Index into the route's targets.
     pub(crate) target: usize,
-    /// Which of its provider's credentials is to be used, where that is not left to the provider.
-    pub(crate) credential: Option<usize>,
-    /// By which the provider chooses one, where it is not to be the next in turn.
-    pub(crate) affinity: Option<u64>,
+    /// Which of its provider's accounts is to be asked.
+    pub(crate) account: Account,
+}
+
+/// One of a provider's accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Account {
+    /// The next in turn.
+    Next,
+    /// The one that all have to whom this number belongs.
+    Of(u64),
+    /// The one with this credential, and no other.
+    Only(usize),
 }
 
 impl Place {
@@ -149,6 +158,17 @@ pub(crate) struct LoadedProvider {
     pub(crate) next_credential: Cell<usize>,
     /// What its probes say, if it has any.
     pub(crate) health: Option<Arc<Health>>,
+}
+
+/// Whether it matters what a request needs or belongs to, for a route or one of its fallbacks.
+fn hangs_on_request(snapshot: &Snapshot, route: &Route) -> bool {
+    let fallbacks = route.fallbacks.iter().filter_map(|at| snapshot.routes.get(*at));
+    let hangs = |route: &Route| {
+        let has_choice = route.targets.len() > 1 || !route.fallbacks.is_empty();
+        route.strategy == Strategy::Affinity || (has_choice && route.looks_at_needs())
+    };
+    hangs(route)
+        || fallbacks.into_iter().any(|route| route.strategy == Strategy::Affinity || route.looks_at_needs())
 }
 
 /// How many accounts a route and its fallbacks may ask.
@@ -221,7 +241,7 @@ impl Loaded {
                     }),
                     has_owners: accounts(&snapshot, route) > 1,
                     has_rules: !route.rules.is_empty(),
-                    looks_at_needs: route.looks_at_needs(),
+                    hangs_on_request: hangs_on_request(&snapshot, route),
                     output_tokens: Cell::new(OUTPUT_TOKENS),
                     picker: RefCell::new(Picker::new(route, |target| identity(&snapshot, target))),
                     cells: worker.bank.route(route.name.clone()),

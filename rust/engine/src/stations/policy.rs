@@ -41,7 +41,7 @@ pub(crate) async fn rank(x: &Exchange, head: &Head, plan: &mut Plan, screened: &
     let result = match asker.ask(question, *deadline).await {
         Ok(answer) => match order(&answer, &names) {
             Some(ranked) => {
-                plan.ranked = ranked;
+                plan.rank(ranked);
                 RANKED
             }
             None => UNKNOWN_TARGET,
@@ -62,7 +62,7 @@ fn question(
     plan: &Plan,
     screened: &Screened,
 ) -> Option<(String, Vec<(String, usize)>)> {
-    let snapshot = &x.loaded.snapshot;
+    let (snapshot, ask) = (&x.loaded.snapshot, plan.ask());
     let config = snapshot.routes.get(plan.route.index)?;
     let envelope = screened.envelope();
     let now = Moment::new(x, &plan.route, head, screened);
@@ -71,9 +71,9 @@ fn question(
         .targets
         .iter()
         .enumerate()
-        .filter(|(at, target)| routing::exclusion(target, &plan.ask, now.serves(*at)).is_none())
+        .filter(|(at, target)| routing::exclusion(target, &ask, now.serves(*at)).is_none())
         .map(|(at, target)| {
-            (at, routing::row(snapshot, config, target, &plan.ask, picker.standing(at), now.live(at)))
+            (at, routing::row(snapshot, config, target, &ask, picker.standing(at), now.live(at)))
         })
         .collect();
     let names = rows.iter().map(|(at, row)| (row.target.clone(), *at)).collect();
@@ -84,9 +84,9 @@ fn question(
         key: x.facts.principal.as_ref().map_or("", |caller| &caller.name),
         operation: head.operation.name(),
         stream: envelope.stream,
-        needs: plan.ask.needs.capabilities,
-        input_tokens: plan.ask.needs.input_tokens,
-        output_tokens: plan.ask.output_tokens,
+        needs: ask.needs.capabilities,
+        input_tokens: ask.needs.input_tokens,
+        output_tokens: ask.output_tokens,
         targets: rows.into_iter().map(|(_, row)| row).collect(),
     };
     Some((serde_json::to_string(&question).ok()?, names))

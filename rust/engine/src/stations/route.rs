@@ -13,7 +13,7 @@ use super::guard::Screened;
 use super::head::Head;
 use crate::exchange::Exchange;
 use crate::fail_points::fail_point;
-use crate::loaded::{LoadedRoute, Place};
+use crate::loaded::{Account, LoadedRoute, Place};
 use crate::shared::SharedBreaker;
 
 /// Where to go: a target of the route, its other ones, then those of its fallbacks.
@@ -21,44 +21,52 @@ pub(crate) struct Plan {
     pub(crate) route: Rc<LoadedRoute>,
     /// `None` where only a fallback can do it.
     first: Option<usize>,
-    pub(super) ask: Ask,
+    /// Where there was something to decide.
+    details: Option<Box<Details>>,
+}
+
+/// What few plans have.
+#[derive(Default)]
+struct Details {
+    ask: Ask,
     /// These first, in this order: a policy said so.
-    pub(super) ranked: Vec<usize>,
+    ranked: Vec<usize>,
     /// Only these, in this order.
     only: Option<Vec<Place>>,
 }
 
 /// The places of a plan, each once, in the order in which they are tried.
 pub(crate) struct Places {
-    route: Rc<LoadedRoute>,
-    ask: Ask,
-    /// Of the plan's route, first.
-    ranked: Vec<usize>,
+    /// The fallback that is at hand; `None`: the plan's own route.
+    route: Option<Rc<LoadedRoute>>,
     /// Still to be handed out.
     first: Option<usize>,
     /// Was handed out, and the others of its route were not looked at yet.
     begun: Option<usize>,
-    /// Those others.
-    rest: std::vec::IntoIter<usize>,
-    /// Fallbacks that were begun.
-    fallback: usize,
-    only: Option<std::vec::IntoIter<Place>>,
+    /// Those others, the next one last.
+    rest: Vec<usize>,
+    /// Fallbacks that were begun; of a plan with nothing but certain places, these.
+    step: usize,
 }
 
 impl Plan {
     fn only(route: &Rc<LoadedRoute>, places: Vec<Place>) -> Self {
-        Self {
-            route: Rc::clone(route),
-            first: None,
-            ask: Ask::default(),
-            ranked: Vec::new(),
-            only: Some(places),
-        }
+        let details = Details { only: Some(places), ..Details::default() };
+        Self { route: Rc::clone(route), first: None, details: Some(Box::new(details)) }
     }
 
-    /// A place of the route is picked first, and the others follow.
-    fn beginning_with(route: &Rc<LoadedRoute>, first: Option<usize>, ask: Ask) -> Self {
-        Self { route: Rc::clone(route), first, ask, ranked: Vec::new(), only: None }
+    /// Every place, the picked target first.
+    pub(crate) fn places(&self) -> Places {
+        let ranked = self.details.as_ref().and_then(|details| details.ranked.first().copied());
+        Places { route: None, first: ranked.or(self.first), begun: None, rest: Vec::new(), step: 0 }
+    }
+
+    /// Whether another place may be asked than the first.
+    pub(crate) fn has_alternative(&self, asked: &Route) -> bool {
+        match self.details.as_ref().and_then(|details| details.only.as_ref()) {
+            None => asked.targets.len() > 1 || !asked.fallbacks.is_empty(),
+            Some(only) => only.len() > 1,
+        }
     }
 
     /// Whether a policy of the operator's own is to say who comes first.
@@ -67,26 +75,14 @@ impl Plan {
         self.route.policy.is_some() && self.first.is_some()
     }
 
-    /// Every place, the picked target first.
-    pub(crate) fn places(&self) -> Places {
-        Places {
-            route: Rc::clone(&self.route),
-            ask: self.ask,
-            first: self.ranked.first().copied().or(self.first),
-            ranked: self.ranked.clone(),
-            begun: None,
-            rest: Vec::new().into_iter(),
-            fallback: 0,
-            only: self.only.clone().map(IntoIterator::into_iter),
-        }
+    /// What was asked for, as far as it decided.
+    pub(super) fn ask(&self) -> Ask {
+        self.details.as_ref().map_or_else(Ask::default, |details| details.ask)
     }
 
-    /// Whether another place may be asked than the first.
-    pub(crate) fn has_alternative(&self, asked: &Route) -> bool {
-        match &self.only {
-            None => asked.targets.len() > 1 || !asked.fallbacks.is_empty(),
-            Some(only) => only.len() > 1,
-        }
+    /// These come first.
+    pub(super) fn rank(&mut self, ranked: Vec<usize>) {
+        self.details.get_or_insert_default().ranked = ranked;
     }
 }
 
@@ -95,54 +91,79 @@ impl Places {
     pub(crate) fn next(
         &mut self,
         x: &Exchange,
+        plan: &Plan,
         head: &Head,
         screened: &Screened,
         asked: &Route,
     ) -> Option<Place> {
-        if let Some(only) = &mut self.only {
-            return only.next();
+        if let Some(first) = self.first.take() {
+            self.begun = Some(first);
+            return Some(self.place(x, plan, first));
+        }
+        self.other(x, plan, head, screened, asked)
+    }
+
+    /// One that is not the first of its route.
+    #[cold]
+    fn other(
+        &mut self,
+        x: &Exchange,
+        plan: &Plan,
+        head: &Head,
+        screened: &Screened,
+        asked: &Route,
+    ) -> Option<Place> {
+        if let Some(only) = plan.details.as_ref().and_then(|details| details.only.as_ref()) {
+            let place = only.get(self.step).cloned();
+            self.step += 1;
+            return place;
         }
         loop {
-            if let Some(first) = self.first.take() {
-                self.begun = Some(first);
-                return Some(self.place(x, first));
-            }
             if let Some(first) = self.begun.take() {
-                self.look_at_others(x, head, screened, first);
+                self.look_at_others(x, plan, head, screened, first);
             }
-            if let Some(at) = self.rest.next() {
-                return Some(self.place(x, at));
+            if let Some(at) = self.rest.pop() {
+                return Some(self.place(x, plan, at));
             }
-            let index = *asked.fallbacks.get(self.fallback)?;
-            self.fallback += 1;
-            self.route = Rc::clone(x.loaded.routes.get(index)?);
-            let now = Moment::new(x, &self.route, head, screened);
-            self.first = x.loaded.snapshot.routes.get(index).and_then(|config| {
-                let mut picker = self.route.picker.borrow_mut();
-                picker.decide(config, &self.ask, &now, x.worker.random()).ok().map(|decision| decision.target)
+            let index = *asked.fallbacks.get(self.step)?;
+            self.step += 1;
+            let route = Rc::clone(x.loaded.routes.get(index)?);
+            let moment = Moment::new(x, &route, head, screened);
+            let decided = x.loaded.snapshot.routes.get(index).and_then(|config| {
+                let mut picker = route.picker.borrow_mut();
+                picker.decide(config, &plan.ask(), &moment, x.worker.random()).ok()
             });
+            self.route = Some(route);
+            if let Some(decision) = decided {
+                self.begun = Some(decision.target);
+                return Some(self.place(x, plan, decision.target));
+            }
         }
     }
 
-    fn look_at_others(&mut self, x: &Exchange, head: &Head, screened: &Screened, first: usize) {
-        if self.route.targets.len() > 1
-            && let Some(config) = x.loaded.snapshot.routes.get(self.route.index)
-        {
-            let now = Moment::new(x, &self.route, head, screened);
-            let mut order = self.route.picker.borrow().order(config, &self.ask, &now, first);
-            let ranked = std::mem::take(&mut self.ranked);
-            order.retain(|at| *at != first && !ranked.contains(at));
-            let mut rest = ranked;
-            rest.retain(|at| *at != first);
-            rest.append(&mut order);
-            self.rest = rest.into_iter();
+    fn look_at_others(&mut self, x: &Exchange, plan: &Plan, head: &Head, screened: &Screened, first: usize) {
+        let route = self.route.as_ref().unwrap_or(&plan.route);
+        if route.targets.len() < 2 {
+            return;
         }
+        let Some(config) = x.loaded.snapshot.routes.get(route.index) else { return };
+        let moment = Moment::new(x, route, head, screened);
+        let order = route.picker.borrow().order(config, &plan.ask(), &moment, first);
+        let ranked = match &plan.details {
+            Some(details) if self.route.is_none() => details.ranked.as_slice(),
+            _ => &[],
+        };
+        let others = order.iter().filter(|at| !ranked.contains(at));
+        self.rest = ranked.iter().chain(others).copied().filter(|at| *at != first).collect();
+        self.rest.reverse();
     }
 
-    fn place(&self, x: &Exchange, target: usize) -> Place {
-        let strategy = x.loaded.snapshot.routes.get(self.route.index).map(|route| route.strategy);
-        let affinity = (strategy == Some(Strategy::Affinity)).then_some(self.ask.affinity);
-        Place { route: Rc::clone(&self.route), target, credential: None, affinity }
+    fn place(&self, x: &Exchange, plan: &Plan, target: usize) -> Place {
+        let route = self.route.as_ref().unwrap_or(&plan.route);
+        let strategy = x.loaded.snapshot.routes.get(route.index).map(|route| route.strategy);
+        let is_affine = strategy == Some(Strategy::Affinity);
+        let account = if is_affine { Account::Of(plan.ask().affinity) } else { Account::Next };
+        Place { route: Rc::clone(route), target, account }
     }
 }
 
@@ -235,13 +256,11 @@ fn planned(
     {
         return Ok(Plan::only(route, vec![place]));
     }
-    if config.targets.len() == 1 && config.fallbacks.is_empty() && config.strategy != Strategy::Affinity {
-        return match route.targets.first() {
-            Some(target) if target.serves(head.operation, screened.envelope().stream) => {
-                Ok(Plan::beginning_with(route, Some(0), Ask::default()))
-            }
-            _ => Err(mismatch(x, head, config)),
-        };
+    if let [target] = route.targets.as_slice()
+        && !route.hangs_on_request
+        && target.serves(head.operation, screened.envelope().stream)
+    {
+        return Ok(Plan { route: Rc::clone(route), first: Some(0), details: None });
     }
     decide(x, head, route, config, screened)
 }
@@ -266,8 +285,8 @@ fn owner(
         for (at, target) in route.targets.iter().enumerate() {
             let provider = x.loaded.providers.get(target.provider);
             if let Some(credential) = provider.and_then(|provider| provider.credential_of(owner)) {
-                let credential = Some(credential);
-                return Ok(Some(Place { route: Rc::clone(route), target: at, credential, affinity: None }));
+                let account = Account::Only(credential);
+                return Ok(Some(Place { route: Rc::clone(route), target: at, account }));
             }
         }
     }
@@ -314,7 +333,8 @@ fn decide(
         }
     };
     x.facts.decision = shown;
-    Ok(Plan::beginning_with(route, first, ask))
+    let details = Some(Box::new(Details { ask, ..Details::default() }));
+    Ok(Plan { route: Rc::clone(route), first, details })
 }
 
 /// What the request asks for, as far as the route's decision hangs on it.
@@ -322,16 +342,17 @@ fn ask(x: &Exchange, head: &Head, route: &LoadedRoute, config: &Route, screened:
     let envelope = screened.envelope();
     let body = envelope.body.of(&x.input);
     let mut ask = Ask::default();
-    let fallback_looks = |at: &usize| x.loaded.routes.get(*at).is_some_and(|route| route.looks_at_needs);
-    if (route.looks_at_needs || config.fallbacks.iter().any(fallback_looks))
+    let fallbacks = || config.fallbacks.iter().filter_map(|at| x.loaded.snapshot.routes.get(*at));
+    let mut chain = std::iter::once(config).chain(fallbacks());
+    if route.hangs_on_request
+        && chain.any(Route::looks_at_needs)
         && let Some(dialect) = head.operation.dialect()
     {
         ask.needs = routing::needs(body, dialect, &envelope.scan);
         ask.output_tokens = routing::output_tokens(&envelope.scan, route.output_tokens.get());
     }
     let is_affine = |route: &Route| route.strategy == Strategy::Affinity;
-    let fallback = config.fallbacks.iter().filter_map(|at| x.loaded.snapshot.routes.get(*at));
-    if let Some(config) = std::iter::once(config).chain(fallback).find(|route| is_affine(route)) {
+    if let Some(config) = std::iter::once(config).chain(fallbacks()).find(|route| is_affine(route)) {
         ask.affinity = affinity(x, head, config, body);
     }
     ask
@@ -415,7 +436,7 @@ fn unread(x: &Exchange, head: &Head, route: &Rc<LoadedRoute>, screened: &Screene
     let snapshot = &x.loaded.snapshot;
     let targets = &snapshot.routes.get(route.index)?.targets;
     let target = targets.iter().position(|target| target.serves(snapshot, head.operation))?;
-    Some(vec![Place { route: Rc::clone(route), target, credential: Some(0), affinity: None }])
+    Some(vec![Place { route: Rc::clone(route), target, account: Account::Only(0) }])
 }
 
 /// Every account that may have kept a response: each credential of each provider once. Its id does not say whose it
@@ -444,8 +465,7 @@ fn keepers(x: &Exchange) -> Vec<Place> {
             places.extend((0..accounts.max(1)).map(|credential| Place {
                 route: Rc::clone(loaded),
                 target: at,
-                credential: Some(credential),
-                affinity: None,
+                account: Account::Only(credential),
             }));
         }
     }

@@ -58,7 +58,7 @@ pub(crate) struct Begun {
     /// It is known that the stream says something to its reader.
     pub(crate) has_word: bool,
     /// Who gives what the reply holds, where that has to be remembered.
-    pub(crate) owner: Option<Owner>,
+    pub(crate) owner: Option<Box<Owner>>,
 }
 
 /// What is the same for all attempts of one request.
@@ -168,7 +168,10 @@ impl Sender<'_> {
     /// The place works on the request from now on.
     fn takes(&self, x: &mut Exchange, place: &Place) {
         let stream = self.screened.envelope().stream;
-        x.busy = place.loaded().and_then(|target| target.load.as_ref()).map(|load| Busy::with(load, stream));
+        x.busy = place
+            .loaded()
+            .and_then(|target| target.load.as_ref())
+            .map(|load| Box::new(Busy::with(load, stream)));
         x.facts.place = Some(place.clone());
     }
 
@@ -261,12 +264,17 @@ impl Sender<'_> {
 
 /// The account that replies, where later requests may go on with what it gives.
 #[inline]
-fn owner(x: &Exchange, place: &Place, dialect: Option<Dialect>, credential: Option<usize>) -> Option<Owner> {
+fn owner(
+    x: &Exchange,
+    place: &Place,
+    dialect: Option<Dialect>,
+    credential: Option<usize>,
+) -> Option<Box<Owner>> {
     if !place.route.has_owners || dialect != Some(Dialect::OpenaiResponses) {
         return None;
     }
     let provider = x.loaded.providers.get(place.loaded()?.provider);
-    provider.map(|provider| provider.owner(credential))
+    provider.map(|provider| Box::new(provider.owner(credential)))
 }
 
 /// A stream that failed before it said anything.

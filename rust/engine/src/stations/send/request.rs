@@ -21,7 +21,7 @@ use crate::backends::upstream::Origin;
 use crate::buffers::JOIN_BYTES_MAX;
 use crate::caller_credential::Fields;
 use crate::exchange::Exchange;
-use crate::loaded::{LoadedProvider, Place};
+use crate::loaded::{Account, LoadedProvider, Place};
 use crate::shared::Credential;
 
 /// A request as it goes to one target.
@@ -189,10 +189,10 @@ fn credential_at<'a>(
     provider: &'a LoadedProvider,
     place: &Place,
 ) -> Option<(usize, &'a Credential)> {
-    match (place.credential, place.affinity) {
-        (Some(at), _) => provider.credentials.get(at).map(|credential| (at, credential.as_ref())),
-        (None, Some(affinity)) => provider.credential_by(affinity, x.worker.deadlines.now_ms()),
-        (None, None) => provider.credential(x.worker.deadlines.now_ms()),
+    match place.account {
+        Account::Next => provider.credential(x.worker.deadlines.now_ms()),
+        Account::Of(number) => provider.credential_by(number, x.worker.deadlines.now_ms()),
+        Account::Only(at) => provider.credentials.get(at).map(|credential| (at, credential.as_ref())),
     }
 }
 

@@ -17,7 +17,7 @@ use super::{Begun, Refused, Sender};
 use crate::breaking::{self, Permit};
 use crate::deadlines::Lapse;
 use crate::exchange::Exchange;
-use crate::loaded::{LoadedProvider, Place};
+use crate::loaded::{Account, LoadedProvider, Place};
 
 /// See the module. Allocates nothing until something has failed.
 pub(super) struct Tries<'a> {
@@ -101,7 +101,7 @@ impl<'a> Tries<'a> {
     /// A place that was not asked yet and may be.
     pub(super) fn unasked(&mut self, x: &Exchange, sender: &Sender<'_>) -> Option<(Place, Permit)> {
         loop {
-            let place = match self.places.next(x, sender.head, sender.screened, self.asked) {
+            let place = match self.places.next(x, self.plan, sender.head, sender.screened, self.asked) {
                 Some(place) => {
                     let provider = place.target(&x.loaded.snapshot)?.provider;
                     let snapshot = &x.loaded.snapshot;
@@ -231,7 +231,7 @@ impl<'a> Tries<'a> {
         let now_ms = x.worker.deadlines.now_ms();
         let provider = place.target(&x.loaded.snapshot).map(|target| target.provider);
         let another_credential = provider
-            .filter(|at| place.credential.is_none() && x.credential_for(*at).is_none())
+            .filter(|at| !matches!(place.account, Account::Only(_)) && x.credential_for(*at).is_none())
             .and_then(|at| x.loaded.providers.get(at))
             .is_some_and(|p| p.credentials.len() > 1 && !p.rests(now_ms));
         let retry_after_ms = refused.retry_after_ms.unwrap_or(0);
@@ -307,5 +307,5 @@ impl<'a> Tries<'a> {
 }
 
 fn is_same(a: &Place, b: &Place) -> bool {
-    a.route.index == b.route.index && a.target == b.target && a.credential == b.credential
+    a.route.index == b.route.index && a.target == b.target && a.account == b.account
 }

@@ -208,7 +208,7 @@ impl Relay {
             run_count: 0,
             keep_chunks: false,
             tap,
-            keepsakes: owner.map(|owner| Box::new(Given::by(owner))),
+            keepsakes: owner.map(|owner| Box::new(Given::by(*owner))),
             translator: translation.and_then(|t| Translator::new(*t)).map(Box::new),
             payload,
             coded,
