@@ -114,6 +114,8 @@ def measure(upstream: Running, streams: int, name: str, stall: Stall) -> dict[st
             "cpu_share": cpu_s,
             "others_p99": (meanwhile / before) if before else 0.0,
             "left_after_s": left_after_s,
+            "others_p99_us": meanwhile,
+            "others_p99_us_before": before,
         }
 
 
