@@ -5,8 +5,8 @@ nothing: the engine goes on with the one it has, and the result says why.
 
 Credentials that are not written down are looked for first, and then renewed in the background.
 
-Order: credentials (in slots that no older snapshot uses for another address), then callers, then
-the listener's certificate, then the snapshot, which is what makes the rest count. When one is
+Order: credentials (in slots that no older snapshot uses for another address), policies and callers,
+then the listener's certificate, then the snapshot, which is what makes the rest count. When one is
 refused, the callers, credentials and certificate of before are put back.
 """
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from llm_edge_agent.config import Config, Loaded, Pepper
     from llm_edge_agent.credentials import Renewal
     from llm_edge_agent.engine import Address, TlsOptions
+    from llm_edge_agent.routing import Policy
 
 __all__ = ["EngineLike", "ReloadCounters", "ReloadResult", "Reloader"]
 
@@ -125,6 +126,7 @@ class Reloader:
         self._certificate: TlsOptions | None = None
         self._loaded: Loaded | None = None
         self._renewer = Renewer(engine)
+        self._policies: dict[str, Policy] = {}
         self.counters = ReloadCounters()
         self.epoch = 0
 
@@ -182,13 +184,13 @@ class Reloader:
         except ConfigError as error:
             raise loaded.locate(error) from None
         try:
-            self._send_secrets(new)
+            self._send_parts(new)
             self._renewer.fill(found.values())
             self._send_certificate(new)
             self.epoch = self._engine.apply(new.snapshot)
         except Exception:
             if self._compiled is not None:
-                self._send_secrets(self._compiled)
+                self._send_parts(self._compiled)
                 self._renewer.refill()
                 self._send_certificate(self._compiled)
             raise
@@ -202,13 +204,16 @@ class Reloader:
         self.counters.successes += 1
         return self.epoch
 
-    def _send_secrets(self, compiled: Compiled) -> None:
+    def _send_parts(self, compiled: Compiled) -> None:
         for slot, secret in compiled.credentials.items():
             self._engine.set_credential(slot, secret.reveal())
         for slot, key in compiled.private_keys.items():
             self._engine.set_private_key(slot, key.reveal())
         for name, policy in compiled.policies.items():
-            self._engine.set_policy(name, Answering(name, policy))
+            # Each has a thread, and one that hangs keeps it: none anew for what is there already.
+            if self._policies.get(name) is not policy:
+                self._engine.set_policy(name, Answering(name, policy))
+                self._policies[name] = policy
         self._engine.directory_replace(compiled.principals)
 
     def _send_certificate(self, compiled: Compiled) -> None:

@@ -4,13 +4,14 @@ import datetime
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 
 import msgspec
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
+from tests.support.served import Served
 
 KEY_ID = "AKIDEXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -48,7 +49,7 @@ def signature(
 
 
 @dataclass
-class Vendor:
+class Vendor(Served):
     """Hands out temporary keys as the agent of a container does, over HTTP on loopback.
 
     Attributes:
@@ -77,25 +78,16 @@ class Vendor:
             def log_message(self, *_: object) -> None:
                 """Nothing: standard error is the tests'."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self._lock = threading.Lock()
 
     @property
     def env(self) -> dict[str, str]:
         """What leads a program here, and nowhere else."""
-        host, port = self._server.server_address[:2]
         return {
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{host!s}:{port}/key",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{self.url}/key",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def _answer(self, handler: BaseHTTPRequestHandler) -> None:
         self.before()

@@ -4,15 +4,17 @@ import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import jwt
+
+from tests.support.served import Served
 
 EMAIL = "gateway@p-of-the-file.iam.gserviceaccount.com"
 PROJECT = "p-of-the-file"
@@ -38,7 +40,7 @@ def key_pair() -> tuple[str, str]:
 
 
 @dataclass
-class Tokens:
+class Tokens(Served):
     """Gives access tokens over HTTP on loopback.
 
     Attributes:
@@ -72,14 +74,8 @@ class Tokens:
             def log_message(self, *_: object) -> None:
                 """Nothing: standard error is the tests'."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self._lock = threading.Lock()
-
-    @property
-    def address(self) -> str:
-        """Host and port."""
-        host, port = self._server.server_address[:2]
-        return f"{host!s}:{port}"
 
     @property
     def account(self) -> dict[str, str]:
@@ -104,14 +100,6 @@ class Tokens:
     def machine(self) -> dict[str, str]:
         """What leads a program to this metadata server."""
         return {"GCE_METADATA_HOST": self.address, "GCE_METADATA_IP": self.address}
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def _exchange(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers["Content-Length"])).decode()

@@ -5,6 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from llm_edge_agent.catalog import CAPABILITIES
+from llm_edge_agent.cli import route
 from tests.golden.decision_cases import answered, cases, text
 
 
@@ -29,3 +31,7 @@ def test_the_cases_show_each_strategy_and_each_standing() -> None:
         "weighted",
     }
     assert standings == {"ready", "resting", "open", "too_long", "excluded"}
+
+
+def test_a_need_has_one_word_everywhere() -> None:
+    assert route.NEEDS == CAPABILITIES

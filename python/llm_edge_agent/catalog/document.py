@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from llm_edge_agent.catalog.facts import Capabilities, Source, Status
-from llm_edge_agent.catalog.price import Price  # noqa: TC001 -- the decoder reads it
+from llm_edge_agent.catalog.price import Data, Price
 
 __all__ = [
     "BYTES_MAX",
@@ -37,14 +37,7 @@ class CatalogFault(Exception):  # noqa: N818 -- says what is the matter
     """A file is no catalog that this program can use. The message says why, without its name."""
 
 
-class Record(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    omit_defaults=True,
-    gc=False,
-):
+class Record(Data, frozen=True, kw_only=True):
     """One model of a provider; the words are those of `ModelFacts`.
 
     Attributes:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
-from llm_edge_agent.catalog.price import Price  # noqa: TC001 -- the decoder reads it
+from llm_edge_agent.catalog.price import Data, Price
+from llm_edge_agent.config.schema import Capability
 
 __all__ = ["CAPABILITIES", "Capabilities", "ModelFacts", "Source", "Status"]
 
-CAPABILITIES = ("tools", "vision", "json_schema", "reasoning", "audio")
+CAPABILITIES: tuple[str, ...] = get_args(Capability)
 
 Status = Literal["alpha", "beta", "deprecated"]
 """None, where nothing is said, stands for a model that is generally available, or not known of."""
@@ -32,14 +33,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return f"{self.name}, {self.date}" if self.date else self.name
 
 
-class Capabilities(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    omit_defaults=True,
-    gc=False,
-):
+class Capabilities(Data, frozen=True, kw_only=True):
     """What a model can do; None where it is not known.
 
     Attributes:

@@ -17,7 +17,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-__all__ = ["RATES", "Price", "Rates", "Tier", "usd", "usd_per_million"]
+__all__ = ["RATES", "Data", "Price", "Rates", "Tier", "usd", "usd_per_million"]
 
 _PICO_USD_MAX = 10**10
 """10,000 USD per million tokens, as in configurations."""
@@ -36,14 +36,11 @@ RATES = (
 """The kinds of token that have a price."""
 
 
-class Rates(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    forbid_unknown_fields=True,
-    omit_defaults=True,
-    gc=False,
-):
+class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """What a catalog holds thousands of: written without what is not known."""
+
+
+class Rates(Data, frozen=True, kw_only=True):
     """Prices in pico-USD per token.
 
     Attributes:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from llm_edge_agent.engine import Explanation, Live, RouteTable, Row
 
-__all__ = ["command"]
+__all__ = ["NEEDS", "command"]
 
-_NEEDS = ("tools", "vision", "json_schema", "reasoning", "audio")
+NEEDS = ("tools", "vision", "json_schema", "reasoning", "audio")
 _BYTES_PER_TOKEN = 4
 _COLUMNS = ("#", "target", "standing", "cost, USD", "in flight", "first token")
 
@@ -35,7 +35,7 @@ def command() -> None:
     "--input-tokens", type=click.IntRange(0, 10_000_000), help="Length of that one's prompt."
 )
 @click.option(
-    "--needs", multiple=True, type=click.Choice(_NEEDS), help="What that one asks of the model."
+    "--needs", multiple=True, type=click.Choice(NEEDS), help="What that one asks of the model."
 )
 @click.option("--stream", is_flag=True, help="That one wants a stream.")
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header field.")

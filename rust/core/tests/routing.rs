@@ -124,6 +124,18 @@ fn whoever_is_slowed_down_is_left_by_those_who_can_choose() {
     }
 }
 
+#[test]
+fn the_order_is_the_request_s_own_whatever_was_decided_since() {
+    let windows =
+        [100, 1000, 1000].map(|window| Target { context_window: Some(window), ..Target::default() });
+    let snapshot = snapshot("ordered", &windows);
+    let (route, mut picker) = (&snapshot.routes[0], picker(&snapshot));
+    let ask = |input_tokens| Ask { needs: Needs { input_tokens, ..Needs::default() }, ..Ask::default() };
+    let first = picker.decide(route, &ask(500), &Said(&windows), 0).unwrap().target;
+    picker.decide(route, &ask(5000), &Said(&windows), 0).unwrap();
+    assert_eq!(picker.order(route, &ask(500), &Said(&windows), first), [1, 2]);
+}
+
 fn a_target() -> impl Strategy<Value = Target> {
     let capability = prop::sample::subsequence(Capability::ALL.to_vec(), 0..3);
     let window = prop::option::of(0_u64..2000);

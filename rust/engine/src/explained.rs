@@ -59,11 +59,9 @@ fn now(shared: &Shared, snapshot: &Snapshot) -> BTreeMap<String, Live> {
             slot.cached_permille = slot.cached_permille.max(one.cached_permille);
         }
     }
-    for route in &snapshot.routes {
-        let Some(policy) = &route.breaker else { continue };
-        for (labels, shared) in
-            shared.breakers.all().into_iter().filter(|(labels, _)| labels.route == route.name)
-        {
+    for (labels, shared) in shared.breakers.all() {
+        let route = snapshot.routes.iter().find(|route| route.name == labels.route);
+        if let Some(policy) = route.and_then(|route| route.breaker.as_ref()) {
             let slot = known.entry(format!("{}/{}", labels.provider, labels.model)).or_default();
             slot.is_open |= !shared.breaker.would_admit(policy, now_ms);
         }

@@ -162,23 +162,16 @@ pub(crate) struct LoadedProvider {
 
 /// Whether it matters what a request needs or belongs to, for a route or one of its fallbacks.
 fn hangs_on_request(snapshot: &Snapshot, route: &Route) -> bool {
-    let fallbacks = route.fallbacks.iter().filter_map(|at| snapshot.routes.get(*at));
-    let hangs = |route: &Route| {
-        let has_choice = route.targets.len() > 1 || !route.fallbacks.is_empty();
-        route.strategy == Strategy::Affinity || (has_choice && route.looks_at_needs())
-    };
-    hangs(route)
-        || fallbacks.into_iter().any(|route| route.strategy == Strategy::Affinity || route.looks_at_needs())
+    let has_choice = route.targets.len() > 1 || !route.fallbacks.is_empty();
+    let hangs =
+        |route: &Route| route.strategy == Strategy::Affinity || (has_choice && route.looks_at_needs());
+    snapshot.chain(route).any(hangs)
 }
 
 /// How many accounts a route and its fallbacks may ask.
 fn accounts(snapshot: &Snapshot, route: &Route) -> usize {
-    let fallbacks = route.fallbacks.iter().filter_map(|at| snapshot.routes.get(*at));
-    let all: BTreeSet<usize> = std::iter::once(route)
-        .chain(fallbacks)
-        .flat_map(|route| &route.targets)
-        .map(|t| t.provider)
-        .collect();
+    let all: BTreeSet<usize> =
+        snapshot.chain(route).flat_map(|route| &route.targets).map(|target| target.provider).collect();
     let of = |at: &usize| snapshot.providers.get(*at).map_or(0, |provider| provider.credentials.len().max(1));
     all.iter().map(of).sum()
 }

@@ -6,15 +6,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Protocol, Self, cast
+from typing import Protocol, cast
 
 import msgspec
 import pytest
 
 from tests.support.gateway import start
 from tests.support.hop import KEY, Hop, post
+from tests.support.served import Served
 from tests.support.upstream import Read, Received, Send, Upstream, chunk, reply, stream_head
 
 RESPONSES = "/v1/responses"
@@ -176,7 +177,7 @@ def test_turns_of_a_conversation_keep_their_account_and_conversations_are_spread
     assert len(set.union(*accounts.values())) == ACCOUNTS
 
 
-class Accounts:
+class Accounts(Served):
     """A provider with accounts, each of which understands what it gave itself alone."""
 
     def __init__(self) -> None:
@@ -205,10 +206,7 @@ class Accounts:
             def log_message(self, *_: object) -> None:
                 """Nothing: standard error is the tests'."""
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-        self._server = Server(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
 
     def answer(self, account: str, body: dict[str, str]) -> tuple[int, dict[str, object]]:
         if account == self.dead:
@@ -218,18 +216,6 @@ class Accounts:
         if before and before.split("_")[1] != account:
             self.wrong.append(before)
         return 200, {"id": f"resp_{account}_{next(self._count)}", "object": "response"}
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 CONVERSATIONS = 10_000

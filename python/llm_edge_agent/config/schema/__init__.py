@@ -26,6 +26,7 @@ from llm_edge_agent.config.schema.root import Config
 from llm_edge_agent.config.schema.routes import Deadlines, Route, Target, Translation
 from llm_edge_agent.config.schema.routing import (
     Affinity,
+    Capability,
     Hours,
     RoutePolicy,
     RouteRule,
@@ -42,6 +43,7 @@ __all__ = [
     "Aws",
     "Breaker",
     "CacheStore",
+    "Capability",
     "CatalogCapabilities",
     "CatalogModel",
     "CatalogPrice",

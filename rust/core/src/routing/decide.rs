@@ -142,16 +142,11 @@ impl Picker {
         let mut excluded = 0;
         let mut nearest = Exclusion::Operation;
         for (at, target) in route.targets.iter().enumerate() {
-            let standing = match exclusion(target, ask, present.serves(at)) {
-                None => present.standing(at),
-                Some(Exclusion::ContextWindow) => Standing::TooLong,
-                Some(reason) => {
-                    if matches!(reason, Exclusion::Lacks(_)) {
-                        nearest = reason;
-                    }
-                    Standing::Excluded
-                }
-            };
+            let exclusion = exclusion(target, ask, present.serves(at));
+            if let Some(reason @ Exclusion::Lacks(_)) = exclusion {
+                nearest = reason;
+            }
+            let standing = standing(exclusion, || present.standing(at));
             excluded += u32::from(standing >= Standing::TooLong);
             best = best.min(standing);
             if let Some(slot) = self.standings.get_mut(at) {
@@ -214,16 +209,12 @@ impl Picker {
     }
 
     /// Every target that may be asked, in the order in which that is done, once [`Self::decide`] has said which is
-    /// the first. Only for when that one has failed: it allocates.
+    /// the first; other requests may have been decided since. Only for when that one has failed: it allocates.
     pub fn order(&self, route: &Route, ask: &Ask, present: &impl Present, first: usize) -> Vec<usize> {
         let count = route.targets.len();
         let key = |at: usize, target: &Target| {
             let live = present.live(at);
-            let standing = match exclusion(target, ask, present.serves(at)) {
-                None => live.standing(),
-                Some(Exclusion::ContextWindow) => Standing::TooLong,
-                Some(_) => Standing::Excluded,
-            };
+            let standing = standing(exclusion(target, ask, present.serves(at)), || live.standing());
             let rank = match self.strategy {
                 Strategy::RoundRobin | Strategy::Weighted => 0,
                 Strategy::Ordered => at as u64,
@@ -240,10 +231,21 @@ impl Picker {
         };
         let mut keyed: Vec<_> = route.targets.iter().enumerate().map(|(at, t)| (key(at, t), at)).collect();
         // What is too long for one is not tried there as long as others take it.
-        let last = if self.standing(first) == Standing::TooLong { Standing::TooLong } else { Standing::Open };
+        let is_taken = keyed.iter().any(|((standing, ..), _)| *standing < Standing::TooLong);
+        let last = if is_taken { Standing::Open } else { Standing::TooLong };
         keyed.retain(|((standing, ..), at)| *standing <= last && *at != first);
         keyed.sort_unstable();
         std::iter::once(first).chain(keyed.into_iter().map(|(_, at)| at)).collect()
+    }
+}
+
+/// How a target stands: as it is likely to answer, if nothing speaks against it.
+#[inline]
+fn standing(exclusion: Option<Exclusion>, likely: impl FnOnce() -> Standing) -> Standing {
+    match exclusion {
+        None => likely(),
+        Some(Exclusion::ContextWindow) => Standing::TooLong,
+        Some(Exclusion::Operation | Exclusion::Lacks(_)) => Standing::Excluded,
     }
 }
 

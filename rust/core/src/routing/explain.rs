@@ -137,10 +137,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanati
     let needed = needs(body, dialect, &found);
     let redirect = redirect(named, question, &model, needed, stream);
     let route = redirect.and_then(|rule| snapshot.routes.get(named.rules.get(rule)?.route)).unwrap_or(named);
-    let chain: Vec<&Route> = std::iter::once(route)
-        .chain(route.fallbacks.iter().filter_map(|at| snapshot.routes.get(*at)))
-        .collect();
-    let affine = chain.iter().find(|route| route.strategy == Strategy::Affinity);
+    let affine = snapshot.chain(route).find(|route| route.strategy == Strategy::Affinity);
     let ask = Ask {
         needs: needed,
         output_tokens: output_tokens(&found, OUTPUT_TOKENS),
@@ -150,8 +147,8 @@ pub fn explain(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanati
         }),
     };
     let mut asked = 0;
-    let routes = chain
-        .into_iter()
+    let routes = snapshot
+        .chain(route)
         .map(|route| {
             let now = Imagined { snapshot, route, operation, stream, live: &question.live };
             table(snapshot, route, &ask, &now, question.random, &mut asked)

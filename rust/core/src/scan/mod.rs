@@ -22,6 +22,7 @@ mod text;
 
 pub(crate) use members::{Elements, Member, Members, whole_number};
 pub(crate) use skip::white_space;
+pub(crate) use text::{code_unit, escape};
 
 pub use error::{ScanError, ScanErrorKind};
 pub use skip::DEPTH_MAX;

@@ -49,7 +49,7 @@ pub(super) fn decode(raw: &[u8], escaped: bool) -> Result<Cow<'_, str>, usize> {
 }
 
 /// Reads one escape, given what follows its backslash: the character and the rest.
-fn escape(tail: &str) -> Option<(char, &str)> {
+pub(crate) fn escape(tail: &str) -> Option<(char, &str)> {
     let mut chars = tail.chars();
     let ch = match chars.next()? {
         '"' => '"',
@@ -75,7 +75,7 @@ fn escape(tail: &str) -> Option<(char, &str)> {
 }
 
 /// Four hexadecimal digits.
-fn code_unit(text: &str) -> Option<(u32, &str)> {
+pub(crate) fn code_unit(text: &str) -> Option<(u32, &str)> {
     let (digits, after) = text.split_at_checked(4)?;
     // `from_str_radix` alone would take a sign.
     if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {

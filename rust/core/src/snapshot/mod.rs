@@ -90,6 +90,12 @@ impl std::fmt::Display for SnapshotError {
 impl std::error::Error for SnapshotError {}
 
 impl Snapshot {
+    /// A route and its fallbacks, in the order in which they are tried.
+    pub fn chain<'a>(&'a self, route: &'a Route) -> impl Iterator<Item = &'a Route> {
+        let fallbacks = route.fallbacks.iter().filter_map(|at| self.routes.get(*at));
+        std::iter::once(route).chain(fallbacks)
+    }
+
     /// Reads and checks a snapshot.
     ///
     /// # Errors

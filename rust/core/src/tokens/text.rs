@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::scan;
+
 /// The string between two quotes; written into `buffer`, which is emptied before, where it is not there as it is.
 pub(super) fn unescaped<'a>(raw: &'a [u8], buffer: &'a mut String) -> &'a str {
     let text = lossy(raw);
@@ -67,42 +69,13 @@ pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// The character of an escape, given what follows its backslash, and what is behind it.
+/// The character of an escape, given what follows its backslash, and what is behind it. Half a surrogate pair is a
+/// character that nobody knows.
 fn escape(tail: &str) -> Option<(char, &str)> {
-    let mut chars = tail.chars();
-    let ch = match chars.next()? {
-        ch @ ('"' | '\\' | '/') => ch,
-        'b' => '\u{8}',
-        'f' => '\u{c}',
-        'n' => '\n',
-        'r' => '\r',
-        't' => '\t',
-        'u' => {
-            let (unit, behind) = code_unit(chars.as_str())?;
-            if let Some(ch) = char::from_u32(unit) {
-                return Some((ch, behind));
-            }
-            let low = behind.strip_prefix("\\u").and_then(code_unit);
-            let pair = low.and_then(|(low, behind)| {
-                let both =
-                    char::decode_utf16([unit, low].map(|unit| u16::try_from(unit).unwrap_or_default()));
-                let ch = both.into_iter().next()?.ok()?;
-                Some((ch, behind))
-            });
-            return Some(pair.unwrap_or((char::REPLACEMENT_CHARACTER, behind)));
-        }
-        _ => return None,
-    };
-    Some((ch, chars.as_str()))
-}
-
-/// Four hexadecimal digits.
-fn code_unit(text: &str) -> Option<(u32, &str)> {
-    let (digits, behind) = text.split_at_checked(4)?;
-    digits
-        .bytes()
-        .try_fold(0, |unit, byte| Some(unit * 16 + char::from(byte).to_digit(16)?))
-        .map(|unit| (unit, behind))
+    scan::escape(tail).or_else(|| {
+        let (_, behind) = scan::code_unit(tail.strip_prefix('u')?)?;
+        Some((char::REPLACEMENT_CHARACTER, behind))
+    })
 }
 
 #[cfg(test)]

@@ -65,15 +65,15 @@ fn question(
     let (snapshot, ask) = (&x.loaded.snapshot, plan.ask());
     let config = snapshot.routes.get(plan.route.index)?;
     let envelope = screened.envelope();
-    let now = Moment::new(x, &plan.route, head, screened);
+    let moment = Moment::new(x, &plan.route, head, screened);
     let picker = plan.route.picker.borrow();
     let rows: Vec<_> = config
         .targets
         .iter()
         .enumerate()
-        .filter(|(at, target)| routing::exclusion(target, &ask, now.serves(*at)).is_none())
+        .filter(|(at, target)| routing::exclusion(target, &ask, moment.serves(*at)).is_none())
         .map(|(at, target)| {
-            (at, routing::row(snapshot, config, target, &ask, picker.standing(at), now.live(at)))
+            (at, routing::row(snapshot, config, target, &ask, picker.standing(at), moment.live(at)))
         })
         .collect();
     let names = rows.iter().map(|(at, row)| (row.target.clone(), *at)).collect();

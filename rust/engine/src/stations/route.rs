@@ -304,14 +304,14 @@ fn decide(
     screened: &Screened,
 ) -> Result<Plan, Rejection> {
     let ask = ask(x, head, route, config, screened);
-    let now = Moment::new(x, route, head, screened);
+    let moment = Moment::new(x, route, head, screened);
     let random = x.worker.random();
-    let decided = route.picker.borrow_mut().decide(config, &ask, &now, random);
-    let shown = x.asks_for_debug().then(|| shown(config, route, &ask, &now).into());
+    let decided = route.picker.borrow_mut().decide(config, &ask, &moment, random);
+    let shown = x.asks_for_debug().then(|| shown(config, route, &ask, &moment).into());
     let first = match decided {
         Ok(decision) => {
             if decision.excluded > 0 || decision.standing != Standing::Ready {
-                count_excluded(config, route, &ask, &now, decision.standing);
+                count_excluded(config, route, &ask, &moment, decision.standing);
             }
             if config.strategy == Strategy::Cost
                 && config.targets.get(decision.target).is_some_and(|target| target.facts.price.is_none())
@@ -321,7 +321,7 @@ fn decide(
             Some(decision.target)
         }
         Err(reason) => {
-            count_excluded(config, route, &ask, &now, Standing::Excluded);
+            count_excluded(config, route, &ask, &moment, Standing::Excluded);
             if !can_fall_back(x, head, config, &ask, screened) {
                 x.facts.decision = shown;
                 return Err(match reason {
@@ -342,17 +342,15 @@ fn ask(x: &Exchange, head: &Head, route: &LoadedRoute, config: &Route, screened:
     let envelope = screened.envelope();
     let body = envelope.body.of(&x.input);
     let mut ask = Ask::default();
-    let fallbacks = || config.fallbacks.iter().filter_map(|at| x.loaded.snapshot.routes.get(*at));
-    let mut chain = std::iter::once(config).chain(fallbacks());
+    let chain = || x.loaded.snapshot.chain(config);
     if route.hangs_on_request
-        && chain.any(Route::looks_at_needs)
+        && chain().any(Route::looks_at_needs)
         && let Some(dialect) = head.operation.dialect()
     {
         ask.needs = routing::needs(body, dialect, &envelope.scan);
         ask.output_tokens = routing::output_tokens(&envelope.scan, route.output_tokens.get());
     }
-    let is_affine = |route: &Route| route.strategy == Strategy::Affinity;
-    if let Some(config) = std::iter::once(config).chain(fallbacks()).find(|route| is_affine(route)) {
+    if let Some(config) = chain().find(|route| route.strategy == Strategy::Affinity) {
         ask.affinity = affinity(x, head, config, body);
     }
     ask
@@ -372,10 +370,10 @@ fn can_fall_back(x: &Exchange, head: &Head, config: &Route, ask: &Ask, screened:
         else {
             return false;
         };
-        let now = Moment::new(x, route, head, screened);
+        let moment = Moment::new(x, route, head, screened);
         let can = |(at, target)| {
             !matches!(
-                routing::exclusion(target, ask, now.serves(at)),
+                routing::exclusion(target, ask, moment.serves(at)),
                 Some(Exclusion::Operation | Exclusion::Lacks(_))
             )
         };
@@ -385,9 +383,9 @@ fn can_fall_back(x: &Exchange, head: &Head, config: &Route, ask: &Ask, screened:
 
 /// Counts who was left out and why, and a first choice that is not as good as any.
 #[cold]
-fn count_excluded(config: &Route, route: &LoadedRoute, ask: &Ask, now: &Moment<'_>, standing: Standing) {
+fn count_excluded(config: &Route, route: &LoadedRoute, ask: &Ask, moment: &Moment<'_>, standing: Standing) {
     for (at, target) in config.targets.iter().enumerate() {
-        let reason = routing::exclusion(target, ask, now.serves(at));
+        let reason = routing::exclusion(target, ask, moment.serves(at));
         if let Some(cell) = reason.and_then(|reason| route.cells.exclusions.get(reason.index())) {
             cell.add(1);
         }
@@ -399,12 +397,12 @@ fn count_excluded(config: &Route, route: &LoadedRoute, ask: &Ask, now: &Moment<'
 
 /// How the targets stand, for whoever asks: `up/gpt-x=ready, other/m=excluded:vision`.
 #[cold]
-fn shown(config: &Route, route: &LoadedRoute, ask: &Ask, now: &Moment<'_>) -> String {
-    let snapshot = &now.x.loaded.snapshot;
+fn shown(config: &Route, route: &LoadedRoute, ask: &Ask, moment: &Moment<'_>) -> String {
+    let snapshot = &moment.x.loaded.snapshot;
     let picker = route.picker.borrow();
     let targets = config.targets.iter().enumerate().map(|(at, target)| {
         let name = routing::identity(snapshot, target);
-        match routing::exclusion(target, ask, now.serves(at)) {
+        match routing::exclusion(target, ask, moment.serves(at)) {
             Some(reason) => format!("{name}={}:{}", picker.standing(at).name(), reason.name()),
             None => format!("{name}={}", picker.standing(at).name()),
         }
