@@ -92,7 +92,8 @@ def test_a_response_is_gone_on_with_by_the_account_that_gave_it(
             owners[number] = account(upstream.requests[-1])
         assert len(set(owners.values())) > 4
         upstream.always(Read(), Send(reply(told(999))))
-        for number, owner in owners.items():
+        # Backwards: in the order in which they came they would get the same ones in turn.
+        for number, owner in reversed(owners.items()):
             wire.send(asked(input="and now?", previous_response_id=f"resp_{number}"))
             assert wire.answer().status == 200
             assert account(upstream.requests[-1]) == owner
@@ -116,7 +117,7 @@ def test_encrypted_reasoning_goes_back_to_who_gave_it_however_its_stream_was_cut
             owners[number] = account(upstream.requests[-1])
         assert len(set(owners.values())) == ACCOUNTS
         upstream.always(Read(), Send(reply(told(999))))
-        for number, owner in owners.items():
+        for number, owner in reversed(owners.items()):
             item = {"type": "reasoning", "summary": [], "encrypted_content": sealed[number]}
             wire.send(asked(input=[item, {"role": "user", "content": "and now?"}]))
             assert wire.answer().status == 200

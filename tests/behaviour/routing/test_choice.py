@@ -1,5 +1,6 @@
 """What a route's targets can do, cost and are busy with decides, and it can be told why."""
 
+import contextlib
 import threading
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,8 @@ import pytest
 
 from tests.behaviour.failure.several import Several, delta, good, question, several, streamed
 from tests.support.hop import CHAT, post
-from tests.support.upstream import Read, Send, Wait, reply
+from tests.support.upstream import Read, Send, Wait, chunk, reply
+from tests.support.wire import Wire
 
 CATALOG = """
 catalog:
@@ -110,23 +112,41 @@ def test_whose_price_is_not_known_is_asked_last_and_counted(tmp_path: Path) -> N
     with several(tmp_path, "strategy: cost") as both:
         assert both.ask().status == 200
         assert both.metric("llm_edge_routing_unpriced_total", route="chat") == 1
+        body = {"id": "x", "object": "chat.completion", "choices": [], "usage": USAGE}
+        both.upstreams["b"].always(Read(), Send(reply(msgspec.json.encode(body))))
+        both.upstreams["a"].always(Read(), Send(reply(msgspec.json.encode(body))))
+        assert both.ask().status == 200
+        assert both.metric("llm_edge_unpriced_replies_total", route="chat") == 1
+        assert both.metric("llm_edge_cost_usd_total", route="chat") == 0
 
 
 def test_the_least_busy_is_asked(tmp_path: Path) -> None:
-    go_on = threading.Event()
-    held = (Read(), Send(streamed(delta(content="a"), last=False)), Wait(go_on))
-    with several(tmp_path, "strategy: least_in_flight", count=3) as three:
-        for upstream in three.upstreams.values():
-            upstream.always(*held)
-        wires = [three.hop.connect() for _ in range(6)]
-        for at, wire in enumerate(wires):
+    go_on = {name: threading.Event() for name in "abc"}
+    begun, end = streamed(delta(content="a"), last=False), chunk(b"data: [DONE]\n\n") + chunk(b"")
+    with contextlib.ExitStack() as stack:
+        three = stack.enter_context(several(tmp_path, "strategy: least_in_flight", count=3))
+        for name, upstream in three.upstreams.items():
+            upstream.always(Read(), Send(begun), Wait(go_on[name]), Send(end))
+
+        def ask() -> Wire:
+            before = sum(three.seen())
+            wire = stack.enter_context(three.hop.connect())
             wire.send(post(CHAT, question(stream=True)))
-            three.hop.upstream.pause(0.05)
-            assert sum(three.seen()) == at + 1
-        assert three.seen() == [2, 2, 2]
-        go_on.set()
-        for wire in wires:
-            wire.__exit__()
+            while sum(three.seen()) == before:
+                three.hop.upstream.pause(0.01)
+            return wire
+
+        wires = [ask() for _ in range(3)]
+        assert three.seen() == [1, 1, 1]
+        # Whose request is over is asked again and again, whosever turn it would be.
+        for over in range(2, 5):
+            go_on["b"].set()
+            assert wires[-1 if over > 2 else 1].answer().complete
+            go_on["b"].clear()
+            wires.append(ask())
+            assert three.seen() == [1, over, 1]
+        for event in go_on.values():
+            event.set()
 
 
 RULES = """

@@ -4,14 +4,13 @@ import threading
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.behaviour.failure.several import Several, delta, question, several, streamed
 from tests.support.hop import CHAT, post
 from tests.support.upstream import Pause, Read, Send, Upstream
 
 FAST_S, SLOW_S = 0.01, 0.1
 CLIENTS = 8
+ATTEMPTS = "llm_edge_upstream_attempts_total"
 
 
 def paced(upstream: Upstream, seconds: float) -> None:
@@ -58,8 +57,8 @@ def test_a_slow_target_is_left_and_comes_back(tmp_path: Path) -> None:
 
 def test_who_fails_at_once_does_not_look_fast(tmp_path: Path) -> None:
     with several(tmp_path, "strategy: latency\nbreaker: {enabled: false}", count=2) as both:
-        for upstream in both.upstreams.values():
-            paced(upstream, FAST_S)
+        paced(both.upstreams["a"], 2 * FAST_S)
+        paced(both.upstreams["b"], FAST_S)
         for _ in range(4):
             assert both.ask(stream=True).status == 200
         both.upstreams["b"].__exit__()
@@ -67,5 +66,5 @@ def test_who_fails_at_once_does_not_look_fast(tmp_path: Path) -> None:
         for _ in range(20):
             assert both.ask(stream=True).status == 200
         assert both.seen()[0] == before + 20
-        failed = both.metric("llm_edge_upstream_attempts_total", provider="b", result="unreachable")
-        assert failed == pytest.approx(1, abs=2)
+        # The faster of the two until then: asked once more, or as often as its average falls back.
+        assert 1 <= both.metric(ATTEMPTS, provider="b", result="unreachable") <= 3
