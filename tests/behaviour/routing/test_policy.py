@@ -69,7 +69,8 @@ def test_whom_it_does_not_name_follows(tmp_path: Path) -> None:
         three.upstreams["b"].__exit__()
         assert three.ask().status == 200
         assert three.seen() == [1, 0, 0]
-        assert three.metric("llm_edge_upstream_attempts_total", provider="b", result="unreachable") == 1
+        attempts = "llm_edge_upstream_attempts_total"
+        assert three.metric(attempts, provider="b", result="unreachable") == 1
 
 
 @pytest.mark.parametrize(

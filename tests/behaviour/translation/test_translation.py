@@ -388,12 +388,3 @@ def test_a_connection_is_used_again_after_a_translated_reply(tmp_path: Path) -> 
         streams(gateway, EVENTS["messages"])
         assert ask(gateway, CHAT, stream=True).complete
         assert metric(gateway.running, "llm_edge_upstream_connections_total") == 1
-
-
-def test_tokens_are_not_counted_in_another_dialect(tmp_path: Path) -> None:
-    with hop(tmp_path) as gateway:
-        answer = ask(gateway, "/v1/messages/count_tokens")
-        error = msgspec.json.decode(answer.body)["error"]
-        assert answer.status == 400
-        assert "anthropic_messages" in error["message"]
-        assert "openai_chat" in error["message"]
