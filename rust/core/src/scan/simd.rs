@@ -52,17 +52,17 @@ fn supported() -> bool {
 
 #[target_feature(enable = "avx2,pclmulqdq")]
 fn container_end_avx2(body: &[u8], open: usize) -> Option<usize> {
-    let mut walk = Walk { inside: 0, escaped: 0, nest: Nest::default() };
+    let mut walk = Walk { inside: 0, nest: Nest::default() };
     let (blocks, tail) = body.get(open..)?.as_chunks::<BLOCK_BYTES>();
     let mut base = open;
     for block in blocks {
-        match walk.step(block) {
+        match walk.step(body, base, block) {
             Step::GoesOn => base += BLOCK_BYTES,
             Step::Ends { before } => return Some(base + before),
             Step::Unusual => return None,
         }
     }
-    match walk.step(&padded(tail)) {
+    match walk.step(body, base, &padded(tail)) {
         Step::Ends { before } => Some(base + before),
         Step::GoesOn | Step::Unusual => None,
     }
@@ -70,33 +70,47 @@ fn container_end_avx2(body: &[u8], open: usize) -> Option<usize> {
 
 #[target_feature(enable = "avx2,pclmulqdq")]
 fn string_end_avx2(body: &[u8], at: usize) -> Option<usize> {
-    let mut escaped = 0;
     let (blocks, tail) = body.get(at..)?.as_chunks::<BLOCK_BYTES>();
     let mut base = at;
     for block in blocks {
-        if let Some(end) = closing_quote(block, &mut escaped) {
+        if let Some(end) = closing_quote(body, base, block) {
             return Some(base + end);
         }
         base += BLOCK_BYTES;
     }
-    closing_quote(&padded(tail), &mut escaped).map(|end| base + end)
+    closing_quote(body, base, &padded(tail)).map(|end| base + end)
 }
 
-/// One past the first quote of a block that no backslash takes away.
+/// One past the first quote of a block that no backslash takes away. The block begins at `base`, in a string.
 #[inline]
 #[target_feature(enable = "avx2,pclmulqdq")]
-fn closing_quote(block: &[u8; BLOCK_BYTES], escaped: &mut u64) -> Option<usize> {
+fn closing_quote(body: &[u8], base: usize, block: &[u8; BLOCK_BYTES]) -> Option<usize> {
     let bytes = Bytes::load(block);
-    let quotes = bytes.equal_to(b'"') & !escapes(bytes.equal_to(b'\\'), escaped);
+    let quotes = bytes.equal_to(b'"');
+    if quotes == 0 {
+        return None;
+    }
+    let quotes = quotes & !escapes(bytes.equal_to(b'\\'), is_escaped(body, base));
     (quotes != 0).then(|| quotes.trailing_zeros() as usize + 1)
+}
+
+/// Whether an odd run of backslashes stands in front of `body[at]`, which is inside a string. Looked up where
+/// it matters, so that blocks without quotes need not be looked through for backslashes; a run is met once.
+#[inline]
+fn is_escaped(body: &[u8], at: usize) -> bool {
+    let before = body.get(..at).unwrap_or_default();
+    before.last() == Some(&b'\\') && ends_with_odd_run(before)
+}
+
+#[cold]
+fn ends_with_odd_run(before: &[u8]) -> bool {
+    before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
 /// The state of a walk through a container, between two blocks.
 struct Walk {
     /// All bits set when the last byte was inside a string.
     inside: u64,
-    /// 1 when a backslash takes away the meaning of the next byte.
-    escaped: u64,
     nest: Nest,
 }
 
@@ -111,16 +125,27 @@ enum Step {
 }
 
 impl Walk {
-    /// Walks over one block.
+    /// Walks over one block, which begins at `base`.
     #[inline]
     #[target_feature(enable = "avx2,pclmulqdq")]
-    fn step(&mut self, block: &[u8; BLOCK_BYTES]) -> Step {
+    fn step(&mut self, body: &[u8], base: usize, block: &[u8; BLOCK_BYTES]) -> Step {
         let bytes = Bytes::load(block);
-        let backslashes = bytes.equal_to(b'\\');
-        let quotes = bytes.equal_to(b'"') & !escapes(backslashes, &mut self.escaped);
+        let quotes = bytes.equal_to(b'"');
         if quotes == 0 && self.inside != 0 {
             return Step::GoesOn;
         }
+        let backslashes = bytes.equal_to(b'\\');
+        let quotes = quotes & !escapes(backslashes, self.inside != 0 && is_escaped(body, base));
+        if quotes == 0 && self.inside != 0 {
+            return Step::GoesOn;
+        }
+        self.structure(&bytes, block, quotes, backslashes)
+    }
+
+    /// Walks over a block that is not all inside one string.
+    #[inline(never)]
+    #[target_feature(enable = "avx2,pclmulqdq")]
+    fn structure(&mut self, bytes: &Bytes, block: &[u8; BLOCK_BYTES], quotes: u64, backslashes: u64) -> Step {
         let inside = prefix_xor(quotes) ^ self.inside;
         self.inside = 0_u64.wrapping_sub(inside >> 63);
         if backslashes & !inside != 0 {
@@ -148,25 +173,27 @@ impl Walk {
     }
 }
 
-/// The bytes that stand behind an odd run of backslashes. `carry` is 1 when such a run ends with the byte
-/// before the block, and is set likewise for the next one.
+/// The bytes that stand behind an odd run of backslashes. `first`: such a run ends with the byte before the
+/// block.
 ///
 /// Adding the first bit of a run to the run carries into the bit behind it: with the parity of where it began
 /// known, the parity of where it ends tells whether the run is odd (Langdale and Lemire 2019, §3.1.1).
 #[inline]
-fn escapes(backslashes: u64, carry: &mut u64) -> u64 {
+fn escapes(backslashes: u64, first: bool) -> u64 {
     const EVEN: u64 = 0x5555_5555_5555_5555;
+    let first = u64::from(first);
     if backslashes == 0 {
-        return std::mem::take(carry);
+        return first;
     }
-    // The first byte, taken away by the run before: no backslash that counts, or else the byte escaped.
-    let first = *carry & !backslashes;
-    let counting = backslashes & !*carry;
+    let counting = backslashes & !first;
+    // Most runs are of one.
+    if counting & (counting << 1) == 0 {
+        return (first & !backslashes) | (counting << 1);
+    }
     let starts = counting & !(counting << 1);
     let behind_even = counting.wrapping_add(starts & EVEN) & !counting;
-    let (behind_odd, beyond) = counting.overflowing_add(starts & !EVEN);
-    *carry = u64::from(beyond);
-    first | (behind_even & !EVEN) | (behind_odd & !counting & EVEN)
+    let behind_odd = counting.wrapping_add(starts & !EVEN) & !counting;
+    (first & !backslashes) | (behind_even & !EVEN) | (behind_odd & EVEN)
 }
 
 /// Each bit becomes the XOR of itself and all lower ones: set from an opening quote up to its closing one.

@@ -6,6 +6,7 @@ use llm_edge_core::http1::{Chunked, RequestFraming, Step};
 use llm_edge_core::span::Span;
 
 use super::wire::Wire;
+use crate::buffers::BUFFER_BYTES;
 use crate::exchange::Exchange;
 use crate::stations::body::{BodyError, Pace};
 
@@ -24,10 +25,12 @@ fn make_room(x: &mut Exchange, end: usize) {
     }
     // A buffer that is mostly used is grown, often in place.
     if input.len() >= input.capacity() / 2 {
-        return input.reserve_exact(missing.min(input.len().max(STEP_BYTES)));
+        let total = input.len() + missing.min(input.len().max(STEP_BYTES));
+        return input.reserve_exact(total.next_multiple_of(BUFFER_BYTES) - input.len());
     }
     // Not by growing it, which would move all that it has room for, used or not, and touch as many pages.
-    let mut larger = Vec::with_capacity(input.len() + missing.min(STEP_BYTES));
+    let total = input.len() + missing.min(STEP_BYTES);
+    let mut larger = Vec::with_capacity(total.next_multiple_of(BUFFER_BYTES));
     larger.extend_from_slice(input);
     let small = std::mem::replace(input, larger);
     x.worker.buffers.give(small);
