@@ -142,6 +142,7 @@ class ProviderDoc(_Doc, frozen=True, kw_only=True):
     host_header: str
     chat_fields: str
     chat_members: dict[str, str | None]
+    takes_models: bool
     messages_form: str
     operations: dict[str, str]
     auth: AuthDoc | None

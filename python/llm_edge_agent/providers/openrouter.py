@@ -28,5 +28,6 @@ OPENROUTER = ProviderSpec(
         "openai_pass_through",
     ),
     auth=BEARER,
+    takes_models=True,
     catalog=("openrouter",),
 )

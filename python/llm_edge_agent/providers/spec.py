@@ -127,6 +127,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
             (`max_tokens`).
         chat_members: Members of translated chat requests that it calls otherwise, or (None) does
             not know.
+        takes_models: Whether it turns to the models of a request's `models` itself.
         messages_form: How it wants requests in Anthropic's dialect: as Anthropic's own `api`, or as
             `vertex`, the version in the body and the model in the path.
         catalog: Whose entries in the catalog of models hold here, those looked at first in front;
@@ -157,6 +158,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     chat_fields: Literal["openai", "common"] = "common"
     chat_members: dict[str, str | None] = {}
+    takes_models: bool = False
     messages_form: Literal["api", "vertex"] = "api"
     catalog: tuple[str, ...] = ()
     takes_bare_names: bool = True

@@ -183,8 +183,8 @@ async fn journey(x: &mut Exchange) -> Result<(Admission, Source), Rejection> {
     if let Some(reason) = admit::pressed(x) {
         return Err(Box::pin(admit::shed(x, reason)).await);
     }
-    let envelope = body::read(x, &head).await?;
-    let route = match authorize::run(x, &head, &caller, &envelope)? {
+    let mut envelope = body::read(x, &head).await?;
+    let route = match authorize::run(x, &head, &caller, &mut envelope)? {
         authorize::Authorized::Route(route) => route,
         authorize::Authorized::Listing(reply) => return Ok((Admission::exempt(), Source::Own(reply))),
     };

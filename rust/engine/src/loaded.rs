@@ -109,6 +109,8 @@ pub(crate) struct Place {
     pub(crate) target: usize,
     /// Which of its provider's accounts is to be asked.
     pub(crate) account: Account,
+    /// Which of the models that the client would have asked next; 0 for the one it asks for.
+    pub(crate) next: u8,
 }
 
 /// One of a provider's accounts.
@@ -126,6 +128,11 @@ impl Place {
     /// What the snapshot says of the target.
     pub(crate) fn target<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Target> {
         snapshot.routes.get(self.route.index)?.targets.get(self.target)
+    }
+
+    /// Whether it stands in for what was asked for: the route with this index, and the model by which it was found.
+    pub(crate) fn is_fallback(&self, asked: Option<usize>) -> bool {
+        asked != Some(self.route.index) || self.next > 0
     }
 
     /// What this worker keeps for it.

@@ -43,6 +43,9 @@ pub use gemini_embeddings::renamed;
 pub enum Field {
     /// The model's name, a string.
     Model,
+    /// The names of models to turn to one after the other, an array of strings (`OpenRouter` API reference, "Model
+    /// fallbacks").
+    Models,
     /// Whether the reply is streamed, a boolean.
     Stream,
     /// An upper bound on generated tokens, an integer. Of several, the highest `rank` is taken.

@@ -7,6 +7,7 @@ use crate::routing::Contents;
 pub(super) const FACTS: Facts = Facts {
     fields: &[
         ("model", Field::Model),
+        ("models", Field::Models),
         ("prompt", Field::Content),
         ("suffix", Field::Content),
         ("stream", Field::Stream),

@@ -15,6 +15,7 @@
 
 mod error;
 mod members;
+mod models;
 #[cfg(target_arch = "x86_64")]
 mod simd;
 mod skip;
@@ -25,6 +26,7 @@ pub(crate) use skip::white_space;
 pub(crate) use text::{code_unit, escape};
 
 pub use error::{ScanError, ScanErrorKind};
+pub use models::{MODELS_MAX, Models};
 pub use skip::DEPTH_MAX;
 pub use text::{Edit, PIECES_MAX, Text, escape_json, splice};
 
@@ -39,6 +41,8 @@ pub const IRRELEVANT_MAX: usize = 6;
 pub struct Scan {
     /// `model`; `None` when absent or null.
     pub model: Option<Text>,
+    /// The whole member `models`; `None` when absent or null.
+    pub models: Option<Span>,
     /// `stream`; `None` when absent or null.
     pub stream: Option<bool>,
     /// The bound on generated tokens: `max_completion_tokens` or `max_output_tokens` before `max_tokens`, or
@@ -117,6 +121,8 @@ fn scan_fields(body: &[u8], fields: &'static [(&'static str, Field)]) -> Result<
         seen |= bit;
         match field {
             Field::Model => found.model = member.text(body, name)?,
+            Field::Models if member.is_null(body) => {}
+            Field::Models => found.models = Some(Span::new(member.start, member.value_end)),
             Field::Stream => found.stream = member.boolean(body, name)?,
             Field::MaxTokens { rank } => {
                 let limit = member.count(body, name)?;

@@ -25,6 +25,8 @@ pub struct Provider {
     pub chat_fields: ChatFields,
     /// What of them it calls otherwise, or does not know.
     pub chat_members: ChatMembers,
+    /// Whether it turns to the models of a request's `models` itself.
+    pub takes_models: bool,
     /// In which form it wants requests in Anthropic's dialect.
     pub messages_form: MessagesForm,
     /// Path and query for each operation it serves, by [`Operation`] order.
@@ -321,6 +323,7 @@ pub(super) struct ProviderDoc {
     host_header: String,
     chat_fields: ChatFields,
     chat_members: ChatMembers,
+    takes_models: bool,
     messages_form: MessagesForm,
     operations: BTreeMap<Operation, String>,
     auth: Option<AuthField>,
@@ -411,6 +414,7 @@ impl ProviderDoc {
             host_header: self.host_header,
             chat_fields: self.chat_fields,
             chat_members: self.chat_members,
+            takes_models: self.takes_models,
             messages_form: self.messages_form,
             operations,
             auth,

@@ -10,10 +10,12 @@ use llm_edge_core::percent::decode_once;
 use llm_edge_core::principal::Principal;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::routing::{self, Asked, Needs};
+use llm_edge_core::scan::{self, Models};
 use llm_edge_core::snapshot::{Model, Route};
+use llm_edge_core::span::Span;
 use llm_edge_core::surface::{Operation, Surface};
 
-use super::body::Envelope;
+use super::body::{Envelope, NextModel};
 use super::head::Head;
 use crate::caller_credential::CallerCredential;
 use crate::exchange::Exchange;
@@ -71,12 +73,15 @@ pub(crate) fn run(
     x: &mut Exchange,
     head: &Head,
     caller: &Principal,
-    envelope: &Envelope,
+    envelope: &mut Envelope,
 ) -> Result<Authorized, Rejection> {
     fail_point!("authorize");
     let dialect = head.operation.dialect();
     if dialect.is_none() {
         return unread(x, head, caller, envelope);
+    }
+    if envelope.scan.models.is_some() {
+        take_models(x, head, caller, envelope)?;
     }
     let Some(model) = envelope.model(&x.input)? else {
         return Err(Rejection::new(
@@ -85,10 +90,7 @@ pub(crate) fn run(
         )
         .param("model"));
     };
-    let route = x.loaded.snapshot.names.route(&model, dialect);
-    let route =
-        route.filter(|_| caller.may_use(&model)).and_then(|index| x.loaded.routes.get(index)).cloned();
-    match route {
+    match route_of(x, head, caller, &model) {
         Some(route) if route.has_rules => {
             let route = redirected(x, head, caller, envelope, &model, route);
             take(x, head, route)
@@ -96,6 +98,68 @@ pub(crate) fn run(
         Some(route) => take(x, head, route),
         None => Err(not_found(x, caller, &model)),
     }
+}
+
+/// The route of a model, if there is one and the caller may use it.
+#[inline]
+fn route_of(x: &Exchange, head: &Head, caller: &Principal, model: &str) -> Option<Rc<LoadedRoute>> {
+    let route = x.loaded.snapshot.names.route(model, head.operation.dialect());
+    route.filter(|_| caller.may_use(model)).and_then(|index| x.loaded.routes.get(index)).cloned()
+}
+
+/// Takes `models` out of the body: whom to turn to is decided here, unless every target of the first model's route has
+/// that member itself.
+///
+/// # Errors
+/// 400 where it is no list of names, 404 where one of them is unknown or not allowed.
+#[cold]
+fn take_models(
+    x: &mut Exchange,
+    head: &Head,
+    caller: &Principal,
+    envelope: &mut Envelope,
+) -> Result<(), Rejection> {
+    let body = envelope.body.of(&x.input);
+    let Some(models) = Models::read(body, &envelope.scan).map_err(|e| e.rejection(body))? else {
+        return Ok(());
+    };
+    let [first, others @ ..] = models.names.as_slice() else { return Ok(()) };
+    if envelope.scan.model.is_some()
+        && let Some(route) = route_of(x, head, caller, first)
+        && leaves_models(x, &route)
+    {
+        return Ok(());
+    }
+    for name in others {
+        let Some(route) = route_of(x, head, caller, name) else {
+            return Err(not_found(x, caller, name).param("models"));
+        };
+        let route = if route.has_rules { redirected(x, head, caller, envelope, name, route) } else { route };
+        if route.caller_credential.is_some() {
+            let message = format!(
+                "the model `{name}` is served with the caller's own credential, and can only be asked for in `model`"
+            );
+            return Err(Rejection::new(Code::InvalidField, message).param("models"));
+        }
+        envelope.next.push(NextModel { name: name.as_str().into(), route });
+    }
+    let start = envelope.body.start as usize;
+    x.input.truncate(start);
+    x.input.extend_from_slice(&models.body);
+    envelope.body = Span::new(start, x.input.len());
+    if let Some(dialect) = head.operation.dialect() {
+        envelope.scan = scan::scan(&models.body, dialect).map_err(|e| e.rejection(&models.body))?;
+    }
+    Ok(())
+}
+
+/// Whether the route's targets turn to other models by themselves, and have names of their own for them.
+fn leaves_models(x: &Exchange, route: &LoadedRoute) -> bool {
+    let snapshot = &x.loaded.snapshot;
+    let takes =
+        |provider: usize| snapshot.providers.get(provider).is_some_and(|provider| provider.takes_models);
+    let targets = snapshot.routes.get(route.index).map_or(&[][..], |route| &route.targets);
+    targets.iter().all(|target| takes(target.provider))
 }
 
 /// The route that the rules of `route` lead to, or itself. Who may use a model may use what its rules lead to; the rules

@@ -4,6 +4,7 @@
 //! body stays where it was read, behind the head; a chunked one is moved together there.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::time::Instant;
 
 use llm_edge_core::http1::Known;
@@ -19,6 +20,7 @@ use crate::buffers::BUFFER_BYTES;
 use crate::deadlines::Timer;
 use crate::exchange::Exchange;
 use crate::fail_points::fail_point;
+use crate::loaded::{LoadedRoute, Place};
 
 /// A request body that is all there, with the fields that policy acts on.
 pub(crate) struct Envelope {
@@ -29,9 +31,24 @@ pub(crate) struct Envelope {
     pub(crate) path_model: Option<Box<str>>,
     /// Whether the reply shall be a stream.
     pub(crate) stream: bool,
+    /// Whom the client would have asked next.
+    pub(crate) next: Vec<NextModel>,
+}
+
+/// A model to turn to when those before it fail.
+pub(crate) struct NextModel {
+    /// As the client calls it.
+    pub(crate) name: Box<str>,
+    pub(crate) route: Rc<LoadedRoute>,
 }
 
 impl Envelope {
+    /// The name by which the client asks for a place, where that is not [`Self::model`].
+    pub(crate) fn next_name(&self, place: &Place) -> Option<&str> {
+        let at = usize::from(place.next).checked_sub(1)?;
+        self.next.get(at).map(|next| &*next.name)
+    }
+
     /// The model as the client calls it, out of the exchange's `input`.
     ///
     /// # Errors
@@ -114,7 +131,7 @@ pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Reje
     let bytes = body.of(&x.input);
     let scan = scan::scan(bytes, dialect).map_err(|e| e.rejection(bytes))?;
     let stream = head.operation.streams().unwrap_or(scan.stream == Some(true));
-    Ok(Envelope { body, scan, path_model, stream })
+    Ok(Envelope { body, scan, path_model, stream, next: Vec::new() })
 }
 
 /// A body of which at most the model matters.
@@ -131,7 +148,7 @@ async fn unread(x: &mut Exchange, head: &Head) -> Result<Envelope, Rejection> {
     } else {
         Scan::default()
     };
-    Ok(Envelope { body, scan, path_model: None, stream: false })
+    Ok(Envelope { body, scan, path_model: None, stream: false, next: Vec::new() })
 }
 
 /// The model in a body of any kind. Of a kind that is not said, JSON is what others would take it for.

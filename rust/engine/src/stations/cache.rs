@@ -135,6 +135,11 @@ fn key(x: &Exchange, head: &Head, caller: &Principal, route: &LoadedRoute, scree
     if let Some(model) = &envelope.path_model {
         key.part(model.as_bytes());
     }
+    // Whoever was turned to may have answered.
+    match envelope.next.as_slice() {
+        [] => key.part(b""),
+        next => key.secret_part(next.iter().map(|next| next.name.as_bytes())),
+    }
     for known in [Known::AnthropicVersion, Known::AnthropicBeta, Known::Accept] {
         for field in x.request.fields.iter().filter(|field| field.known == known) {
             key.part(field.value.of(&x.input));

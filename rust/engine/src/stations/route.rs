@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     first: Option<usize>,
     /// Where there was something to decide.
     details: Option<Box<Details>>,
+    /// Whether the client says whom to turn to next.
+    has_next: bool,
 }
 
 /// What few plans have.
@@ -45,26 +47,29 @@ pub(crate) struct Places {
     begun: Option<usize>,
     /// Those others, the next one last.
     rest: Vec<usize>,
-    /// Fallbacks that were begun; of a plan with nothing but certain places, these.
+    /// Fallbacks that were begun, and then models that the client would have asked next; of a plan with nothing but
+    /// certain places, these.
     step: usize,
+    /// Which of those models is at hand; 0 for none.
+    next: u8,
 }
 
 impl Plan {
     fn only(route: &Rc<LoadedRoute>, places: Vec<Place>) -> Self {
         let details = Details { only: Some(places), ..Details::default() };
-        Self { route: Rc::clone(route), first: None, details: Some(Box::new(details)) }
+        Self { route: Rc::clone(route), first: None, details: Some(Box::new(details)), has_next: false }
     }
 
     /// Every place, the picked target first.
     pub(crate) fn places(&self) -> Places {
         let ranked = self.details.as_ref().and_then(|details| details.ranked.first().copied());
-        Places { route: None, first: ranked.or(self.first), begun: None, rest: Vec::new(), step: 0 }
+        Places { route: None, first: ranked.or(self.first), begun: None, rest: Vec::new(), step: 0, next: 0 }
     }
 
     /// Whether another place may be asked than the first.
     pub(crate) fn has_alternative(&self, asked: &Route) -> bool {
         match self.details.as_ref().and_then(|details| details.only.as_ref()) {
-            None => asked.targets.len() > 1 || !asked.fallbacks.is_empty(),
+            None => self.has_next || asked.targets.len() > 1 || !asked.fallbacks.is_empty(),
             Some(only) => only.len() > 1,
         }
     }
@@ -125,11 +130,16 @@ impl Places {
             if let Some(at) = self.rest.pop() {
                 return Some(self.place(x, plan, at));
             }
-            let index = *asked.fallbacks.get(self.step)?;
+            let route = if let Some(index) = asked.fallbacks.get(self.step) {
+                Rc::clone(x.loaded.routes.get(*index)?)
+            } else {
+                let at = self.step - asked.fallbacks.len();
+                self.next = u8::try_from(at + 1).ok()?;
+                Rc::clone(&screened.envelope().next.get(at)?.route)
+            };
             self.step += 1;
-            let route = Rc::clone(x.loaded.routes.get(index)?);
             let moment = Moment::new(x, &route, head, screened);
-            let decided = x.loaded.snapshot.routes.get(index).and_then(|config| {
+            let decided = x.loaded.snapshot.routes.get(route.index).and_then(|config| {
                 let mut picker = route.picker.borrow_mut();
                 picker.decide(config, &plan.ask(), &moment, x.worker.random()).ok()
             });
@@ -163,7 +173,7 @@ impl Places {
         let strategy = x.loaded.snapshot.routes.get(route.index).map(|route| route.strategy);
         let is_affine = strategy == Some(Strategy::Affinity);
         let account = if is_affine { Account::Of(plan.ask().affinity) } else { Account::Next };
-        Place { route: Rc::clone(route), target, account }
+        Place { route: Rc::clone(route), target, account, next: self.next }
     }
 }
 
@@ -258,9 +268,10 @@ fn planned(
     }
     if let [target] = route.targets.as_slice()
         && !route.hangs_on_request
+        && screened.envelope().next.is_empty()
         && target.serves(head.operation, screened.envelope().stream)
     {
-        return Ok(Plan { route: Rc::clone(route), first: Some(0), details: None });
+        return Ok(Plan { route: Rc::clone(route), first: Some(0), details: None, has_next: false });
     }
     decide(x, head, route, config, screened)
 }
@@ -286,7 +297,7 @@ fn owner(
             let provider = x.loaded.providers.get(target.provider);
             if let Some(credential) = provider.and_then(|provider| provider.credential_of(owner)) {
                 let account = Account::Only(credential);
-                return Ok(Some(Place { route: Rc::clone(route), target: at, account }));
+                return Ok(Some(Place { route: Rc::clone(route), target: at, account, next: 0 }));
             }
         }
     }
@@ -334,7 +345,8 @@ fn decide(
     };
     x.facts.decision = shown;
     let details = Some(Box::new(Details { ask, ..Details::default() }));
-    Ok(Plan { route: Rc::clone(route), first, details })
+    let has_next = !screened.envelope().next.is_empty();
+    Ok(Plan { route: Rc::clone(route), first, details, has_next })
 }
 
 /// What the request asks for, as far as the route's decision hangs on it.
@@ -343,8 +355,7 @@ fn ask(x: &Exchange, head: &Head, route: &LoadedRoute, config: &Route, screened:
     let body = envelope.body.of(&x.input);
     let mut ask = Ask::default();
     let chain = || x.loaded.snapshot.chain(config);
-    if route.hangs_on_request
-        && chain().any(Route::looks_at_needs)
+    if ((route.hangs_on_request && chain().any(Route::looks_at_needs)) || !envelope.next.is_empty())
         && let Some(dialect) = head.operation.dialect()
     {
         ask.needs = routing::needs(body, dialect, &envelope.scan);
@@ -365,11 +376,10 @@ fn affinity(x: &Exchange, head: &Head, config: &Route, body: &[u8]) -> u64 {
 
 /// Whether a target of the fallbacks can do it.
 fn can_fall_back(x: &Exchange, head: &Head, config: &Route, ask: &Ask, screened: &Screened) -> bool {
-    config.fallbacks.iter().any(|index| {
-        let (Some(route), Some(config)) = (x.loaded.routes.get(*index), x.loaded.snapshot.routes.get(*index))
-        else {
-            return false;
-        };
+    let fallbacks = config.fallbacks.iter().filter_map(|index| x.loaded.routes.get(*index));
+    let next = screened.envelope().next.iter().map(|next| &next.route);
+    fallbacks.chain(next).any(|route| {
+        let Some(config) = x.loaded.snapshot.routes.get(route.index) else { return false };
         let moment = Moment::new(x, route, head, screened);
         let can = |(at, target)| {
             !matches!(
@@ -434,7 +444,7 @@ fn unread(x: &Exchange, head: &Head, route: &Rc<LoadedRoute>, screened: &Screene
     let snapshot = &x.loaded.snapshot;
     let targets = &snapshot.routes.get(route.index)?.targets;
     let target = targets.iter().position(|target| target.serves(snapshot, head.operation))?;
-    Some(vec![Place { route: Rc::clone(route), target, account: Account::Only(0) }])
+    Some(vec![Place { route: Rc::clone(route), target, account: Account::Only(0), next: 0 }])
 }
 
 /// Every account that may have kept a response: each credential of each provider once. Its id does not say whose it
@@ -464,6 +474,7 @@ fn keepers(x: &Exchange) -> Vec<Place> {
                 route: Rc::clone(loaded),
                 target: at,
                 account: Account::Only(credential),
+                next: 0,
             }));
         }
     }

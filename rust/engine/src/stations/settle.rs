@@ -73,7 +73,7 @@ fn count_target(x: &Exchange, duration: Duration) {
     };
     let Some(target) = target else { return };
     let cells = &target.cells;
-    if facts.place.as_ref().is_some_and(|place| place.route.index != asked.index) {
+    if facts.place.as_ref().is_some_and(|place| place.is_fallback(facts.route)) {
         asked.cells.fallbacks.add(1);
     }
     let class = match (facts.ending, facts.status) {
@@ -180,7 +180,7 @@ fn write_line(line: &mut Vec<u8>, x: &Exchange, duration: Duration) {
     write.text("key", facts.principal.as_ref().map_or("", |p| &p.name));
     let route = facts.route.and_then(|at| snapshot.routes.get(at));
     write.text("route", route.map_or("", |r| &r.name));
-    if let Some(place) = facts.place.as_ref().filter(|place| Some(place.route.index) != facts.route) {
+    if let Some(place) = facts.place.as_ref().filter(|place| place.is_fallback(facts.route)) {
         write.text("fallback", snapshot.routes.get(place.route.index).map_or("", |r| &r.name));
     }
     let provider =

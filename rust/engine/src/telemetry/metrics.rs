@@ -138,7 +138,7 @@ const FALLBACKS: Metric = metric(
     "llm_edge_fallbacks_total",
     "counter",
     &["route"],
-    "Requests whose last attempt was made on a target of another route, named in `fallbacks`.",
+    "Requests whose last attempt was made on a target of another route, named in `fallbacks`, or of a model that the client would have asked next.",
 );
 const EXCLUSIONS: Metric = metric(
     "llm_edge_routing_exclusions_total",

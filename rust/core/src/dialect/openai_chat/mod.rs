@@ -27,6 +27,7 @@ pub(super) const USAGE: UsagePaths = UsagePaths {
 pub(super) const FACTS: Facts = Facts {
     fields: &[
         ("model", Field::Model),
+        ("models", Field::Models),
         ("messages", Field::Content),
         ("stream", Field::Stream),
         ("stream_options", Field::StreamOptions),

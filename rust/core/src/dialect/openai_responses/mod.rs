@@ -17,6 +17,7 @@ use crate::routing::{Asks, Capability, Contents};
 pub(super) const FACTS: Facts = Facts {
     fields: &[
         ("model", Field::Model),
+        ("models", Field::Models),
         ("input", Field::Content),
         ("instructions", Field::Content),
         ("stream", Field::Stream),

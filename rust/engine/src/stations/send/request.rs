@@ -14,6 +14,7 @@ use llm_edge_core::span::Span;
 use llm_edge_core::stream_usage;
 use llm_edge_core::surface::Dialect;
 
+use super::super::body::Envelope;
 use super::super::guard::Screened;
 use super::super::head::Head;
 use super::translated::{self, Crossing, Names, Translation};
@@ -81,7 +82,7 @@ impl Request {
         let body = match served.translation {
             None => {
                 let ask_usage = asked.ask_usage && config.chat_members.knows("stream_options");
-                Body::own(x, head, screened, ask_usage, &target.model)
+                Body::own(x, head, place, screened, ask_usage, &target.model)
             }
             Some(between) => {
                 let crossing = Crossing {
@@ -92,7 +93,7 @@ impl Request {
                     chat_members: &config.chat_members,
                     messages_form: config.messages_form,
                 };
-                Some(Body::translated(x, screened, asked, &target.model, crossing)?)
+                Some(Body::translated(x, place, screened, asked, &target.model, crossing)?)
             }
         };
         let Some(mut body) = body else { return Ok(None) };
@@ -110,7 +111,7 @@ impl Request {
         if head.operation.keeps_path() {
             write_kept_line(&mut out, x, head, served.path, query);
         } else {
-            let written = || envelope.model(&x.input);
+            let written = || written(x, place, envelope);
             write_line(&mut out, served.path, &target.model, written, envelope.stream, query)?;
         }
         out.extend_from_slice(&provider.fixed_fields);
@@ -208,6 +209,7 @@ impl Body {
     fn own(
         x: &Exchange,
         head: &Head,
+        place: &Place,
         screened: &Screened,
         ask_usage: bool,
         model: &ModelName,
@@ -227,6 +229,7 @@ impl Body {
             return Some(own);
         };
         let name = match model {
+            _ if place.next > 0 => Name::Own(escaped(name_for(model, envelope.next_name(place)?))),
             ModelName::Same => Name::Written,
             // In a form nothing is escaped.
             ModelName::Fixed(name) if !body.starts_with(b"{") => Name::Own(name.as_bytes().to_vec()),
@@ -273,12 +276,13 @@ impl Body {
     #[cold]
     fn translated(
         x: &Exchange,
+        place: &Place,
         screened: &Screened,
         asked: &Route,
         model: &ModelName,
         crossing: Crossing<'_>,
     ) -> Result<Self, Rejection> {
-        let written = screened.envelope().model(&x.input)?.unwrap_or_default();
+        let written = written(x, place, screened.envelope())?.unwrap_or_default();
         let names = Names { asked: &written, sent: name_for(model, &written) };
         let (body, translation) = translated::body(x, screened, crossing, names, asked.translation)?;
         Ok(Self::Translated { body, translation: Box::new(translation) })
@@ -323,6 +327,21 @@ impl Name {
             Self::Member(edit) => return Some(*edit),
         };
         Some(Edit { span: written.raw, text })
+    }
+}
+
+/// The name by which the client asks for the place.
+///
+/// # Errors
+/// 400 where it is not UTF-8.
+fn written<'a>(
+    x: &'a Exchange,
+    place: &Place,
+    envelope: &'a Envelope,
+) -> Result<Option<Cow<'a, str>>, Rejection> {
+    match envelope.next_name(place) {
+        Some(name) => Ok(Some(Cow::Borrowed(name))),
+        None => envelope.model(&x.input),
     }
 }
 
@@ -395,7 +414,7 @@ pub(super) fn check_segment(
     let provider = snapshot.providers.get(target.provider);
     let served = provider.and_then(|provider| provider.serve(head.operation, envelope.stream));
     let Some(Served { path: PathTemplate { after: Some(_), .. }, .. }) = served else { return Ok(()) };
-    let Some(decoded) = envelope.model(&x.input)? else { return Ok(()) };
+    let Some(decoded) = written(x, place, envelope)? else { return Ok(()) };
     if matches!(name_for(&target.model, &decoded), "" | "." | "..") {
         let message = "this model's name becomes part of the upstream's path, where it means something else";
         return Err(Rejection::new(Code::InvalidField, message).param("model"));

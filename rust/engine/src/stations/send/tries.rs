@@ -307,5 +307,5 @@ impl<'a> Tries<'a> {
 }
 
 fn is_same(a: &Place, b: &Place) -> bool {
-    a.route.index == b.route.index && a.target == b.target && a.account == b.account
+    a.route.index == b.route.index && a.target == b.target && a.account == b.account && a.next == b.next
 }

@@ -135,7 +135,7 @@ fn from_upstream(mut x: Exchange, begun: Begun, flight: Flight) -> Reply {
     fields::write_ids(&mut fields, &x);
     fields::write_cache_state(&mut fields, &x);
     // What a fallback says is not what the route stands for.
-    let keep = flight.keep.filter(|_| x.facts.route == Some(begun.place.route.index));
+    let keep = flight.keep.filter(|_| !begun.place.is_fallback(x.facts.route));
     let relay = Relay::new(begun, keep.zip(kept_fields));
     // The request has left: a stream that lasts for minutes need not hold its bytes.
     let input = std::mem::take(&mut x.input);
