@@ -7,7 +7,6 @@ import contextlib
 import io
 import re
 import subprocess
-import tomllib
 from pathlib import Path
 
 import msgspec
@@ -15,6 +14,7 @@ import pytest
 
 from tests.behaviour.process.programs import run
 from tests.conftest import Serve
+from tests.support.distribution import install
 from tests.support.gateway import FREE_PORTS, Running
 from tests.support.hop import KEY, UPSTREAM_KEY, Hop, post
 from tests.support.pages import FENCE
@@ -64,24 +64,9 @@ def acme(upstream: Upstream) -> Upstream:
 def distribution(tmp_path: Path, acme: Upstream) -> Path:
     """The page's two files, installed: what pip writes beside the module is written here."""
     folder = tmp_path / "site"
-    install(folder, block(BY_DISTRIBUTION, "python").replace(ADDRESS, acme.url))
+    module = block(BY_DISTRIBUTION, "python").replace(ADDRESS, acme.url)
+    install(folder, block(BY_DISTRIBUTION, "toml"), module)
     return folder
-
-
-def install(folder: Path, module: str, project: str = "") -> None:
-    """Put a distribution that is one module onto a path."""
-    told = tomllib.loads(project or block(BY_DISTRIBUTION, "toml"))
-    name, version = told["project"]["name"], told["project"]["version"]
-    (modules,) = told["tool"]["setuptools"]["py-modules"]
-    info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
-    info.mkdir(parents=True)
-    (folder / f"{modules}.py").write_text(module)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n")
-    lines = [
-        f"[{group}]\n" + "".join(f"{key} = {value}\n" for key, value in points.items())
-        for group, points in told["project"]["entry-points"].items()
-    ]
-    (info / "entry_points.txt").write_text("\n".join(lines))
 
 
 def client_says(running: Running) -> str:
@@ -229,7 +214,7 @@ BROUGHT = "providers.acme.type: `llm-edge-acme 1.0`, which brings `acme`, cannot
 def test_one_that_cannot_be_used_is_told_with_its_cause(
     tmp_path: Path, module: str, says: str
 ) -> None:
-    install(tmp_path / "site", module)
+    install(tmp_path / "site", block(BY_DISTRIBUTION, "toml"), module)
     said = check(tmp_path, block(BY_DISTRIBUTION, "yaml"), {"PYTHONPATH": str(tmp_path / "site")})
     assert BROUGHT + says in said.stderr
     assert "hint: mend, update or uninstall `llm-edge-acme 1.0`" in said.stderr
@@ -238,7 +223,7 @@ def test_one_that_cannot_be_used_is_told_with_its_cause(
 
 
 def test_one_that_is_not_named_is_not_imported(tmp_path: Path) -> None:
-    install(tmp_path / "site", "raise SystemExit(3)\n")
+    install(tmp_path / "site", block(BY_DISTRIBUTION, "toml"), "raise SystemExit(3)\n")
     path = tmp_path / "llm-edge.yaml"
     path.write_text("version: 1\nmock: true\n")
     env = {"PYTHONPATH": str(tmp_path / "site")}
@@ -251,7 +236,7 @@ def test_one_that_is_not_named_is_not_imported(tmp_path: Path) -> None:
 
 def test_the_name_of_a_built_in_type_cannot_be_taken(tmp_path: Path) -> None:
     project = block(BY_DISTRIBUTION, "toml").replace('acme = "', 'openai = "')
-    install(tmp_path / "site", "ACME = 1\n", project)
+    install(tmp_path / "site", project, "ACME = 1\n")
     config = 'version: 1\nproviders:\n  mine: {type: openai, api_key: "sk-x"}\n'
     said = check(tmp_path, config, {"PYTHONPATH": str(tmp_path / "site")})
     says = "providers.mine.type: `openai` is built in, and `llm-edge-acme 1.0` brings a kind of"
@@ -260,16 +245,16 @@ def test_the_name_of_a_built_in_type_cannot_be_taken(tmp_path: Path) -> None:
 
 def test_a_name_that_two_distributions_bring_is_nobody_s(tmp_path: Path) -> None:
     module = block(BY_DISTRIBUTION, "python")
-    install(tmp_path / "site", module)
+    install(tmp_path / "site", block(BY_DISTRIBUTION, "toml"), module)
     project = block(BY_DISTRIBUTION, "toml").replace("llm-edge-acme", "acme-for-llm-edge")
-    install(tmp_path / "other", module, project)
+    install(tmp_path / "other", project, module)
     env = {"PYTHONPATH": f"{tmp_path / 'site'}:{tmp_path / 'other'}"}
     said = check(tmp_path, block(BY_DISTRIBUTION, "yaml"), env)
     assert "`acme` is brought by more than one distribution: `" in said.stderr
 
 
 def test_a_gateway_that_cannot_use_it_does_not_start(tmp_path: Path) -> None:
-    install(tmp_path / "site", "raise RuntimeError('no')\n")
+    install(tmp_path / "site", block(BY_DISTRIBUTION, "toml"), "raise RuntimeError('no')\n")
     path = tmp_path / "llm-edge.yaml"
     path.write_text(block(BY_DISTRIBUTION, "yaml"))
     env = {**ENV, "PYTHONPATH": str(tmp_path / "site")}

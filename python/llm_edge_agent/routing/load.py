@@ -30,7 +30,7 @@ def load_policy(name: str, path: str) -> Policy:
         found = _found(name, path)
     except ConfigError:
         raise
-    except Exception as error:  # noqa: BLE001 -- somebody else's module does as it likes
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- somebody else's module does as it likes
         message = f"the policy `{name}` cannot be imported ({type(error).__name__})"
         hint = "import it with the gateway's own Python to see why"
         raise ConfigError(message, path=path, hint=hint) from None

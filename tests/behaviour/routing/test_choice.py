@@ -8,7 +8,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.behaviour.failure.several import Several, delta, good, question, several, streamed
+from tests.behaviour.failure.several import (
+    Several,
+    delta,
+    good,
+    question,
+    refusal,
+    several,
+    streamed,
+)
 from tests.support.hop import CHAT, post
 from tests.support.upstream import Read, Send, Wait, chunk, reply
 from tests.support.wire import Wire
@@ -49,10 +57,19 @@ def test_who_cannot_do_it_is_not_asked_and_that_is_told_and_counted(tmp_path: Pa
     with several(tmp_path, more=CATALOG) as both:
         answer = both.hop.ask(asks([IMAGE]))
         assert (answer.status, both.seen()) == (200, [0, 1])
-        assert answer.headers["x-llm-edge-decision"] == "a/m=excluded:vision, b/m=ready"
+        assert answer.headers["x-llm-edge-decision"] == "b/m=ready, a/m=excluded:vision"
+        assert answer.headers["x-llm-edge-target"] == "b/m"
         name = "llm_edge_routing_exclusions_total"
         assert both.metric(name, route="chat", reason="vision") == 1
         assert both.metric(name) == 1
+
+
+def test_the_order_and_who_answered_in_the_end_are_told(tmp_path: Path) -> None:
+    with several(tmp_path, more=CATALOG, count=3) as three:
+        three.upstreams["a"].always(Read(), Send(refusal("503 Service Unavailable")))
+        answer = three.hop.ask(asks("hello"))
+        assert answer.headers["x-llm-edge-decision"] == "a/m=ready, b/m=ready, c/m=ready"
+        assert answer.headers["x-llm-edge-target"] == "b/m"
 
 
 def test_what_no_target_can_do_is_refused_by_name(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.behaviour.failure.several import Several, several
 from tests.behaviour.process.programs import run
+from tests.support.distribution import install
 
 MODULE = """
 import time
@@ -36,6 +37,19 @@ def wrong(question):
     return 7
 
 value = 7
+"""
+
+
+PROJECT = """
+[project]
+name = "our-policies"
+version = "1.0"
+
+[project.entry-points."llm_edge_agent.policies"]
+backwards = "own_policies:last_first"
+
+[tool.setuptools]
+py-modules = ["own_policies"]
 """
 
 
@@ -73,6 +87,25 @@ def test_whom_it_does_not_name_follows(tmp_path: Path) -> None:
         assert three.metric(attempts, provider="b", result="unreachable") == 1
 
 
+def test_a_distribution_brings_one(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    install(site, PROJECT, MODULE)
+    env = {"PYTHONPATH": str(site)}
+    with several(
+        tmp_path, "policy: {name: backwards, deadline_ms: 100}", count=3, env=env
+    ) as three:
+        assert three.ask().status == 200
+        assert three.seen() == [0, 0, 1]
+
+
+def test_two_distributions_with_one_name_are_refused(tmp_path: Path) -> None:
+    install(tmp_path / "site", PROJECT, MODULE)
+    other = PROJECT.replace("our-", "their-").replace("own_policies", "their_policies")
+    install(tmp_path / "other", other, MODULE)
+    said = check(tmp_path, "backwards", f"{tmp_path / 'site'}:{tmp_path / 'other'}")
+    assert "several distributions bring a policy `backwards`" in said
+
+
 @pytest.mark.parametrize(
     ("name", "result"),
     [
@@ -105,17 +138,24 @@ def test_a_bad_one_is_passed_over_in_time_and_counted(
         ("no_such_module:rank", "cannot be imported (ModuleNotFoundError)"),
         ("json:no_such_function", "cannot be imported (AttributeError)"),
         ("json:decoder", "is nothing that can be called"),
+        ("own_policies:last_first", "cannot be imported (SystemExit)"),
         ("nobody", "no distribution brings a policy `nobody`"),
     ],
 )
 def test_one_that_is_not_there_is_refused(tmp_path: Path, name: str, expected: str) -> None:
-    path = tmp_path / "llm-edge.yaml"
+    (tmp_path / "own_policies.py").write_text("raise SystemExit(0)")
+    assert expected in check(tmp_path, name, str(tmp_path))
+
+
+def check(folder: Path, name: str, python_path: str) -> str:
+    """What is said of a configuration with that policy, which is not taken."""
+    path = folder / "llm-edge.yaml"
     path.write_text(
         "version: 1\nproviders: {up: {type: openai_compatible, base_url: 'http://127.0.0.1:1/v1'}}\n"
         "routes:\n  r:\n    models: [m]\n    targets: [{provider: up, model: a}]\n"
         f"    policy: {{name: '{name}'}}\n"
     )
-    done = run(tmp_path, "check", "--config", str(path))
+    done = run(folder, "check", "--config", str(path), env={"PYTHONPATH": python_path})
     assert done.returncode == 78
     assert f"{path}:7: routes.r.policy.name: " in done.stderr
-    assert expected in done.stderr
+    return done.stderr

@@ -318,8 +318,9 @@ fn decide(
     let moment = Moment::new(x, route, head, screened);
     let random = x.worker.random();
     let decided = route.picker.borrow_mut().decide(config, &ask, &moment, random);
-    let shown = x.asks_for_debug().then(|| shown(config, route, &ask, &moment).into());
-    let first = match decided {
+    let first = decided.as_ref().ok().map(|decision| decision.target);
+    let shown = x.asks_for_debug().then(|| shown(config, route, &ask, &moment, first).into());
+    match decided {
         Ok(decision) => {
             if decision.excluded > 0 || decision.standing != Standing::Ready {
                 count_excluded(config, route, &ask, &moment, decision.standing);
@@ -329,7 +330,6 @@ fn decide(
             {
                 route.cells.unpriced.add(1);
             }
-            Some(decision.target)
         }
         Err(reason) => {
             count_excluded(config, route, &ask, &moment, Standing::Excluded);
@@ -340,9 +340,8 @@ fn decide(
                     Exclusion::Operation | Exclusion::ContextWindow => mismatch(x, head, config),
                 });
             }
-            None
         }
-    };
+    }
     x.facts.decision = shown;
     let details = Some(Box::new(Details { ask, ..Details::default() }));
     let has_next = !screened.envelope().next.is_empty();
@@ -405,17 +404,28 @@ fn count_excluded(config: &Route, route: &LoadedRoute, ask: &Ask, moment: &Momen
     }
 }
 
-/// How the targets stand, for whoever asks: `up/gpt-x=ready, other/m=excluded:vision`.
+/// How the targets stand, for whoever asks, in the order in which they are tried and then those that are not:
+/// `up/gpt-x=ready, other/m=excluded:vision`.
 #[cold]
-fn shown(config: &Route, route: &LoadedRoute, ask: &Ask, moment: &Moment<'_>) -> String {
+fn shown(
+    config: &Route,
+    route: &LoadedRoute,
+    ask: &Ask,
+    moment: &Moment<'_>,
+    first: Option<usize>,
+) -> String {
     let snapshot = &moment.x.loaded.snapshot;
     let picker = route.picker.borrow();
-    let targets = config.targets.iter().enumerate().map(|(at, target)| {
+    let mut order = first.map(|first| picker.order(config, ask, moment, first)).unwrap_or_default();
+    let others: Vec<usize> = (0..config.targets.len()).filter(|at| !order.contains(at)).collect();
+    order.extend(others);
+    let targets = order.into_iter().filter_map(|at| {
+        let target = config.targets.get(at)?;
         let name = routing::identity(snapshot, target);
-        match routing::exclusion(target, ask, moment.serves(at)) {
+        Some(match routing::exclusion(target, ask, moment.serves(at)) {
             Some(reason) => format!("{name}={}:{}", picker.standing(at).name(), reason.name()),
             None => format!("{name}={}", picker.standing(at).name()),
-        }
+        })
     });
     targets.collect::<Vec<_>>().join(", ")
 }

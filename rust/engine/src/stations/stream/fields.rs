@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use llm_edge_core::date;
 use llm_edge_core::http1::{Known, write};
+use llm_edge_core::routing;
 
 use crate::exchange::{CacheResult, Exchange};
 use crate::stations::send::Begun;
@@ -77,7 +78,7 @@ pub(super) fn write_ids(out: &mut Vec<u8>, x: &Exchange) {
     }
 }
 
-/// For whoever asks: under which configuration the request was served.
+/// For whoever asks: under which configuration the request was served, by whom, and why.
 fn write_debug(out: &mut Vec<u8>, x: &Exchange) {
     if x.asks_for_debug() {
         out.extend_from_slice(b"x-llm-edge-epoch: ");
@@ -85,6 +86,10 @@ fn write_debug(out: &mut Vec<u8>, x: &Exchange) {
         out.extend_from_slice(b"\r\n");
         if let Some(decision) = &x.facts.decision {
             write::field(out, b"x-llm-edge-decision", decision.as_bytes());
+        }
+        let snapshot = &x.loaded.snapshot;
+        if let Some(target) = x.facts.place.as_ref().and_then(|place| place.target(snapshot)) {
+            write::field(out, b"x-llm-edge-target", routing::identity(snapshot, target).as_bytes());
         }
     }
 }
