@@ -11,7 +11,7 @@ use super::{
     Ask, Asked, Capabilities, Exclusion, Live, Needs, Picker, Present, Standing, conversation, needs,
 };
 use crate::percent::decode_once;
-use crate::scan::{self, Scan};
+use crate::scan::{self, Models, Scan};
 use crate::snapshot::{AffinityBy, Route, Snapshot, Strategy, Target};
 use crate::strategy::rendezvous;
 use crate::surface::{Endpoint, Operation, Surface, endpoint};
@@ -60,7 +60,8 @@ pub struct Explanation {
     pub input_tokens: u64,
     /// Tokens that are expected to be generated.
     pub output_tokens: u64,
-    /// The route, then its fallbacks, in the order in which they are tried.
+    /// The route, then its fallbacks, then those of the models that the request would have asked next, in the order in
+    /// which they are tried.
     pub routes: Vec<Table>,
 }
 
@@ -124,20 +125,33 @@ pub fn explain(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanati
         return Err(format!("`{}` is not routed by what its body asks for", operation.name()));
     };
     let found = scan::scan(body, dialect).map_err(|e| e.rejection(body).message)?;
+    let models = Models::read(body, &found).map_err(|e| e.rejection(body).message)?;
+    let first = models.as_ref().and_then(|models| models.names.first().cloned());
     let model = match model_id.filter(|_| operation.names_model_in_path()) {
         Some(id) => decode_once(id),
-        None => found.model.and_then(|text| text.decode(body).ok()).map(std::borrow::Cow::into_owned),
+        None => first.or_else(|| found.model?.decode(body).ok().map(std::borrow::Cow::into_owned)),
     };
     let model = model.ok_or("the request names no model")?;
-    let Some(index) = snapshot.names.route(&model, Some(dialect)) else {
-        return Err(format!("the model `{model}` does not exist here"));
+    let route_of = |model: &str| {
+        let index = snapshot.names.route(model, Some(dialect));
+        let route = index.and_then(|index| snapshot.routes.get(index));
+        route.ok_or_else(|| format!("the model `{model}` does not exist here"))
     };
-    let Some(named) = snapshot.routes.get(index) else { return Err("the route is not there".to_owned()) };
+    let named = route_of(&model)?;
     let stream = operation.streams().unwrap_or(found.stream == Some(true));
     let needed = needs(body, dialect, &found);
-    let redirect = redirect(named, question, &model, needed, stream);
-    let route = redirect.and_then(|rule| snapshot.routes.get(named.rules.get(rule)?.route)).unwrap_or(named);
-    let affine = snapshot.chain(route).find(|route| route.strategy == Strategy::Affinity);
+    let led = |named, model: &str| {
+        let rule = redirect(named, question, model, needed, stream);
+        let other = rule.and_then(|rule| snapshot.routes.get(named.rules.get(rule)?.route));
+        (rule, other.unwrap_or(named))
+    };
+    let (redirect, route) = led(named, &model);
+    let mut chain: Vec<&Route> = snapshot.chain(route).collect();
+    let left = found.model.is_some() && snapshot.leaves_models(named);
+    for name in models.iter().filter(|_| !left).flat_map(|models| models.names.iter().skip(1)) {
+        chain.push(led(route_of(name)?, name).1);
+    }
+    let affine = chain.iter().find(|route| route.strategy == Strategy::Affinity);
     let ask = Ask {
         needs: needed,
         output_tokens: output_tokens(&found, OUTPUT_TOKENS),
@@ -147,8 +161,8 @@ pub fn explain(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanati
         }),
     };
     let mut asked = 0;
-    let routes = snapshot
-        .chain(route)
+    let routes = chain
+        .iter()
         .map(|route| {
             let now = Imagined { snapshot, route, operation, stream, live: &question.live };
             table(snapshot, route, &ask, &now, question.random, &mut asked)

@@ -96,6 +96,13 @@ impl Snapshot {
         std::iter::once(route).chain(fallbacks)
     }
 
+    /// Whether all targets of a route turn to the models of a request's `models` themselves, and have names of their own
+    /// for them.
+    pub fn leaves_models(&self, route: &Route) -> bool {
+        let leaves = |provider: usize| self.providers.get(provider).is_some_and(|p| p.takes_models);
+        route.targets.iter().all(|target| leaves(target.provider))
+    }
+
     /// Reads and checks a snapshot.
     ///
     /// # Errors

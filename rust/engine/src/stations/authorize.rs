@@ -126,7 +126,8 @@ fn take_models(
     let [first, others @ ..] = models.names.as_slice() else { return Ok(()) };
     if envelope.scan.model.is_some()
         && let Some(route) = route_of(x, head, caller, first)
-        && leaves_models(x, &route)
+        && let Some(config) = x.loaded.snapshot.routes.get(route.index)
+        && x.loaded.snapshot.leaves_models(config)
     {
         return Ok(());
     }
@@ -151,15 +152,6 @@ fn take_models(
         envelope.scan = scan::scan(&models.body, dialect).map_err(|e| e.rejection(&models.body))?;
     }
     Ok(())
-}
-
-/// Whether the route's targets turn to other models by themselves, and have names of their own for them.
-fn leaves_models(x: &Exchange, route: &LoadedRoute) -> bool {
-    let snapshot = &x.loaded.snapshot;
-    let takes =
-        |provider: usize| snapshot.providers.get(provider).is_some_and(|provider| provider.takes_models);
-    let targets = snapshot.routes.get(route.index).map_or(&[][..], |route| &route.targets);
-    targets.iter().all(|target| takes(target.provider))
 }
 
 /// The route that the rules of `route` lead to, or itself. Who may use a model may use what its rules lead to; the rules

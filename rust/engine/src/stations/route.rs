@@ -353,7 +353,9 @@ fn ask(x: &Exchange, head: &Head, route: &LoadedRoute, config: &Route, screened:
     let envelope = screened.envelope();
     let body = envelope.body.of(&x.input);
     let mut ask = Ask::default();
-    let chain = || x.loaded.snapshot.chain(config);
+    let snapshot = &x.loaded.snapshot;
+    let next = envelope.next.iter().filter_map(|next| snapshot.routes.get(next.route.index));
+    let chain = || snapshot.chain(config).chain(next.clone());
     if ((route.hangs_on_request && chain().any(Route::looks_at_needs)) || !envelope.next.is_empty())
         && let Some(dialect) = head.operation.dialect()
     {
