@@ -105,8 +105,8 @@ const _: () = assert!(Operation::ALL.len() <= 32, "a bit for each");
 #[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) route: Rc<LoadedRoute>,
-    /// Index into the route's targets.
-    pub(crate) target: usize,
+    /// Index into the route's targets; 32 bits keep the whole, which is moved about, as small as it can be.
+    pub(crate) target: u32,
     /// Which of its provider's accounts is to be asked.
     pub(crate) account: Account,
     /// Which of the models that the client would have asked next; 0 for the one it asks for.
@@ -125,9 +125,16 @@ pub(crate) enum Account {
 }
 
 impl Place {
+    /// The target at that index of the route's, asked for by the name that the client has put first.
+    pub(crate) fn new(route: &Rc<LoadedRoute>, target: usize, account: Account) -> Self {
+        // No configuration has so many; if one had, nobody would be found there.
+        let target = u32::try_from(target).unwrap_or(u32::MAX);
+        Self { route: Rc::clone(route), target, account, next: 0 }
+    }
+
     /// What the snapshot says of the target.
     pub(crate) fn target<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Target> {
-        snapshot.routes.get(self.route.index)?.targets.get(self.target)
+        snapshot.routes.get(self.route.index)?.targets.get(self.target as usize)
     }
 
     /// Whether it stands in for what was asked for: the route with this index, and the model by which it was found.
@@ -137,7 +144,7 @@ impl Place {
 
     /// What this worker keeps for it.
     pub(crate) fn loaded(&self) -> Option<&LoadedTarget> {
-        self.route.targets.get(self.target)
+        self.route.targets.get(self.target as usize)
     }
 }
 

@@ -131,6 +131,7 @@ fn take_models(
     {
         return Ok(());
     }
+    let mut next = Vec::new();
     for name in others {
         let Some(route) = route_of(x, head, caller, name) else {
             return Err(not_found(x, caller, name).param("models"));
@@ -142,8 +143,9 @@ fn take_models(
             );
             return Err(Rejection::new(Code::InvalidField, message).param("models"));
         }
-        envelope.next.push(NextModel { name: name.as_str().into(), route });
+        next.push(NextModel { name: name.as_str().into(), route });
     }
+    envelope.next = next.into_boxed_slice();
     let start = envelope.body.start as usize;
     x.input.truncate(start);
     x.input.extend_from_slice(&models.body);

@@ -32,7 +32,7 @@ pub(crate) struct Envelope {
     /// Whether the reply shall be a stream.
     pub(crate) stream: bool,
     /// Whom the client would have asked next.
-    pub(crate) next: Vec<NextModel>,
+    pub(crate) next: Box<[NextModel]>,
 }
 
 /// A model to turn to when those before it fail.
@@ -131,7 +131,7 @@ pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Reje
     let bytes = body.of(&x.input);
     let scan = scan::scan(bytes, dialect).map_err(|e| e.rejection(bytes))?;
     let stream = head.operation.streams().unwrap_or(scan.stream == Some(true));
-    Ok(Envelope { body, scan, path_model, stream, next: Vec::new() })
+    Ok(Envelope { body, scan, path_model, stream, next: Box::default() })
 }
 
 /// A body of which at most the model matters.
@@ -148,7 +148,7 @@ async fn unread(x: &mut Exchange, head: &Head) -> Result<Envelope, Rejection> {
     } else {
         Scan::default()
     };
-    Ok(Envelope { body, scan, path_model: None, stream: false, next: Vec::new() })
+    Ok(Envelope { body, scan, path_model: None, stream: false, next: Box::default() })
 }
 
 /// The model in a body of any kind. Of a kind that is not said, JSON is what others would take it for.

@@ -136,7 +136,7 @@ fn key(x: &Exchange, head: &Head, caller: &Principal, route: &LoadedRoute, scree
         key.part(model.as_bytes());
     }
     // Whoever was turned to may have answered.
-    match envelope.next.as_slice() {
+    match &*envelope.next {
         [] => key.part(b""),
         next => key.secret_part(next.iter().map(|next| next.name.as_bytes())),
     }

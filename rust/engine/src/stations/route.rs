@@ -173,7 +173,7 @@ impl Places {
         let strategy = x.loaded.snapshot.routes.get(route.index).map(|route| route.strategy);
         let is_affine = strategy == Some(Strategy::Affinity);
         let account = if is_affine { Account::Of(plan.ask().affinity) } else { Account::Next };
-        Place { route: Rc::clone(route), target, account, next: self.next }
+        Place { next: self.next, ..Place::new(route, target, account) }
     }
 }
 
@@ -296,8 +296,7 @@ fn owner(
         for (at, target) in route.targets.iter().enumerate() {
             let provider = x.loaded.providers.get(target.provider);
             if let Some(credential) = provider.and_then(|provider| provider.credential_of(owner)) {
-                let account = Account::Only(credential);
-                return Ok(Some(Place { route: Rc::clone(route), target: at, account, next: 0 }));
+                return Ok(Some(Place::new(route, at, Account::Only(credential))));
             }
         }
     }
@@ -456,7 +455,7 @@ fn unread(x: &Exchange, head: &Head, route: &Rc<LoadedRoute>, screened: &Screene
     let snapshot = &x.loaded.snapshot;
     let targets = &snapshot.routes.get(route.index)?.targets;
     let target = targets.iter().position(|target| target.serves(snapshot, head.operation))?;
-    Some(vec![Place { route: Rc::clone(route), target, account: Account::Only(0), next: 0 }])
+    Some(vec![Place::new(route, target, Account::Only(0))])
 }
 
 /// Every account that may have kept a response: each credential of each provider once. Its id does not say whose it
@@ -482,12 +481,9 @@ fn keepers(x: &Exchange) -> Vec<Place> {
                 continue;
             }
             let accounts = snapshot.providers.get(target.provider).map_or(0, |p| p.credentials.len());
-            places.extend((0..accounts.max(1)).map(|credential| Place {
-                route: Rc::clone(loaded),
-                target: at,
-                account: Account::Only(credential),
-                next: 0,
-            }));
+            places.extend(
+                (0..accounts.max(1)).map(|credential| Place::new(loaded, at, Account::Only(credential))),
+            );
         }
     }
     places
