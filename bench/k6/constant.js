@@ -14,7 +14,8 @@ export const options = {
       rate: Number(__ENV.RATE || 1667),
       timeUnit: "1s",
       duration: __ENV.DURATION || "60s",
-      preAllocatedVUs: 100,
+      // Made beforehand: one that has to be made while requests wait is not there in time.
+      preAllocatedVUs: 500,
       maxVUs: 500,
     },
   },

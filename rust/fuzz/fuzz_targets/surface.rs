@@ -31,9 +31,9 @@ fn spellings(surface: Surface, operation: Operation) -> (Vec<String>, &'static s
         | Operation::CohereEmbed
         | Operation::OllamaEmbed
         | Operation::BedrockCountTokens => panic!("no client asks for it"),
-        Operation::OpenaiPassThrough
-        | Operation::AnthropicPassThrough
-        | Operation::GeminiPassThrough => panic!("no path is its own"),
+        Operation::OpenaiPassThrough | Operation::AnthropicPassThrough | Operation::GeminiPassThrough => {
+            panic!("no path is its own")
+        }
     };
     let prefixes: &[&str] = match surface {
         Surface::OpenAi if operation == Operation::Rerank => &["", "/v1", "/v2", "/openai", "/openai/v1"],

@@ -3,7 +3,7 @@
 //! No provider's own API but `OpenRouter`'s knows the member, so that it is taken out of the body once it was read.
 //! Source: `OpenRouter` API reference, "Model fallbacks".
 
-use super::{Elements, Members, Scan, ScanError, ScanErrorKind, Text, escape_json};
+use super::{Edit, Elements, Members, Scan, ScanError, ScanErrorKind, Text, escape_json, splice};
 use crate::span::Span;
 
 /// Most names in `models`.
@@ -49,34 +49,45 @@ impl Models {
         if !(1..=MODELS_MAX).contains(&count) {
             return Err(wrong(found.value_start));
         }
-        let first = if scan.model.is_none() { names.first() } else { None };
-        Ok(Some(Self { body: without(body, member, first.map(String::as_str)), names }))
+        let mut rest = without(body, member);
+        if scan.model.is_none()
+            && let Some(first) = names.first()
+        {
+            rest = with_model(&rest, first)?;
+        }
+        Ok(Some(Self { names, body: rest }))
     }
 }
 
-/// `body` without a member, or with `model` in its place.
-fn without(body: &[u8], member: Span, model: Option<&str>) -> Vec<u8> {
+/// `body` without a member and one of the commas around it.
+fn without(body: &[u8], member: Span) -> Vec<u8> {
     let (before, rest) = body.split_at_checked(member.start as usize).unwrap_or_default();
     let after = rest.get(member.len()..).unwrap_or_default();
-    let mut out = Vec::with_capacity(body.len());
-    if let Some(model) = model {
-        out.extend_from_slice(before);
-        out.extend_from_slice(b"\"model\":\"");
-        escape_json(&mut out, model);
-        out.push(b'"');
-        out.extend_from_slice(after);
-        return out;
-    }
-    // One of the commas around it goes too.
     if let Some(after) = after.trim_ascii_start().strip_prefix(b",") {
-        out.extend_from_slice(before);
-        out.extend_from_slice(after.trim_ascii_start());
-        return out;
+        return [before, after.trim_ascii_start()].concat();
     }
     let before = before.trim_ascii_end();
-    out.extend_from_slice(before.strip_suffix(b",").unwrap_or(before).trim_ascii_end());
-    out.extend_from_slice(after);
-    out
+    [before.strip_suffix(b",").unwrap_or(before).trim_ascii_end(), after].concat()
+}
+
+/// `body`, which names no model, with one: in the place of a null, or else in front of everything.
+fn with_model(body: &[u8], model: &str) -> Result<Vec<u8>, ScanError> {
+    let mut text = vec![b'"'];
+    escape_json(&mut text, model);
+    text.push(b'"');
+    let mut members = Members::of_document(body)?;
+    let mut is_empty = true;
+    while let Some(member) = members.next()? {
+        if member.key.decode(body)? == "model" {
+            let span = Span::new(member.value_start, member.value_end);
+            return Ok(splice(body, Some(Edit { span, text: &text }), None).concat());
+        }
+        is_empty = false;
+    }
+    let comma: &[u8] = if is_empty { b"" } else { b"," };
+    let at = body.iter().position(|byte| *byte == b'{').map_or(0, |open| open + 1);
+    let text = [b"\"model\":", text.as_slice(), comma].concat();
+    Ok(splice(body, Some(Edit { span: Span::new(at, at), text: &text }), None).concat())
 }
 
 #[cfg(test)]
@@ -105,9 +116,14 @@ mod tests {
 
     #[test]
     fn the_first_of_them_is_the_model_where_none_is_named() {
-        let (names, rest) = read(r#"{"n":1,"models":["x\"y","b"]}"#).unwrap().unwrap();
-        assert_eq!(names, ["x\"y", "b"]);
-        assert_eq!(rest, r#"{"n":1,"model":"x\"y"}"#);
+        for (body, with) in [
+            (r#"{"n":1,"models":["x\"y","b"]}"#, r#"{"model":"x\"y","n":1}"#),
+            (r#"{"models":["x\"y","b"]}"#, r#"{"model":"x\"y"}"#),
+            (r#"{"mod\u0065l": null,"models":["x\"y","b"]}"#, r#"{"mod\u0065l": "x\"y"}"#),
+        ] {
+            let (names, rest) = read(body).unwrap().unwrap();
+            assert_eq!((names.join(" ").as_str(), rest.as_str()), ("x\"y b", with), "{body}");
+        }
     }
 
     #[test]
