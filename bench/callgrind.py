@@ -197,7 +197,7 @@ def _counted(name: str, baseline: float | None) -> tuple[float, bool]:
 
 def update(reason: str) -> int:
     """Write a new baseline."""
-    # The middle of three: the least of a count that wavers would be a baseline that the next run misses.
+    # The middle of three: the least of a count that wavers is one that the next run misses.
     counted = {
         name: round(statistics.median(per_request(name) for _ in range(3))) for name in scenarios()
     }
