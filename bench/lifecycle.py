@@ -19,6 +19,7 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -32,12 +33,11 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from bench import machine
-from bench.programs import WORK, BenchError
-from bench.soak import KEY, Connection, Gateway, chat, process
+from bench.programs import BenchError
+from bench.soak import FOLDER, KEY, Connection, Gateway, chat, process
 from bench.verdicts import Figure
 
 DRAIN_S = 20
-FOLDER = WORK / "soak"
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,8 @@ def main(arguments: list[str]) -> int:
     if path := os.environ.get("RESULT"):
         Path(path).write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result))
+    if passed:
+        shutil.rmtree(FOLDER)
     return int(not passed)
 
 
