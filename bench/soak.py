@@ -207,7 +207,6 @@ async def soak(form: Form) -> dict[str, Any]:
     with contextlib.ExitStack() as stack:
         _, mock, _ = stack.enter_context(process("mock", "mock", "--port", "0"))
         config = FOLDER / "config.json"
-        config.parent.mkdir(parents=True, exist_ok=True)
         config.write_text(_config(mock["api"]))
         ports = ("--port", "0", "--admin-port", "0", "--metrics-port", "0")
         arguments = ("serve", "--config", str(config), "--workers", "2", *ports)
