@@ -50,3 +50,39 @@ impl Buffers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(buffers: &Buffers) -> (usize, usize) {
+        let spare = buffers.spare.borrow();
+        assert_eq!(spare.bytes, spare.buffers.iter().map(Vec::capacity).sum::<usize>());
+        (spare.buffers.len(), spare.bytes)
+    }
+
+    #[test]
+    fn as_many_are_kept_as_may_be_and_no_larger_ones() {
+        let buffers = Buffers::default();
+        for _ in 0..2 * KEEP_MAX {
+            buffers.give(Vec::with_capacity(BUFFER_BYTES));
+        }
+        assert_eq!(kept(&buffers), (KEEP_MAX, KEEP_MAX * BUFFER_BYTES));
+        let large = Buffers::default();
+        for _ in 0..KEEP_MAX {
+            large.give(Vec::with_capacity(KEEP_BYTES_MAX));
+            large.give(Vec::with_capacity(KEEP_BYTES_MAX + 1));
+            large.give(Vec::with_capacity(BUFFER_BYTES - 1));
+        }
+        assert_eq!(kept(&large), (KEEP_TOTAL_BYTES_MAX / KEEP_BYTES_MAX, KEEP_TOTAL_BYTES_MAX));
+    }
+
+    #[test]
+    fn one_that_is_taken_is_empty_and_makes_room() {
+        let buffers = Buffers::default();
+        buffers.give(vec![1; KEEP_BYTES_MAX]);
+        let taken = buffers.take();
+        assert!(taken.is_empty() && taken.capacity() == KEEP_BYTES_MAX);
+        assert_eq!(kept(&buffers), (0, 0));
+    }
+}

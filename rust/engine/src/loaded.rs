@@ -110,7 +110,7 @@ pub(crate) struct Place {
     /// Which of its provider's accounts is to be asked.
     pub(crate) account: Account,
     /// Which of the models that the client would have asked next; 0 for the one it asks for.
-    pub(crate) next: u8,
+    pub(crate) further: u8,
 }
 
 /// One of a provider's accounts.
@@ -129,7 +129,7 @@ impl Place {
     pub(crate) fn new(route: &Rc<LoadedRoute>, target: usize, account: Account) -> Self {
         // No configuration has so many; if one had, nobody would be found there.
         let target = u32::try_from(target).unwrap_or(u32::MAX);
-        Self { route: Rc::clone(route), target, account, next: 0 }
+        Self { route: Rc::clone(route), target, account, further: 0 }
     }
 
     /// What the snapshot says of the target.
@@ -139,7 +139,7 @@ impl Place {
 
     /// Whether it stands in for what was asked for: the route with this index, and the model by which it was found.
     pub(crate) fn is_fallback(&self, asked: Option<usize>) -> bool {
-        asked != Some(self.route.index) || self.next > 0
+        asked != Some(self.route.index) || self.further > 0
     }
 
     /// What this worker keeps for it.

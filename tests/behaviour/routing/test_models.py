@@ -12,19 +12,28 @@ from tests.behaviour.failure.several import Several, good, refusal, several
 from tests.behaviour.providers.test_every_type import HELLO
 from tests.support.gateway import start
 from tests.support.hop import KEY, Hop, post
+from tests.support.http2 import Http2
 from tests.support.upstream import Read, Send, Upstream, reply
 from tests.support.wire import Answer
 
 BUSY = refusal("503 Service Unavailable")
-CACHED = """
+ROUTES = """
   kept: {models: [kept], targets: [{provider: a, model: m}], cache: {ttl_s: 60}}
+  twice: {models: ["twice/*"], targets: [{provider: a, model: "*"}], cache: {ttl_s: 60}}
+  dumb: {models: [dumb], targets: [{provider: b, model: dumb}]}
+  led:
+    models: [led]
+    targets: [{provider: b, model: m}]
+    rules: [{when: {keys: [app]}, route: other}]
+  other: {targets: [{provider: c, model: m}]}
+catalog: {models: {b/dumb: {capabilities: {tools: false}}}}
 """
 
 
 @pytest.fixture(scope="module")
 def module_three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Several]:
     folder = tmp_path_factory.mktemp("models")
-    with several(folder, "retry: {budget_percent: 100}", count=3, more=CACHED) as found:
+    with several(folder, "retry: {budget_percent: 100}", count=3, more=ROUTES) as found:
         yield found
 
 
@@ -61,6 +70,35 @@ def test_nobody_else_is_asked_while_the_first_answers(three: Several) -> None:
     assert ask(three, model="a/m", models=["b/m"]).status == 200
     assert three.seen() == [1, 0, 0]
     assert sent(three, "a") == {"messages": HELLO, "model": "m"}
+
+
+def test_capabilities_of_the_further_are_looked_at(three: Several) -> None:
+    three.upstreams["a"].always(Read(), Send(BUSY))
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    assert ask(three, model="a/m", models=["dumb", "c/m"], tools=tools).status == 200
+    assert three.seen() == [1, 0, 1]
+
+
+def test_what_the_first_cannot_do_a_further_one_may(three: Several) -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    assert ask(three, model="dumb", models=["c/m"], tools=tools).status == 200
+    assert three.seen() == [0, 0, 1]
+
+
+def test_its_rules_hold_for_a_further_one(three: Several) -> None:
+    three.upstreams["a"].always(Read(), Send(BUSY))
+    assert ask(three, model="a/m", models=["led"]).status == 200
+    assert three.seen() == [1, 0, 1]
+
+
+def test_it_counts_as_a_fallback_and_is_not_kept(three: Several) -> None:
+    three.upstreams["a"].once(Read(), Send(BUSY))
+    before = three.metric("llm_edge_fallbacks_total", route="twice")
+    answers = [ask(three, model="twice/x", models=["twice/y"]) for _ in range(3)]
+    assert [answer.headers["x-llm-edge-cache"] for answer in answers] == ["miss", "miss", "hit"]
+    asked = [msgspec.json.decode(r.body)["model"] for r in three.upstreams["a"].requests]
+    assert asked == ["x", "y", "x"]
+    assert three.metric("llm_edge_fallbacks_total", route="twice") == before + 1
 
 
 def test_two_names_of_one_provider_are_two_places(three: Several) -> None:
@@ -108,6 +146,16 @@ def test_what_is_kept_is_kept_for_the_whole_list(three: Several) -> None:
         answers = [ask(three, model="kept", models=models) for _ in range(2)]
         assert [answer.headers["x-llm-edge-cache"] for answer in answers] == ["miss", "hit"]
     assert three.seen() == [3, 0, 0]
+
+
+def test_over_http2_too(three: Several) -> None:
+    three.upstreams["a"].always(Read(), Send(BUSY))
+    data = msgspec.json.encode({"model": "a/m", "models": ["b/m"], "messages": HELLO})
+    with Http2(three.hop.running.address) as http:
+        fields = [("authorization", f"Bearer {KEY}")]
+        answer = http.answer(http.request("/v1/chat/completions", data, *fields))
+    assert msgspec.json.decode(answer.body)["id"] == "b"
+    assert sent(three, "b") == {"messages": HELLO, "model": "m"}
 
 
 @pytest.mark.parametrize("models", ["b/m", [], ["b/m", 7], ["b/m"] * 9])

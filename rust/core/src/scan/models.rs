@@ -6,8 +6,8 @@
 use super::{Edit, Elements, Members, Scan, ScanError, ScanErrorKind, Text, escape_json, splice};
 use crate::span::Span;
 
-/// Most names in `models`.
-pub const MODELS_MAX: usize = 8;
+/// Most names in `models`; the message below says it too.
+const MODELS_MAX: usize = 8;
 
 /// What `models` says.
 #[derive(Debug, PartialEq, Eq)]

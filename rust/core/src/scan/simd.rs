@@ -2,15 +2,12 @@
 //!
 //! A block becomes bit masks, one bit a byte: quotes, backslashes, brackets. Escaped quotes are taken out,
 //! a prefix XOR over the rest tells which bytes lie inside strings, and only the brackets outside are looked
-//! at one by one. Prompts are long strings, so that most blocks end after two compares.
+//! at one by one. Prompts are long strings: a block inside one that has no quote needs no other mask.
 //!
 //! Invariant: `Some(end)` is what the walk in [`super::skip`] answers. `None` means that it must be asked:
 //! the processor lacks the instructions, or the value is cut short, badly nested or otherwise wrong.
 //!
-//! Measured on an AMD EPYC against that walk (memchr in strings, byte by byte between them), whole scan of a
-//! chat request of 16 KB and 64 KB, µs: prose with escapes 1.0 and 3.6 against 5.1 and 20; code 1.1 and 3.7
-//! against 8.9 and 35; tool schemas 2.3 and 8.4 against 10 and 40. Only long text without one escape is
-//! slower, 0.7 and 2.1 against 0.5 and 1.4: memchr looks at 128 bytes at a time.
+//! What it is worth shows in the rows `unary_16k` and `unary_64k` of `bench/results/callgrind.json`.
 #![expect(unsafe_code, reason = "vector instructions chosen at run time; every use is in this file")]
 
 use std::arch::x86_64::{

@@ -15,7 +15,7 @@ use llm_edge_core::snapshot::{Model, Route};
 use llm_edge_core::span::Span;
 use llm_edge_core::surface::{Operation, Surface};
 
-use super::body::{Envelope, NextModel};
+use super::body::{Envelope, FurtherModel};
 use super::head::Head;
 use crate::caller_credential::CallerCredential;
 use crate::exchange::Exchange;
@@ -131,7 +131,7 @@ fn take_models(
     {
         return Ok(());
     }
-    let mut next = Vec::new();
+    let mut further = Vec::new();
     for name in others {
         let Some(route) = route_of(x, head, caller, name) else {
             return Err(not_found(x, caller, name).param("models"));
@@ -143,9 +143,9 @@ fn take_models(
             );
             return Err(Rejection::new(Code::InvalidField, message).param("models"));
         }
-        next.push(NextModel { name: name.as_str().into(), route });
+        further.push(FurtherModel { name: name.as_str().into(), route });
     }
-    envelope.next = next.into_boxed_slice();
+    envelope.further = further.into_boxed_slice();
     let start = envelope.body.start as usize;
     x.input.truncate(start);
     x.input.extend_from_slice(&models.body);

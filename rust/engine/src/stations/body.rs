@@ -31,12 +31,12 @@ pub(crate) struct Envelope {
     pub(crate) path_model: Option<Box<str>>,
     /// Whether the reply shall be a stream.
     pub(crate) stream: bool,
-    /// Whom the client would have asked next.
-    pub(crate) next: Box<[NextModel]>,
+    /// The models that the client would have asked next (`models`).
+    pub(crate) further: Box<[FurtherModel]>,
 }
 
 /// A model to turn to when those before it fail.
-pub(crate) struct NextModel {
+pub(crate) struct FurtherModel {
     /// As the client calls it.
     pub(crate) name: Box<str>,
     pub(crate) route: Rc<LoadedRoute>,
@@ -44,9 +44,9 @@ pub(crate) struct NextModel {
 
 impl Envelope {
     /// The name by which the client asks for a place, where that is not [`Self::model`].
-    pub(crate) fn next_name(&self, place: &Place) -> Option<&str> {
-        let at = usize::from(place.next).checked_sub(1)?;
-        self.next.get(at).map(|next| &*next.name)
+    pub(crate) fn further_name(&self, place: &Place) -> Option<&str> {
+        let at = usize::from(place.further).checked_sub(1)?;
+        self.further.get(at).map(|model| &*model.name)
     }
 
     /// The model as the client calls it, out of the exchange's `input`.
@@ -131,7 +131,7 @@ pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Reje
     let bytes = body.of(&x.input);
     let scan = scan::scan(bytes, dialect).map_err(|e| e.rejection(bytes))?;
     let stream = head.operation.streams().unwrap_or(scan.stream == Some(true));
-    Ok(Envelope { body, scan, path_model, stream, next: Box::default() })
+    Ok(Envelope { body, scan, path_model, stream, further: Box::default() })
 }
 
 /// A body of which at most the model matters.
@@ -148,7 +148,7 @@ async fn unread(x: &mut Exchange, head: &Head) -> Result<Envelope, Rejection> {
     } else {
         Scan::default()
     };
-    Ok(Envelope { body, scan, path_model: None, stream: false, next: Box::default() })
+    Ok(Envelope { body, scan, path_model: None, stream: false, further: Box::default() })
 }
 
 /// The model in a body of any kind. Of a kind that is not said, JSON is what others would take it for.

@@ -136,9 +136,9 @@ fn key(x: &Exchange, head: &Head, caller: &Principal, route: &LoadedRoute, scree
         key.part(model.as_bytes());
     }
     // Whoever was turned to may have answered.
-    match &*envelope.next {
+    match &*envelope.further {
         [] => key.part(b""),
-        next => key.secret_part(next.iter().map(|next| next.name.as_bytes())),
+        further => key.secret_part(further.iter().map(|model| model.name.as_bytes())),
     }
     for known in [Known::AnthropicVersion, Known::AnthropicBeta, Known::Accept] {
         for field in x.request.fields.iter().filter(|field| field.known == known) {

@@ -23,8 +23,6 @@ pub(crate) struct Plan {
     first: Option<usize>,
     /// Where there was something to decide.
     details: Option<Box<Details>>,
-    /// Whether the client says whom to turn to next.
-    has_next: bool,
 }
 
 /// What few plans have.
@@ -47,29 +45,39 @@ pub(crate) struct Places {
     begun: Option<usize>,
     /// Those others, the next one last.
     rest: Vec<usize>,
-    /// Fallbacks that were begun, and then models that the client would have asked next; of a plan with nothing but
-    /// certain places, these.
+    /// Fallbacks that were begun, and then further models; of a plan with nothing but certain places, these.
     step: usize,
-    /// Which of those models is at hand; 0 for none.
-    next: u8,
+    /// Which of the further models is at hand; 0 for none.
+    further: u8,
 }
 
 impl Plan {
     fn only(route: &Rc<LoadedRoute>, places: Vec<Place>) -> Self {
         let details = Details { only: Some(places), ..Details::default() };
-        Self { route: Rc::clone(route), first: None, details: Some(Box::new(details)), has_next: false }
+        Self { route: Rc::clone(route), first: None, details: Some(Box::new(details)) }
     }
 
     /// Every place, the picked target first.
     pub(crate) fn places(&self) -> Places {
         let ranked = self.details.as_ref().and_then(|details| details.ranked.first().copied());
-        Places { route: None, first: ranked.or(self.first), begun: None, rest: Vec::new(), step: 0, next: 0 }
+        Places {
+            route: None,
+            first: ranked.or(self.first),
+            begun: None,
+            rest: Vec::new(),
+            step: 0,
+            further: 0,
+        }
     }
 
     /// Whether another place may be asked than the first.
-    pub(crate) fn has_alternative(&self, asked: &Route) -> bool {
+    pub(crate) fn has_alternative(&self, asked: &Route, screened: &Screened) -> bool {
         match self.details.as_ref().and_then(|details| details.only.as_ref()) {
-            None => self.has_next || asked.targets.len() > 1 || !asked.fallbacks.is_empty(),
+            None => {
+                asked.targets.len() > 1
+                    || !asked.fallbacks.is_empty()
+                    || !screened.envelope().further.is_empty()
+            }
             Some(only) => only.len() > 1,
         }
     }
@@ -134,8 +142,8 @@ impl Places {
                 Rc::clone(x.loaded.routes.get(*index)?)
             } else {
                 let at = self.step - asked.fallbacks.len();
-                self.next = u8::try_from(at + 1).ok()?;
-                Rc::clone(&screened.envelope().next.get(at)?.route)
+                self.further = u8::try_from(at + 1).ok()?;
+                Rc::clone(&screened.envelope().further.get(at)?.route)
             };
             self.step += 1;
             let moment = Moment::new(x, &route, head, screened);
@@ -173,7 +181,7 @@ impl Places {
         let strategy = x.loaded.snapshot.routes.get(route.index).map(|route| route.strategy);
         let is_affine = strategy == Some(Strategy::Affinity);
         let account = if is_affine { Account::Of(plan.ask().affinity) } else { Account::Next };
-        Place { next: self.next, ..Place::new(route, target, account) }
+        Place { further: self.further, ..Place::new(route, target, account) }
     }
 }
 
@@ -268,10 +276,10 @@ fn planned(
     }
     if let [target] = route.targets.as_slice()
         && !route.hangs_on_request
-        && screened.envelope().next.is_empty()
+        && screened.envelope().further.is_empty()
         && target.serves(head.operation, screened.envelope().stream)
     {
-        return Ok(Plan { route: Rc::clone(route), first: Some(0), details: None, has_next: false });
+        return Ok(Plan { route: Rc::clone(route), first: Some(0), details: None });
     }
     decide(x, head, route, config, screened)
 }
@@ -343,8 +351,7 @@ fn decide(
     }
     x.facts.decision = shown;
     let details = Some(Box::new(Details { ask, ..Details::default() }));
-    let has_next = !screened.envelope().next.is_empty();
-    Ok(Plan { route: Rc::clone(route), first, details, has_next })
+    Ok(Plan { route: Rc::clone(route), first, details })
 }
 
 /// What the request asks for, as far as the route's decision hangs on it.
@@ -353,9 +360,9 @@ fn ask(x: &Exchange, head: &Head, route: &LoadedRoute, config: &Route, screened:
     let body = envelope.body.of(&x.input);
     let mut ask = Ask::default();
     let snapshot = &x.loaded.snapshot;
-    let next = envelope.next.iter().filter_map(|next| snapshot.routes.get(next.route.index));
-    let chain = || snapshot.chain(config).chain(next.clone());
-    if ((route.hangs_on_request && chain().any(Route::looks_at_needs)) || !envelope.next.is_empty())
+    let further = envelope.further.iter().filter_map(|model| snapshot.routes.get(model.route.index));
+    let chain = || snapshot.chain(config).chain(further.clone());
+    if ((route.hangs_on_request && chain().any(Route::looks_at_needs)) || !envelope.further.is_empty())
         && let Some(dialect) = head.operation.dialect()
     {
         ask.needs = routing::needs(body, dialect, &envelope.scan);
@@ -377,8 +384,8 @@ fn affinity(x: &Exchange, head: &Head, config: &Route, body: &[u8]) -> u64 {
 /// Whether a target of the fallbacks can do it.
 fn can_fall_back(x: &Exchange, head: &Head, config: &Route, ask: &Ask, screened: &Screened) -> bool {
     let fallbacks = config.fallbacks.iter().filter_map(|index| x.loaded.routes.get(*index));
-    let next = screened.envelope().next.iter().map(|next| &next.route);
-    fallbacks.chain(next).any(|route| {
+    let further = screened.envelope().further.iter().map(|model| &model.route);
+    fallbacks.chain(further).any(|route| {
         let Some(config) = x.loaded.snapshot.routes.get(route.index) else { return false };
         let moment = Moment::new(x, route, head, screened);
         let can = |(at, target)| {

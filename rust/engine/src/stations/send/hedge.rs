@@ -25,10 +25,19 @@ const CAPPED: usize = 2;
 
 type Ended = Result<Replied, Failed>;
 
-/// How a request's one or two attempts came out; `None` where one was cancelled.
-pub(super) struct Race {
-    first: Option<Ended>,
-    second: Option<(Asked, Option<Ended>)>,
+/// How a request's one or two attempts came out.
+pub(super) enum Race {
+    /// The first was fast enough.
+    Alone(Ended),
+    /// Boxed: most requests have no second attempt, and should not carry the room for one about.
+    Two(Box<Two>),
+}
+
+/// Two attempts; `None` where one was cancelled.
+pub(super) struct Two {
+    of_first: Option<Ended>,
+    second: Asked,
+    of_second: Option<Ended>,
 }
 
 /// Asks `first`, and another place too if the first is slow. What is paid for where it is not: a timer.
@@ -49,7 +58,7 @@ pub(super) async fn run(
     let timer = x.worker.deadlines.timer();
     timer.arm(delay_ms.unwrap_or(0));
     let race = match timer.limit(running.as_mut()).await {
-        Ok(ended) => Race::of(ended),
+        Ok(ended) => Race::Alone(ended),
         Err(_) => Box::pin(both(x, sender, tries, first, &timer, running)).await,
     };
     if let Some(started) = started
@@ -72,7 +81,7 @@ async fn both(
     mut running: Pin<&mut impl Future<Output = Ended>>,
 ) -> Race {
     let Some(second) = beside(x, sender, tries, first) else {
-        return Race::of(running.await);
+        return Race::Alone(running.await);
     };
     let (mut of_first, mut of_second) = (None, None);
     {
@@ -99,22 +108,25 @@ async fn both(
         })
         .await;
     }
-    Race { first: of_first, second: Some((second, of_second)) }
+    Race::Two(Box::new(Two { of_first, second, of_second }))
 }
 
 impl Race {
-    /// Of one that ran alone.
-    fn of(ended: Ended) -> Self {
-        Self { first: Some(ended), second: None }
+    fn has_winner(&self) -> bool {
+        match self {
+            Self::Alone(ended) => is_good(ended),
+            Self::Two(two) => two.has_winner(),
+        }
     }
+}
 
+impl Two {
     fn first_won(&self) -> bool {
-        self.first.as_ref().is_some_and(is_good)
+        self.of_first.as_ref().is_some_and(is_good)
     }
 
     fn has_winner(&self) -> bool {
-        let second = self.second.as_ref().and_then(|(_, ended)| ended.as_ref());
-        self.first_won() || second.is_some_and(is_good)
+        self.first_won() || self.of_second.as_ref().is_some_and(is_good)
     }
 
     /// The attempt that decides; what the other one has told is in `tries`.
@@ -128,25 +140,11 @@ impl Race {
         tries: &mut Tries<'_>,
         first: Asked,
     ) -> Result<(Asked, Ended), Rejection> {
-        match self {
-            Self { first: Some(ended), second: None } => Ok((first, ended)),
-            race => Box::pin(race.decide_between(x, sender, tries, first)).await,
-        }
-    }
-
-    async fn decide_between(
-        self,
-        x: &mut Exchange,
-        sender: &Sender<'_>,
-        tries: &mut Tries<'_>,
-        first: Asked,
-    ) -> Result<(Asked, Ended), Rejection> {
         let (first_won, has_winner) = (self.first_won(), self.has_winner());
-        if self.second.is_some() {
-            tell(&first.place.route, if has_winner && !first_won { WON } else { LOST });
-        }
-        match (self.second, self.first) {
-            (Some((second, Some(ended))), of_first) if !first_won => {
+        tell(&first.place.route, if has_winner && !first_won { WON } else { LOST });
+        let Self { of_first, second, of_second } = self;
+        match (of_first, of_second) {
+            (of_first, Some(ended)) if !first_won => {
                 let lost = settle(x, sender, tries, first, of_first).await;
                 if !has_winner {
                     lost?;
@@ -154,17 +152,15 @@ impl Race {
                 x.facts.place = Some(second.place.clone());
                 Ok((second, ended))
             }
-            (second, Some(ended)) => {
-                if let Some((second, of_second)) = second {
-                    let lost = settle(x, sender, tries, second, of_second).await;
-                    if !first_won {
-                        lost?;
-                    }
-                    x.facts.place = Some(first.place.clone());
+            (Some(ended), of_second) => {
+                let lost = settle(x, sender, tries, second, of_second).await;
+                if !first_won {
+                    lost?;
                 }
+                x.facts.place = Some(first.place.clone());
                 Ok((first, ended))
             }
-            (_, None) => Err(Rejection::new(Code::Internal, "an attempt ended without an outcome")),
+            (None, _) => Err(Rejection::new(Code::Internal, "an attempt ended without an outcome")),
         }
     }
 }

@@ -34,6 +34,7 @@ use crate::fail_points::fail_point;
 use crate::load::Busy;
 use crate::loaded::Place;
 use attempt::{Attempt, Failed, Replied};
+use hedge::Race;
 use request::Request;
 use tries::Tries;
 
@@ -121,7 +122,7 @@ pub(crate) async fn first_byte(
     let latest_ms =
         if total_ms == 0 { u64::MAX } else { x.worker.deadlines.now_ms() + u64::from(total_ms) + 25 };
     let sender = Sender { head, screened, asked, latest_ms };
-    let mut tries = Tries::new(plan, asked);
+    let mut tries = Tries::new(plan, asked, screened);
     plan.route.retry_budget.borrow_mut().earn();
     let mut hedge = asked.hedge.filter(|_| !head.operation.keeps_path());
     while let Some((place, permit)) = tries.next(x, &sender).await? {
@@ -140,10 +141,10 @@ pub(crate) async fn first_byte(
                 let result = sender.run(x, &asked, x.client.timer()).await;
                 (asked, result)
             }
-            Some(policy) => {
-                let race = hedge::run(x, &sender, &mut tries, &asked, policy).await;
-                race.decide(x, &sender, &mut tries, asked).await?
-            }
+            Some(policy) => match hedge::run(x, &sender, &mut tries, &asked, policy).await {
+                Race::Alone(result) => (asked, result),
+                Race::Two(two) => Box::pin(two.decide(x, &sender, &mut tries, asked)).await?,
+            },
         };
         match sender.judge(x, asked, result).await {
             Answer::Reply(begun) => return Ok(begun),

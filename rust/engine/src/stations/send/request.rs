@@ -229,7 +229,7 @@ impl Body {
             return Some(own);
         };
         let name = match model {
-            _ if place.next > 0 => Name::Own(escaped(name_for(model, envelope.next_name(place)?))),
+            _ if place.further > 0 => Name::Own(escaped(name_for(model, envelope.further_name(place)?))),
             ModelName::Same => Name::Written,
             // In a form nothing is escaped.
             ModelName::Fixed(name) if !body.starts_with(b"{") => Name::Own(name.as_bytes().to_vec()),
@@ -339,7 +339,7 @@ fn written<'a>(
     place: &Place,
     envelope: &'a Envelope,
 ) -> Result<Option<Cow<'a, str>>, Rejection> {
-    match envelope.next_name(place) {
+    match envelope.further_name(place) {
         Some(name) => Ok(Some(Cow::Borrowed(name))),
         None => envelope.model(&x.input),
     }

@@ -12,6 +12,7 @@ use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::retry::Disposition;
 use llm_edge_core::snapshot::Route;
 
+use super::super::guard::Screened;
 use super::super::route::{Places, Plan};
 use super::{Begun, Refused, Sender};
 use crate::breaking::{self, Permit};
@@ -61,12 +62,12 @@ const DEADLINE: usize = 2;
 const NOWHERE: usize = 3;
 
 impl<'a> Tries<'a> {
-    pub(super) fn new(plan: &'a Plan, asked: &'a Route) -> Self {
+    pub(super) fn new(plan: &'a Plan, asked: &'a Route, screened: &Screened) -> Self {
         Self {
             plan,
             asked,
             places: plan.places(),
-            has_alternative: plan.has_alternative(asked),
+            has_alternative: plan.has_alternative(asked, screened),
             resting: Vec::new(),
             failed: Vec::new(),
             counted: 0,
@@ -307,5 +308,5 @@ impl<'a> Tries<'a> {
 }
 
 fn is_same(a: &Place, b: &Place) -> bool {
-    a.route.index == b.route.index && a.target == b.target && a.account == b.account && a.next == b.next
+    a.route.index == b.route.index && a.target == b.target && a.account == b.account && a.further == b.further
 }
