@@ -1,9 +1,12 @@
 """A client that sends exactly the bytes it is given, for requests that no library would send."""
 
+import fcntl
 import select
 import socket
 import ssl
 import struct
+import termios
+import time
 from dataclasses import dataclass
 from typing import Self
 
@@ -54,6 +57,15 @@ class Wire:
     def send(self, data: bytes) -> None:
         """Write all of it."""
         self._socket.sendall(data)
+
+    def wait_until_received(self) -> None:
+        """Wait until the peer's system has all that was sent, read by the peer or not."""
+        deadline = time.monotonic() + READ_S
+        while unsent := struct.unpack(
+            "i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, struct.pack("i", 0))
+        )[0]:
+            assert time.monotonic() < deadline, f"{unsent} bytes have no room at the peer"
+            time.sleep(0.005)
 
     def reset(self) -> None:
         """Close with a reset, without a goodbye."""

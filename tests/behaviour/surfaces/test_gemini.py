@@ -112,7 +112,8 @@ def test_a_stream_comes_as_an_array_too(hop: Hop) -> None:
 
 
 def test_a_stream_without_its_reason_is_no_whole_one(hop: Hop) -> None:
-    hop.upstream.always(Read(), Send(stream_head() + chunk(EVENTS[0]) + b"0\r\n\r\n"), Close())
+    head = stream_head("Connection: close")
+    hop.upstream.always(Read(), Send(head + chunk(EVENTS[0]) + b"0\r\n\r\n"), Close())
     answer = ask(hop, "/v1beta/models/g/m:streamGenerateContent?alt=sse")
     assert answer.body.startswith(EVENTS[0])
     last = answer.body.removeprefix(EVENTS[0])

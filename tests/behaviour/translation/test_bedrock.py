@@ -68,7 +68,7 @@ def ask(hop: Hop, surface: str = "chat", **fields: object) -> Answer:
 
 
 def streams(hop: Hop, frames: list[bytes], piece: int = 0) -> None:
-    head = stream_head().replace(b"text/event-stream", MEDIA_TYPE.encode())
+    head = stream_head("Connection: close").replace(b"text/event-stream", MEDIA_TYPE.encode())
     hop.upstream.always(Read(), Send(head + b"".join(map(chunk, [*frames, b""])), piece), Close())
 
 
