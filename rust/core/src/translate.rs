@@ -25,7 +25,7 @@ use std::fmt::{self, Debug, Formatter};
 use crate::dialect::count::{self, CountClient, CountUpstream};
 use crate::dialect::{ChatFields, ChatMembers, Client, Dialect, MessagesForm, Upstream, codec};
 use crate::event_stream::EventStream;
-use crate::message::{Fault, Framed, MessageReader, Repeat, Sink, StreamReader, StreamWriter, Target};
+use crate::message::{Event, Fault, Framed, MessageReader, Repeat, Sink, StreamReader, StreamWriter, Target};
 use crate::ndjson::{Line, LineScanner};
 use crate::sse::SseScanner;
 use crate::tap::{Outcome, Usage};
@@ -205,6 +205,15 @@ impl Pair {
 
     /// A translator for one streamed reply.
     pub fn stream(self, context: Context) -> StreamTranslator {
+        self.translator((self.surface.stream_writer)(context))
+    }
+
+    /// One that says nothing in the surface's dialect, and knows what happened in the stream.
+    pub fn watcher(self) -> StreamTranslator {
+        self.translator(Box::new(Silent))
+    }
+
+    fn translator(self, writer: Box<dyn StreamWriter + Send>) -> StreamTranslator {
         StreamTranslator {
             source: match (self.target.stream_reader)() {
                 Framed::Sse(reader) => {
@@ -213,7 +222,7 @@ impl Pair {
                 Framed::EventStream(reader) => Source::EventStream { decoder: EventStream::new(), reader },
                 Framed::Lines(reader) => Source::Lines { scanner: LineScanner::new(), reader },
             },
-            writer: (self.surface.stream_writer)(context),
+            writer,
             losses: Losses::default(),
             seen: Outcome::default(),
             malformed: None,
@@ -263,6 +272,15 @@ enum Source {
     Sse { scanner: SseScanner, reader: Box<dyn StreamReader + Send>, repeat: Repeat },
     EventStream { decoder: EventStream, reader: Box<dyn MessageReader + Send> },
     Lines { scanner: LineScanner, reader: Box<dyn StreamReader + Send> },
+}
+
+/// Writes nothing.
+struct Silent;
+
+impl StreamWriter for Silent {
+    fn write(&mut self, _event: Event<'_>, _out: &mut Vec<u8>) -> Result<(), Malformed> {
+        Ok(())
+    }
 }
 
 /// Whether the upstream has ended the stream, well or not, so that nothing counts any more.

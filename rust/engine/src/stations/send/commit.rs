@@ -11,8 +11,9 @@ use llm_edge_core::http1::{Chunked, ResponseFraming, Step};
 use llm_edge_core::rejection::Rejection;
 use llm_edge_core::sse;
 use llm_edge_core::tap::Tap;
+use llm_edge_core::translate::StreamTranslator;
 
-use super::Begun;
+use super::{Awaited, Begun};
 use crate::backends::upstream::{Connection, End};
 use crate::exchange::Exchange;
 
@@ -30,7 +31,7 @@ pub(super) enum Failure {
 /// Waits for the stream's first word; `None` when the reply may go to the client.
 pub(super) async fn wait(x: &Exchange, begun: &mut Begun) -> Option<Failure> {
     let dialect = begun.dialect?;
-    if !begun.connection.is_plain(sse::MEDIA_TYPE) {
+    if !begun.is_event_stream() {
         return None;
     }
     // Most streams begin with a word, in the read that brought their head.
@@ -42,7 +43,7 @@ pub(super) async fn wait(x: &Exchange, begun: &mut Begun) -> Option<Failure> {
 
 /// What is known of the stream so far, if that is enough.
 fn decide(begun: &mut Begun, dialect: Dialect) -> ControlFlow<Option<Failure>> {
-    match look(&begun.connection, dialect) {
+    match look(&begun.connection, Watch::of(begun, dialect)) {
         Seen::Word => {
             begun.has_word = true;
             ControlFlow::Break(None)
@@ -85,65 +86,81 @@ enum Seen {
     Nothing,
 }
 
-fn look(connection: &Connection, dialect: Dialect) -> Seen {
-    let mut tap = Tap::sse(dialect);
-    let mut ended = false;
-    let buffer = &connection.buffer;
-    let body = buffer.get(connection.head.len..).unwrap_or_default();
-    match connection.end() {
-        End::Declared(_) => {
-            ended = connection.is_ended();
-            look_at(&mut tap, body);
-        }
-        End::Framed(ResponseFraming::Chunked) => {
-            let mut decoder = Chunked::new();
-            let mut at = connection.head.len;
-            loop {
-                at = match decoder.step(buffer, at) {
-                    Ok(Step::Size { next, .. } | Step::ChunkEnd { next, .. } | Step::Trailer { next }) => {
-                        next
-                    }
-                    Ok(Step::Data { start, end }) => {
-                        if look_at(&mut tap, buffer.get(start..end).unwrap_or_default()) {
-                            break;
-                        }
-                        end
-                    }
-                    Ok(Step::NeedMore) => break,
-                    // What is wrong with it is the relay's to tell.
-                    Ok(Step::End { .. }) | Err(_) => {
-                        ended = true;
-                        break;
-                    }
-                };
+/// Who understands the stream.
+enum Watch {
+    /// Of server-sent events little has to be understood.
+    Tap(Tap),
+    /// What is framed otherwise is read as for its translation.
+    Translator(Box<StreamTranslator>),
+}
+
+impl Watch {
+    fn of(begun: &Begun, dialect: Dialect) -> Self {
+        match begun.translation.as_deref().map(|translation| &translation.reply) {
+            Some(Awaited::Generation { pair, .. }) if pair.stream_media_type() != sse::MEDIA_TYPE => {
+                Self::Translator(Box::new(pair.watcher()))
             }
-        }
-        End::Framed(ResponseFraming::None) => ended = true,
-        End::Framed(ResponseFraming::Length(length)) => {
-            ended = body.len() as u64 >= length;
-            look_at(&mut tap, body);
-        }
-        End::Framed(ResponseFraming::UntilClose) => {
-            look_at(&mut tap, body);
+            _ => Self::Tap(Tap::sse(dialect)),
         }
     }
-    if tap.content_seen() {
-        Seen::Word
-    } else if tap.error_seen() {
-        Seen::Error
-    } else if ended || tap.terminal_seen() {
-        Seen::End
-    } else {
-        Seen::Nothing
+
+    /// Looks at so much of `payload` that it is known whether the stream may go; `None` while it is not.
+    fn look_at(&mut self, payload: &[u8]) -> Option<Seen> {
+        /// About an event: what comes behind the first word need not be looked at twice.
+        const PIECE_BYTES: usize = 512;
+        payload.chunks(PIECE_BYTES).find_map(|piece| self.push(piece))
+    }
+
+    fn push(&mut self, piece: &[u8]) -> Option<Seen> {
+        let (content, error, ended) = match self {
+            Self::Tap(tap) => {
+                tap.push(piece);
+                (tap.content_seen(), tap.error_seen(), tap.terminal_seen())
+            }
+            Self::Translator(translator) => {
+                // Nothing is written, and what is wrong with it is the relay's to tell.
+                let is_broken = translator.push(piece, &mut Vec::new()).is_err();
+                let seen = translator.outcome();
+                (seen.content, seen.error_event, seen.terminal || is_broken)
+            }
+        };
+        match (content, error) {
+            (true, _) => Some(Seen::Word),
+            (_, true) => Some(Seen::Error),
+            _ => ended.then_some(Seen::End),
+        }
     }
 }
 
-/// Shows the tap so much of `payload` that it knows whether the stream may go; true when it does.
-fn look_at(tap: &mut Tap, payload: &[u8]) -> bool {
-    /// About an event: what comes behind the first word need not be looked at twice.
-    const PIECE_BYTES: usize = 512;
-    payload.chunks(PIECE_BYTES).any(|piece| {
-        tap.push(piece);
-        tap.content_seen() || tap.error_seen()
-    })
+fn look(connection: &Connection, mut watch: Watch) -> Seen {
+    let buffer = &connection.buffer;
+    let body = buffer.get(connection.head.len..).unwrap_or_default();
+    let (seen, is_all) = match connection.end() {
+        End::Declared(_) => (watch.look_at(body), connection.is_ended()),
+        End::Framed(ResponseFraming::Chunked) => in_chunks(buffer, connection.head.len, &mut watch),
+        End::Framed(ResponseFraming::None) => (None, true),
+        End::Framed(ResponseFraming::Length(length)) => (watch.look_at(body), body.len() as u64 >= length),
+        End::Framed(ResponseFraming::UntilClose) => (watch.look_at(body), false),
+    };
+    seen.unwrap_or(if is_all { Seen::End } else { Seen::Nothing })
+}
+
+/// What is seen in the chunks that begin at `at`, and whether the last of them, or one that is none, is there.
+fn in_chunks(buffer: &[u8], mut at: usize, watch: &mut Watch) -> (Option<Seen>, bool) {
+    let mut decoder = Chunked::new();
+    loop {
+        at = match decoder.step(buffer, at) {
+            Ok(Step::Size { next, .. } | Step::ChunkEnd { next, .. } | Step::Trailer { next }) => next,
+            Ok(Step::Data { start, end }) => {
+                let seen = watch.look_at(buffer.get(start..end).unwrap_or_default());
+                if seen.is_some() {
+                    return (seen, false);
+                }
+                end
+            }
+            Ok(Step::NeedMore) => return (None, false),
+            // What is wrong with it is the relay's to tell.
+            Ok(Step::End { .. }) | Err(_) => return (None, true),
+        };
+    }
 }
