@@ -49,8 +49,8 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: Socket, pending: Vec<u8>) 
             break;
         }
         first = false;
-        // Boxed, so that an idle connection is small.
-        match Box::pin(one_request(&worker, &wire)).await {
+        // Boxed, so that an idle connection is small; in place, since all of it would be moved there.
+        match Box::into_pin(Box::write(Box::new_uninit(), one_request(&worker, &wire))).await {
             After::Keep => {}
             After::Close => {
                 if wire.has_unread().await {
