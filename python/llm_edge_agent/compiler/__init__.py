@@ -101,6 +101,7 @@ def compile_config(
         limits=compile_limits(config.limits),
         request_log=compile_request_log(config.request_log),
         debug_headers=config.debug_headers,
+        metrics_by_key=config.metrics.by_key,
         cache_bytes_max=config.cache.bytes_max,
         providers=providers,
         routes=routes,

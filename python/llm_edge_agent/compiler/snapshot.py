@@ -341,6 +341,7 @@ class SnapshotDoc(_Doc, frozen=True, kw_only=True):
     limits: LimitsDoc
     request_log: RequestLogDoc
     debug_headers: bool
+    metrics_by_key: bool
     cache_bytes_max: int
     providers: list[ProviderDoc]
     routes: list[RouteDoc]

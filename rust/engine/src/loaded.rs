@@ -3,7 +3,7 @@
 //! Built when the worker sees a new epoch; a request keeps the one it started with.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::backends::upstream::Origin;
 use crate::caller_credential::Fields;
 use crate::load::Load;
 use crate::shared::{Credential, Health, SharedBreaker};
-use crate::telemetry::bank::{RouteCells, TargetCells, TargetLabels};
+use crate::telemetry::bank::{KeyCells, RouteCells, TargetCells, TargetLabels};
 use crate::worker::Worker;
 
 /// See the module.
@@ -52,6 +52,8 @@ pub(crate) struct LoadedRoute {
     /// Who ranks the targets, and how long it is waited for.
     pub(crate) policy: Option<(Asker, Duration)>,
     pub(crate) cells: Arc<RouteCells>,
+    /// Those of its callers by their names, where they are counted.
+    pub(crate) keys: Option<RefCell<HashMap<String, Arc<KeyCells>>>>,
     /// The provider that gets the caller's own credential, by its index.
     pub(crate) caller_credential: Option<usize>,
     pub(crate) targets: Vec<LoadedTarget>,
@@ -252,6 +254,7 @@ impl Loaded {
                     output_tokens: Cell::new(OUTPUT_TOKENS),
                     picker: RefCell::new(Picker::new(route, |target| identity(&snapshot, target))),
                     cells: worker.bank.route(route.name.clone()),
+                    keys: snapshot.metrics_by_key.then(RefCell::default),
                     caller_credential: route.caller_credential,
                     targets,
                     retry_budget: RefCell::new(Budget::new(route.retry.budget_percent)),

@@ -146,6 +146,7 @@ pub(crate) fn snapshot(port: u16) -> Value {
         },
         "request_log": {"mode": "sampled", "sample_every": 100},
         "debug_headers": false,
+        "metrics_by_key": false,
         "cache_bytes_max": 1 << 28,
         "providers": [
             provider("up", json!({

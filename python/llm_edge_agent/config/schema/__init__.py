@@ -20,6 +20,7 @@ from llm_edge_agent.config.schema.failures import Breaker, Hedge, Retry
 from llm_edge_agent.config.schema.keys import Key
 from llm_edge_agent.config.schema.limits import Limits
 from llm_edge_agent.config.schema.listen import Listen
+from llm_edge_agent.config.schema.metrics import Metrics
 from llm_edge_agent.config.schema.providers import Auth, Aws, Google, Health, Provider
 from llm_edge_agent.config.schema.request_log import RequestLog
 from llm_edge_agent.config.schema.root import Config
@@ -59,6 +60,7 @@ __all__ = [
     "Key",
     "Limits",
     "Listen",
+    "Metrics",
     "Provider",
     "RequestLog",
     "Retry",

@@ -10,6 +10,7 @@ from llm_edge_agent.config.schema.catalog import CatalogSettings
 from llm_edge_agent.config.schema.keys import Key
 from llm_edge_agent.config.schema.limits import Limits
 from llm_edge_agent.config.schema.listen import Listen
+from llm_edge_agent.config.schema.metrics import Metrics
 from llm_edge_agent.config.schema.providers import Provider
 from llm_edge_agent.config.schema.request_log import RequestLog
 from llm_edge_agent.config.schema.routes import Route
@@ -65,6 +66,9 @@ class Config(Area, frozen=True, kw_only=True):
     )
     limits: Annotated[Limits, Meta(description="Bounds a client can meet.")] = field(
         default_factory=Limits
+    )
+    metrics: Annotated[Metrics, Meta(description="What is counted for Prometheus.")] = field(
+        default_factory=Metrics
     )
     request_log: Annotated[RequestLog, Meta(description="One line per request.")] = field(
         default_factory=RequestLog

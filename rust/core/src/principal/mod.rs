@@ -9,7 +9,7 @@ use crate::pass_through::covers;
 /// A caller that has been recognised.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// Name in the configuration; in logs, never in metric labels.
+    /// Name in the configuration; in logs; in metric labels only where the operator asks for it.
     pub name: String,
     /// What keeps its cached replies apart from those of others: the key's hash, or empty for anonymous.
     pub scope: Vec<u8>,

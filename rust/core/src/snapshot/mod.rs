@@ -25,6 +25,7 @@ use serde::Deserialize;
 /// Everything a request needs to know. Shared by all workers behind one `Arc`; a request keeps the one it
 /// started with.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "separate choices of the operator, not one state")]
 pub struct Snapshot {
     /// xxh3-128 of the JSON, as Python computed it: equal fingerprints mean equal behaviour.
     pub fingerprint: String,
@@ -36,6 +37,8 @@ pub struct Snapshot {
     pub request_log: RequestLog,
     /// Whether a request that asks for it (`x-llm-edge-debug: 1`) is told how it was served.
     pub debug_headers: bool,
+    /// Whether tokens and costs are also counted for each caller.
+    pub metrics_by_key: bool,
     /// Bytes the in-process exact cache may hold.
     pub cache_bytes_max: u64,
     /// Upstream systems.
@@ -59,6 +62,7 @@ struct SnapshotDoc {
     limits: Limits,
     request_log: RequestLog,
     debug_headers: bool,
+    metrics_by_key: bool,
     cache_bytes_max: u64,
     providers: Vec<provider::ProviderDoc>,
     routes: Vec<route::RouteDoc>,
@@ -139,6 +143,7 @@ impl Snapshot {
             limits: doc.limits,
             request_log: doc.request_log,
             debug_headers: doc.debug_headers,
+            metrics_by_key: doc.metrics_by_key,
             cache_bytes_max: doc.cache_bytes_max,
             providers,
             passes_through: routes.iter().any(|route| !route.pass_through.is_empty()),

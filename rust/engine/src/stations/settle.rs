@@ -1,6 +1,9 @@
 //! Settle: what happened is counted and, where asked for, written down. Runs when the exchange is dropped,
 //! so no way out can forget it. Never waits.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use llm_edge_core::rejection::Code;
@@ -10,7 +13,8 @@ use llm_edge_core::tap::Usage;
 
 use crate::breaking;
 use crate::exchange::{CacheResult, Ending, Exchange};
-use crate::telemetry::bank::{DURATION_US, OVERHEAD_US, TargetCells};
+use crate::loaded::LoadedRoute;
+use crate::telemetry::bank::{DURATION_US, KeyCells, KeyLabels, OVERHEAD_US, TargetCells};
 use crate::telemetry::line::Line;
 
 /// Settles an exchange.
@@ -88,6 +92,10 @@ fn count_target(x: &Exchange, duration: Duration) {
     if let Some(cell) = cells.requests.get(class) {
         cell.add(1);
     }
+    let key_cells = asked.keys.as_ref().and_then(|keys| cells_of_caller(x, asked, keys));
+    if let Some(cell) = key_cells.as_ref().and_then(|cells| cells.requests.get(class)) {
+        cell.add(1);
+    }
     cells.duration.observe(&DURATION_US, micros(duration));
     if let (Some(sent), Some(first_byte)) = (facts.sent, facts.first_byte) {
         cells.first_byte.observe(&DURATION_US, micros(first_byte.saturating_duration_since(sent)));
@@ -110,7 +118,14 @@ fn count_target(x: &Exchange, duration: Duration) {
             for (cell, count) in cells.tokens.iter().zip(counts) {
                 cell.add(count);
             }
-            charge(x, cells, usage);
+            let charged = charge(x, cells, usage);
+            if let Some(cells) = &key_cells {
+                for (cell, count) in cells.tokens.iter().zip(counts) {
+                    cell.add(count);
+                }
+                cells.cost_pico_usd.add(charged.cost_pico_usd);
+                cells.saved_pico_usd.add(charged.saved_pico_usd);
+            }
             if x.busy.is_some() {
                 x.target_used(usage);
                 asked.generated(usage.output_tokens);
@@ -122,13 +137,37 @@ fn count_target(x: &Exchange, duration: Duration) {
     }
 }
 
+/// The counters of who asked, on the route that was asked for.
+#[cold]
+fn cells_of_caller(
+    x: &Exchange,
+    asked: &LoadedRoute,
+    keys: &RefCell<HashMap<String, Arc<KeyCells>>>,
+) -> Option<Arc<KeyCells>> {
+    let key = &x.facts.principal.as_ref()?.name;
+    if let Some(cells) = keys.borrow().get(key) {
+        return Some(Arc::clone(cells));
+    }
+    let route = x.loaded.snapshot.routes.get(asked.index)?.name.clone();
+    let cells = x.worker.bank.key(KeyLabels { route, key: key.clone() });
+    keys.borrow_mut().insert(key.clone(), Arc::clone(&cells));
+    Some(cells)
+}
+
+/// What a reply has cost, and what a prompt cache has saved of that.
+#[derive(Default)]
+struct Charged {
+    cost_pico_usd: u64,
+    saved_pico_usd: u64,
+}
+
 /// What the reply has cost, where the price is known.
 #[inline]
-fn charge(x: &Exchange, cells: &TargetCells, usage: &Usage) {
+fn charge(x: &Exchange, cells: &TargetCells, usage: &Usage) -> Charged {
     let target = x.facts.place.as_ref().and_then(|place| place.target(&x.loaded.snapshot));
     let Some(price) = target.and_then(|target| target.facts.price.as_ref()) else {
         cells.unpriced.add(1);
-        return;
+        return Charged::default();
     };
     let tokens = Tokens {
         input: usage.input_tokens,
@@ -136,10 +175,12 @@ fn charge(x: &Exchange, cells: &TargetCells, usage: &Usage) {
         cache_write: usage.cache_write_tokens,
         output: usage.output_tokens,
     };
-    let cost = price.of(tokens);
-    cells.cost_pico_usd.add(cost);
+    let cost_pico_usd = price.of(tokens);
     // Writing to a cache costs more than it saves until somebody reads.
-    cells.saved_pico_usd.add(price.uncached(tokens).saturating_sub(cost));
+    let saved_pico_usd = price.uncached(tokens).saturating_sub(cost_pico_usd);
+    cells.cost_pico_usd.add(cost_pico_usd);
+    cells.saved_pico_usd.add(saved_pico_usd);
+    Charged { cost_pico_usd, saved_pico_usd }
 }
 
 fn log(x: &Exchange, duration: Duration) {

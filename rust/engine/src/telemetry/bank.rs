@@ -160,6 +160,25 @@ pub(crate) struct WorkerCells {
     pub(crate) panics: Cell64,
 }
 
+/// Counters with the labels route and key, where the operator asks for them.
+#[derive(Default, Debug)]
+pub(crate) struct KeyCells {
+    pub(crate) requests: [Cell64; STATUS_CLASSES.len()],
+    pub(crate) tokens: [Cell64; TOKEN_TYPES.len()],
+    /// As [`TargetCells::cost_pico_usd`].
+    pub(crate) cost_pico_usd: Cell64,
+    /// As [`TargetCells::saved_pico_usd`].
+    pub(crate) saved_pico_usd: Cell64,
+}
+
+/// Whose requests to which route a [`KeyCells`] counts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct KeyLabels {
+    pub(crate) route: String,
+    /// The key's name.
+    pub(crate) key: String,
+}
+
 /// Which target a [`TargetCells`] counts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct TargetLabels {
@@ -179,6 +198,7 @@ pub(crate) struct Bank {
     pub(crate) worker: WorkerCells,
     targets: Mutex<Vec<(TargetLabels, Arc<TargetCells>)>>,
     routes: Mutex<Vec<(String, Arc<RouteCells>)>>,
+    keys: Mutex<Vec<(KeyLabels, Arc<KeyCells>)>>,
 }
 
 impl Bank {
@@ -190,6 +210,15 @@ impl Bank {
     /// The cells of a route, made at first use.
     pub(crate) fn route(&self, route: String) -> Arc<RouteCells> {
         find_or_add(&self.routes, route)
+    }
+
+    /// The cells of a caller on a route, made at first use.
+    pub(crate) fn key(&self, labels: KeyLabels) -> Arc<KeyCells> {
+        find_or_add(&self.keys, labels)
+    }
+
+    pub(crate) fn keys(&self) -> Vec<(KeyLabels, Arc<KeyCells>)> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn targets(&self) -> Vec<(TargetLabels, Arc<TargetCells>)> {

@@ -12,9 +12,9 @@ use llm_edge_core::surface::Operation;
 use crate::clients::REFUSED;
 
 use super::bank::{
-    ATTEMPT_RESULTS, Bank, CACHE_RESULTS, Cell64, DURATION_US, HEDGE_RESULTS, Histogram, OVERHEAD_US,
-    POLICY_RESULTS, RETRY_DENIALS, RETRY_REASONS, STATUS_CLASSES, TOKEN_TYPES, TRANSLATIONS, TargetLabels,
-    WorkerCells,
+    ATTEMPT_RESULTS, Bank, CACHE_RESULTS, Cell64, DURATION_US, HEDGE_RESULTS, Histogram, KeyLabels,
+    OVERHEAD_US, POLICY_RESULTS, RETRY_DENIALS, RETRY_REASONS, STATUS_CLASSES, TOKEN_TYPES, TRANSLATIONS,
+    TargetLabels, WorkerCells,
 };
 use crate::pressure::Shed;
 
@@ -83,6 +83,32 @@ const SAVED: Metric = metric(
     "counter",
     TARGET,
     "What providers' prompt caches have saved: the cost of the same tokens without one, less theirs.",
+);
+const KEY: &[&str] = &["route", "key"];
+
+const KEY_REQUESTS: Metric = metric(
+    "llm_edge_key_requests_total",
+    "counter",
+    &["route", "key", "status"],
+    "Requests that reached a route, by who asked and how they ended; with `metrics.by_key` only.",
+);
+const KEY_TOKENS: Metric = metric(
+    "llm_edge_key_tokens_total",
+    "counter",
+    &["route", "key", "type"],
+    "Tokens, as the upstream reported them, by who asked; with `metrics.by_key` only.",
+);
+const KEY_COST: Metric = metric(
+    "llm_edge_key_cost_usd_total",
+    "counter",
+    KEY,
+    "What replies have cost, as `llm_edge_cost_usd_total`, by who asked; with `metrics.by_key` only.",
+);
+const KEY_SAVED: Metric = metric(
+    "llm_edge_key_prompt_cache_savings_usd_total",
+    "counter",
+    KEY,
+    "What providers' prompt caches have saved, by who asked; with `metrics.by_key` only.",
 );
 const UNPRICED_REPLIES: Metric = metric(
     "llm_edge_unpriced_replies_total",
@@ -295,6 +321,10 @@ pub const METRICS: &[Metric] = &[
     SEARCH_UNITS,
     COST,
     SAVED,
+    KEY_REQUESTS,
+    KEY_TOKENS,
+    KEY_COST,
+    KEY_SAVED,
     UNPRICED_REPLIES,
     WITHOUT_USAGE,
     ATTEMPTS,
@@ -401,6 +431,7 @@ pub(crate) fn render(banks: &[Arc<Bank>], process: &ProcessGauges) -> String {
         sample(&mut out, PROVIDER_UP.name, &labels, u64::from(!*down));
     }
     render_routes(&mut out, banks);
+    render_keys(&mut out, banks);
     render_workers(&mut out, banks);
     for (metric, value) in [
         (&CACHE_BYTES, process.cache_bytes),
@@ -559,6 +590,38 @@ fn render_routes(out: &mut String, banks: &[Arc<Bank>]) {
     let tiers: Vec<_> =
         rows.into_iter().map(|(labels, sum)| (format!("{labels},tier=\"exact\""), sum)).collect();
     by_label(out, &CACHE, &tiers, "result", &CACHE_RESULTS, |sum| &sum.cache);
+}
+
+#[derive(Default)]
+struct KeySum {
+    requests: [u64; STATUS_CLASSES.len()],
+    tokens: [u64; TOKEN_TYPES.len()],
+    cost_pico_usd: u64,
+    saved_pico_usd: u64,
+}
+
+fn render_keys(out: &mut String, banks: &[Arc<Bank>]) {
+    let mut keys: BTreeMap<_, KeySum> = BTreeMap::new();
+    for (labels, cells) in banks.iter().flat_map(|bank| bank.keys()) {
+        let sum = keys.entry(labels).or_default();
+        add_all(&mut sum.requests, &cells.requests);
+        add_all(&mut sum.tokens, &cells.tokens);
+        sum.cost_pico_usd = sum.cost_pico_usd.wrapping_add(cells.cost_pico_usd.get());
+        sum.saved_pico_usd = sum.saved_pico_usd.wrapping_add(cells.saved_pico_usd.get());
+    }
+    let label =
+        |KeyLabels { route, key }: &KeyLabels| format!("route=\"{}\",key=\"{}\"", escape(route), escape(key));
+    let rows: Vec<(String, KeySum)> = keys.into_iter().map(|(labels, sum)| (label(&labels), sum)).collect();
+    by_label(out, &KEY_REQUESTS, &rows, "status", &STATUS_CLASSES, |sum| &sum.requests);
+    by_label(out, &KEY_TOKENS, &rows, "type", &TOKEN_TYPES, |sum| &sum.tokens);
+    for (metric, of) in
+        [(&KEY_COST, (|sum| sum.cost_pico_usd) as fn(&KeySum) -> u64), (&KEY_SAVED, |sum| sum.saved_pico_usd)]
+    {
+        header(out, metric);
+        for (labels, sum) in &rows {
+            sample(out, metric.name, labels, usd(of(sum)));
+        }
+    }
 }
 
 fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {
