@@ -28,9 +28,9 @@ import msgspec
 
 from llm_edge_agent.catalog.document import Record, check, decode, encode
 from llm_edge_agent.catalog.facts import Capabilities, Source
-from llm_edge_agent.catalog.names import spellings
 from llm_edge_agent.catalog.price import Price, Tier
 from llm_edge_agent.config.usd import pico_usd_per_token
+from llm_edge_agent.engine import model_spellings
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS = ROOT / "scripts" / "catalog.toml"
@@ -326,9 +326,11 @@ def merged(models: list[Node], facts: dict[str, Facts], pins: Node) -> list[Reco
     records = []
     for name in sorted({*known, *by_id}):
         own = by_id.get(name)
-        model = own or first(by_name, spellings(name))
+        model = own or first(by_name, model_spellings(name))
         aliases = [a for a in aliases_of(own) if a not in by_id] if own else []
-        said = known.get(name) or first(known, [s for n in (name, *aliases) for s in spellings(n)])
+        said = known.get(name) or first(
+            known, [s for n in (name, *aliases) for s in model_spellings(n)]
+        )
         record = said.record if said else Record(model="")
         deprecated = "deprecated" if model and model.get("deprecated") else None
         price = price_of(model, moment) if model else None

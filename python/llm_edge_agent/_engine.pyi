@@ -146,6 +146,9 @@ def key_hash(pepper: bytes, key: str) -> bytes:
 def request_fingerprint(data: bytes) -> str:
     """xxh3-128 of `data`, 32 hex digits; equal to `xxhash.xxh3_128_hexdigest`."""
 
+def model_spellings(name: str) -> list[str]:
+    """The names under which a model may stand, the most exact first, all in lower case."""
+
 def count_tokens(text: str, model: str) -> tuple[int, bool]:
     """Tokens of `text` for `model`, and whether the number is exact. Without the GIL."""
 

@@ -45,6 +45,7 @@ __all__ = [
     "estimate_request",
     "explain",
     "key_hash",
+    "model_spellings",
     "request_fingerprint",
 ]
 
@@ -225,10 +226,20 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
-    """One route's part in a decision."""
+    """One route's part in a decision.
+
+    Attributes:
+        route: Its name.
+        model: The model by which it is asked, as the client calls it.
+        strategy: How it picks a target.
+        policy: The policy that may rank the targets otherwise; it is not asked here.
+        targets: How each stands.
+    """
 
     route: str
+    model: str
     strategy: str
+    policy: str | None
     targets: list[Row]
 
 
@@ -498,6 +509,18 @@ def key_hash(pepper: bytes, key: str) -> bytes:
 def request_fingerprint(data: bytes) -> str:
     """xxh3-128 of `data`, 32 hex digits."""
     return str(_native().request_fingerprint(data))
+
+
+def model_spellings(name: str) -> list[str]:
+    """The names under which a model may stand, the most exact first, all in lower case.
+
+    A name as a provider takes it says more than which model it is: a place, a folder, a release.
+    What is known of the model without them holds for it with them.
+
+    >>> model_spellings("us.anthropic.claude-x-20260101-v1:0")[-1]
+    'anthropic.claude-x'
+    """
+    return list(_native().model_spellings(name))
 
 
 def count_tokens(text: str, model: str) -> tuple[int, bool]:

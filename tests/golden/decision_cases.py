@@ -15,6 +15,7 @@ from llm_edge_agent import engine
 from llm_edge_agent.compiler import compile_config
 from llm_edge_agent.config import load
 from llm_edge_agent.engine import Question
+from tests.golden.trimmed import trimmed
 
 __all__ = ["FOLDER", "answered", "cases", "text"]
 
@@ -39,7 +40,8 @@ def answered(case: Path, folder: Path) -> Answered:
     said: dict[str, Any] = yaml.safe_load(case.read_text())
     path = folder / "llm-edge.yaml"
     path.write_text(yaml.safe_dump(said["config"], sort_keys=False))
-    snapshot = compile_config(load(path, env={}).config, pepper=b"golden").snapshot
+    config = load(path, env={}).config
+    snapshot = trimmed(compile_config(config, pepper=b"golden").snapshot, config)
     body = msgspec.json.encode(said["question"].pop("body"))
     asked = msgspec.convert(said["question"] | {"body": msgspec.Raw(body)}, type=Question)
     return Answered(

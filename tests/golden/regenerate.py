@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from tests.golden import decision_cases
-from tests.golden.snapshot_cases import FOLDER, cases, compiled, text
+from tests.golden.snapshot_cases import FOLDER, cases, text
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
             wanted.add(path)
     for case in cases():
         path = case.with_suffix(".json")
-        path.write_bytes(text(compiled(case).snapshot))
+        path.write_bytes(text(case))
         wanted.add(path)
     found = {*FOLDER.glob("*.json"), *decision_cases.FOLDER.glob("*.json")}
     for path in found - wanted:

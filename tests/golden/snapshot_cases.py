@@ -10,6 +10,7 @@ import msgspec
 
 from llm_edge_agent.compiler import Compiled, compile_config
 from llm_edge_agent.config import Loaded, load
+from tests.golden.trimmed import trimmed
 
 FOLDER = Path(__file__).parent / "snapshots"
 PEPPER = b"golden-pepper-golden-pepper-golden"
@@ -40,6 +41,7 @@ def compiled(case: Path) -> Compiled:
     return compile_config(read(case).config, pepper=PEPPER, mock_address=MOCK_ADDRESS)
 
 
-def text(snapshot: bytes) -> bytes:
-    """A snapshot with line breaks, for people who read diffs."""
+def text(case: Path) -> bytes:
+    """A case's snapshot with line breaks, for people who read diffs."""
+    snapshot = trimmed(compiled(case).snapshot, read(case).config)
     return msgspec.json.format(snapshot, indent=2) + b"\n"

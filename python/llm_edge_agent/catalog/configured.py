@@ -22,12 +22,12 @@ from llm_edge_agent.providers import spec_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from llm_edge_agent.config import Config
     from llm_edge_agent.config.schema import CatalogModel, CatalogPrice, CatalogRates
 
-__all__ = ["catalog_of", "facts_for", "replacing_catalog"]
+__all__ = ["all_facts", "catalog_of", "facts_for", "replacing_catalog"]
 
 _CONFIGURED = Source(name="configuration")
 _CATALOGS_MAX = 4
@@ -44,9 +44,38 @@ def facts_for(config: Config, provider_name: str, model: str) -> ModelFacts | No
     Raises:
         ConfigError: The catalog that the configuration leads to cannot be used.
     """
+    return _facts(config, catalog_of(config), provider_name, model)
+
+
+def all_facts(config: Config, provider_name: str) -> Iterator[tuple[str, ModelFacts]]:
+    """Each model of which something is known at a provider of a configuration, by its names.
+
+    Args:
+        config: A configuration that has been checked.
+        provider_name: What the provider is called in it.
+
+    Raises:
+        ConfigError: The catalog that the configuration leads to cannot be used.
+    """
+    catalog = catalog_of(config)
+    names = dict.fromkeys(catalog.names(_looked_at(config, provider_name)))
+    own = f"{provider_name}/"
+    names |= dict.fromkeys(
+        name.removeprefix(own) for name in config.catalog.models if name.startswith(own)
+    )
+    for name in names:
+        facts = _facts(config, catalog, provider_name, name)
+        if facts is not None:
+            yield name, facts
+
+
+def _looked_at(config: Config, provider_name: str) -> Sequence[str]:
     provider = config.providers.get(provider_name)
-    looked_at = () if provider is None else spec_of(provider.type).catalog
-    found = catalog_of(config).find(looked_at, model)
+    return () if provider is None else spec_of(provider.type).catalog
+
+
+def _facts(config: Config, catalog: Catalog, provider_name: str, model: str) -> ModelFacts | None:
+    found = catalog.find(_looked_at(config, provider_name), model)
     own = config.catalog.models.get(f"{provider_name}/{model}")
     if own is None:
         return found

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from llm_edge_agent.catalog.document import check, decode, records
 from llm_edge_agent.catalog.facts import CAPABILITIES, ModelFacts
-from llm_edge_agent.catalog.names import spellings
+from llm_edge_agent.engine import model_spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,9 +79,13 @@ class Catalog:
                 found = facts if found is None else _filled(found, facts)
         return found
 
+    def names(self, provider_ids: Sequence[str]) -> Iterator[str]:
+        """Every name that these providers' models have here, in lower case, each once."""
+        return iter(dict.fromkeys(name for at in provider_ids for name in self._index(at)))
+
     def _record(self, provider: str, model: str) -> Record | None:
         names = self._index(provider)
-        return next((names[name] for name in spellings(model) if name in names), None)
+        return next((names[name] for name in model_spellings(model) if name in names), None)
 
     def _index(self, provider: str) -> dict[str, Record]:
         if provider not in self._names:

@@ -155,7 +155,11 @@ def _print(explanation: Explanation) -> None:
         click.echo(f"rules[{explanation.redirect.rule}] of route `{explanation.redirect.from_}`")
     for at, table in enumerate(explanation.routes):
         kind = "fallback" if at else "route"
+        if table.model != explanation.model:
+            kind = f"for `{table.model}` route"
         click.echo(f"\n{kind} `{table.route}`, {table.strategy}")
+        if table.policy is not None:
+            click.echo(f"  policy `{table.policy}` may rank otherwise; it is not asked here")
         _print_table(table)
 
 

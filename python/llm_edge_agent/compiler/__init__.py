@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from llm_edge_agent.catalog import replacing_catalog
 from llm_edge_agent.compiler.directory import compile_principals
+from llm_edge_agent.compiler.facts import compile_known
 from llm_edge_agent.compiler.limits import compile_limits, compile_request_log
 from llm_edge_agent.compiler.names import compile_models, compile_names
 from llm_edge_agent.compiler.options import compile_options
@@ -86,7 +87,7 @@ def compile_config(
     private_keys: dict[str, Secret] = {}
     mock = None if mock_address is None else Address(*mock_address)
     for name, provider in config.providers.items():
-        doc, slots = compile_provider(name, provider, mock)
+        doc, slots = compile_provider(name, provider, mock, compile_known(config, name))
         providers.append(doc)
         for slot, credential in slots.items():
             if isinstance(credential, Secret):

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_edge_agent.catalog import CAPABILITIES, facts_for
-from llm_edge_agent.compiler.snapshot import ModelFactsDoc, PriceDoc, RatesDoc, TierDoc
+import msgspec
+
+from llm_edge_agent.catalog import CAPABILITIES, all_facts, facts_for
+from llm_edge_agent.compiler.snapshot import (
+    KnownModelsDoc,
+    ModelFactsDoc,
+    PriceDoc,
+    RatesDoc,
+    TierDoc,
+)
 
 if TYPE_CHECKING:
-    from llm_edge_agent.catalog import Price, Rates
+    from llm_edge_agent.catalog import ModelFacts, Price, Rates
     from llm_edge_agent.config.schema import Config, Target
 
-__all__ = ["compile_facts"]
+__all__ = ["compile_facts", "compile_known"]
 
 
 def compile_facts(config: Config, target: Target) -> ModelFactsDoc:
-    """What is known; nothing where the client names the model.
+    """What is known; nothing where the client names the model, see `compile_known`.
 
     Raises:
         ConfigError: The catalog that the configuration leads to cannot be used.
@@ -23,8 +31,29 @@ def compile_facts(config: Config, target: Target) -> ModelFactsDoc:
     if target.model is None or target.model == "*":
         return ModelFactsDoc()
     facts = facts_for(config, target.provider, target.model)
-    if facts is None:
-        return ModelFactsDoc()
+    return ModelFactsDoc() if facts is None else _facts(facts)
+
+
+def compile_known(config: Config, provider: str) -> KnownModelsDoc:
+    """What is known of a provider's models, whichever a client may name.
+
+    Raises:
+        ConfigError: The catalog that the configuration leads to cannot be used.
+    """
+    names: dict[str, int] = {}
+    places: dict[bytes, int] = {}
+    docs: list[ModelFactsDoc] = []
+    for name, facts in all_facts(config, provider):
+        doc = _facts(facts)
+        # Most models have several names.
+        at = places.setdefault(msgspec.json.encode(doc), len(docs))
+        if at == len(docs):
+            docs.append(doc)
+        names[name] = at
+    return KnownModelsDoc(names=names, facts=docs)
+
+
+def _facts(facts: ModelFacts) -> ModelFactsDoc:
     lacks = [name for name in CAPABILITIES if getattr(facts.capabilities, name) is False]
     price = None if facts.price is None else _price(facts.price)
     return ModelFactsDoc(lacks=lacks, context_window=facts.context_window, price=price)

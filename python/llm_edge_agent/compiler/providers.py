@@ -31,6 +31,7 @@ from llm_edge_agent.errors import ConfigError
 from llm_edge_agent.providers import spec_of
 
 if TYPE_CHECKING:
+    from llm_edge_agent.compiler.snapshot import KnownModelsDoc
     from llm_edge_agent.config.schema import Aws, Provider
     from llm_edge_agent.credentials import Source
     from llm_edge_agent.providers.spec import AuthSpec, ProviderSpec
@@ -39,7 +40,7 @@ __all__ = ["compile_provider", "read_private_key"]
 
 
 def compile_provider(
-    name: str, provider: Provider, mock_address: Address | None
+    name: str, provider: Provider, mock_address: Address | None, models: KnownModelsDoc
 ) -> tuple[ProviderDoc, dict[str, Secret | Source]]:
     """The provider, and its credentials, or where to find them, by slot.
 
@@ -98,6 +99,7 @@ def compile_provider(
         credentials=slots,
         accounts=accounts,
         health=_health(provider, spec, url),
+        models=models,
     )
     return doc, credentials
 

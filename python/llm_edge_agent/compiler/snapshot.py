@@ -19,6 +19,7 @@ __all__ = [
     "HealthDoc",
     "HedgeDoc",
     "HoursDoc",
+    "KnownModelsDoc",
     "LimitsDoc",
     "ModelDoc",
     "ModelFactsDoc",
@@ -154,6 +155,7 @@ class ProviderDoc(_Doc, frozen=True, kw_only=True):
     credentials: list[str]
     accounts: list[str]
     health: HealthDoc | None
+    models: KnownModelsDoc
 
 
 class CacheDoc(_Doc, frozen=True, kw_only=True):
@@ -233,6 +235,13 @@ class ModelFactsDoc(_Doc, frozen=True, kw_only=True):
     lacks: list[str] = []
     context_window: int | None = None
     price: PriceDoc | None = None
+
+
+class KnownModelsDoc(_Doc, frozen=True, kw_only=True):
+    """What is known of a provider's models: the place among `facts` for each of their names."""
+
+    names: dict[str, int]
+    facts: list[ModelFactsDoc]
 
 
 class TargetDoc(_Doc, frozen=True, kw_only=True):

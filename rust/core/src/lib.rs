@@ -22,6 +22,7 @@ pub mod dialect;
 pub mod embedding;
 pub mod event_stream;
 mod message;
+pub mod model_name;
 pub mod ndjson;
 pub mod scan;
 pub mod sse;

@@ -63,7 +63,8 @@ fn objects(value: &Value, pointer: &str, found: &mut Vec<String>) {
 }
 
 fn is_map(pointer: &str) -> bool {
-    pointer.rsplit('/').next().is_some_and(|name| MAPS.contains(&name))
+    let last = pointer.rsplit('/').next();
+    pointer.ends_with("/models/names") || last.is_some_and(|name| MAPS.contains(&name))
 }
 
 #[test]
@@ -130,6 +131,15 @@ fn a_field_that_is_missing_is_refused_at_every_depth() {
                 assert!(parse(&changed).is_err(), "{name}: {pointer} was taken without `{field}`");
             }
         }
+    }
+}
+
+#[test]
+fn a_name_of_no_known_model_is_refused_with_its_path() {
+    let (_, mut doc) = golden().into_iter().find(|(name, _)| name == "routing").unwrap();
+    for at in [1_u64 << 40, 1 << 16, 99] {
+        *doc.pointer_mut("/providers/0/models/names/small").unwrap() = Value::from(at);
+        assert_eq!(parse(&doc).unwrap_err().path, "providers[0].models.names.small");
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::Path;
 use llm_edge_core::routing::{
     Ask, Capabilities, Capability, Exclusion, Live, Needs, Picker, Present, Standing, identity,
 };
-use llm_edge_core::snapshot::Snapshot;
+use llm_edge_core::snapshot::{ModelFacts, Snapshot};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -66,6 +66,10 @@ impl Present for Said<'_> {
 
     fn live(&self, at: usize) -> Live {
         self.0[at].live
+    }
+
+    fn facts<'t>(&'t self, target: &'t llm_edge_core::snapshot::Target) -> &'t ModelFacts {
+        &target.facts
     }
 }
 

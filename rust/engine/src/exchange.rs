@@ -72,6 +72,8 @@ pub(crate) struct Facts {
     pub(crate) route: Option<usize>,
     /// How it was routed, for whoever asks.
     pub(crate) decision: Option<Box<str>>,
+    /// For the same: the model as the client calls it, and those that it would have asked next.
+    pub(crate) names: Option<Box<[Box<str>]>>,
     /// The last place that was tried.
     pub(crate) place: Option<Place>,
     pub(crate) attempts: Cell<u32>,
@@ -277,6 +279,7 @@ impl Facts {
             principal: None,
             route: None,
             decision: None,
+            names: None,
             place: None,
             attempts: Cell::new(0),
             status: 0,

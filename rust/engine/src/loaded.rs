@@ -14,7 +14,9 @@ use llm_edge_core::http1::{HeadLimits, write};
 use llm_edge_core::retry::Budget;
 use llm_edge_core::routing::{OUTPUT_TOKENS, Picker, identity};
 use llm_edge_core::sigv4::{self, Scope};
-use llm_edge_core::snapshot::{AuthField, Limits, Provider, Route, Snapshot, Strategy, Target};
+use llm_edge_core::snapshot::{
+    AuthField, KnownModel, Limits, ModelFacts, Provider, Route, Snapshot, Strategy, Target,
+};
 use llm_edge_core::strategy::rendezvous;
 use llm_edge_core::surface::Operation;
 
@@ -38,6 +40,7 @@ pub(crate) struct Loaded {
 }
 
 /// What a worker keeps for one route.
+#[expect(clippy::struct_excessive_bools, reason = "separate facts about a route, not one state")]
 pub(crate) struct LoadedRoute {
     pub(crate) index: usize,
     /// Several accounts may be asked, so that it matters who has given what a request goes on with.
@@ -46,6 +49,8 @@ pub(crate) struct LoadedRoute {
     pub(crate) has_rules: bool,
     /// A decision, be it among its fallbacks' targets, hangs on what is asked.
     pub(crate) hangs_on_request: bool,
+    /// Something is known of models that clients name.
+    pub(crate) knows_named_models: bool,
     /// Tokens that are generated, on average, where the strategy goes by that.
     pub(crate) output_tokens: Cell<u64>,
     pub(crate) picker: RefCell<Picker>,
@@ -113,6 +118,8 @@ pub(crate) struct Place {
     pub(crate) account: Account,
     /// Which of the models that the client would have asked next; 0 for the one it asks for.
     pub(crate) further: u8,
+    /// Its model among those known of the provider, where the client names it.
+    pub(crate) known: Option<KnownModel>,
 }
 
 /// One of a provider's accounts.
@@ -131,12 +138,17 @@ impl Place {
     pub(crate) fn new(route: &Rc<LoadedRoute>, target: usize, account: Account) -> Self {
         // No configuration has so many; if one had, nobody would be found there.
         let target = u32::try_from(target).unwrap_or(u32::MAX);
-        Self { route: Rc::clone(route), target, account, further: 0 }
+        Self { route: Rc::clone(route), target, account, further: 0, known: None }
     }
 
     /// What the snapshot says of the target.
     pub(crate) fn target<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Target> {
         snapshot.routes.get(self.route.index)?.targets.get(self.target as usize)
+    }
+
+    /// What is known of its model.
+    pub(crate) fn facts<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a ModelFacts> {
+        Some(snapshot.facts_of(self.target(snapshot)?, self.known))
     }
 
     /// Whether it stands in for what was asked for: the route with this index, and the model by which it was found.
@@ -179,8 +191,9 @@ pub(crate) struct LoadedProvider {
 /// Whether it matters what a request needs or belongs to, for a route or one of its fallbacks.
 fn hangs_on_request(snapshot: &Snapshot, route: &Route) -> bool {
     let has_choice = route.targets.len() > 1 || !route.fallbacks.is_empty();
-    let hangs =
-        |route: &Route| route.strategy == Strategy::Affinity || (has_choice && route.looks_at_needs());
+    let hangs = |route: &Route| {
+        route.strategy == Strategy::Affinity || (has_choice && route.looks_at_needs(snapshot))
+    };
     snapshot.chain(route).any(hangs)
 }
 
@@ -251,6 +264,7 @@ impl Loaded {
                     has_owners: accounts(&snapshot, route) > 1,
                     has_rules: !route.rules.is_empty(),
                     hangs_on_request: hangs_on_request(&snapshot, route),
+                    knows_named_models: snapshot.knows_named_models(route),
                     output_tokens: Cell::new(OUTPUT_TOKENS),
                     picker: RefCell::new(Picker::new(route, |target| identity(&snapshot, target))),
                     cells: worker.bank.route(route.name.clone()),

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use llm_edge_core::dialect::Dialect;
+use llm_edge_core::model_name;
 use llm_edge_core::principal::virtual_key::Pepper;
 use llm_edge_core::rejection::Code;
 use llm_edge_core::snapshot::Strategy;
@@ -201,6 +202,12 @@ fn request_fingerprint(data: &[u8]) -> String {
     format!("{:032x}", twox_hash::XxHash3_128::oneshot(data))
 }
 
+/// The names under which a model may stand, the most exact first, all in lower case.
+#[pyfunction]
+fn model_spellings(name: &str) -> Vec<String> {
+    model_name::spellings(name)
+}
+
 /// The tokens of a text for a model, and whether that is exact.
 #[pyfunction]
 fn count_tokens(py: Python<'_>, text: &str, model: &str) -> (u64, bool) {
@@ -272,6 +279,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Oracle>()?;
     module.add_function(wrap_pyfunction!(key_hash, module)?)?;
     module.add_function(wrap_pyfunction!(request_fingerprint, module)?)?;
+    module.add_function(wrap_pyfunction!(model_spellings, module)?)?;
     module.add_function(wrap_pyfunction!(count_tokens, module)?)?;
     module.add_function(wrap_pyfunction!(estimate_request, module)?)?;
     module.add_function(wrap_pyfunction!(capabilities, module)?)?;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use llm_edge_bench::Failure;
 use llm_edge_core::routing::{Ask, Live, Needs, Pace, Picker, Present, Standing, identity};
-use llm_edge_core::snapshot::{Snapshot, Strategy};
+use llm_edge_core::snapshot::{ModelFacts, Snapshot, Strategy, Target};
 use serde_json::{Map, Value, json};
 
 use crate::allocations;
@@ -46,6 +46,10 @@ impl Present for Moment<'_> {
             first_token_us: Pace::unpack(shared.pace.load(Relaxed)).now(self.now_ms),
             cached_permille: u16::try_from(shared.cached.load(Relaxed)).unwrap_or_default(),
         }
+    }
+
+    fn facts<'t>(&'t self, target: &'t Target) -> &'t ModelFacts {
+        &target.facts
     }
 
     fn standing(&self, at: usize) -> Standing {

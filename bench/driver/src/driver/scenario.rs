@@ -128,6 +128,7 @@ pub(crate) fn snapshot(port: u16) -> Value {
                        "http2": "never", "allow_addresses": []},
             "host_header": format!("127.0.0.1:{port}"), "chat_fields": "common", "chat_members": {}, "takes_models": false, "messages_form": "api",
             "headers": [], "default_headers": [], "withheld_headers": [], "credentials": ["up"], "accounts": ["up"], "health": null,
+            "models": {"names": {}, "facts": []},
         });
         with(plain, more)
     };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Capability, Needs, Tokens};
-use crate::snapshot::{Route, Strategy, Target};
+use crate::snapshot::{ModelFacts, Route, Strategy, Target};
 use crate::strategy::{rendezvous, round_robin::Smooth, weighted};
 
 /// What is asked for, as far as it decides.
@@ -39,6 +39,8 @@ pub trait Present {
     fn serves(&self, at: usize) -> bool;
     /// What is known of it.
     fn live(&self, at: usize) -> Live;
+    /// What is known of its model.
+    fn facts<'a>(&'a self, target: &'a Target) -> &'a ModelFacts;
     /// Of that, whether it is likely to answer: all that most strategies ask of each target.
     fn standing(&self, at: usize) -> Standing {
         self.live(at).standing()
@@ -142,7 +144,7 @@ impl Picker {
         let mut excluded = 0;
         let mut nearest = Exclusion::Operation;
         for (at, target) in route.targets.iter().enumerate() {
-            let exclusion = exclusion(target, ask, present.serves(at));
+            let exclusion = exclusion(present.facts(target), ask, present.serves(at));
             if let Some(reason @ Exclusion::Lacks(_)) = exclusion {
                 nearest = reason;
             }
@@ -156,7 +158,9 @@ impl Picker {
         if best == Standing::Excluded {
             return Err(nearest);
         }
-        let rank = |at: usize, target: &Target| rank_of(route.strategy, target, ask, present.live(at));
+        let rank = |at: usize, target: &Target| {
+            rank_of(route.strategy, target.weight, present.facts(target), ask, present.live(at))
+        };
         let target = self.pick(route, best, ask.affinity, rank, random);
         Ok(Decision { target, standing: best, excluded })
     }
@@ -214,7 +218,8 @@ impl Picker {
         let count = route.targets.len();
         let key = |at: usize, target: &Target| {
             let live = present.live(at);
-            let standing = standing(exclusion(target, ask, present.serves(at)), || live.standing());
+            let facts = present.facts(target);
+            let standing = standing(exclusion(facts, ask, present.serves(at)), || live.standing());
             let rank = match self.strategy {
                 Strategy::RoundRobin | Strategy::Weighted => 0,
                 Strategy::Ordered => at as u64,
@@ -224,7 +229,7 @@ impl Picker {
                     u64::MAX - rendezvous::score(ask.affinity, identity, target.weight).to_bits()
                 }
                 Strategy::LeastInFlight | Strategy::Latency | Strategy::Cost => {
-                    rank_of(self.strategy, target, ask, live)
+                    rank_of(self.strategy, target.weight, facts, ask, live)
                 }
             };
             (standing, rank, (at + count - first) % count.max(1))
@@ -249,29 +254,30 @@ fn standing(exclusion: Option<Exclusion>, likely: impl FnOnce() -> Standing) -> 
     }
 }
 
-/// Why a target cannot be asked, if it cannot.
-pub fn exclusion(target: &Target, ask: &Ask, serves: bool) -> Option<Exclusion> {
+/// Why a target, of whose model this is known, cannot be asked, if it cannot.
+pub fn exclusion(facts: &ModelFacts, ask: &Ask, serves: bool) -> Option<Exclusion> {
     if !serves {
         return Some(Exclusion::Operation);
     }
-    let missing = ask.needs.capabilities.and(target.facts.lacks);
+    let missing = ask.needs.capabilities.and(facts.lacks);
     if !missing.is_empty() {
         return missing.iter().next().map(Exclusion::Lacks);
     }
-    let is_too_long = target.facts.context_window.is_some_and(|window| ask.needs.input_tokens > window);
+    let is_too_long = facts.context_window.is_some_and(|window| ask.needs.input_tokens > window);
     is_too_long.then_some(Exclusion::ContextWindow)
 }
 
 /// The lower, the better; what is equal is as good.
 #[inline]
-pub(super) fn rank_of(strategy: Strategy, target: &Target, ask: &Ask, live: Live) -> u64 {
+pub(super) fn rank_of(strategy: Strategy, weight: u32, facts: &ModelFacts, ask: &Ask, live: Live) -> u64 {
+    let weight = u64::from(weight.max(1));
     let loaded = u64::from(live.in_flight) + 1;
     match strategy {
-        Strategy::LeastInFlight => (loaded << 20) / u64::from(target.weight.max(1)),
+        Strategy::LeastInFlight => (loaded << 20) / weight,
         // Who is not known yet is asked once before others are asked again.
         Strategy::Latency if live.first_token_us == 0 => u64::from(live.in_flight) * UNKNOWN_US,
-        Strategy::Latency => u64::from(live.first_token_us) * loaded / u64::from(target.weight.max(1)),
-        Strategy::Cost => cost(target, ask, live).unwrap_or(u64::MAX),
+        Strategy::Latency => u64::from(live.first_token_us) * loaded / weight,
+        Strategy::Cost => cost(facts, ask, live).unwrap_or(u64::MAX),
         Strategy::RoundRobin | Strategy::Weighted | Strategy::Ordered | Strategy::Affinity => 0,
     }
 }
@@ -280,11 +286,11 @@ pub(super) fn rank_of(strategy: Strategy, target: &Target, ask: &Ask, live: Live
 const UNKNOWN_US: u64 = 1_000_000;
 
 /// What the request is expected to cost there, in pico-USD; `None` where the price is not known.
-pub(super) fn cost(target: &Target, ask: &Ask, live: Live) -> Option<u64> {
+pub(super) fn cost(facts: &ModelFacts, ask: &Ask, live: Live) -> Option<u64> {
     let input = ask.needs.input_tokens;
     let cached_input = input.saturating_mul(u64::from(live.cached_permille)) / 1000;
     let tokens = Tokens { input, cached_input, cache_write: 0, output: ask.output_tokens };
-    target.facts.price.as_ref().map(|price| price.of(tokens))
+    facts.price.as_ref().map(|price| price.of(tokens))
 }
 
 impl Live {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::percent::decode_once;
 use crate::scan::{self, Models, Scan};
-use crate::snapshot::{AffinityBy, Route, Snapshot, Strategy, Target};
+use crate::snapshot::{AffinityBy, ModelFacts, Route, Snapshot, Strategy, Target};
 use crate::strategy::rendezvous;
 use crate::surface::{Endpoint, Operation, Surface, endpoint};
 
@@ -79,8 +79,12 @@ pub struct Redirect {
 pub struct Table {
     /// Its name.
     pub route: String,
+    /// The model by which it is asked, as the client calls it.
+    pub model: String,
     /// Its strategy.
     pub strategy: Strategy,
+    /// The policy that may rank the targets otherwise; it is not asked here.
+    pub policy: Option<String>,
     /// Every target.
     pub targets: Vec<Row>,
 }
@@ -108,6 +112,17 @@ pub struct Row {
 pub fn identity(snapshot: &Snapshot, target: &Target) -> String {
     let provider = snapshot.providers.get(target.provider).map_or("", |provider| provider.name.as_str());
     format!("{provider}/{}", target.model.label())
+}
+
+/// The target with the model that is asked there, for whoever asks: `provider/model`, with `*` for a name that is not
+/// printable ASCII.
+pub fn asked_at(snapshot: &Snapshot, target: &Target, written: Option<&str>) -> String {
+    let model = written.map(|written| target.model.of(written));
+    let Some(model) = model.filter(|model| model.bytes().all(|b| b.is_ascii_graphic())) else {
+        return identity(snapshot, target);
+    };
+    let provider = snapshot.providers.get(target.provider).map_or("", |provider| provider.name.as_str());
+    format!("{provider}/{model}")
 }
 
 /// Decides as for a request that comes first to a fresh instance.
@@ -146,12 +161,12 @@ pub fn explain(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanati
         (rule, other.unwrap_or(named))
     };
     let (redirect, route) = led(named, &model);
-    let mut chain: Vec<&Route> = snapshot.chain(route).collect();
+    let mut chain: Vec<(&Route, &str)> = snapshot.chain(route).map(|route| (route, model.as_str())).collect();
     let left = found.model.is_some() && snapshot.leaves_models(named);
     for name in models.iter().filter(|_| !left).flat_map(|models| models.names.iter().skip(1)) {
-        chain.push(led(route_of(name)?, name).1);
+        chain.push((led(route_of(name)?, name).1, name));
     }
-    let affine = chain.iter().find(|route| route.strategy == Strategy::Affinity);
+    let affine = chain.iter().map(|(route, _)| route).find(|route| route.strategy == Strategy::Affinity);
     let ask = Ask {
         needs: needed,
         output_tokens: output_tokens(&found, OUTPUT_TOKENS),
@@ -163,8 +178,8 @@ pub fn explain(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanati
     let mut asked = 0;
     let routes = chain
         .iter()
-        .map(|route| {
-            let now = Imagined { snapshot, route, operation, stream, live: &question.live };
+        .map(|(route, model)| {
+            let now = Imagined { snapshot, route, model, operation, stream, live: &question.live };
             table(snapshot, route, &ask, &now, question.random, &mut asked)
         })
         .collect();
@@ -220,7 +235,7 @@ fn table(
     snapshot: &Snapshot,
     route: &Route,
     ask: &Ask,
-    now: &impl Present,
+    now: &Imagined<'_>,
     random: u64,
     asked: &mut usize,
 ) -> Table {
@@ -231,12 +246,19 @@ fn table(
     };
     let row = |(at, target): (usize, &Target)| Row {
         asked: order.iter().position(|asked| *asked == at).map(|place| place + *asked + 1),
-        excluded: exclusion(target, ask, now.serves(at)).map(Exclusion::name),
-        ..row(snapshot, route, target, ask, picker.standing(at), now.live(at))
+        excluded: exclusion(now.facts(target), ask, now.serves(at)).map(Exclusion::name),
+        ..row(snapshot, route, target, now.facts(target), ask, picker.standing(at), now.live(at))
     };
     let targets = route.targets.iter().enumerate().map(row).collect();
     *asked += order.len();
-    Table { route: route.name.clone(), strategy: route.strategy, targets }
+    Table {
+        route: route.name.clone(),
+        model: now.model.to_owned(),
+        strategy: route.strategy,
+        // Of one target there is nothing to rank.
+        policy: route.policy.as_ref().filter(|_| route.targets.len() > 1).map(|policy| policy.name.clone()),
+        targets,
+    }
 }
 
 /// How a target stands, whoever is asked first.
@@ -244,19 +266,20 @@ pub fn row(
     snapshot: &Snapshot,
     route: &Route,
     target: &Target,
+    facts: &ModelFacts,
     ask: &Ask,
     standing: Standing,
     live: Live,
 ) -> Row {
     let ranked = matches!(route.strategy, Strategy::LeastInFlight | Strategy::Latency | Strategy::Cost);
-    let unpriced = route.strategy == Strategy::Cost && target.facts.price.is_none();
+    let unpriced = route.strategy == Strategy::Cost && facts.price.is_none();
     Row {
         target: identity(snapshot, target),
         asked: None,
         standing,
         excluded: None,
-        rank: (ranked && !unpriced).then(|| rank_of(route.strategy, target, ask, live)),
-        cost_nano_usd: cost(target, ask, live).map(|pico| pico.div_ceil(1000)),
+        rank: (ranked && !unpriced).then(|| rank_of(route.strategy, target.weight, facts, ask, live)),
+        cost_nano_usd: cost(facts, ask, live).map(|pico| pico.div_ceil(1000)),
         live,
     }
 }
@@ -265,6 +288,7 @@ pub fn row(
 struct Imagined<'a> {
     snapshot: &'a Snapshot,
     route: &'a Route,
+    model: &'a str,
     operation: Operation,
     stream: bool,
     live: &'a BTreeMap<String, Live>,
@@ -281,5 +305,9 @@ impl Present for Imagined<'_> {
         let target = self.route.targets.get(at);
         let live = target.and_then(|target| self.live.get(&identity(self.snapshot, target)));
         live.copied().unwrap_or_default()
+    }
+
+    fn facts<'t>(&'t self, target: &'t Target) -> &'t ModelFacts {
+        self.snapshot.facts(target, self.model)
     }
 }

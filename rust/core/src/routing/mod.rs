@@ -18,8 +18,8 @@ pub use capability::{Capabilities, Capability};
 pub use conversation::conversation;
 pub use decide::{Ask, Decision, Exclusion, Live, Picker, Present, Standing, exclusion};
 pub use explain::{
-    Explanation, OUTPUT_TOKENS, Question, Redirect, Row, Table, affinity, explain, identity, output_tokens,
-    row,
+    Explanation, OUTPUT_TOKENS, Question, Redirect, Row, Table, affinity, asked_at, explain, identity,
+    output_tokens, row,
 };
 pub use keepsake::Keepsakes;
 pub use needs::{Asks, Contents, Needs, Want, needs};

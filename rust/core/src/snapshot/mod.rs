@@ -4,11 +4,13 @@
 //! [`Snapshot::parse`] turns it into a form in which invalid states cannot be written down: indices are
 //! resolved, header bytes are ready to send. A snapshot that does not parse changes nothing.
 
+mod fact;
 mod limit;
 mod name;
 mod provider;
 mod route;
 
+pub use fact::{KnownModel, KnownModels, ModelFacts};
 pub use limit::{Limits, RequestLog, RequestLogMode};
 pub use name::{Model, Names};
 pub use provider::{
@@ -16,8 +18,7 @@ pub use provider::{
     Scheme, Served,
 };
 pub use route::{
-    AffinityBy, Cache, Deadlines, ModelFacts, ModelName, Route, RoutePolicy, Strategy, Target,
-    TranslationPolicy,
+    AffinityBy, Cache, Deadlines, ModelName, Route, RoutePolicy, Strategy, Target, TranslationPolicy,
 };
 
 use serde::Deserialize;
@@ -98,6 +99,30 @@ impl Snapshot {
     pub fn chain<'a>(&'a self, route: &'a Route) -> impl Iterator<Item = &'a Route> {
         let fallbacks = route.fallbacks.iter().filter_map(|at| self.routes.get(*at));
         std::iter::once(route).chain(fallbacks)
+    }
+
+    /// By which the model that the client calls so is found again among those known of a target's provider; `None` for
+    /// the target's own, and where nothing is known.
+    pub fn find_model(&self, target: &Target, written: &str) -> Option<KnownModel> {
+        let provider = self.providers.get(target.provider).filter(|_| !target.model.is_fixed());
+        provider?.models.find(target.model.of(written))
+    }
+
+    /// What is known of a target's model, where [`Self::find_model`] has found this one.
+    pub fn facts_of<'a>(&'a self, target: &'a Target, found: Option<KnownModel>) -> &'a ModelFacts {
+        let known = || self.providers.get(target.provider)?.models.get(found?);
+        known().unwrap_or(&target.facts)
+    }
+
+    /// What is known of a target's model, which may be the one that the client calls so.
+    pub fn facts<'a>(&'a self, target: &'a Target, written: &str) -> &'a ModelFacts {
+        self.facts_of(target, self.find_model(target, written))
+    }
+
+    /// Whether a route leads to models that the client names, and of which something may be known.
+    pub fn knows_named_models(&self, route: &Route) -> bool {
+        let knows = |at: usize| self.providers.get(at).is_some_and(|p| !p.models.is_empty());
+        route.targets.iter().any(|target| !target.model.is_fixed() && knows(target.provider))
     }
 
     /// Whether all targets of a route turn to the models of a request's `models` themselves, and have names of their own

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::SnapshotError;
+use super::fact::{KnownModels, KnownModelsDoc};
 use crate::address::AddressRange;
 use crate::dialect::{ChatFields, ChatMembers, MessagesForm};
 use crate::embedding;
@@ -47,6 +48,8 @@ pub struct Provider {
     pub accounts: Vec<String>,
     /// How it is asked whether it is there; `None`: not.
     pub health: Option<HealthProbe>,
+    /// What is known of its models, for targets that leave them to the client.
+    pub models: KnownModels,
 }
 
 /// A question that costs no tokens, asked again and again. Any reply below 500 is a good one.
@@ -335,6 +338,7 @@ pub(super) struct ProviderDoc {
     credentials: Vec<String>,
     accounts: Vec<String>,
     health: Option<HealthProbe>,
+    models: KnownModelsDoc,
 }
 
 impl ProviderDoc {
@@ -425,6 +429,7 @@ impl ProviderDoc {
             credentials: self.credentials,
             accounts: self.accounts,
             health: self.health,
+            models: self.models.resolve(&format!("{path}.models"))?,
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Provider, Snapshot, SnapshotError};
-use crate::routing::{Capabilities, Price, Rule};
+use super::{ModelFacts, Provider, Snapshot, SnapshotError};
+use crate::routing::Rule;
 use crate::surface::Operation;
 use crate::{breaker, hedge, retry};
 
@@ -95,18 +95,6 @@ pub struct RoutePolicy {
     pub deadline_ms: u32,
 }
 
-/// What is known of a target's model.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelFacts {
-    /// What it is known not to do.
-    pub lacks: Capabilities,
-    /// Tokens of prompt and reply together that it takes; `None`: not known.
-    pub context_window: Option<u64>,
-    /// What it costs; `None`: not known.
-    pub price: Option<Price>,
-}
-
 /// One place a request may go.
 #[derive(Debug)]
 pub struct Target {
@@ -122,9 +110,10 @@ pub struct Target {
 
 impl Route {
     /// Whether a decision hangs on what a request needs, so that its body has to be looked into.
-    pub fn looks_at_needs(&self) -> bool {
+    pub fn looks_at_needs(&self, snapshot: &Snapshot) -> bool {
         self.strategy == Strategy::Cost
             || self.policy.is_some()
+            || snapshot.knows_named_models(self)
             || self.targets.iter().any(|t| !t.facts.lacks.is_empty() || t.facts.context_window.is_some())
     }
 }
@@ -149,6 +138,20 @@ pub enum ModelName {
 }
 
 impl ModelName {
+    /// Whether it is the same whatever the client writes.
+    pub fn is_fixed(&self) -> bool {
+        matches!(self, Self::Fixed(_))
+    }
+
+    /// The name to send for what the client wrote.
+    pub fn of<'a>(&'a self, written: &'a str) -> &'a str {
+        match self {
+            Self::Fixed(name) => name,
+            Self::Same => written,
+            Self::Rest => written.split_once('/').map_or(written, |(_, rest)| rest),
+        }
+    }
+
     /// The name where it is fixed, else `*`: for labels and messages, which must not hold what clients write.
     pub fn label(&self) -> &str {
         match self {

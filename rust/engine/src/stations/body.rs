@@ -20,7 +20,7 @@ use crate::buffers::BUFFER_BYTES;
 use crate::deadlines::Timer;
 use crate::exchange::Exchange;
 use crate::fail_points::fail_point;
-use crate::loaded::{LoadedRoute, Place};
+use crate::loaded::LoadedRoute;
 
 /// A request body that is all there, with the fields that policy acts on.
 pub(crate) struct Envelope {
@@ -44,8 +44,8 @@ pub(crate) struct FurtherModel {
 
 impl Envelope {
     /// The name by which the client asks for a place, where that is not [`Self::model`].
-    pub(crate) fn further_name(&self, place: &Place) -> Option<&str> {
-        let at = usize::from(place.further).checked_sub(1)?;
+    pub(crate) fn further_name(&self, further: u8) -> Option<&str> {
+        let at = usize::from(further).checked_sub(1)?;
         self.further.get(at).map(|model| &*model.name)
     }
 

@@ -71,9 +71,20 @@ fn question(
         .targets
         .iter()
         .enumerate()
-        .filter(|(at, target)| routing::exclusion(target, &ask, moment.serves(*at)).is_none())
+        .filter(|(at, target)| moment.exclusion(*at, target, &ask).is_none())
         .map(|(at, target)| {
-            (at, routing::row(snapshot, config, target, &ask, picker.standing(at), moment.live(at)))
+            (
+                at,
+                routing::row(
+                    snapshot,
+                    config,
+                    target,
+                    moment.facts(target),
+                    &ask,
+                    picker.standing(at),
+                    moment.live(at),
+                ),
+            )
         })
         .collect();
     let names = rows.iter().map(|(at, row)| (row.target.clone(), *at)).collect();

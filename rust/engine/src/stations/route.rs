@@ -1,14 +1,16 @@
 //! Route: which target, and what follows if it cannot be reached or refuses. What can be decided without a request in
 //! hand is [`llm_edge_core::routing`]'s; here is what is known at the moment.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::routing::{self, Ask, Capability, Exclusion, Keepsakes, Live, Present, Standing};
-use llm_edge_core::snapshot::{Route, Strategy};
+use llm_edge_core::snapshot::{KnownModel, ModelFacts, Route, Strategy, Target};
 use llm_edge_core::surface::{Dialect, Operation};
 
+use super::body::Envelope;
 use super::guard::Screened;
 use super::head::Head;
 use crate::exchange::Exchange;
@@ -109,11 +111,16 @@ impl Places {
         screened: &Screened,
         asked: &Route,
     ) -> Option<Place> {
-        if let Some(first) = self.first.take() {
+        let mut place = if let Some(first) = self.first.take() {
             self.begun = Some(first);
-            return Some(self.place(x, plan, first));
+            self.place(x, plan, first)
+        } else {
+            self.other(x, plan, head, screened, asked)?
+        };
+        if place.route.knows_named_models {
+            place.known = known_model(x, &place, screened);
         }
-        self.other(x, plan, head, screened, asked)
+        Some(place)
     }
 
     /// One that is not the first of its route.
@@ -146,7 +153,7 @@ impl Places {
                 Rc::clone(&screened.envelope().further.get(at)?.route)
             };
             self.step += 1;
-            let moment = Moment::new(x, &route, head, screened);
+            let moment = Moment::new(x, &route, head, screened).of_further(self.further);
             let decided = x.loaded.snapshot.routes.get(route.index).and_then(|config| {
                 let mut picker = route.picker.borrow_mut();
                 picker.decide(config, &plan.ask(), &moment, x.worker.random()).ok()
@@ -165,7 +172,7 @@ impl Places {
             return;
         }
         let Some(config) = x.loaded.snapshot.routes.get(route.index) else { return };
-        let moment = Moment::new(x, route, head, screened);
+        let moment = Moment::new(x, route, head, screened).of_further(self.further);
         let order = route.picker.borrow().order(config, &plan.ask(), &moment, first);
         let ranked = match &plan.details {
             Some(details) if self.route.is_none() => details.ranked.as_slice(),
@@ -185,33 +192,73 @@ impl Places {
     }
 }
 
+/// The model that the client names, if something is known of it.
+fn known_model(x: &Exchange, place: &Place, screened: &Screened) -> Option<KnownModel> {
+    let envelope = screened.envelope();
+    let snapshot = &x.loaded.snapshot;
+    let target = place.target(snapshot)?;
+    match envelope.further_name(place.further) {
+        Some(name) => snapshot.find_model(target, name),
+        // A name that is no text has been refused before.
+        None => snapshot.find_model(target, &envelope.model(&x.input).ok()??),
+    }
+}
+
 /// What is known of a route's targets now.
 pub(super) struct Moment<'a> {
     x: &'a Exchange,
     route: &'a LoadedRoute,
+    envelope: &'a Envelope,
     operation: Operation,
-    stream: bool,
+    /// The model as the client calls it, where something is known of such.
+    model: Option<Cow<'a, str>>,
     now_ms: u64,
 }
 
 impl<'a> Moment<'a> {
-    pub(super) fn new(x: &'a Exchange, route: &'a LoadedRoute, head: &Head, screened: &Screened) -> Self {
-        let stream = screened.envelope().stream;
-        Self { x, route, operation: head.operation, stream, now_ms: x.worker.deadlines.now_ms() }
+    pub(super) fn new(x: &'a Exchange, route: &'a LoadedRoute, head: &Head, screened: &'a Screened) -> Self {
+        let envelope = screened.envelope();
+        // A name that is no text has been refused before.
+        let named = || envelope.model(&x.input).ok().flatten();
+        let model = if route.knows_named_models { named() } else { None };
+        Self { x, route, envelope, operation: head.operation, model, now_ms: x.worker.deadlines.now_ms() }
+    }
+
+    /// The same, where it is one of the models that the client would have asked next; 0 for none of them.
+    fn of_further(mut self, further: u8) -> Self {
+        if self.model.is_some()
+            && let Some(name) = self.envelope.further_name(further)
+        {
+            self.model = Some(Cow::Borrowed(name));
+        }
+        self
+    }
+
+    /// Why a target cannot be asked, if it cannot.
+    pub(super) fn exclusion(&self, at: usize, target: &Target, ask: &Ask) -> Option<Exclusion> {
+        routing::exclusion(self.facts(target), ask, self.serves(at))
     }
 }
 
 impl Present for Moment<'_> {
     #[inline]
     fn serves(&self, at: usize) -> bool {
-        self.route.targets.get(at).is_some_and(|target| target.serves(self.operation, self.stream))
+        self.route.targets.get(at).is_some_and(|target| target.serves(self.operation, self.envelope.stream))
+    }
+
+    #[inline]
+    fn facts<'t>(&'t self, target: &'t Target) -> &'t ModelFacts {
+        match &self.model {
+            None => &target.facts,
+            Some(name) => self.x.loaded.snapshot.facts(target, name),
+        }
     }
 
     #[inline]
     fn live(&self, at: usize) -> Live {
         let Some(target) = self.route.targets.get(at) else { return Live::default() };
         let load = target.load.as_ref();
-        let load = load.map_or_else(Live::default, |load| load.live(self.stream, self.now_ms));
+        let load = load.map_or_else(Live::default, |load| load.live(self.envelope.stream, self.now_ms));
         let standing = self.standing(at);
         Live { is_open: standing == Standing::Open, is_resting: standing == Standing::Resting, ..load }
     }
@@ -247,10 +294,22 @@ pub(crate) fn plan(
     screened: &Screened,
 ) -> Result<Option<Plan>, Rejection> {
     fail_point!("route");
+    if x.asks_for_debug() {
+        x.facts.names = names(x, screened);
+    }
     match planned(x, head, route, screened) {
         Err(no) if no.code == Code::DialectMismatch && head.operation.count().is_some() => Ok(None),
         planned => planned.map(Some),
     }
+}
+
+/// The models that are asked for, as the client calls them.
+#[cold]
+fn names(x: &Exchange, screened: &Screened) -> Option<Box<[Box<str>]>> {
+    let envelope = screened.envelope();
+    let first = envelope.model(&x.input).ok()??;
+    let further = envelope.further.iter().map(|model| model.name.clone());
+    Some(std::iter::once(first.into()).chain(further).collect())
 }
 
 fn planned(
@@ -333,7 +392,10 @@ fn decide(
                 count_excluded(config, route, &ask, &moment, decision.standing);
             }
             if config.strategy == Strategy::Cost
-                && config.targets.get(decision.target).is_some_and(|target| target.facts.price.is_none())
+                && config
+                    .targets
+                    .get(decision.target)
+                    .is_some_and(|target| moment.facts(target).price.is_none())
             {
                 route.cells.unpriced.add(1);
             }
@@ -362,7 +424,8 @@ fn ask(x: &Exchange, head: &Head, route: &LoadedRoute, config: &Route, screened:
     let snapshot = &x.loaded.snapshot;
     let further = envelope.further.iter().filter_map(|model| snapshot.routes.get(model.route.index));
     let chain = || snapshot.chain(config).chain(further.clone());
-    if ((route.hangs_on_request && chain().any(Route::looks_at_needs)) || !envelope.further.is_empty())
+    if ((route.hangs_on_request && chain().any(|route| route.looks_at_needs(snapshot)))
+        || !envelope.further.is_empty())
         && let Some(dialect) = head.operation.dialect()
     {
         ask.needs = routing::needs(body, dialect, &envelope.scan);
@@ -384,15 +447,12 @@ fn affinity(x: &Exchange, head: &Head, config: &Route, body: &[u8]) -> u64 {
 /// Whether a target of the fallbacks can do it.
 fn can_fall_back(x: &Exchange, head: &Head, config: &Route, ask: &Ask, screened: &Screened) -> bool {
     let fallbacks = config.fallbacks.iter().filter_map(|index| x.loaded.routes.get(*index));
-    let further = screened.envelope().further.iter().map(|model| &model.route);
-    fallbacks.chain(further).any(|route| {
+    let further = screened.envelope().further.iter().map(|model| &model.route).zip(1..);
+    fallbacks.map(|route| (route, 0)).chain(further).any(|(route, further)| {
         let Some(config) = x.loaded.snapshot.routes.get(route.index) else { return false };
-        let moment = Moment::new(x, route, head, screened);
+        let moment = Moment::new(x, route, head, screened).of_further(further);
         let can = |(at, target)| {
-            !matches!(
-                routing::exclusion(target, ask, moment.serves(at)),
-                Some(Exclusion::Operation | Exclusion::Lacks(_))
-            )
+            !matches!(moment.exclusion(at, target, ask), Some(Exclusion::Operation | Exclusion::Lacks(_)))
         };
         config.targets.iter().enumerate().any(can)
     })
@@ -402,7 +462,7 @@ fn can_fall_back(x: &Exchange, head: &Head, config: &Route, ask: &Ask, screened:
 #[cold]
 fn count_excluded(config: &Route, route: &LoadedRoute, ask: &Ask, moment: &Moment<'_>, standing: Standing) {
     for (at, target) in config.targets.iter().enumerate() {
-        let reason = routing::exclusion(target, ask, moment.serves(at));
+        let reason = moment.exclusion(at, target, ask);
         if let Some(cell) = reason.and_then(|reason| route.cells.exclusions.get(reason.index())) {
             cell.add(1);
         }
@@ -429,8 +489,9 @@ fn shown(
     order.extend(others);
     let targets = order.into_iter().filter_map(|at| {
         let target = config.targets.get(at)?;
-        let name = routing::identity(snapshot, target);
-        Some(match routing::exclusion(target, ask, moment.serves(at)) {
+        let written = moment.x.facts.names.as_ref().and_then(|names| names.first());
+        let name = routing::asked_at(snapshot, target, written.map(|name| &**name));
+        Some(match moment.exclusion(at, target, ask) {
             Some(reason) => format!("{name}={}:{}", picker.standing(at).name(), reason.name()),
             None => format!("{name}={}", picker.standing(at).name()),
         })

@@ -164,8 +164,8 @@ struct Charged {
 /// What the reply has cost, where the price is known.
 #[inline]
 fn charge(x: &Exchange, cells: &TargetCells, usage: &Usage) -> Charged {
-    let target = x.facts.place.as_ref().and_then(|place| place.target(&x.loaded.snapshot));
-    let Some(price) = target.and_then(|target| target.facts.price.as_ref()) else {
+    let known = x.facts.place.as_ref().and_then(|place| place.facts(&x.loaded.snapshot));
+    let Some(price) = known.and_then(|facts| facts.price.as_ref()) else {
         cells.unpriced.add(1);
         return Charged::default();
     };

@@ -229,7 +229,7 @@ impl Body {
             return Some(own);
         };
         let name = match model {
-            _ if place.further > 0 => Name::Own(escaped(name_for(model, envelope.further_name(place)?))),
+            _ if place.further > 0 => Name::Own(escaped(model.of(envelope.further_name(place.further)?))),
             ModelName::Same => Name::Written,
             // In a form nothing is escaped.
             ModelName::Fixed(name) if !body.starts_with(b"{") => Name::Own(name.as_bytes().to_vec()),
@@ -241,7 +241,7 @@ impl Body {
                     end: written.raw.end,
                 })
             }
-            ModelName::Rest => Name::Own(escaped(name_for(model, &written.decode(body).ok()?))),
+            ModelName::Rest => Name::Own(escaped(model.of(&written.decode(body).ok()?))),
         };
         let usage = if ask_usage {
             head.operation.dialect().and_then(|dialect| stream_usage::ask(body, dialect, &envelope.scan))
@@ -267,7 +267,7 @@ impl Body {
     /// A body that says the model's name too, which must be the one in the path.
     #[cold]
     fn repeating(body: &[u8], written: &str, model: &ModelName) -> Self {
-        match name_for(model, written) {
+        match model.of(written) {
             sent if sent == written => Self::Own { model: Name::Written, added: None, asks_usage: false },
             sent => Self::Renamed(embedding::renamed(body, sent)),
         }
@@ -283,7 +283,7 @@ impl Body {
         crossing: Crossing<'_>,
     ) -> Result<Self, Rejection> {
         let written = written(x, place, screened.envelope())?.unwrap_or_default();
-        let names = Names { asked: &written, sent: name_for(model, &written) };
+        let names = Names { asked: &written, sent: model.of(&written) };
         let (body, translation) = translated::body(x, screened, crossing, names, asked.translation)?;
         Ok(Self::Translated { body, translation: Box::new(translation) })
     }
@@ -339,7 +339,7 @@ fn written<'a>(
     place: &Place,
     envelope: &'a Envelope,
 ) -> Result<Option<Cow<'a, str>>, Rejection> {
-    match envelope.further_name(place) {
+    match envelope.further_name(place.further) {
         Some(name) => Ok(Some(Cow::Borrowed(name))),
         None => envelope.model(&x.input),
     }
@@ -363,7 +363,7 @@ fn write_line<'a>(
     out.extend_from_slice(template.before.as_bytes());
     let mut has_query = template.before.contains('?');
     if let Some(after) = template.after(stream) {
-        percent::encode(out, name_for(model, &written()?.unwrap_or_default()).as_bytes());
+        percent::encode(out, model.of(&written()?.unwrap_or_default()).as_bytes());
         out.extend_from_slice(after.as_bytes());
         has_query |= after.contains('?');
     }
@@ -415,20 +415,11 @@ pub(super) fn check_segment(
     let served = provider.and_then(|provider| provider.serve(head.operation, envelope.stream));
     let Some(Served { path: PathTemplate { after: Some(_), .. }, .. }) = served else { return Ok(()) };
     let Some(decoded) = written(x, place, envelope)? else { return Ok(()) };
-    if matches!(name_for(&target.model, &decoded), "" | "." | "..") {
+    if matches!(target.model.of(&decoded), "" | "." | "..") {
         let message = "this model's name becomes part of the upstream's path, where it means something else";
         return Err(Rejection::new(Code::InvalidField, message).param("model"));
     }
     Ok(())
-}
-
-/// The name to send for what the client wrote.
-fn name_for<'a>(model: &'a ModelName, written: &'a str) -> &'a str {
-    match model {
-        ModelName::Fixed(name) => name,
-        ModelName::Same => written,
-        ModelName::Rest => written.split_once('/').map_or(written, |(_, rest)| rest),
-    }
 }
 
 /// Fields that concern one connection, or say who the caller is: one bit for each [`Known`].

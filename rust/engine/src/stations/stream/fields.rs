@@ -88,8 +88,13 @@ fn write_debug(out: &mut Vec<u8>, x: &Exchange) {
             write::field(out, b"x-llm-edge-decision", decision.as_bytes());
         }
         let snapshot = &x.loaded.snapshot;
-        if let Some(target) = x.facts.place.as_ref().and_then(|place| place.target(snapshot)) {
-            write::field(out, b"x-llm-edge-target", routing::identity(snapshot, target).as_bytes());
+        if let Some(place) = &x.facts.place
+            && let Some(target) = place.target(snapshot)
+        {
+            let names = x.facts.names.as_ref();
+            let written = names.and_then(|names| names.get(usize::from(place.further)));
+            let name = routing::asked_at(snapshot, target, written.map(|name| &**name));
+            write::field(out, b"x-llm-edge-target", name.as_bytes());
         }
     }
 }
