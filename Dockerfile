@@ -2,24 +2,27 @@
 # is carried over to the other. Both start from the same Debian release, so that paths and libraries agree.
 #
 #   docker build -t llm-edge-agent .
+#   docker build -t llm-edge-agent --build-arg REQUIREMENTS=cloud .   # finds Amazon's and Google's credentials
 #   docker run --read-only -p 8080:8080 -v ./llm-edge.yaml:/etc/llm-edge-agent/llm-edge.yaml:ro \
 #     -v state:/var/lib/llm-edge-agent llm-edge-agent
 ARG BUILDER=rust:1.95-slim-bookworm
 ARG BASE=debian:bookworm-slim
+ARG REQUIREMENTS=runtime
 
 # hadolint ignore=DL3006
 FROM ${BUILDER} AS build
+ARG REQUIREMENTS
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates gcc g++ make python3 python3-venv \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY requirements/build.txt requirements/runtime.txt requirements/
+COPY requirements/build.txt requirements/${REQUIREMENTS}.txt requirements/
 # The environment is made where it will run: its scripts hold absolute paths.
 RUN python3 -m venv /opt/build \
  && /opt/build/bin/pip install --no-deps --require-hashes -r requirements/build.txt \
  && python3 -m venv /opt/llm-edge-agent \
- && /opt/llm-edge-agent/bin/pip install --no-deps --require-hashes -r requirements/runtime.txt
+ && /opt/llm-edge-agent/bin/pip install --no-deps --require-hashes -r requirements/${REQUIREMENTS}.txt
 COPY Cargo.toml Cargo.lock clippy.toml pyproject.toml README.md LICENSE ./
 COPY rust rust
 # Not built here, but a workspace is read with all its members.

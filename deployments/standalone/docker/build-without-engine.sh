@@ -5,7 +5,7 @@
 # then run from a read-only mount, as the user the image names, with nothing writable but its state and /tmp.
 # Needs root, and Rust on this machine (mounted into the build stage instead of pulling an image that has it).
 #
-# usage: build-without-engine.sh [WORK_FOLDER]
+# usage: [REQUIREMENTS=cloud] build-without-engine.sh [WORK_FOLDER]
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 scripts/system-packages.sh image
@@ -57,7 +57,8 @@ make_builder() {
 
 build() {
   "${buildah[@]}" bud --format docker --isolation chroot --layers=false --pull-never "${lend[@]}" \
-    --build-arg BASE="$base" --build-arg BUILDER="$builder" --tag "$image" .
+    --build-arg BASE="$base" --build-arg BUILDER="$builder" \
+    --build-arg REQUIREMENTS="${REQUIREMENTS:-runtime}" --tag "$image" .
 }
 
 boot() {
