@@ -11,7 +11,7 @@ import pytest
 from tests.behaviour.failure.several import metric, refusal
 from tests.conftest import Serve
 from tests.support.hop import CHAT, KEY, body
-from tests.support.upstream import Close, Read, Received, Send, Upstream, reply
+from tests.support.upstream import AwaitClose, Close, Read, Received, Send, Upstream, reply
 from tests.support.wire import Answer, Wire, request
 
 OAUTH = "sk-ant-oat01-of-the-caller"
@@ -50,6 +50,17 @@ routes:
     cache: {{ttl_s: 300}}
   google: {{models: [gem], targets: [{{provider: google}}], caller_credential: google}}
   open: {{models: [gpt], targets: [{{provider: open}}], caller_credential: open}}
+  hedged:
+    models: [hedged]
+    strategy: ordered
+    targets: [{{provider: claude, model: m}}, {{provider: spare, model: m}}]
+    caller_credential: claude
+    hedge: {{delay_ms: 50, spend_percent: 100}}
+  twice:
+    models: [twice]
+    targets: [{{provider: claude, model: m}}]
+    caller_credential: claude
+    hedge: {{delay_ms: 50, spend_percent: 100}}
 """
 
 
@@ -400,6 +411,39 @@ def test_the_sdks_work_with_their_own_credentials(site: Site) -> None:
         claude.messages.create(
             model="claude-x", max_tokens=16, messages=[{"role": "user", "content": "hello"}]
         )
+
+
+def test_a_second_attempt_beside_a_slow_one_shows_it_to_its_provider_only(site: Site) -> None:
+    site.claude.once(Read(), AwaitClose())
+    answer = site.ask(EDGE, bearer(OAUTH), model="hedged")
+    assert (answer.status, answer.headers["x-llm-edge-attempts"]) == (200, "2")
+    assert site.last.headers["authorization"] == f"Bearer {OAUTH}"
+    [seen] = site.spare.requests
+    assert seen.headers["x-api-key"] == SPARE
+    assert OAUTH.encode() not in seen.head + seen.body
+
+
+def test_a_second_attempt_at_the_same_provider_shows_the_same(site: Site) -> None:
+    site.claude.once(Read(), AwaitClose())
+    answer = site.ask(EDGE, bearer(OAUTH), model="twice")
+    assert (answer.status, answer.headers["x-llm-edge-attempts"]) == (200, "2")
+    shown = [seen.headers["authorization"] for seen in site.claude.requests]
+    assert shown == [f"Bearer {OAUTH}"] * 2
+    assert all("x-api-key" not in seen.headers for seen in site.claude.requests)
+
+
+def test_a_kept_response_is_asked_for_with_the_callers_own(site: Site) -> None:
+    def get(*fields: str) -> Answer:
+        with Wire(site.running.address) as wire:
+            wire.send(request("/v1/responses/resp_1", b"", *fields, method="GET"))
+            return wire.answer()
+
+    assert get(EDGE).status == 401
+    assert not site.claude.requests
+    assert get(EDGE, bearer(OAUTH)).status == 200
+    assert site.last.request_line == "GET /v1/responses/resp_1 HTTP/1.1"
+    assert site.last.headers["authorization"] == f"Bearer {OAUTH}"
+    assert OURS.encode() not in site.last.head
 
 
 def test_a_wrong_credential_is_not_waited_for(site: Site) -> None:
