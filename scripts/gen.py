@@ -148,7 +148,7 @@ def quirks(spec: ProviderSpec) -> str:
         said.append("translated chat requests say `max_completion_tokens`")
     for name, own in spec.chat_members.items():
         said.append(f"no `{name}`" if own is None else f"`{own}` for `{name}`")
-    if spec.messages_form != "api":
+    if spec.platform == "vertex" and "messages" in spec.operations:
         said.append("version in the body, model in the path")
     said += [f"`{name}: {value}`" for name, value in spec.default_headers.items()]
     said += [f"`{name}` stays here" for name in spec.withheld_headers]

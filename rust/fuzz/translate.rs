@@ -1,7 +1,7 @@
 //! What holds for any bytes that are taken for a request, a reply or a stream of a dialect: what is written for
 //! them is JSON, the same every time, and does not show how a stream was cut.
 
-use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect, MessagesForm};
+use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect, Platform};
 use llm_edge_core::translate::{Context, Malformed, Options, Pair, between};
 use serde::de::IgnoredAny;
 
@@ -42,7 +42,7 @@ pub fn check_request(pair: Pair, model: &str, bytes: &[u8]) {
             max_tokens_default: 1,
             chat_fields,
             chat_members: ChatMembers::ALL,
-            messages_form: MessagesForm::default(),
+            platform: Platform::default(),
             cache_breakpoints,
             stream: None,
             json_array: false,

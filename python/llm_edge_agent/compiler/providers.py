@@ -82,7 +82,7 @@ def compile_provider(
         chat_fields=spec.chat_fields,
         chat_members=spec.chat_members,
         takes_models=spec.takes_models,
-        messages_form=spec.messages_form,
+        platform=spec.platform,
         operations={
             operation: url.path + _filled(path, words) for operation, path in operations.items()
         },

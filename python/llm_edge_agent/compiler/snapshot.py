@@ -144,7 +144,7 @@ class ProviderDoc(_Doc, frozen=True, kw_only=True):
     chat_fields: str
     chat_members: dict[str, str | None]
     takes_models: bool
-    messages_form: str
+    platform: str
     operations: dict[str, str]
     auth: AuthDoc | None
     operation_auth: dict[str, AuthDoc]

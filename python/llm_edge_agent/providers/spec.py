@@ -128,8 +128,9 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
         chat_members: Members of translated chat requests that it calls otherwise, or (None) does
             not know.
         takes_models: Whether it turns to the models of a request's `models` itself.
-        messages_form: How it wants requests in Anthropic's dialect: as Anthropic's own `api`, or as
-            `vertex`, the version in the body and the model in the path.
+        platform: Where the vendor's API is served: the vendor's `own`, or `vertex`, where
+            Anthropic's version stands in the body and its model in the path only, and what is to be
+            counted for Gemini is not wrapped.
         catalog: Whose entries in the catalog of models hold here, those looked at first in front;
             empty where prices and capabilities are the operator's own affair.
         takes_bare_names: Whether a model name without a provider may go here unasked.
@@ -159,7 +160,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     chat_fields: Literal["openai", "common"] = "common"
     chat_members: dict[str, str | None] = {}
     takes_models: bool = False
-    messages_form: Literal["api", "vertex"] = "api"
+    platform: Literal["own", "vertex"] = "own"
     catalog: tuple[str, ...] = ()
     takes_bare_names: bool = True
 

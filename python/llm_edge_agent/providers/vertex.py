@@ -46,6 +46,7 @@ VERTEX = ProviderSpec(
         "stream_generate_content": f"{_GOOGLE}:streamGenerateContent",
         "gemini_count_tokens": f"{_GOOGLE}:countTokens",
     },
+    platform="vertex",
     withheld_headers=_WITHHELD,
     health_path="/",
     catalog=("vertex", "google"),
@@ -63,7 +64,7 @@ VERTEX_ANTHROPIC = ProviderSpec(
         "messages": f"{_ANTHROPIC}/{{model}}:{{rawPredict|streamRawPredict}}",
         "count_tokens": f"{_ANTHROPIC}/count-tokens:rawPredict",
     },
-    messages_form="vertex",
+    platform="vertex",
     # The body says it.
     withheld_headers=(*_WITHHELD, "anthropic-version"),
     health_path="/",

@@ -6,13 +6,13 @@
 //! upstream ended it.
 //!
 //! ```
-//! use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect, MessagesForm};
+//! use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect, Platform};
 //! use llm_edge_core::translate::{Options, between};
 //!
 //! let pair = between(Dialect::OpenaiChat, Dialect::AnthropicMessages).expect("both have codecs");
 //! let body = br#"{"model":"claude","messages":[{"role":"user","content":"Hi"}],"seed":7}"#;
 //! let options =
-//!     Options { created_s: 0, max_tokens_default: 4096, chat_fields: ChatFields::Openai, chat_members: ChatMembers::ALL, messages_form: MessagesForm::Api, cache_breakpoints: false, stream: None, json_array: false };
+//!     Options { created_s: 0, max_tokens_default: 4096, chat_fields: ChatFields::Openai, chat_members: ChatMembers::ALL, platform: Platform::Own, cache_breakpoints: false, stream: None, json_array: false };
 //! let mut upstream = Vec::new();
 //! let translated = pair.request(body, "claude-x", &options, &mut upstream).expect("it can be carried over");
 //! assert_eq!(translated.losses.to_string(), "seed");
@@ -23,7 +23,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Debug, Formatter};
 
 use crate::dialect::count::{self, CountClient, CountUpstream};
-use crate::dialect::{ChatFields, ChatMembers, Client, Dialect, MessagesForm, Upstream, codec};
+use crate::dialect::{ChatFields, ChatMembers, Client, Dialect, Platform, Upstream, codec};
 use crate::event_stream::EventStream;
 use crate::message::{Event, Fault, Framed, MessageReader, Repeat, Sink, StreamReader, StreamWriter, Target};
 use crate::ndjson::{Line, LineScanner};
@@ -43,8 +43,8 @@ pub struct Options<'a> {
     pub chat_fields: ChatFields,
     /// What of them the upstream calls otherwise, or does not know.
     pub chat_members: &'a ChatMembers,
-    /// In which form the upstream's messages are wanted.
-    pub messages_form: MessagesForm,
+    /// Where the upstream's API is served.
+    pub platform: Platform,
     /// Whether to mark tools, system prompt and settled turns for the provider's prompt cache, where the
     /// client marks nothing.
     pub cache_breakpoints: bool,
@@ -157,7 +157,7 @@ impl Pair {
             max_tokens_default: options.max_tokens_default,
             chat_fields: options.chat_fields,
             chat_members: options.chat_members,
-            messages_form: options.messages_form,
+            platform: options.platform,
             cache_breakpoints: options.cache_breakpoints && self.count.is_none(),
             counts: self.count.is_some(),
         };

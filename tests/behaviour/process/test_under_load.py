@@ -35,7 +35,7 @@ def run(module: str) -> dict[str, object]:
 def test_after_mixed_traffic_everything_is_given_back() -> None:
     result = run("soak")
     assert result["unexpected"] == {}
-    assert len(msgspec.convert(result["outcomes"], dict[str, int])) == 7
+    assert len(msgspec.convert(result["outcomes"], dict[str, int])) == 8
 
 
 @pytest.mark.behaviour("B28")

@@ -22,12 +22,21 @@ providers:
   a: {{type: anthropic, base_url: "{url}", api_key: {upstream_key}}}
   g: {{type: gemini, base_url: "{url}/v1beta", api_key: {upstream_key}}}
   b: {{type: bedrock, base_url: "{url}", api_key: {upstream_key}}}
+  v:
+    type: vertex
+    base_url: "{url}"
+    api_key: {upstream_key}
+    google: {{project: p, location: l}}
   c: {{type: cohere, base_url: "{url}", api_key: {upstream_key}}}
 """
 ANSWERS = {
     "o": ("/v1/responses/input_tokens", b'{"object":"response.input_tokens","input_tokens":7}'),
     "a": ("/v1/messages/count_tokens", b'{"input_tokens":7}'),
     "g": ("/v1beta/models/m:countTokens", b'{"totalTokens":7}'),
+    "v": (
+        "/v1/projects/p/locations/l/publishers/google/models/m:countTokens",
+        b'{"totalTokens":7,"totalBillableCharacters":2}',
+    ),
     "b": ("/model/m/count-tokens", b'{"inputTokens":7}'),
 }
 MESSAGES = b'{"model":"%s/m","messages":[{"role":"user","content":"hi"}]}'
@@ -82,6 +91,19 @@ def test_openais_sdk_is_told(hop: Hop, provider: str) -> None:
     counted = client.responses.input_tokens.count(model=f"{provider}/m", input="Grüße")
     assert counted.input_tokens == 7
     assert "Grüße" in str(sent(hop, provider))
+
+
+def test_vertex_counts_what_is_not_wrapped(hop: Hop) -> None:
+    hop.upstream.always(Read(), Send(reply(ANSWERS["v"][1])))
+    client = anthropic.Anthropic(base_url=hop.running.anthropic, api_key=KEY, max_retries=0)
+    client.messages.count_tokens(
+        model="v/m", system="Be brief.", messages=[{"role": "user", "content": "Grüße"}]
+    )
+    assert sent(hop, "v") == {
+        "generationConfig": {},
+        "systemInstruction": {"parts": [{"text": "Be brief."}]},
+        "contents": [{"role": "user", "parts": [{"text": "Grüße"}]}],
+    }
 
 
 ESTIMATED = {

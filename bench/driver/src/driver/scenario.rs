@@ -126,7 +126,7 @@ pub(crate) fn snapshot(port: u16) -> Value {
             "name": name,
             "origin": {"scheme": "http", "host": "127.0.0.1", "port": port, "ca_pem": null,
                        "http2": "never", "allow_addresses": []},
-            "host_header": format!("127.0.0.1:{port}"), "chat_fields": "common", "chat_members": {}, "takes_models": false, "messages_form": "api",
+            "host_header": format!("127.0.0.1:{port}"), "chat_fields": "common", "chat_members": {}, "takes_models": false, "platform": "own",
             "headers": [], "default_headers": [], "withheld_headers": [], "credentials": ["up"], "accounts": ["up"], "health": null,
             "models": {"names": {}, "facts": []},
         });

@@ -2,12 +2,12 @@
 //!
 //! What is counted is what a generation would be asked, less what is no part of the prompt.
 //! Sources: Anthropic API reference, "Count tokens in a Message"; `OpenAI` API reference, "Get input token counts";
-//! Gemini API reference, "Counting tokens"; Amazon Bedrock API reference, `CountTokens`.
+//! Gemini API reference, "Counting tokens"; Vertex AI API reference, `countTokens`; Amazon Bedrock API reference, `CountTokens`.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Dialect, anthropic_messages, bedrock_converse, gemini, openai_responses};
+use super::{Dialect, Platform, anthropic_messages, bedrock_converse, gemini, openai_responses};
 use crate::message::json::Json;
 use crate::message::read::At;
 use crate::message::{Losses, Malformed, Request, Sampling, Target, Untranslatable};
@@ -122,6 +122,9 @@ fn write_gemini(
     losses: &mut Losses,
     out: &mut Vec<u8>,
 ) -> Result<(), Untranslatable> {
+    if target.platform == Platform::Vertex {
+        return gemini::write_request(request, target, losses, out);
+    }
     out.push(b'{');
     out.key("generateContentRequest").open(b'{');
     out.key("model").string(&format!("models/{}", target.model));

@@ -162,14 +162,15 @@ impl fmt::Display for NoChatMember {
     }
 }
 
-/// In which form requests in Anthropic's dialect are wanted.
+/// Where a vendor's API is served, as far as requests differ there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum MessagesForm {
-    /// That of Anthropic's own API: the version in a header, the model in the body.
+pub enum Platform {
+    /// At the vendor's own.
     #[default]
-    Api,
-    /// That of Google's Vertex AI: the version in the body; the model, where the path names it, only there.
+    Own,
+    /// At Google's Vertex AI: Anthropic's version stands in the body, and the model, where the path names it, only
+    /// there; what is to be counted for Gemini is not wrapped.
     Vertex,
 }
 

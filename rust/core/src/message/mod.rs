@@ -31,7 +31,7 @@ pub(crate) use thinking::{Maker, redacted_block, redacted_members, thinking_bloc
 
 use std::borrow::Cow;
 
-use crate::dialect::{ChatFields, ChatMembers, MessagesForm};
+use crate::dialect::{ChatFields, ChatMembers, Platform};
 
 /// A request that the target's dialect cannot express, or that is not what its own dialect asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -269,8 +269,8 @@ pub(crate) struct Target<'m> {
     pub(crate) chat_fields: ChatFields,
     /// What of them it calls otherwise, or does not know.
     pub(crate) chat_members: &'m ChatMembers,
-    /// In which form requests in Anthropic's dialect are wanted.
-    pub(crate) messages_form: MessagesForm,
+    /// Where the upstream's API is served.
+    pub(crate) platform: Platform,
     /// Whether to mark what the provider should cache, where the client marks nothing.
     pub(crate) cache_breakpoints: bool,
     /// Whether its tokens are to be counted only.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::SnapshotError;
 use super::fact::{KnownModels, KnownModelsDoc};
 use crate::address::AddressRange;
-use crate::dialect::{ChatFields, ChatMembers, MessagesForm};
+use crate::dialect::{ChatFields, ChatMembers, Platform};
 use crate::embedding;
 use crate::sigv4::Scope;
 use crate::surface::{Dialect, Operation};
@@ -28,8 +28,8 @@ pub struct Provider {
     pub chat_members: ChatMembers,
     /// Whether it turns to the models of a request's `models` itself.
     pub takes_models: bool,
-    /// In which form it wants requests in Anthropic's dialect.
-    pub messages_form: MessagesForm,
+    /// Where its APIs are served, as far as requests differ there.
+    pub platform: Platform,
     /// Path and query for each operation it serves, by [`Operation`] order.
     pub operations: [Option<PathTemplate>; Operation::ALL.len()],
     /// How the credential is presented, if there is one.
@@ -327,7 +327,7 @@ pub(super) struct ProviderDoc {
     chat_fields: ChatFields,
     chat_members: ChatMembers,
     takes_models: bool,
-    messages_form: MessagesForm,
+    platform: Platform,
     operations: BTreeMap<Operation, String>,
     auth: Option<AuthField>,
     operation_auth: BTreeMap<Operation, AuthField>,
@@ -419,7 +419,7 @@ impl ProviderDoc {
             chat_fields: self.chat_fields,
             chat_members: self.chat_members,
             takes_models: self.takes_models,
-            messages_form: self.messages_form,
+            platform: self.platform,
             operations,
             auth,
             operation_auth: self.operation_auth,

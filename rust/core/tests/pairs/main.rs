@@ -35,7 +35,7 @@ mod surfaces;
 mod targets;
 mod told;
 
-use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect, MessagesForm};
+use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect, Platform};
 use llm_edge_core::translate::{Context, Options, between};
 
 use crate::surfaces::{SURFACES, Surface};
@@ -46,7 +46,7 @@ pub(crate) const OPTIONS: Options<'static> = Options {
     max_tokens_default: 4096,
     chat_fields: ChatFields::Openai,
     chat_members: ChatMembers::ALL,
-    messages_form: MessagesForm::Api,
+    platform: Platform::Own,
     cache_breakpoints: false,
     stream: None,
     json_array: false,

@@ -25,7 +25,7 @@ mod responses_streams;
 mod streams;
 mod words;
 
-use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect, MessagesForm};
+use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect, Platform};
 use llm_edge_core::translate::{Context, Malformed, Options, Pair, Translated, Untranslatable, between};
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ pub(crate) const OPTIONS: Options<'static> = Options {
     max_tokens_default: 4096,
     chat_fields: ChatFields::Openai,
     chat_members: ChatMembers::ALL,
-    messages_form: MessagesForm::Api,
+    platform: Platform::Own,
     cache_breakpoints: false,
     stream: None,
     json_array: false,

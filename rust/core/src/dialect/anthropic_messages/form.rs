@@ -3,7 +3,7 @@
 //! Single members of the body change; all others stay byte for byte as they came. Source: "Claude on Vertex AI"
 //! (platform.claude.com); the SDK `anthropic` 2.12, `lib/vertex`.
 
-use crate::dialect::MessagesForm;
+use crate::dialect::Platform;
 use crate::scan::{Edit, Members, white_space};
 use crate::span::Span;
 
@@ -24,10 +24,10 @@ pub struct Changes {
 
 /// How `body`, in which the scan found a model, changes into `form`; `in_path`: the path names the model. A
 /// version that the client gave stays.
-pub fn changes(body: &[u8], form: MessagesForm, in_path: bool) -> Changes {
+pub fn changes(body: &[u8], form: Platform, in_path: bool) -> Changes {
     match form {
-        MessagesForm::Api => Changes::default(),
-        MessagesForm::Vertex => vertex(body, in_path),
+        Platform::Own => Changes::default(),
+        Platform::Vertex => vertex(body, in_path),
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
     use crate::scan::splice;
 
     fn formed(body: &str, in_path: bool) -> String {
-        let Changes { model, version } = changes(body.as_bytes(), MessagesForm::Vertex, in_path);
+        let Changes { model, version } = changes(body.as_bytes(), Platform::Vertex, in_path);
         String::from_utf8(splice(body.as_bytes(), model, version).concat()).unwrap()
     }
 
@@ -145,6 +145,6 @@ mod tests {
     #[test]
     fn in_the_form_of_the_api_nothing_changes() {
         let body = br#"{"model":"m"}"#;
-        assert_eq!(changes(body, MessagesForm::Api, true), Changes::default());
+        assert_eq!(changes(body, Platform::Own, true), Changes::default());
     }
 }

@@ -7,7 +7,7 @@
 //! Source: Anthropic API reference, "Create a Message"; "Prompt caching".
 
 use super::form::VERTEX_VERSION;
-use crate::dialect::MessagesForm;
+use crate::dialect::Platform;
 use crate::message::claude::{Steering, effort, name_foreign, stop_sequences, thinking, tool_id};
 use crate::message::json::Json;
 use crate::message::read::At;
@@ -38,7 +38,7 @@ pub(in crate::dialect) fn request(
     let mut markers = Markers::of(request, &turns, &MARKERS, target.cache_breakpoints, losses);
     out.push(b'{');
     // Where tokens are counted, the model is in the path of neither.
-    if target.messages_form == MessagesForm::Vertex && !target.counts {
+    if target.platform == Platform::Vertex && !target.counts {
         out.key("anthropic_version").string(VERTEX_VERSION);
     } else {
         out.key("model").string(target.model);

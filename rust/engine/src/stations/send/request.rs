@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use llm_edge_core::dialect::{MessagesForm, messages_form};
+use llm_edge_core::dialect::{Platform, messages_form};
 use llm_edge_core::embedding;
 use llm_edge_core::http1::{Known, write};
 use llm_edge_core::percent;
@@ -91,7 +91,7 @@ impl Request {
                     json_array: head.wants_array(),
                     chat_fields: config.chat_fields,
                     chat_members: &config.chat_members,
-                    messages_form: config.messages_form,
+                    platform: config.platform,
                 };
                 Some(Body::translated(x, place, screened, asked, &target.model, crossing)?)
             }
@@ -101,10 +101,9 @@ impl Request {
         // What is asked in the query is asked in the words of the surface.
         let mut query: &[u8] =
             if body.is_own() { head.query(&x.input) } else { served.operation.events_query().as_bytes() };
-        if config.messages_form != MessagesForm::Api
-            && served.operation.dialect() == Some(Dialect::AnthropicMessages)
+        if config.platform != Platform::Own && served.operation.dialect() == Some(Dialect::AnthropicMessages)
         {
-            body.take_form(config.messages_form, served.path, screened.envelope().body.of(&x.input));
+            body.take_form(config.platform, served.path, screened.envelope().body.of(&x.input));
             // What Anthropic's clients ask in the query (`beta=true`), Google refuses there.
             query = b"";
         }
@@ -254,7 +253,7 @@ impl Body {
     /// Brings the client's own body, `written`, into the form of the platform that serves Anthropic's models; one
     /// that was translated is in it.
     #[inline(never)]
-    fn take_form(&mut self, form: MessagesForm, path: &PathTemplate, written: &[u8]) {
+    fn take_form(&mut self, form: Platform, path: &PathTemplate, written: &[u8]) {
         if let Self::Own { model, added, .. } = self {
             let changes = messages_form::changes(written, form, path.after.is_some());
             if let Some(edit) = changes.model {

@@ -5,7 +5,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use llm_edge_core::dialect::{ChatFields, ChatMembers, MessagesForm};
+use llm_edge_core::dialect::{ChatFields, ChatMembers, Platform};
 use llm_edge_core::embedding;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::snapshot::{Between, TranslationPolicy};
@@ -68,7 +68,7 @@ pub(super) struct Crossing<'a> {
     pub(super) json_array: bool,
     pub(super) chat_fields: ChatFields,
     pub(super) chat_members: &'a ChatMembers,
-    pub(super) messages_form: MessagesForm,
+    pub(super) platform: Platform,
 }
 
 /// The model's names.
@@ -124,7 +124,7 @@ impl<'a> Crossing<'a> {
             max_tokens_default: policy.max_tokens,
             chat_fields: self.chat_fields,
             chat_members: self.chat_members,
-            messages_form: self.messages_form,
+            platform: self.platform,
             cache_breakpoints: policy.cache_breakpoints,
             stream: self.stream,
             json_array: self.json_array,
