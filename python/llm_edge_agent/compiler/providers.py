@@ -98,6 +98,7 @@ def compile_provider(
         withheld_headers=list(spec.withheld_headers),
         credentials=slots,
         accounts=accounts,
+        credential_weights=list(provider.api_key_weights or [1] * len(slots)),
         health=_health(provider, spec, url),
         models=models,
     )

@@ -154,6 +154,7 @@ class ProviderDoc(_Doc, frozen=True, kw_only=True):
     withheld_headers: list[str]
     credentials: list[str]
     accounts: list[str]
+    credential_weights: list[int]
     health: HealthDoc | None
     models: KnownModelsDoc
 

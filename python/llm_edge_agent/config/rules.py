@@ -319,6 +319,10 @@ class Rules:
     def _credentials(self, path: Path, name: str, provider: Provider, spec: ProviderSpec) -> None:
         if provider.api_key is not None and provider.api_keys is not None:
             self._fault(path, "has both `api_key` and `api_keys`", "put all into `api_keys`")
+        weights, keys = provider.api_key_weights, provider.api_keys or ()
+        if weights is not None and len(weights) != len(keys):
+            message = f"has {len(weights)} weights for {len(keys)} keys of `api_keys`"
+            self._fault((*path, "api_key_weights"), message, "write one for each, or none")
         if provider.credentials:
             if spec.auth is None:
                 self._fault(path, f"a provider of type `{spec.type}` takes no key")

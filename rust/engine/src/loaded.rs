@@ -18,6 +18,7 @@ use llm_edge_core::snapshot::{
     AuthField, KnownModel, Limits, ModelFacts, Provider, Route, Snapshot, Strategy, Target,
 };
 use llm_edge_core::strategy::rendezvous;
+use llm_edge_core::strategy::round_robin::Smooth;
 use llm_edge_core::surface::Operation;
 
 use crate::backends::owners::Owner;
@@ -183,7 +184,9 @@ pub(crate) struct LoadedProvider {
     pub(crate) credentials: Vec<Arc<Credential>>,
     /// By which each is known wherever it is used.
     credential_identities: Vec<u64>,
-    pub(crate) next_credential: Cell<usize>,
+    credential_weights: Vec<u32>,
+    /// Whose turn it is.
+    credential_turns: RefCell<Smooth>,
     /// What its probes say, if it has any.
     pub(crate) health: Option<Arc<Health>>,
 }
@@ -354,7 +357,8 @@ impl LoadedProvider {
                 .map(|slot| worker.shared.credentials.slot(slot))
                 .collect(),
             credential_identities: provider.accounts.iter().map(|word| rendezvous::identity(word)).collect(),
-            next_credential: Cell::new(0),
+            credential_weights: provider.credential_weights.clone(),
+            credential_turns: RefCell::new(Smooth::new(provider.credentials.len())),
             health: provider.health.as_ref().map(|_| worker.shared.healths.of(&provider.name)),
         })
     }
@@ -369,16 +373,13 @@ impl LoadedProvider {
     /// The next credential in turn with its index, if the provider has any. One that rests is passed over as
     /// long as another does not.
     pub(crate) fn credential(&self, now_ms: u64) -> Option<(usize, &Credential)> {
-        let count = self.credentials.len();
-        let next = self.next_credential.get();
-        let at = if count < 2 {
+        let at = if self.credentials.len() < 2 {
             0
         } else {
-            let turns = (0..count).map(|step| (next + step) % count);
-            let awake = |at: &usize| self.credentials.get(*at).is_some_and(|c| !c.rests(now_ms));
-            turns.clone().find(awake).unwrap_or(next)
+            let all_rest = self.rests(now_ms);
+            let may = |at: usize| all_rest || self.credentials.get(at).is_some_and(|c| !c.rests(now_ms));
+            self.credential_turns.borrow_mut().pick(&self.credential_weights, may)
         };
-        self.next_credential.set(if at + 1 >= count { 0 } else { at + 1 });
         self.credentials.get(at).map(|credential| (at, credential.as_ref()))
     }
 
@@ -404,10 +405,14 @@ impl LoadedProvider {
     #[cold]
     pub(crate) fn credential_by(&self, affinity: u64, now_ms: u64) -> Option<(usize, &Credential)> {
         let all_rest = self.rests(now_ms);
-        let scored = self.credentials.iter().zip(&self.credential_identities).enumerate();
-        let best = scored
+        let known = self.credential_identities.iter().zip(&self.credential_weights);
+        let best = self
+            .credentials
+            .iter()
+            .zip(known)
+            .enumerate()
             .filter(|(_, (credential, _))| all_rest || !credential.rests(now_ms))
-            .map(|(at, (_, identity))| (at, rendezvous::score(affinity, *identity, 1)))
+            .map(|(at, (_, (identity, weight)))| (at, rendezvous::score(affinity, *identity, *weight)))
             .max_by(|a, b| a.1.total_cmp(&b.1));
         best.and_then(|(at, _)| self.credentials.get(at).map(|credential| (at, credential.as_ref())))
     }

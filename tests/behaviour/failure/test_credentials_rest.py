@@ -49,6 +49,32 @@ def test_the_next_credential_is_taken_at_once_and_the_refused_one_rests(
     assert metric(running, "llm_edge_credential_cooldowns_total", provider="up") == 1
 
 
+def test_each_credential_has_its_share_and_one_that_rests_leaves_its_own_to_the_others(
+    serve: Serve, upstream: Upstream
+) -> None:
+    config = CONFIG.replace(
+        "api_keys: [first-key, second-key]", "api_keys: [a, b, c], api_key_weights: [3, 1, 2]"
+    )
+    running = serve(config.format(key=KEY, url=upstream.url) + "workers: 1\n")
+    upstream.always(Read(), Send(good("up")))
+
+    def used(count: int) -> dict[str, int]:
+        before = len(upstream.requests)
+        for _ in range(count):
+            assert ask(running.address).status == 200
+        seen = [received.headers["authorization"][-1] for received in upstream.requests[before:]]
+        return {key: seen.count(key) for key in "abc"}
+
+    assert used(60) == {"a": 30, "b": 10, "c": 20}
+    upstream.once(Read(), Send(refusal("429 Slow", "Retry-After: 60")))
+    first, *_ = [key for key, count in used(1).items() if count]
+    rest = used(60)
+    assert rest.pop(first) == 0
+    weights = {"a": 3, "b": 1, "c": 2}
+    total = sum(weights[key] for key in rest)
+    assert all(abs(count - 60 * weights[key] / total) <= 1 for key, count in rest.items())
+
+
 def test_a_rested_credential_is_taken_again(serve: Serve, upstream: Upstream) -> None:
     running = serve(CONFIG.format(key=KEY, url=upstream.url))
     upstream.always(Read(), Send(good("up")))

@@ -438,6 +438,17 @@ BROKEN = [
         "@:2: providers.openai: has both `api_key` and `api_keys`",
     ),
     Broken(
+        "provider_weights_without_their_keys",
+        "providers:\n  openai:\n    type: openai\n    api_keys: [a, b]\n    api_key_weights: [1]\n",
+        "@:5: providers.openai.api_key_weights: has 1 weights for 2 keys of `api_keys`",
+        "one for each",
+    ),
+    Broken(
+        "provider_weight_of_nothing",
+        "providers:\n  openai:\n    type: openai\n    api_keys: [a]\n    api_key_weights: [0]\n",
+        "@:5: providers.openai.api_key_weights[0]: `0` is below 1",
+    ),
+    Broken(
         "provider_key_with_line_break",
         'providers:\n  openai: {type: openai, api_key: "a\\nb"}\n',
         "@:2: providers.openai.api_key: holds a character that a header field cannot carry",

@@ -16,6 +16,7 @@ _Version = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,40}$")]
 _FileName = Annotated[str, Meta(min_length=1)]
 _Range = Annotated[str, Meta(min_length=1, examples=["127.0.0.0/8"])]
 _Secrets = Annotated[list[Secret], Meta(min_length=1)]
+_Weight = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
 _Path = Annotated[
@@ -155,6 +156,10 @@ class Provider(Area, frozen=True, kw_only=True):
     api_key: Annotated[Secret | None, Meta(description="Credential; best as `${VAR}`.")] = None
     api_keys: Annotated[
         _Secrets | None, Meta(description="Several credentials, taken in turn.")
+    ] = None
+    api_key_weights: Annotated[
+        list[_Weight] | None,
+        Meta(description="Share of the requests of each of `api_keys`, relative to the others."),
     ] = None
     aws: Annotated[
         Aws | None, Meta(description="Bedrock: an Amazon account in place of a key.")

@@ -46,6 +46,8 @@ pub struct Provider {
     pub credentials: Vec<String>,
     /// For each, the word by which its account is known wherever it is used.
     pub accounts: Vec<String>,
+    /// For each, its share of the requests, relative to the others; above 0.
+    pub credential_weights: Vec<u32>,
     /// How it is asked whether it is there; `None`: not.
     pub health: Option<HealthProbe>,
     /// What is known of its models, for targets that leave them to the client.
@@ -337,6 +339,7 @@ pub(super) struct ProviderDoc {
     withheld_headers: Vec<String>,
     credentials: Vec<String>,
     accounts: Vec<String>,
+    credential_weights: Vec<u32>,
     health: Option<HealthProbe>,
     models: KnownModelsDoc,
 }
@@ -392,6 +395,10 @@ impl ProviderDoc {
             let message = format!("{} of {} credentials", self.accounts.len(), self.credentials.len());
             return Err(SnapshotError::at(format!("{path}.accounts"), message));
         }
+        if self.credential_weights.len() != self.credentials.len() || self.credential_weights.contains(&0) {
+            let message = format!("must be {} numbers above 0", self.credentials.len());
+            return Err(SnapshotError::at(format!("{path}.credential_weights"), message));
+        }
         check_field(&format!("{path}.host_header"), "host", &self.host_header)?;
         check_field(&format!("{path}.origin.host"), "host", &self.origin.host)?;
         if let Some(health) = &self.health {
@@ -428,6 +435,7 @@ impl ProviderDoc {
             withheld_headers: self.withheld_headers,
             credentials: self.credentials,
             accounts: self.accounts,
+            credential_weights: self.credential_weights,
             health: self.health,
             models: self.models.resolve(&format!("{path}.models"))?,
         })
