@@ -48,8 +48,8 @@ FOLDER = WORK / "soak" / str(os.getpid())
 """This run's own: another beside it would be reloaded with its configuration."""
 IDLE_MS = 1_500
 """After which the gateway drops an idle connection upstream."""
-KEEP_S = 60
-"""Half of what the gateway gives its clients' idle connections."""
+KEEP_S = 15
+"""Half of what the upstream gives its clients' idle connections; the gateway gives more."""
 
 
 @dataclass(frozen=True)
