@@ -1,13 +1,12 @@
 """Where the operator asks for it, tokens and costs are counted for each key."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import msgspec
 import pytest
 
 from tests.behaviour.failure.several import metric, question
-from tests.support.gateway import Running, start
+from tests.conftest import Serve
 from tests.support.hop import UPSTREAM_KEY, Hop, post
 from tests.support.upstream import Read, Send, Upstream, reply
 
@@ -37,23 +36,13 @@ Started = Callable[[str], Hop]
 
 
 @pytest.fixture
-def started(tmp_path: Path) -> Iterator[Started]:
-    with Upstream() as upstream:
-        running: list[Running] = []
-        document = {"id": "x", "object": "chat.completion", "choices": [], "usage": USAGE}
-        upstream.always(Read(), Send(reply(msgspec.json.encode(document))))
-        shop, other = KEYS.values()
-        text = CONFIG.format(url=upstream.url, secret=UPSTREAM_KEY, shop=shop, other=other)
-
-        def start_with(more: str) -> Hop:
-            path = tmp_path / "llm-edge.yaml"
-            path.write_text(text + more)
-            running.append(start(["serve", "--config", str(path), "--workers", "2"], tmp_path))
-            return Hop(running[-1], upstream)
-
-        yield start_with
-        for each in running:
-            each.stop()
+def started(serve: Serve, upstream: Upstream) -> Started:
+    document = {"id": "x", "object": "chat.completion", "choices": [], "usage": USAGE}
+    upstream.always(Read(), Send(reply(msgspec.json.encode(document))))
+    shop, other = KEYS.values()
+    text = CONFIG.format(url=upstream.url, secret=UPSTREAM_KEY, shop=shop, other=other)
+    # The last of an option counts: a worker's counters are not another's.
+    return lambda more: Hop(serve(text + more, "--workers", "2"), upstream)
 
 
 def ask(hop: Hop, name: str, model: str = "chat") -> int:

@@ -1,14 +1,13 @@
 """What is known of a model counts where the client names it, too."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from llm_edge_agent.catalog import embedded
 from tests.behaviour.failure.several import metric
-from tests.support.gateway import start
+from tests.conftest import Serve
 from tests.support.hop import CHAT, KEY, UPSTREAM_KEY, Hop, post
 from tests.support.upstream import Read, Send, Upstream, reply
 from tests.support.wire import Answer
@@ -37,18 +36,13 @@ SOUND = {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}
 
 
 @pytest.fixture
-def hop(tmp_path: Path) -> Iterator[Hop]:
+def hop(serve: Serve) -> Iterator[Hop]:
     with Upstream() as one, Upstream() as two:
         for upstream in (one, two):
             document = {"id": "x", "object": "chat.completion", "choices": [], "usage": USAGE}
             upstream.always(Read(), Send(reply(msgspec.json.encode(document))))
-        path = tmp_path / "llm-edge.yaml"
-        path.write_text(CONFIG.format(key=KEY, one=one.url, two=two.url, secret=UPSTREAM_KEY))
-        running = start(["serve", "--config", str(path), "--workers", "1"], tmp_path)
-        try:
-            yield Hop(running, one)
-        finally:
-            running.stop()
+        config = CONFIG.format(key=KEY, one=one.url, two=two.url, secret=UPSTREAM_KEY)
+        yield Hop(serve(config), one)
 
 
 def ask(hop: Hop, model: str, content: object = "hello", **more: object) -> Answer:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from tests.behaviour.failure.several import data, delta, metric, streamed
+from tests.conftest import Serve
 from tests.support.event_stream import MEDIA_TYPE, frame
-from tests.support.gateway import start
 from tests.support.hop import KEY, UPSTREAM_KEY, Hop, post
 from tests.support.upstream import Action, Close, Pause, Read, Send, Upstream, chunk, stream_head
 from tests.support.wire import Answer
@@ -94,25 +93,12 @@ class Two:
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> Iterator[Two]:
+def two(serve: Serve) -> Iterator[Two]:
     with Upstream() as first, Upstream() as second:
-        path = tmp_path / "llm-edge.yaml"
-        path.write_text(
-            CONFIG.format(
-                key=KEY,
-                secret=UPSTREAM_KEY,
-                first=first.url,
-                second=second.url,
-                more=MORE,
-                other=OTHER,
-            )
-        )
         second.always(Read(), Send(OTHER_SAYS))
-        running = start(["serve", "--config", str(path), "--workers", "1"], tmp_path)
-        try:
-            yield Two(Hop(running, first), first, second)
-        finally:
-            running.stop()
+        places = {"first": first.url, "second": second.url}
+        config = CONFIG.format(key=KEY, secret=UPSTREAM_KEY, more=MORE, other=OTHER, **places)
+        yield Two(Hop(serve(config), first), first, second)
 
 
 @pytest.mark.behaviour("B05")

@@ -2,7 +2,8 @@
 //!
 //! What is counted is what a generation would be asked, less what is no part of the prompt.
 //! Sources: Anthropic API reference, "Count tokens in a Message"; `OpenAI` API reference, "Get input token counts";
-//! Gemini API reference, "Counting tokens"; Vertex AI API reference, `countTokens`; Amazon Bedrock API reference, `CountTokens`.
+//! Gemini API reference, "Counting tokens"; Vertex AI API reference, `countTokens`; Amazon Bedrock API reference,
+//! `CountTokens`.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

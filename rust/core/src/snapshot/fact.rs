@@ -1,4 +1,5 @@
-//! What is known of models: of a target's own, and of all that a provider has, for targets whose model the client names.
+//! What is known of models: of a target's own, and of all that a provider has, for targets that leave the model to
+//! the client.
 
 use std::collections::HashMap;
 use std::num::NonZeroU16;

@@ -101,8 +101,8 @@ impl Snapshot {
         std::iter::once(route).chain(fallbacks)
     }
 
-    /// By which the model that the client calls so is found again among those known of a target's provider; `None` for
-    /// the target's own, and where nothing is known.
+    /// The model that the client calls so among those known of a target's provider; `None` for the target's own, and
+    /// where nothing is known.
     pub fn find_model(&self, target: &Target, written: &str) -> Option<KnownModel> {
         let provider = self.providers.get(target.provider).filter(|_| !target.model.is_fixed());
         provider?.models.find(target.model.of(written))

@@ -22,10 +22,10 @@ pub struct Changes {
     pub version: Option<Edit<'static>>,
 }
 
-/// How `body`, in which the scan found a model, changes into `form`; `in_path`: the path names the model. A
+/// How `body`, in which the scan found a model, changes for `platform`; `in_path`: the path names the model. A
 /// version that the client gave stays.
-pub fn changes(body: &[u8], form: Platform, in_path: bool) -> Changes {
-    match form {
+pub fn changes(body: &[u8], platform: Platform, in_path: bool) -> Changes {
+    match platform {
         Platform::Own => Changes::default(),
         Platform::Vertex => vertex(body, in_path),
     }

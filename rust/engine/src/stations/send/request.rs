@@ -253,9 +253,9 @@ impl Body {
     /// Brings the client's own body, `written`, into the form of the platform that serves Anthropic's models; one
     /// that was translated is in it.
     #[inline(never)]
-    fn take_form(&mut self, form: Platform, path: &PathTemplate, written: &[u8]) {
+    fn take_form(&mut self, platform: Platform, path: &PathTemplate, written: &[u8]) {
         if let Self::Own { model, added, .. } = self {
-            let changes = messages_form::changes(written, form, path.after.is_some());
+            let changes = messages_form::changes(written, platform, path.after.is_some());
             if let Some(edit) = changes.model {
                 *model = Name::Member(edit);
             }
