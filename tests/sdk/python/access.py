@@ -3,7 +3,7 @@
 import threading
 import urllib.request
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import anthropic
 import openai
@@ -17,6 +17,13 @@ CONFIGURED_KEY = "sk-edge-sdk-tests"
 # The SDKs retry twice and wait ten minutes unless told otherwise; a test that wants that says so.
 PLAIN: dict[str, Any] = {"max_retries": 0, "timeout": 20.0}
 SETTLED_S = 5.0
+T = TypeVar("T")
+
+
+def all_of(stream: openai.Stream[T] | anthropic.Stream[T]) -> list[T]:
+    """Everything in a stream; its connection is given back, also where that raises."""
+    with stream:
+        return list(stream)
 
 
 @dataclass(frozen=True)

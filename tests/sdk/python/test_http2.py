@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.mock.asks import TEXT, USER
-from tests.sdk.python.access import CONFIGURED_KEY, Clients
+from tests.sdk.python.access import CONFIGURED_KEY, Clients, all_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,9 +89,9 @@ def everything_works(oai: openai.OpenAI, ant: anthropic.Anthropic, version: str)
     with pytest.raises(openai.RateLimitError):
         oai.chat.completions.create(model="mock/error?status=429", messages=USER)
     with pytest.raises(openai.APIError, match="before its reply was complete"):
-        list(oai.chat.completions.create(model="mock/cut", messages=USER, stream=True))
+        all_of(oai.chat.completions.create(model="mock/cut", messages=USER, stream=True))
     with pytest.raises(anthropic.APIError, match="before its reply was complete"):
-        list(ant.messages.create(model="mock/cut", **MESSAGE, stream=True))
+        all_of(ant.messages.create(model="mock/cut", **MESSAGE, stream=True))
     with pytest.raises(openai.APITimeoutError):
         oai.chat.completions.create(model="mock/slow?total=30s", messages=USER, timeout=0.3)
     # None of that has cost the connection's other streams anything.

@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from tests.mock.asks import TEXT, USER
-from tests.sdk.python.access import becomes, figure
+from tests.sdk.python.access import all_of, becomes, figure
 
 if TYPE_CHECKING:
     from tests.sdk.python.access import Clients
@@ -121,10 +121,10 @@ def test_a_timeout_of_the_client_is_raised_in_time(
         ant.messages.create(**ask, max_tokens=9)
     # A slow stream begins at once, and then stalls.
     with pytest.raises(openai.APITimeoutError):
-        list(oai.chat.completions.create(**ask, stream=True))
+        all_of(oai.chat.completions.create(**ask, stream=True))
     # What the transport says; this SDK gives it no name of its own while it reads events.
     with pytest.raises((anthropic.APITimeoutError, httpx2.ReadTimeout)):
-        list(ant.messages.create(**ask, max_tokens=9, stream=True))
+        all_of(ant.messages.create(**ask, max_tokens=9, stream=True))
     assert time.monotonic() - started < 4
 
 

@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from tests.mock.asks import ARGUMENTS, CHAT_TOOL, MESSAGES_TOOL, USER
-from tests.sdk.python.access import Clients
+from tests.sdk.python.access import Clients, all_of
 
 ASKED = USER[0]["content"]
 
@@ -14,7 +14,7 @@ ASKED = USER[0]["content"]
 def folded(stream: openai.Stream) -> dict[str, object]:
     """What a reader takes from a stream of chat chunks."""
     text, arguments, finish, usage = "", "", None, None
-    for chunk in stream:
+    for chunk in all_of(stream):
         usage = chunk.usage or usage
         for choice in chunk.choices:
             text += choice.delta.content or ""
