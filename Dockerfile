@@ -17,7 +17,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates gcc g++ make python3 python3-venv \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY requirements/build.txt requirements/${REQUIREMENTS}.txt requirements/
+COPY requirements/build.txt requirements/runtime.txt requirements/${REQUIREMENTS}.txt requirements/
 # The environment is made where it will run: its scripts hold absolute paths.
 RUN python3 -m venv /opt/build \
  && /opt/build/bin/pip install --no-deps --require-hashes -r requirements/build.txt \
@@ -28,8 +28,9 @@ COPY rust rust
 # Not built here, but a workspace is read with all its members.
 COPY bench/driver bench/driver
 COPY python python
+COPY scripts/wheel.sh scripts/training.py scripts/
 # --compatibility linux: this wheel is for this base alone, not for every Linux.
-RUN /opt/build/bin/maturin build --release --locked --compatibility linux --out dist \
+RUN CI=true MATURIN=/opt/build/bin/maturin scripts/wheel.sh dist --compatibility linux \
  && /opt/llm-edge-agent/bin/pip install --no-deps --no-index dist/*.whl \
  && /opt/llm-edge-agent/bin/pip uninstall --yes pip setuptools
 

@@ -22,8 +22,7 @@ venv=bench/.work/venv
 if [ ! -x "$venv/bin/python" ]; then
   python3.11 -m venv "$venv"
 fi
-echo "· release wheel, into $venv"
-VIRTUAL_ENV="$PWD/.venv" .venv/bin/maturin build --release --quiet "${locked[@]}" --out bench/.work/dist
+scripts/wheel.sh bench/.work/dist
 "$venv/bin/pip" install --quiet -r bench/requirements.txt bench/.work/dist/*.whl
 "$venv/bin/pip" install --quiet --no-deps --force-reinstall bench/.work/dist/*.whl
 case "$what" in
