@@ -141,15 +141,17 @@ pub(crate) fn content_text(content: &Value) -> String {
 }
 
 // Names, kinds and blobs: not what a model reads as text.
-const NOT_READ: [&str; 14] = [
+const NOT_READ: [&str; 16] = [
     "role",
     "type",
     "id",
     "tool_call_id",
     "tool_use_id",
     "call_id",
+    "toolUseId",
     "url",
     "data",
+    "bytes",
     "file_data",
     "file_id",
     "signature",

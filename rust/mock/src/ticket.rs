@@ -6,6 +6,8 @@ use crate::lorem::Numbers;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
+const PADDING: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
 /// The envelope of one reply.
 pub(crate) struct Ticket<'a> {
     numbers: Numbers,
@@ -36,6 +38,12 @@ impl<'a> Ticket<'a> {
     /// The same with nothing in the reply that a vendor could leave out.
     pub(crate) fn without_extras(self) -> Self {
         Self { extras: false, ..self }
+    }
+
+    /// A beginning of the alphabet of any length: what Amazon pads events with.
+    pub(crate) fn padding(&mut self) -> &'static str {
+        let chars = 2 + self.numbers.below(PADDING.len() - 1);
+        PADDING.get(..chars).unwrap_or(PADDING)
     }
 
     /// A new id: `prefix` and as many letters and digits as the vendor's.

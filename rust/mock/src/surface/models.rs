@@ -1,4 +1,4 @@
-//! The list of models and one of it, in either family's shape.
+//! The list of models and one of it, in each family's shape.
 
 use super::Family;
 use crate::failure::Failure;
@@ -13,7 +13,8 @@ const CREATED_AT: &str = "2026-01-01T00:00:00Z";
 pub(crate) fn list(family: Family) -> Json {
     let data: Vec<Json> = MODELS.iter().map(|id| model(family, id)).collect();
     match family {
-        Family::OpenAi => object! {"object": "list", "data": data},
+        // Amazon lists its own in another API.
+        Family::OpenAi | Family::Amazon => object! {"object": "list", "data": data},
         Family::Anthropic => object! {
             "data": data,
             "has_more": false,
@@ -36,7 +37,9 @@ pub(crate) fn show(family: Family, id: &str) -> Result<Json, Failure> {
 
 fn model(family: Family, id: &str) -> Json {
     match family {
-        Family::OpenAi => object! {"id": id, "object": "model", "created": CREATED, "owned_by": "mock"},
+        Family::OpenAi | Family::Amazon => {
+            object! {"id": id, "object": "model", "created": CREATED, "owned_by": "mock"}
+        }
         Family::Anthropic => object! {
             "type": "model",
             "id": id,
