@@ -388,7 +388,7 @@ impl Reply {
         match family {
             Family::Anthropic => headers.push(("request-id", request_id.to_owned())),
             Family::Amazon => headers.push(("x-amzn-requestid", request_id.to_owned())),
-            Family::OpenAi | Family::Google => {}
+            Family::OpenAi | Family::Google | Family::Cohere => {}
         }
         for (name, value) in headers {
             if let Ok(value) = HeaderValue::from_str(&value) {

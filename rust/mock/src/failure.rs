@@ -1,7 +1,8 @@
 //! The mock's error replies, in the shape of the surface that was called.
 //!
 //! Sources: `OpenAI` API reference (`ErrorResponse`), Anthropic API reference (`ErrorResponse`), googleapis
-//! `google/rpc/code.proto`, service model `bedrock-runtime` 2023-09-30 of botocore 1.44.
+//! `google/rpc/code.proto`, service model `bedrock-runtime` 2023-09-30 of botocore 1.44, Cohere `OpenAPI`
+//! document (`responses`).
 
 use crate::json::{Json, object};
 use crate::surface::Family;
@@ -76,6 +77,7 @@ impl Failure {
                 "code": u64::from(self.status), "message": self.message, "status": google_status(self.status),
             }},
             Family::Amazon => object! {"message": self.message},
+            Family::Cohere => object! {"id": request_id, "message": self.message},
         }
     }
 

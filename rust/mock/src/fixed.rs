@@ -108,13 +108,14 @@ fn longest_event(tape: &Tape) -> usize {
 mod tests {
     use super::*;
 
-    const SURFACES: [Surface; 6] = [
+    const SURFACES: [Surface; 7] = [
         Surface::Chat,
         Surface::Completions,
         Surface::Responses,
         Surface::Messages,
         Surface::Gemini,
         Surface::Converse,
+        Surface::Cohere,
     ];
 
     #[test]

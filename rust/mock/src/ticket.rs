@@ -40,6 +40,19 @@ impl<'a> Ticket<'a> {
         Self { extras: false, ..self }
     }
 
+    /// A new id in the form of a random UUID (RFC 9562 §5.4).
+    pub(crate) fn uuid(&mut self) -> String {
+        let (high, low) = (self.numbers.next(), self.numbers.next());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xffff,
+            high & 0xfff,
+            0x8000 | (low >> 48 & 0x3fff),
+            low & 0xffff_ffff_ffff,
+        )
+    }
+
     /// A beginning of the alphabet of any length: what Amazon pads events with.
     pub(crate) fn padding(&mut self) -> &'static str {
         let chars = 2 + self.numbers.below(PADDING.len() - 1);
@@ -56,5 +69,18 @@ impl<'a> Ticket<'a> {
                 .filter_map(|_| ALPHABET.get(self.numbers.below(ALPHABET.len())).map(|b| char::from(*b))),
         );
         id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuids_have_their_form() {
+        let uuid = Ticket::new(7, 0, "", &Value::Null, false).uuid();
+        let parts: Vec<&str> = uuid.split('-').collect();
+        assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{uuid}");
+        assert!(parts[2].starts_with('4') && parts[3].starts_with(['8', '9', 'a', 'b']), "{uuid}");
     }
 }

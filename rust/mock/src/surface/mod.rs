@@ -4,6 +4,7 @@
 //! (script → bytes). A new surface is a file with these and a row here.
 
 pub(crate) mod chat;
+pub(crate) mod cohere;
 pub(crate) mod completions;
 pub(crate) mod converse;
 pub(crate) mod embeddings;
@@ -35,6 +36,7 @@ pub(crate) enum Family {
     Anthropic,
     Google,
     Amazon,
+    Cohere,
 }
 
 /// A surface whose answer is text.
@@ -46,6 +48,7 @@ pub(crate) enum Surface {
     Messages,
     Gemini,
     Converse,
+    Cohere,
 }
 
 /// What a method and a path ask for.
@@ -87,7 +90,9 @@ pub(crate) fn endpoint<'a>(
         return (Family::Amazon, amazon(method, path, tail));
     }
     let (family, endpoint) = match path {
-        "/v2/rerank" => (Family::OpenAi, Ok(Endpoint::Rerank)),
+        "/v2/chat" => (Family::Cohere, Ok(Endpoint::Text(Surface::Cohere))),
+        "/v2/rerank" => (Family::Cohere, Ok(Endpoint::Rerank)),
+        _ if path.starts_with("/v2/") => (Family::Cohere, Err(unknown(path))),
         _ => below_v1(path, headers),
     };
     (family, endpoint.and_then(|endpoint| endpoint.called_with(method)))
@@ -191,6 +196,7 @@ impl Surface {
             Self::Messages => messages::read(body),
             Self::Gemini => gemini::read(body),
             Self::Converse => converse::read(body),
+            Self::Cohere => cohere::read(body),
         }
     }
 
@@ -203,6 +209,7 @@ impl Surface {
             Self::Messages => messages::unary(script, ticket),
             Self::Gemini => gemini::unary(script, ticket),
             Self::Converse => converse::unary(script, ticket),
+            Self::Cohere => cohere::unary(script, ticket),
         }
     }
 
@@ -215,13 +222,19 @@ impl Surface {
             Self::Messages => messages::stream(script, ticket),
             Self::Gemini => gemini::stream(script, ticket),
             Self::Converse => converse::stream(script, ticket),
+            Self::Cohere => cohere::stream(script, ticket),
         }
     }
 
     /// The media type of a stream.
     pub(crate) fn stream_media_type(self) -> &'static str {
         match self {
-            Self::Chat | Self::Completions | Self::Responses | Self::Messages | Self::Gemini => EVENT_STREAM,
+            Self::Chat
+            | Self::Completions
+            | Self::Responses
+            | Self::Messages
+            | Self::Gemini
+            | Self::Cohere => EVENT_STREAM,
             Self::Converse => AMAZON_EVENT_STREAM,
         }
     }

@@ -13,8 +13,8 @@ const CREATED_AT: &str = "2026-01-01T00:00:00Z";
 pub(crate) fn list(family: Family) -> Json {
     let data: Vec<Json> = MODELS.iter().map(|id| model(family, id)).collect();
     match family {
-        // Amazon lists its own in another API.
-        Family::OpenAi | Family::Amazon => object! {"object": "list", "data": data},
+        // Amazon and Cohere list theirs in other APIs.
+        Family::OpenAi | Family::Amazon | Family::Cohere => object! {"object": "list", "data": data},
         Family::Anthropic => object! {
             "data": data,
             "has_more": false,
@@ -37,7 +37,7 @@ pub(crate) fn show(family: Family, id: &str) -> Result<Json, Failure> {
 
 fn model(family: Family, id: &str) -> Json {
     match family {
-        Family::OpenAi | Family::Amazon => {
+        Family::OpenAi | Family::Amazon | Family::Cohere => {
             object! {"id": id, "object": "model", "created": CREATED, "owned_by": "mock"}
         }
         Family::Anthropic => object! {
