@@ -30,8 +30,8 @@ _STOP = {signal.SIGTERM, signal.SIGINT}
 def command(host: str, port: int, *, oracle: bool, as_json: bool) -> None:
     """Serve the mock provider by itself until ^C.
 
-    It speaks the APIs of OpenAI, Anthropic, Google, Amazon Bedrock (Converse) and Cohere
-    (chat v2).
+    It speaks the APIs of OpenAI, Anthropic, Google, Amazon Bedrock (Converse), Cohere (chat v2)
+    and Ollama.
     """
     from llm_edge_agent.engine import Mock, Oracle
 

@@ -29,7 +29,7 @@ use crate::model::{Fixed, Model, Pace, Unknown};
 use crate::script::Script;
 use crate::surface::{
     self, Called, EVENT_STREAM, Endpoint, Family, Surface, converse, embeddings, gemini, messages, models,
-    rerank,
+    ollama, rerank,
 };
 use crate::tape;
 use crate::ticket::Ticket;
@@ -91,6 +91,7 @@ impl State {
             Err(failure) => Err(failure),
             Ok(Endpoint::ListModels) => Ok(Reply::json(models::list(family))),
             Ok(Endpoint::ShowModel(id)) => models::show(family, id).map(Reply::json),
+            Ok(Endpoint::Version) => Ok(Reply::json(ollama::version())),
             Ok(endpoint) => match read(incoming).await {
                 Ok(body) => {
                     // Google's streams are an array unless they are asked for as events.
@@ -388,7 +389,7 @@ impl Reply {
         match family {
             Family::Anthropic => headers.push(("request-id", request_id.to_owned())),
             Family::Amazon => headers.push(("x-amzn-requestid", request_id.to_owned())),
-            Family::OpenAi | Family::Google | Family::Cohere => {}
+            Family::OpenAi | Family::Google | Family::Cohere | Family::Ollama => {}
         }
         for (name, value) in headers {
             if let Ok(value) = HeaderValue::from_str(&value) {

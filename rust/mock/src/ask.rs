@@ -151,7 +151,7 @@ pub(crate) fn content_text(content: &Value) -> String {
 }
 
 // Names, kinds and blobs: not what a model reads as text.
-const NOT_READ: [&str; 16] = [
+const NOT_READ: [&str; 17] = [
     "role",
     "type",
     "id",
@@ -162,6 +162,7 @@ const NOT_READ: [&str; 16] = [
     "url",
     "data",
     "bytes",
+    "images",
     "file_data",
     "file_id",
     "signature",

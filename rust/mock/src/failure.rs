@@ -2,7 +2,7 @@
 //!
 //! Sources: `OpenAI` API reference (`ErrorResponse`), Anthropic API reference (`ErrorResponse`), googleapis
 //! `google/rpc/code.proto`, service model `bedrock-runtime` 2023-09-30 of botocore 1.44, Cohere `OpenAPI`
-//! document (`responses`).
+//! document (`responses`), Ollama's API documentation ("Errors").
 
 use crate::json::{Json, object};
 use crate::surface::Family;
@@ -78,6 +78,7 @@ impl Failure {
             }},
             Family::Amazon => object! {"message": self.message},
             Family::Cohere => object! {"id": request_id, "message": self.message},
+            Family::Ollama => object! {"error": self.message},
         }
     }
 

@@ -108,7 +108,7 @@ fn longest_event(tape: &Tape) -> usize {
 mod tests {
     use super::*;
 
-    const SURFACES: [Surface; 7] = [
+    const SURFACES: [Surface; 8] = [
         Surface::Chat,
         Surface::Completions,
         Surface::Responses,
@@ -116,6 +116,7 @@ mod tests {
         Surface::Gemini,
         Surface::Converse,
         Surface::Cohere,
+        Surface::Ollama,
     ];
 
     #[test]

@@ -1,6 +1,6 @@
 //! A stream of events, written in advance: bytes and where each event ends.
 //!
-//! Most are server-sent events; Amazon's are binary messages. Sources: WHATWG HTML §9.2;
+//! Most are server-sent events; Ollama's are lines, Amazon's are binary messages. Sources: WHATWG HTML §9.2;
 //! "Event stream encoding" (Smithy's "Amazon Event Stream Specification"), whose CRC is that of RFC 1952 §8.
 
 use bytes::Bytes;
@@ -39,6 +39,11 @@ impl Tape {
     /// Adds `OpenAI`'s end of a stream.
     pub(crate) fn done(&mut self) {
         self.raw(&[b"data: [DONE]\n\n"], false);
+    }
+
+    /// Adds a line of JSON.
+    pub(crate) fn line(&mut self, data: &Json, content: bool) {
+        self.raw(&[&data.0, b"\n"], content);
     }
 
     /// Adds an event in Amazon's encoding: two lengths and their CRC, headers, the payload, a CRC of it all.

@@ -11,6 +11,7 @@ pub(crate) mod embeddings;
 pub(crate) mod gemini;
 pub(crate) mod messages;
 pub(crate) mod models;
+pub(crate) mod ollama;
 pub(crate) mod rerank;
 pub(crate) mod responses;
 
@@ -28,6 +29,7 @@ use crate::ticket::Ticket;
 /// The media type of server-sent events.
 pub(crate) const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 const AMAZON_EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
+const JSON_LINES: &str = "application/x-ndjson";
 
 /// Whose shapes are spoken: errors and model lists differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +39,7 @@ pub(crate) enum Family {
     Google,
     Amazon,
     Cohere,
+    Ollama,
 }
 
 /// A surface whose answer is text.
@@ -49,6 +52,7 @@ pub(crate) enum Surface {
     Gemini,
     Converse,
     Cohere,
+    Ollama,
 }
 
 /// What a method and a path ask for.
@@ -63,6 +67,8 @@ pub(crate) enum Endpoint<'a> {
     ShowModel(&'a str),
     /// A method of a surface that has the model in its paths, called on the model of this id.
     Method(Surface, &'a str, Called),
+    /// The version of the server, which Ollama's clients ask for.
+    Version,
 }
 
 /// See [`Endpoint::Method`]; embeddings are Google's alone.
@@ -92,7 +98,11 @@ pub(crate) fn endpoint<'a>(
     let (family, endpoint) = match path {
         "/v2/chat" => (Family::Cohere, Ok(Endpoint::Text(Surface::Cohere))),
         "/v2/rerank" => (Family::Cohere, Ok(Endpoint::Rerank)),
+        "/api/chat" => (Family::Ollama, Ok(Endpoint::Text(Surface::Ollama))),
+        "/api/tags" => (Family::Ollama, Ok(Endpoint::ListModels)),
+        "/api/version" => (Family::Ollama, Ok(Endpoint::Version)),
         _ if path.starts_with("/v2/") => (Family::Cohere, Err(unknown(path))),
+        _ if path.starts_with("/api/") => (Family::Ollama, Err(unknown(path))),
         _ => below_v1(path, headers),
     };
     (family, endpoint.and_then(|endpoint| endpoint.called_with(method)))
@@ -173,7 +183,7 @@ impl Endpoint<'_> {
     /// The endpoint, if this is the method that it is called with.
     fn called_with(self, method: &Method) -> Result<Self, Failure> {
         let wanted = match self {
-            Self::ListModels | Self::ShowModel(_) => Method::GET,
+            Self::ListModels | Self::ShowModel(_) | Self::Version => Method::GET,
             Self::Text(_) | Self::CountTokens | Self::Embeddings | Self::Rerank | Self::Method(..) => {
                 Method::POST
             }
@@ -197,6 +207,7 @@ impl Surface {
             Self::Gemini => gemini::read(body),
             Self::Converse => converse::read(body),
             Self::Cohere => cohere::read(body),
+            Self::Ollama => ollama::read(body),
         }
     }
 
@@ -210,6 +221,7 @@ impl Surface {
             Self::Gemini => gemini::unary(script, ticket),
             Self::Converse => converse::unary(script, ticket),
             Self::Cohere => cohere::unary(script, ticket),
+            Self::Ollama => ollama::unary(script, ticket),
         }
     }
 
@@ -223,6 +235,7 @@ impl Surface {
             Self::Gemini => gemini::stream(script, ticket),
             Self::Converse => converse::stream(script, ticket),
             Self::Cohere => cohere::stream(script, ticket),
+            Self::Ollama => ollama::stream(script, ticket),
         }
     }
 
@@ -236,6 +249,7 @@ impl Surface {
             | Self::Gemini
             | Self::Cohere => EVENT_STREAM,
             Self::Converse => AMAZON_EVENT_STREAM,
+            Self::Ollama => JSON_LINES,
         }
     }
 }

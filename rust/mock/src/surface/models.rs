@@ -21,7 +21,7 @@ pub(crate) fn list(family: Family) -> Json {
             "first_id": MODELS.first().copied(),
             "last_id": MODELS.last().copied(),
         },
-        Family::Google => object! {"models": data},
+        Family::Google | Family::Ollama => object! {"models": data},
     }
 }
 
@@ -57,6 +57,17 @@ fn model(family: Family, id: &str) -> Json {
             "inputTokenLimit": 1_000_000_u64,
             "outputTokenLimit": 100_000_u64,
             "supportedGenerationMethods": serde_json::json!(["generateContent", "countTokens"]),
+        },
+        Family::Ollama => object! {
+            "name": id,
+            "model": id,
+            "modified_at": CREATED_AT,
+            "size": 0_u64,
+            "digest": "",
+            "details": serde_json::json!({
+                "parent_model": "", "format": "mock", "family": "mock", "families": ["mock"],
+                "parameter_size": "0B", "quantization_level": "",
+            }),
         },
     }
 }

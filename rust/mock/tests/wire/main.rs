@@ -9,6 +9,7 @@
 )]
 
 mod client;
+mod upstreams;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
