@@ -10,7 +10,6 @@ import httpx2
 import openai
 import pytest
 
-from tests.mock.alone import mock_alone
 from tests.mock.asks import (
     CHAT_TOOL,
     MESSAGES_TOOL,
@@ -24,13 +23,6 @@ from tests.mock.asks import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-@pytest.fixture(scope="session")
-def mock_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a mock of our own, `http://host:port`."""
-    with mock_alone(tmp_path_factory.mktemp("mock")) as address:
-        yield address
 
 
 @pytest.fixture(scope="session")

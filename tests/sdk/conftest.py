@@ -38,6 +38,9 @@ providers:
   answers: {{type: perplexity, base_url: "{mock}/v1", api_key: none}}
   claude: {{type: anthropic, base_url: "{mock}", api_key: none}}
   google: {{type: gemini, base_url: "{mock}/v1beta", api_key: none}}
+  aws: {{type: bedrock, base_url: "{mock}", api_key: none}}
+  cohere: {{type: cohere, base_url: "{mock}", api_key: none}}
+  ollama: {{type: ollama, base_url: "{mock}"}}
 """
 
 

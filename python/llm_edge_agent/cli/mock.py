@@ -28,7 +28,11 @@ _STOP = {signal.SIGTERM, signal.SIGINT}
 )
 @json_option
 def command(host: str, port: int, *, oracle: bool, as_json: bool) -> None:
-    """Serve the mock provider by itself, in the OpenAI and Anthropic dialects, until ^C."""
+    """Serve the mock provider by itself until ^C.
+
+    It speaks the APIs of OpenAI, Anthropic, Google, Amazon Bedrock (Converse), Cohere (chat v2)
+    and Ollama.
+    """
     from llm_edge_agent.engine import Mock, Oracle
 
     # Blocked before the mock makes its thread, which inherits this: the wait below gets the signal.

@@ -25,9 +25,12 @@ use crate::failure::Failure;
 use crate::fixed::{self, Canned, Shelf};
 use crate::json::Json;
 use crate::lorem::Numbers;
-use crate::model::{Model, Pace, Unknown};
+use crate::model::{Fixed, Model, Pace, Unknown};
 use crate::script::Script;
-use crate::surface::{self, Called, Endpoint, Family, Surface, embeddings, gemini, messages, models, rerank};
+use crate::surface::{
+    self, Called, EVENT_STREAM, Endpoint, Family, Surface, converse, embeddings, gemini, messages, models,
+    ollama, rerank,
+};
 use crate::tape;
 use crate::ticket::Ticket;
 
@@ -37,7 +40,6 @@ const BODY_BYTES_MAX: usize = 128 << 20;
 const FLAKY_MAX: usize = 1024;
 
 const JSON: &str = "application/json";
-const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
 
 /// What outlives a request.
 pub(crate) struct State {
@@ -67,7 +69,7 @@ enum Content {
         digest: String,
         media_type: &'static str,
     },
-    Fixed(Canned),
+    Fixed(Canned, &'static str),
 }
 
 impl State {
@@ -89,12 +91,13 @@ impl State {
             Err(failure) => Err(failure),
             Ok(Endpoint::ListModels) => Ok(Reply::json(models::list(family))),
             Ok(Endpoint::ShowModel(id)) => models::show(family, id).map(Reply::json),
+            Ok(Endpoint::Version) => Ok(Reply::json(ollama::version())),
             Ok(endpoint) => match read(incoming).await {
                 Ok(body) => {
                     // Google's streams are an array unless they are asked for as events.
                     let events = head.uri.query().is_some_and(|q| q.split('&').any(|p| p == "alt=sse"));
                     let reply = self.post(&endpoint, &body, seed, &mut saw);
-                    let array = matches!(endpoint, Endpoint::Gemini(..)) && !events;
+                    let array = matches!(endpoint, Endpoint::Method(Surface::Gemini, ..)) && !events;
                     if array { reply.map(Reply::into_array) } else { reply }
                 }
                 Err(failure) => Err(failure),
@@ -115,7 +118,7 @@ impl State {
         saw: &mut Option<String>,
     ) -> Result<Reply, Failure> {
         if let (Endpoint::Text(surface), Some(fixed)) = (endpoint, fixed::peek(body)) {
-            return Ok(Reply::fixed(self.shelf.reply(*surface, fixed)));
+            return Ok(self.fixed(*surface, fixed));
         }
         *saw = Some(hex_sha256(body));
         let request: Value = serde_json::from_slice(body)
@@ -124,7 +127,7 @@ impl State {
             return Err(Failure::bad_request(None, "body: must be a JSON object"));
         }
         let name = match endpoint {
-            Endpoint::Gemini(id, _) => models::percent_decoded(id).map(Cow::Owned),
+            Endpoint::Method(_, id, _) => models::percent_decoded(id).map(Cow::Owned),
             _ => text_field(&request, "model").map(Cow::Borrowed),
         };
         let Some(name) = name else {
@@ -139,26 +142,30 @@ impl State {
         })?;
         self.may_fail(&model)?;
         let surface = match endpoint {
-            Endpoint::Text(surface) => Some(*surface),
-            Endpoint::Gemini(_, Called::Generate | Called::Stream) => Some(Surface::Gemini),
+            Endpoint::Text(surface) | Endpoint::Method(surface, _, Called::Generate | Called::Stream) => {
+                Some(*surface)
+            }
             _ => None,
         };
         if let (Some(surface), Model::Fixed(fixed)) = (surface, &model) {
-            return Ok(Reply::fixed(self.shelf.reply(surface, *fixed)));
+            return Ok(self.fixed(surface, *fixed));
         }
         match endpoint {
             Endpoint::Text(surface) => {
                 let ask = surface.read(&request)?;
                 said(*surface, &model, &name, &request, &ask, seed)
             }
-            Endpoint::Gemini(_, Called::CountTokens) => Ok(counted(gemini::count(&request)?, &model)),
-            Endpoint::Gemini(_, called @ (Called::Embed | Called::BatchEmbed)) => {
+            Endpoint::Method(Surface::Converse, _, Called::CountTokens) => {
+                Ok(counted(converse::count(&request)?, &model))
+            }
+            Endpoint::Method(_, _, Called::CountTokens) => Ok(counted(gemini::count(&request)?, &model)),
+            Endpoint::Method(_, _, called @ (Called::Embed | Called::BatchEmbed)) => {
                 let dims = dims(&model)?;
                 Ok(embedded(embeddings::google(&request, *called, &name, dims)?, &model))
             }
-            Endpoint::Gemini(_, called) => {
-                let ask = Ask { stream: *called == Called::Stream, ..gemini::read(&request)? };
-                said(Surface::Gemini, &model, &name, &request, &ask, seed)
+            Endpoint::Method(surface, _, called) => {
+                let ask = Ask { stream: *called == Called::Stream, ..surface.read(&request)? };
+                said(*surface, &model, &name, &request, &ask, seed)
             }
             Endpoint::CountTokens => Ok(counted(messages::count(&request)?, &model)),
             Endpoint::Rerank => {
@@ -168,6 +175,13 @@ impl State {
             }
             _ => Ok(embedded(embeddings::unary(&request, &name, dims(&model)?)?, &model)),
         }
+    }
+
+    /// A canned reply.
+    fn fixed(&self, surface: Surface, fixed: Fixed) -> Reply {
+        let canned = self.shelf.reply(surface, fixed);
+        let media_type = if canned.marks.is_some() { surface.stream_media_type() } else { JSON };
+        Reply::ok(Content::Fixed(canned, media_type))
     }
 
     /// The failures on order.
@@ -229,7 +243,8 @@ fn streamed(surface: Surface, model: &Model, script: &Script, ticket: &mut Ticke
     let (bytes, marks) = tape.finish();
     let digest = hex_sha256(&bytes);
     let canned = Canned { bytes, marks: Some(marks.into()) };
-    Reply::ok(Content::Events { canned, beat, cut, digest, media_type: EVENT_STREAM }).after(delay)
+    let media_type = surface.stream_media_type();
+    Reply::ok(Content::Events { canned, beat, cut, digest, media_type }).after(delay)
 }
 
 fn counted(count: Json, model: &Model) -> Reply {
@@ -314,14 +329,12 @@ impl Reply {
         Self::ok(if matches!(model, Model::Cut { .. }) { Content::Torn(json) } else { Content::Json(json) })
     }
 
-    fn fixed(canned: Canned) -> Self {
-        Self::ok(Content::Fixed(canned))
-    }
-
     fn failure(failure: &Failure, family: Family, request_id: &str) -> Self {
         let retry_after = failure.retry_after_s.map(|seconds| ("retry-after", seconds.to_string()));
         let allow = failure.allow.map(|allow| ("allow", allow.to_owned()));
-        let headers = retry_after.into_iter().chain(allow).collect();
+        let exception =
+            (family == Family::Amazon).then(|| ("x-amzn-errortype", failure.amazon_exception().to_owned()));
+        let headers = retry_after.into_iter().chain(allow).chain(exception).collect();
         let content = Content::Json(failure.body(family, request_id));
         Self { status: failure.status, headers, content, delay: Duration::ZERO }
     }
@@ -362,10 +375,7 @@ impl Reply {
                 headers.push(("x-mock-body-sha256", digest));
                 (events(canned, beat, cut), media_type)
             }
-            Content::Fixed(canned) => {
-                let media_type = if canned.marks.is_some() { EVENT_STREAM } else { JSON };
-                (events(canned, Beat::default(), false), media_type)
-            }
+            Content::Fixed(canned, media_type) => (events(canned, Beat::default(), false), media_type),
         };
         let mut response = Response::new(body);
         *response.status_mut() =
@@ -376,8 +386,10 @@ impl Reply {
             map.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         }
         headers.push(("x-request-id", request_id.to_owned()));
-        if family == Family::Anthropic {
-            headers.push(("request-id", request_id.to_owned()));
+        match family {
+            Family::Anthropic => headers.push(("request-id", request_id.to_owned())),
+            Family::Amazon => headers.push(("x-amzn-requestid", request_id.to_owned())),
+            Family::OpenAi | Family::Google | Family::Cohere | Family::Ollama => {}
         }
         for (name, value) in headers {
             if let Ok(value) = HeaderValue::from_str(&value) {

@@ -28,6 +28,8 @@ pub(crate) struct Ask {
     pub(crate) tool_result: Option<String>,
     /// The JSON schema demanded of the answer.
     pub(crate) schema: Option<Value>,
+    /// Whether the model says what it will do before it calls a tool.
+    pub(crate) plan: Plan,
     /// Whether the model may think before it answers.
     pub(crate) thinking: Thinking,
 }
@@ -45,6 +47,14 @@ impl Thinking {
     pub(crate) fn off_if(off: bool) -> Self {
         if off { Self::Off } else { Self::On }
     }
+}
+
+/// Whether a model says what it will do before it calls a tool, as Cohere's do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Plan {
+    Told,
+    #[default]
+    Untold,
 }
 
 /// A function that is offered.
@@ -141,15 +151,18 @@ pub(crate) fn content_text(content: &Value) -> String {
 }
 
 // Names, kinds and blobs: not what a model reads as text.
-const NOT_READ: [&str; 14] = [
+const NOT_READ: [&str; 17] = [
     "role",
     "type",
     "id",
     "tool_call_id",
     "tool_use_id",
     "call_id",
+    "toolUseId",
     "url",
     "data",
+    "bytes",
+    "images",
     "file_data",
     "file_id",
     "signature",

@@ -1,7 +1,8 @@
 //! The mock's error replies, in the shape of the surface that was called.
 //!
 //! Sources: `OpenAI` API reference (`ErrorResponse`), Anthropic API reference (`ErrorResponse`), googleapis
-//! `google/rpc/code.proto`.
+//! `google/rpc/code.proto`, service model `bedrock-runtime` 2023-09-30 of botocore 1.44, Cohere `OpenAPI`
+//! document (`responses`), Ollama's API documentation ("Errors").
 
 use crate::json::{Json, object};
 use crate::surface::Family;
@@ -75,6 +76,24 @@ impl Failure {
             Family::Google => object! {"error": object! {
                 "code": u64::from(self.status), "message": self.message, "status": google_status(self.status),
             }},
+            Family::Amazon => object! {"message": self.message},
+            Family::Cohere => object! {"id": request_id, "message": self.message},
+            Family::Ollama => object! {"error": self.message},
+        }
+    }
+
+    /// The name of Amazon's exception, which its replies have in their head.
+    pub(crate) fn amazon_exception(&self) -> &'static str {
+        match self.status {
+            404 | 405 if self.code != Some("model_not_found") => "UnknownOperationException",
+            401 | 403 => "AccessDeniedException",
+            404 => "ResourceNotFoundException",
+            408 => "ModelTimeoutException",
+            424 => "ModelErrorException",
+            429 => "ThrottlingException",
+            503 => "ServiceUnavailableException",
+            500.. => "InternalServerException",
+            _ => "ValidationException",
         }
     }
 }

@@ -108,8 +108,16 @@ fn longest_event(tape: &Tape) -> usize {
 mod tests {
     use super::*;
 
-    const SURFACES: [Surface; 5] =
-        [Surface::Chat, Surface::Completions, Surface::Responses, Surface::Messages, Surface::Gemini];
+    const SURFACES: [Surface; 8] = [
+        Surface::Chat,
+        Surface::Completions,
+        Surface::Responses,
+        Surface::Messages,
+        Surface::Gemini,
+        Surface::Converse,
+        Surface::Cohere,
+        Surface::Ollama,
+    ];
 
     #[test]
     fn a_reply_has_about_the_size_asked_for() {

@@ -1,8 +1,10 @@
 //! The mock provider: every surface of the gateway, streamed and not, without a key or a network.
 //!
 //! A model's name is a behaviour with parameters, `lorem?tokens=200&ttft=80ms`; what is not known is refused.
-//! It is made for demos, for the tests of users, and as the upstream of benchmarks. It shares no codec,
-//! scanner or dialect with the gateway: what both understand the same way, they have understood twice.
+//! It is made for demos, for the tests of users, and as the upstream of benchmarks. It speaks the APIs of clients
+//! (`OpenAI`, Anthropic, Google) and those that only upstreams have (Amazon's Converse, Cohere's chat, Ollama's).
+//! It shares no codec, scanner or dialect with the gateway: what both understand the same way, they have
+//! understood twice.
 //!
 //! | model | parameters (default) | answer |
 //! |---|---|---|

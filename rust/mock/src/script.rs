@@ -2,7 +2,7 @@
 //!
 //! Invariant: the usage is counted on the script, so a streamed and a whole reply tell the same numbers.
 
-use crate::ask::{Ask, Thinking};
+use crate::ask::{Ask, Plan, Thinking};
 use crate::failure::Failure;
 use crate::model::Model;
 use crate::pieces::Run;
@@ -184,7 +184,8 @@ fn call(ask: &Ask) -> Result<Vec<Part>, Failure> {
         return Err(Failure::bad_request(Some("tools"), message));
     };
     let arguments = schema::example_object(&tool.schema).to_string();
-    Ok(vec![Part::Call { name: tool.name.clone(), arguments }])
+    let plan = (ask.plan == Plan::Told).then(|| Part::Text(format!("I will call {}.", tool.name)));
+    Ok(plan.into_iter().chain([Part::Call { name: tool.name.clone(), arguments }]).collect())
 }
 
 #[cfg(test)]

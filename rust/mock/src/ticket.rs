@@ -6,6 +6,8 @@ use crate::lorem::Numbers;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
+const PADDING: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
 /// The envelope of one reply.
 pub(crate) struct Ticket<'a> {
     numbers: Numbers,
@@ -38,6 +40,33 @@ impl<'a> Ticket<'a> {
         Self { extras: false, ..self }
     }
 
+    /// A new id in the form of a random UUID (RFC 9562 §5.4).
+    pub(crate) fn uuid(&mut self) -> String {
+        let (high, low) = (self.numbers.next(), self.numbers.next());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xffff,
+            high & 0xfff,
+            0x8000 | (low >> 48 & 0x3fff),
+            low & 0xffff_ffff_ffff,
+        )
+    }
+
+    /// A beginning of the alphabet of any length: what Amazon pads events with.
+    pub(crate) fn padding(&mut self) -> &'static str {
+        let chars = 2 + self.numbers.below(PADDING.len() - 1);
+        PADDING.get(..chars).unwrap_or(PADDING)
+    }
+
+    /// When the reply was made, as RFC 3339 has it.
+    pub(crate) fn created_at(&self) -> String {
+        let (day, second) = (self.created / 86_400, self.created % 86_400);
+        let (year, month, day) = civil(day);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000000Z")
+    }
+
     /// A new id: `prefix` and as many letters and digits as the vendor's.
     pub(crate) fn id(&mut self, prefix: &str, chars: usize) -> String {
         let chars = if self.extras { chars } else { chars.min(8) };
@@ -48,5 +77,45 @@ impl<'a> Ticket<'a> {
                 .filter_map(|_| ALPHABET.get(self.numbers.below(ALPHABET.len())).map(|b| char::from(*b))),
         );
         id
+    }
+}
+
+/// Year, month and day of a day counted from 1970. Source: Howard Hinnant, "chrono-compatible low-level date
+/// algorithms" (`civil_from_days`), whose years begin in March.
+fn civil(days_since_1970: u64) -> (u64, u64, u64) {
+    const ERA_DAYS: u64 = 146_097;
+    let day = days_since_1970 + 719_468;
+    let day_of_era = day % ERA_DAYS;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day_of_month = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (day / ERA_DAYS * 400 + year_of_era + u64::from(month <= 2), month, day_of_month)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        for (created, text) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (951_782_399, "2000-02-28T23:59:59.000000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000000Z"),
+            (1_767_225_600, "2026-01-01T00:00:00.000000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000000Z"),
+        ] {
+            assert_eq!(Ticket::new(0, created, "", &Value::Null, false).created_at(), text);
+        }
+    }
+
+    #[test]
+    fn uuids_have_their_form() {
+        let uuid = Ticket::new(7, 0, "", &Value::Null, false).uuid();
+        let parts: Vec<&str> = uuid.split('-').collect();
+        assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{uuid}");
+        assert!(parts[2].starts_with('4') && parts[3].starts_with(['8', '9', 'a', 'b']), "{uuid}");
     }
 }

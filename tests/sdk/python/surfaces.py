@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import msgspec
 from google.genai import types
@@ -197,7 +198,8 @@ class Gemini:
         return types.Content(role="user", parts=[types.Part(text=text)])
 
     def ask(self, model: str, turns: list[Any], *, stream: bool) -> Said:
-        ask = {"model": f"models/{model}", "contents": turns, "config": self.config}
+        # The SDK takes no question mark in a model's name, and writes it into the path as it is.
+        ask = {"model": f"models/{quote(model)}", "contents": turns, "config": self.config}
         if stream:
             replies = list(self.client.models.generate_content_stream(**ask))
         else:

@@ -44,7 +44,8 @@ fn tool_result(messages: &[Value]) -> Option<String> {
     Some(last.get("content").map(ask::content_text).unwrap_or_default())
 }
 
-fn tool(tool: &Value) -> Option<Tool> {
+/// A function on offer, which Cohere and Ollama describe in the same words.
+pub(super) fn tool(tool: &Value) -> Option<Tool> {
     let function = field(tool, "function")?;
     let schema = field(function, "parameters").cloned().unwrap_or_default();
     Some(Tool { name: text_field(function, "name")?.to_owned(), schema })

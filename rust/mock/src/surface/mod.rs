@@ -4,11 +4,14 @@
 //! (script → bytes). A new surface is a file with these and a row here.
 
 pub(crate) mod chat;
+pub(crate) mod cohere;
 pub(crate) mod completions;
+pub(crate) mod converse;
 pub(crate) mod embeddings;
 pub(crate) mod gemini;
 pub(crate) mod messages;
 pub(crate) mod models;
+pub(crate) mod ollama;
 pub(crate) mod rerank;
 pub(crate) mod responses;
 
@@ -23,12 +26,20 @@ use crate::script::Script;
 use crate::tape::Tape;
 use crate::ticket::Ticket;
 
+/// The media type of server-sent events.
+pub(crate) const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
+const AMAZON_EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
+const JSON_LINES: &str = "application/x-ndjson";
+
 /// Whose shapes are spoken: errors and model lists differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Family {
     OpenAi,
     Anthropic,
     Google,
+    Amazon,
+    Cohere,
+    Ollama,
 }
 
 /// A surface whose answer is text.
@@ -39,6 +50,9 @@ pub(crate) enum Surface {
     Responses,
     Messages,
     Gemini,
+    Converse,
+    Cohere,
+    Ollama,
 }
 
 /// What a method and a path ask for.
@@ -51,11 +65,13 @@ pub(crate) enum Endpoint<'a> {
     ListModels,
     /// The id as it stands in the path.
     ShowModel(&'a str),
-    /// A method of Google's, called on the model of this id.
-    Gemini(&'a str, Called),
+    /// A method of a surface that has the model in its paths, called on the model of this id.
+    Method(Surface, &'a str, Called),
+    /// The version of the server, which Ollama's clients ask for.
+    Version,
 }
 
-/// See [`Endpoint::Gemini`].
+/// See [`Endpoint::Method`]; embeddings are Google's alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Called {
     Generate,
@@ -65,7 +81,7 @@ pub(crate) enum Called {
     BatchEmbed,
 }
 
-/// Finds the endpoint, with or without `/v1` in front, and the family to answer in.
+/// Finds the endpoint, and the family to answer in.
 pub(crate) fn endpoint<'a>(
     method: &Method,
     path: &'a str,
@@ -76,8 +92,25 @@ pub(crate) fn endpoint<'a>(
     if let Some(tail) = beta.or(stable.filter(|tail| *method == Method::POST && tail.contains(':'))) {
         return google(method, path, tail);
     }
-    let versioned = path.strip_prefix("/v1").or(path.strip_prefix("/v2").filter(|tail| *tail == "/rerank"));
-    let tail = versioned.filter(|tail| tail.starts_with('/')).unwrap_or(path);
+    if let Some(tail) = path.strip_prefix("/model/") {
+        return (Family::Amazon, amazon(method, path, tail));
+    }
+    let (family, endpoint) = match path {
+        "/v2/chat" => (Family::Cohere, Ok(Endpoint::Text(Surface::Cohere))),
+        "/v2/rerank" => (Family::Cohere, Ok(Endpoint::Rerank)),
+        "/api/chat" => (Family::Ollama, Ok(Endpoint::Text(Surface::Ollama))),
+        "/api/tags" => (Family::Ollama, Ok(Endpoint::ListModels)),
+        "/api/version" => (Family::Ollama, Ok(Endpoint::Version)),
+        _ if path.starts_with("/v2/") => (Family::Cohere, Err(unknown(path))),
+        _ if path.starts_with("/api/") => (Family::Ollama, Err(unknown(path))),
+        _ => below_v1(path, headers),
+    };
+    (family, endpoint.and_then(|endpoint| endpoint.called_with(method)))
+}
+
+/// Finds the endpoint of the two APIs that are below `/v1`, with or without that in front.
+fn below_v1<'a>(path: &'a str, headers: &HeaderMap) -> (Family, Result<Endpoint<'a>, Failure>) {
+    let tail = path.strip_prefix("/v1").filter(|tail| tail.starts_with('/')).unwrap_or(path);
     let by_header = if headers.contains_key("anthropic-version") {
         Family::Anthropic
     } else if headers.contains_key("x-goog-api-key") {
@@ -96,25 +129,12 @@ pub(crate) fn endpoint<'a>(
         "/models" => (by_header, Endpoint::ListModels),
         _ => {
             let Some(id) = tail.strip_prefix("/models/").filter(|id| !id.is_empty()) else {
-                let message = format!("path: the mock has no `{path}`");
-                return (by_header, Err(Failure::not_found(Some("unknown_path"), message)));
+                return (by_header, Err(unknown(path)));
             };
             (by_header, Endpoint::ShowModel(id))
         }
     };
-    let wanted = match endpoint {
-        Endpoint::ListModels | Endpoint::ShowModel(_) => Method::GET,
-        Endpoint::Text(_)
-        | Endpoint::CountTokens
-        | Endpoint::Embeddings
-        | Endpoint::Rerank
-        | Endpoint::Gemini(..) => Method::POST,
-    };
-    if *method == wanted {
-        (family, Ok(endpoint))
-    } else {
-        (family, Err(Failure::method(if wanted == Method::GET { "GET" } else { "POST" })))
-    }
+    (family, Ok(endpoint))
 }
 
 /// Finds the endpoint of Google's API, given what follows `/v1beta/models`.
@@ -129,16 +149,51 @@ fn google<'a>(method: &Method, path: &str, tail: &'a str) -> (Family, Result<End
             "batchEmbedContents" => Called::BatchEmbed,
             _ => return None,
         };
-        Some(Endpoint::Gemini(id, called))
+        Some(Endpoint::Method(Surface::Gemini, id, called))
     });
     let endpoint = match (called, tail.strip_prefix('/')) {
-        (Some(endpoint), _) if *method == Method::POST => Ok(endpoint),
-        (Some(_), _) => Err(Failure::method("POST")),
+        (Some(endpoint), _) => endpoint.called_with(method),
         (None, None) if tail.is_empty() => Ok(Endpoint::ListModels),
         (None, Some(id)) if !id.is_empty() && *method == Method::GET => Ok(Endpoint::ShowModel(id)),
-        _ => Err(Failure::not_found(Some("unknown_path"), format!("path: the mock has no `{path}`"))),
+        _ => Err(unknown(path)),
     };
     (Family::Google, endpoint)
+}
+
+/// Finds the endpoint of Amazon's API, given what follows `/model/`.
+fn amazon<'a>(method: &Method, path: &str, tail: &'a str) -> Result<Endpoint<'a>, Failure> {
+    // A slash of an id is encoded.
+    let Some((id, name)) = tail.split_once('/').filter(|(id, _)| !id.is_empty()) else {
+        return Err(unknown(path));
+    };
+    let called = match name {
+        "converse" => Called::Generate,
+        "converse-stream" => Called::Stream,
+        "count-tokens" => Called::CountTokens,
+        _ => return Err(unknown(path)),
+    };
+    Endpoint::Method(Surface::Converse, id, called).called_with(method)
+}
+
+fn unknown(path: &str) -> Failure {
+    Failure::not_found(Some("unknown_path"), format!("path: the mock has no `{path}`"))
+}
+
+impl Endpoint<'_> {
+    /// The endpoint, if this is the method that it is called with.
+    fn called_with(self, method: &Method) -> Result<Self, Failure> {
+        let wanted = match self {
+            Self::ListModels | Self::ShowModel(_) | Self::Version => Method::GET,
+            Self::Text(_) | Self::CountTokens | Self::Embeddings | Self::Rerank | Self::Method(..) => {
+                Method::POST
+            }
+        };
+        if *method == wanted {
+            Ok(self)
+        } else {
+            Err(Failure::method(if wanted == Method::GET { "GET" } else { "POST" }))
+        }
+    }
 }
 
 impl Surface {
@@ -150,6 +205,9 @@ impl Surface {
             Self::Responses => responses::read(body),
             Self::Messages => messages::read(body),
             Self::Gemini => gemini::read(body),
+            Self::Converse => converse::read(body),
+            Self::Cohere => cohere::read(body),
+            Self::Ollama => ollama::read(body),
         }
     }
 
@@ -161,6 +219,9 @@ impl Surface {
             Self::Responses => responses::unary(script, ticket),
             Self::Messages => messages::unary(script, ticket),
             Self::Gemini => gemini::unary(script, ticket),
+            Self::Converse => converse::unary(script, ticket),
+            Self::Cohere => cohere::unary(script, ticket),
+            Self::Ollama => ollama::unary(script, ticket),
         }
     }
 
@@ -172,6 +233,23 @@ impl Surface {
             Self::Responses => responses::stream(script, ticket),
             Self::Messages => messages::stream(script, ticket),
             Self::Gemini => gemini::stream(script, ticket),
+            Self::Converse => converse::stream(script, ticket),
+            Self::Cohere => cohere::stream(script, ticket),
+            Self::Ollama => ollama::stream(script, ticket),
+        }
+    }
+
+    /// The media type of a stream.
+    pub(crate) fn stream_media_type(self) -> &'static str {
+        match self {
+            Self::Chat
+            | Self::Completions
+            | Self::Responses
+            | Self::Messages
+            | Self::Gemini
+            | Self::Cohere => EVENT_STREAM,
+            Self::Converse => AMAZON_EVENT_STREAM,
+            Self::Ollama => JSON_LINES,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The list of models and one of it, in either family's shape.
+//! The list of models and one of it, in each family's shape.
 
 use super::Family;
 use crate::failure::Failure;
@@ -13,14 +13,15 @@ const CREATED_AT: &str = "2026-01-01T00:00:00Z";
 pub(crate) fn list(family: Family) -> Json {
     let data: Vec<Json> = MODELS.iter().map(|id| model(family, id)).collect();
     match family {
-        Family::OpenAi => object! {"object": "list", "data": data},
+        // Amazon and Cohere list theirs in other APIs.
+        Family::OpenAi | Family::Amazon | Family::Cohere => object! {"object": "list", "data": data},
         Family::Anthropic => object! {
             "data": data,
             "has_more": false,
             "first_id": MODELS.first().copied(),
             "last_id": MODELS.last().copied(),
         },
-        Family::Google => object! {"models": data},
+        Family::Google | Family::Ollama => object! {"models": data},
     }
 }
 
@@ -36,7 +37,9 @@ pub(crate) fn show(family: Family, id: &str) -> Result<Json, Failure> {
 
 fn model(family: Family, id: &str) -> Json {
     match family {
-        Family::OpenAi => object! {"id": id, "object": "model", "created": CREATED, "owned_by": "mock"},
+        Family::OpenAi | Family::Amazon | Family::Cohere => {
+            object! {"id": id, "object": "model", "created": CREATED, "owned_by": "mock"}
+        }
         Family::Anthropic => object! {
             "type": "model",
             "id": id,
@@ -54,6 +57,17 @@ fn model(family: Family, id: &str) -> Json {
             "inputTokenLimit": 1_000_000_u64,
             "outputTokenLimit": 100_000_u64,
             "supportedGenerationMethods": serde_json::json!(["generateContent", "countTokens"]),
+        },
+        Family::Ollama => object! {
+            "name": id,
+            "model": id,
+            "modified_at": CREATED_AT,
+            "size": 0_u64,
+            "digest": "",
+            "details": serde_json::json!({
+                "parent_model": "", "format": "mock", "family": "mock", "families": ["mock"],
+                "parameter_size": "0B", "quantization_level": "",
+            }),
         },
     }
 }

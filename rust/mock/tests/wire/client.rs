@@ -106,6 +106,37 @@ impl Reply {
         text.split_terminator("\n\n").map(event).collect()
     }
 
+    /// The messages of an Amazon event stream: type and payload of each, both checksums and all headers right.
+    pub(crate) fn messages(&self) -> Vec<(String, Value)> {
+        let mut rest = self.body.as_slice();
+        let mut messages = Vec::new();
+        while !rest.is_empty() {
+            let length = usize::try_from(number(&rest[..4])).unwrap();
+            let (message, behind) = rest.split_at_checked(length).expect("a whole message");
+            assert_eq!(number(&message[8..12]), crc32(&message[..8]), "the prelude's checksum");
+            let (checked, checksum) = message.split_at(length - 4);
+            assert_eq!(number(checksum), crc32(checked), "the message's checksum");
+            let headers_end = 12 + usize::try_from(number(&message[4..8])).unwrap();
+            let headers = message_headers(&checked[12..headers_end]);
+            let [(event, kind), content_type, message_type] = headers.as_slice() else {
+                panic!("{headers:?}")
+            };
+            assert_eq!(event, ":event-type");
+            assert_eq!(*content_type, (":content-type".to_owned(), "application/json".to_owned()));
+            assert_eq!(*message_type, (":message-type".to_owned(), "event".to_owned()));
+            messages.push((kind.clone(), serde_json::from_slice(&checked[headers_end..]).unwrap()));
+            rest = behind;
+        }
+        messages
+    }
+
+    /// The lines of a stream of JSON texts.
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        let text = std::str::from_utf8(&self.body).unwrap();
+        assert!(text.is_empty() || text.ends_with('\n'), "the last line is unfinished");
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// The names of a stream's events, repeated ones once.
     pub(crate) fn event_names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.events().into_iter().map(|(name, _)| name).collect();
@@ -121,6 +152,29 @@ impl Reply {
     pub(crate) fn content_events(&self) -> usize {
         self.events().iter().filter(|(_, data)| content(data).is_some_and(|text| !text.is_empty())).count()
     }
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    u32::from_be_bytes(bytes.try_into().unwrap())
+}
+
+/// Names and texts of the headers of a message, which all are texts.
+fn message_headers(mut rest: &[u8]) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    while !rest.is_empty() {
+        let (name, behind) = rest[1..].split_at(usize::from(rest[0]));
+        assert_eq!(behind[0], 7, "a text");
+        let (text, behind) = behind[3..].split_at(usize::from(behind[1]) << 8 | usize::from(behind[2]));
+        headers.push((String::from_utf8(name.to_vec()).unwrap(), String::from_utf8(text.to_vec()).unwrap()));
+        rest = behind;
+    }
+    headers
+}
+
+/// RFC 1952 §8, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    let shift = |crc: u32| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
+    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| shift(crc)))
 }
 
 fn content(data: &Value) -> Option<&str> {

@@ -9,6 +9,7 @@
 )]
 
 mod client;
+mod upstreams;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -552,7 +553,7 @@ fn a_wrong_request_is_told_what_is_wrong_in_the_surfaces_shape() {
         let method = get(mock.address(), path, "");
         assert_eq!((method.status, method.header("allow")), (405, Some("POST")));
     }
-    assert_eq!(get(mock.address(), "/v2/chat", "").status, 404);
+    assert_eq!(get(mock.address(), "/v1/chat", "").status, 404);
     let no_limit = json!({"model": "echo", "messages": [{"role": "user", "content": "hi"}]});
     assert_eq!(post(mock.address(), "/v1/messages", &no_limit).status, 400);
 }
