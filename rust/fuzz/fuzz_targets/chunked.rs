@@ -11,6 +11,13 @@ fn decode(bytes: &[u8], size: usize) -> Decoded {
     let (mut decoder, mut at, mut body, mut arrived) = (Chunked::new(), 0, Vec::new(), 0);
     loop {
         let buf = &bytes[..arrived];
+        if arrived == bytes.len()
+            && let Some((payload, next)) = decoder.whole(buf, at)
+        {
+            body.extend_from_slice(&buf[payload]);
+            at = next;
+            continue;
+        }
         let next = match decoder.step(buf, at)? {
             Step::NeedMore if arrived == bytes.len() => return Ok(None),
             Step::NeedMore => {

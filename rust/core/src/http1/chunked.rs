@@ -5,6 +5,8 @@
 //! either. Deviations, towards refusing: no white space around the size, no control character but the tab in
 //! an extension, not even quoted; a bound on what carries no payload.
 
+use core::ops::Range;
+
 use super::Http1Error;
 use super::bytes;
 
@@ -127,6 +129,20 @@ impl Chunked {
     #[inline]
     pub fn at_boundary(&self) -> bool {
         self.state == State::Size && self.digits == 0
+    }
+
+    /// The chunk at `buf[at..]`, where one begins and lies whole there: its payload, and the byte behind it. The steps
+    /// would find the same; this one leaves the decoder where it is, at a boundary.
+    #[inline]
+    pub fn whole(&self, buf: &[u8], at: usize) -> Option<(Range<usize>, usize)> {
+        if !self.at_boundary() {
+            return None;
+        }
+        let rest = buf.get(at..)?;
+        let (bytes, line) = usual_size(rest)?;
+        let end = line.checked_add(usize::try_from(bytes).ok()?)?;
+        let ended = rest.get(end..)?.starts_with(b"\r\n");
+        ended.then(|| (at.wrapping_add(line)..at.wrapping_add(end), at.wrapping_add(end).wrapping_add(2)))
     }
 
     /// Looks at `buf[at..]` and takes one step. No step but [`Step::NeedMore`] consumes nothing; each byte is

@@ -12,6 +12,15 @@ pub(crate) fn decoded(
     for cut in cuts {
         let buf = &bytes[..cut];
         loop {
+            if let Some((payload, next)) = decoder.whole(buf, at) {
+                let mut steps = decoder.clone();
+                let size = Step::Size { next: payload.start, complete: true };
+                assert_eq!(steps.step(buf, at), Ok(size));
+                let data = Step::Data { start: payload.start, end: payload.end };
+                assert_eq!(steps.step(buf, payload.start), Ok(data));
+                assert_eq!(steps.step(buf, payload.end), Ok(Step::ChunkEnd { next, complete: true }));
+                assert!(steps.at_boundary());
+            }
             let step = decoder.step(buf, at)?;
             let next = match step {
                 Step::NeedMore => {
@@ -44,6 +53,28 @@ fn decoded_however_cut(bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, E> {
         assert_eq!(decoded(bytes, [cut, bytes.len()]), whole, "cut at {cut}: {}", bytes.escape_ascii());
     }
     whole
+}
+
+#[test]
+fn a_chunk_that_lies_whole_is_seen_at_once() {
+    let mut decoder = Chunked::new();
+    assert_eq!(decoder.whole(b"..5\r\nhello\r\n0\r\n\r\n", 2), Some((5..10, 12)));
+    for other in [
+        &b"5\r\nhello\r"[..],
+        b"5\r\nhello",
+        b"5\r",
+        b"",
+        b"5\r\nhello!!",
+        b"5;x\r\nhello\r\n",
+        b"0\r\n\r\n",
+        b"fffffff\r\nhello\r\n",
+    ] {
+        assert_eq!(decoder.whole(other, 0), None, "{}", other.escape_ascii());
+    }
+    assert_eq!(decoder.whole(b"5\r\nhello\r\n", 11), None);
+    // Inside a chunk what looks like one is payload.
+    assert!(decoder.step(b"9\r\n", 0).is_ok());
+    assert_eq!(decoder.whole(b"9\r\n5\r\nhello\r\n", 3), None);
 }
 
 #[test]

@@ -178,11 +178,12 @@ impl Relay {
             End::Framed(ResponseFraming::Chunked) => Decoder::Chunked(Chunked::new()),
             End::Framed(ResponseFraming::UntilClose) => Decoder::UntilClose,
         };
+        let coding = coding(&connection);
         // What the client gets is an event stream, whatever form the upstream's has.
         let is_foreign = is_stream && !connection.is_plain(sse::MEDIA_TYPE);
         let payload = match dialect {
             _ if is_foreign => Payload::Sse,
-            Some(_) => payload_kind(&connection),
+            Some(_) => payload_kind(&connection, coding),
             // Of what is not read it is not known how it ends.
             None => Payload::Opaque,
         };
@@ -192,9 +193,8 @@ impl Relay {
         if has_word {
             tap.know_content();
         }
-        let coded = coding(&connection).is_some();
-        let tap =
-            if is_foreign { Watch::Told(Outcome::default()) } else { Watch::new(tap, coding(&connection)) };
+        let coded = coding.is_some();
+        let tap = if is_foreign { Watch::Told(Outcome::default()) } else { Watch::new(tap, coding) };
         // Only what is complete and successful is kept, and only what we can tell to be complete.
         let keep = keep.filter(|_| status == 200 && payload != Payload::Opaque);
         Self {
@@ -455,19 +455,37 @@ impl Relay {
         let mut data: Option<(usize, usize)> = None;
         let mut at = self.at;
         let suspect = at + self.tap.first_suspect(buffer.get(at..).unwrap_or_default());
+        let gathers =
+            self.gathered.is_some() && !self.holdback.takes_out_usage() && self.translator.is_none();
         // One place stays free for the piece that is open when the bytes end.
+        let (tap, keepsakes) = (&mut self.tap, &mut self.keepsakes);
+        let mut look = |start: usize, end: usize| {
+            let payload = buffer.get(start..end).unwrap_or_default();
+            tap.push_piece(payload, end > suspect);
+            if let Some(given) = keepsakes {
+                given.look(payload);
+            }
+            if gathers {
+                gather(&mut self.gathered, self.keep.as_ref(), payload);
+            }
+        };
         while runs.count + 1 < RUNS_MAX {
+            // As most chunks are.
+            if let Some((payload, next)) = decoder.whole(buffer, at) {
+                look(payload.start, payload.end);
+                if self.keep_chunks {
+                    runs.push(at, next, RunKind::Chunks);
+                } else {
+                    runs.push(payload.start, payload.end, RunKind::Payload);
+                }
+                at = next;
+                chunk = Some(next);
+                continue;
+            }
             match decoder.step(buffer, at)? {
                 Step::Size { next, .. } | Step::Trailer { next } => at = next,
                 Step::Data { start, end } => {
-                    let payload = buffer.get(start..end).unwrap_or_default();
-                    self.tap.push_piece(payload, end > suspect);
-                    if let Some(given) = &mut self.keepsakes {
-                        given.look(payload);
-                    }
-                    if !self.holdback.takes_out_usage() && self.translator.is_none() {
-                        gather(&mut self.gathered, self.keep.as_ref(), payload);
-                    }
+                    look(start, end);
                     if self.keep_chunks {
                         data = Some((start, end));
                     } else {
@@ -663,11 +681,11 @@ fn coding(connection: &Connection) -> Option<&[u8]> {
 }
 
 /// What the reply consists of, by its `Content-Type`.
-fn payload_kind(connection: &Connection) -> Payload {
+fn payload_kind(connection: &Connection, coding: Option<&[u8]>) -> Payload {
     let media = connection.head.find(Known::ContentType);
     let media = media.map(|field| field.value.of(&connection.buffer)).unwrap_or_default();
     let is = |name: &[u8]| media.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    if coding(connection).is_some_and(|coding| !inflate::knows(coding)) {
+    if coding.is_some_and(|coding| !inflate::knows(coding)) {
         Payload::Opaque
     } else if is(b"text/event-stream") {
         Payload::Sse
