@@ -16,6 +16,7 @@ fn streamed(pair: Pair, bytes: &[u8], size: usize) -> (Vec<u8>, Result<(), Malfo
         include_thoughts: true,
         json_array: false,
         created_s: 0,
+        settings: Vec::new(),
     };
     let mut translator = pair.stream(context);
     let mut out = Vec::new();
@@ -69,6 +70,7 @@ pub fn check_reply(pair: Pair, bytes: &[u8]) {
         include_thoughts: false,
         json_array: false,
         created_s: 0,
+        settings: Vec::new(),
     };
     let mut out = Vec::new();
     match pair.reply(&context, bytes, &mut out) {

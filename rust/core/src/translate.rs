@@ -67,6 +67,8 @@ pub struct Context {
     pub json_array: bool,
     /// When the request came, in seconds since 1970.
     pub created_s: u64,
+    /// What the reply repeats of the request, for dialects whose replies do: members in JSON.
+    pub settings: Vec<u8>,
 }
 
 /// A request in the upstream's dialect was written.
@@ -177,6 +179,7 @@ impl Pair {
             include_thoughts: request.include_thoughts,
             json_array: options.json_array,
             created_s: options.created_s,
+            settings: request.settings,
         };
         Ok(Translated { losses, context, stream: request.stream })
     }

@@ -3,13 +3,15 @@
 The mock stands at Amazon's Converse, Cohere's chat and Ollama's.
 """
 
+from typing import Any
+
 import anthropic
 import openai
 import pytest
 from google.genai import errors
 
-from tests.mock.asks import ARGUMENTS, TEXT
-from tests.sdk.python.access import Clients
+from tests.mock.asks import ARGUMENTS, RESPONSES_TOOL, TEXT
+from tests.sdk.python.access import Clients, all_of
 from tests.sdk.python.surfaces import SURFACES, Surface
 
 PAIRS = [(surface, target) for surface in SURFACES for target in ("aws", "cohere", "ollama")]
@@ -74,3 +76,22 @@ def test_a_stream_that_is_cut_raises(pair: tuple[Surface, str]) -> None:
         surface.ask(f"{target}/cut?after=3", [surface.user(TEXT)], stream=True)
     # It is told inside a stream that began well.
     assert getattr(found.value, "status_code", 200) == 200
+
+
+@either
+def test_a_response_repeats_its_settings(crossing_clients: Clients, *, stream: bool) -> None:
+    ask: dict[str, Any] = {"model": "aws/echo", "input": TEXT, "instructions": "Be brief."}
+    ask |= {"temperature": 0.5, "max_output_tokens": 99, "metadata": {"ticket": "7"}}
+    ask |= {"tools": [RESPONSES_TOOL], "tool_choice": "none"}
+    with crossing_clients.oai() as oai:
+        if stream:
+            said = all_of(oai.responses.create(**ask, stream=True))
+            told = [event.response for event in said if hasattr(event, "response")]
+            assert len(told) == 3, "when it is created, when it is under way and when it is done"
+        else:
+            told = [oai.responses.create(**ask)]
+    for response in told:
+        assert response.instructions == "Be brief."
+        assert (response.temperature, response.max_output_tokens) == (0.5, 99)
+        assert (response.metadata, response.tool_choice) == ({"ticket": "7"}, "none")
+        assert [tool.name for tool in response.tools] == ["weather"]

@@ -90,6 +90,8 @@ pub(crate) struct Request<'a> {
     pub(crate) include_thoughts: bool,
     /// Whether the client wants the usage of a stream.
     pub(crate) include_usage: bool,
+    /// What its reply says of these settings, for dialects whose replies do: members in JSON.
+    pub(crate) settings: Vec<u8>,
 }
 
 /// Numbers that steer sampling, each the JSON text it came as.

@@ -59,6 +59,7 @@ pub(crate) fn context() -> Context {
         include_thoughts: true,
         json_array: false,
         created_s: OPTIONS.created_s,
+        settings: Vec::new(),
     }
 }
 

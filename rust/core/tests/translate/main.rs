@@ -22,6 +22,7 @@ mod replies;
 mod requests;
 mod responses;
 mod responses_streams;
+mod settings;
 mod streams;
 mod words;
 
@@ -76,6 +77,7 @@ pub(crate) fn context() -> Context {
         include_thoughts: true,
         json_array: false,
         created_s: OPTIONS.created_s,
+        settings: Vec::new(),
     }
 }
 

@@ -72,6 +72,7 @@ pub(in crate::dialect) fn request_to_count<'a>(
         stream,
         include_thoughts: false,
         include_usage: stream,
+        settings: Vec::new(),
     })
 }
 

@@ -73,6 +73,7 @@ pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<
         stream,
         include_thoughts: false,
         include_usage: stream && stream_options.include_usage.unwrap_or_default(),
+        settings: Vec::new(),
     })
 }
 

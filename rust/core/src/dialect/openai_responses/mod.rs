@@ -5,6 +5,7 @@
 
 mod read;
 mod read_reply;
+mod settings;
 mod wire;
 mod write;
 mod write_reply;

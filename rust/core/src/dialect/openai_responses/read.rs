@@ -7,6 +7,7 @@
 
 use serde_json::value::RawValue;
 
+use super::settings::{self, AsTheyCame};
 use super::wire;
 use crate::dialect::chat_form;
 use crate::dialect::openai_chat::read as chat;
@@ -39,6 +40,12 @@ pub(in crate::dialect) fn request<'a>(
     losses.add_if(text.verbosity.is_some_and(|verbosity| verbosity.raw() != "medium"), "text.verbosity");
     let top_logprobs = at.number("top_logprobs", body.top_logprobs)?.filter(|count| *count != "0");
     let logprobs = included(&body.include.unwrap_or_default(), losses) || top_logprobs.is_some();
+    losses.add_if(body.metadata.is_some(), "metadata");
+    let came = AsTheyCame {
+        instructions: body.instructions,
+        metadata: body.metadata.filter(|metadata| metadata.get().starts_with('{')),
+        format: text.format,
+    };
     let stream = body.stream.unwrap_or_default();
     // Obfuscation is padding.
     losses.unknown(
@@ -46,7 +53,7 @@ pub(in crate::dialect) fn request<'a>(
         &body.stream_options.unwrap_or_default().rest,
         &["include_obfuscation"],
     );
-    Ok(Request {
+    let mut request = Request {
         model: body.model,
         system,
         turns,
@@ -61,7 +68,7 @@ pub(in crate::dialect) fn request<'a>(
             top_logprobs,
             ..Sampling::default()
         },
-        format: text.format.map(|format| text_format(&format, losses)).transpose()?.flatten(),
+        format: text.format.map(|format| text_format(format, losses)).transpose()?.flatten(),
         reasoning: body.reasoning.map(|asked| reasoning(&asked, losses)).transpose()?.flatten(),
         user: body.safety_identifier.or(body.user),
         tier: body.service_tier.and_then(|tier| match tier.raw() {
@@ -76,7 +83,9 @@ pub(in crate::dialect) fn request<'a>(
         include_thoughts: false,
         include_usage: stream,
         ..Request::default()
-    })
+    };
+    request.settings = settings::of(&request, &came);
+    Ok(request)
 }
 
 fn refuse_state(body: &wire::Body<'_>) -> Result<(), Untranslatable> {
@@ -368,12 +377,10 @@ fn tool_choice<'a>(
     }
 }
 
-fn text_format<'a>(
-    format: &wire::Format<'a>,
-    losses: &mut Losses,
-) -> Result<Option<Format<'a>>, Untranslatable> {
+fn text_format<'a>(format: &'a RawValue, losses: &mut Losses) -> Result<Option<Format<'a>>, Untranslatable> {
     let at = At::ROOT.member("text");
     let at = at.member("format");
+    let format: wire::Format<'a> = at.parse(format.get())?;
     match format.kind.as_ref().map_or("", Text::raw) {
         "text" => Ok(None),
         "json_object" => Ok(Some(Format::Json)),

@@ -31,6 +31,7 @@ object! {
         text: TextConfig<'a>,
         reasoning: Reasoning<'a>,
         include: Vec<Text<'a>>,
+        metadata: &'a RawValue,
         user: Text<'a>,
         safety_identifier: Text<'a>,
         service_tier: Text<'a>,
@@ -50,7 +51,7 @@ object! {
 }
 
 object! {
-    TextConfig<'a> { format: Format<'a>, verbosity: Text<'a>, ..rest }
+    TextConfig<'a> { format: &'a RawValue, verbosity: Text<'a>, ..rest }
 }
 
 object! {

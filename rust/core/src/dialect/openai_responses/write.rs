@@ -108,17 +108,8 @@ fn tools(request: &Request<'_>, out: &mut Vec<u8>) {
     if request.tools.is_empty() {
         return;
     }
-    match &request.tool_choice {
-        None => {}
-        Some(ToolChoice::Auto) => out.key("tool_choice").raw("\"auto\""),
-        Some(ToolChoice::None) => out.key("tool_choice").raw("\"none\""),
-        Some(ToolChoice::Any) => out.key("tool_choice").raw("\"required\""),
-        Some(ToolChoice::Named(name)) => {
-            out.key("tool_choice").open(b'{');
-            out.key("type").raw("\"function\"");
-            out.key("name").text(name);
-            out.close(b'}');
-        }
+    if let Some(choice) = &request.tool_choice {
+        tool_choice(choice, out.key("tool_choice"));
     }
     if let Some(parallel) = request.parallel_tools {
         out.key("parallel_tool_calls").raw(if parallel { "true" } else { "false" });
@@ -128,7 +119,21 @@ fn tools(request: &Request<'_>, out: &mut Vec<u8>) {
     out.close(b']');
 }
 
-fn tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
+pub(super) fn tool_choice(choice: &ToolChoice<'_>, out: &mut Vec<u8>) {
+    match choice {
+        ToolChoice::Auto => out.raw("\"auto\""),
+        ToolChoice::None => out.raw("\"none\""),
+        ToolChoice::Any => out.raw("\"required\""),
+        ToolChoice::Named(name) => {
+            out.open(b'{');
+            out.key("type").raw("\"function\"");
+            out.key("name").text(name);
+            out.close(b'}');
+        }
+    }
+}
+
+pub(super) fn tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
     out.open(b'{');
     out.key("type").raw("\"function\"");
     out.key("name").text(&tool.name);

@@ -2,10 +2,10 @@
 //!
 //! The dialect tells everything again when it is done: a stream ends with the whole response. So the answer is
 //! kept, at most [`KEPT_BYTES_MAX`] of it. Ids of items are made of the reply's and of their place in it.
-//! What a response repeats of its request, the settings and the tools, has the API's defaults here: nothing of
-//! the request is kept for it. Source: `OpenAI` API reference, "The response object", "Streaming events", and
+//! What a response repeats of its request comes with the [`Context`]. Source: `OpenAI` API reference, "The response object", "Streaming events", and
 //! the types of its SDK (3.57), which tell what must be there.
 
+use super::settings;
 use super::wire::{REDACTED, SIGNATURE};
 use crate::message::json::Json;
 use crate::message::{Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, tool_input};
@@ -58,6 +58,8 @@ struct Head {
     id: Text<'static>,
     model: Text<'static>,
     created: u64,
+    /// Members in JSON.
+    settings: Vec<u8>,
 }
 
 /// How far a response has come.
@@ -83,6 +85,7 @@ impl Head {
             id: id.map_or(Text::plain("resp"), owned),
             model: model.map_or_else(|| Text::escape(&context.model), owned),
             created: created.unwrap_or(context.created_s),
+            settings: context.settings.clone(),
         }
     }
 
@@ -124,30 +127,13 @@ impl Head {
         if let State::Ended { usage, .. } = state {
             write_usage(usage, out.key("usage"));
         }
-        defaults(out);
+        if self.settings.is_empty() {
+            settings::defaults(out);
+        } else {
+            out.comma();
+            out.extend_from_slice(&self.settings);
+        }
         out.close(b'}');
-    }
-}
-
-/// What a response says of its request.
-fn defaults(out: &mut Vec<u8>) {
-    for (name, json) in [
-        ("background", "false"),
-        ("instructions", "null"),
-        ("max_output_tokens", "null"),
-        ("metadata", "{}"),
-        ("parallel_tool_calls", "true"),
-        ("previous_response_id", "null"),
-        ("reasoning", r#"{"effort":null,"summary":null}"#),
-        ("store", "false"),
-        ("temperature", "null"),
-        ("text", r#"{"format":{"type":"text"}}"#),
-        ("tool_choice", "\"auto\""),
-        ("tools", "[]"),
-        ("top_p", "null"),
-        ("truncation", "\"disabled\""),
-    ] {
-        out.key(name).raw(json);
     }
 }
 
