@@ -37,6 +37,7 @@ PATHS = {
     "gemini": "/v1beta/models/{model}:{method}",
 }
 GEMINI = "/v1beta/models/{model}:"
+CONVERSE = "/model/{model}/"
 PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
     "chat": (
         "openai_compatible",
@@ -51,11 +52,17 @@ PROVIDERS: dict[str, tuple[str, dict[str, str]]] = {
             "stream_generate_content": GEMINI + "streamGenerateContent",
         },
     ),
+    "bedrock": (
+        "bedrock",
+        {"converse": CONVERSE + "converse", "converse_stream": CONVERSE + "converse-stream"},
+    ),
+    "cohere": ("cohere", {"cohere_chat": "/v2/chat"}),
+    "ollama": ("ollama", {"ollama_chat": "/api/chat"}),
     "rank": ("openai_compatible", {"rerank": "/v1/rerank"}),
     "bad": ("openai_compatible", {"chat_completions": PATHS["chat"]}),
 }
 """Their type, and where the mock has what they are asked for: one dialect each."""
-DIALECTS = ("chat", "responses", "messages", "gemini")
+DIALECTS = (*PATHS, "bedrock", "cohere", "ollama")
 
 
 @dataclass(frozen=True)
