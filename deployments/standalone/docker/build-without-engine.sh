@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../../.."
 scripts/system-packages.sh image
 # The build stage reads the toolchain only; what evaluates profiles belongs to it.
-rustup component add llm-tools
+rustup component add llvm-tools
 
 work="${1:-$PWD/.cache/image}"
 base=localhost/llm-edge-base builder=localhost/llm-edge-builder image=localhost/llm-edge-agent
