@@ -27,6 +27,7 @@ small virtual machine and mean little by themselves. `make bench` measures your 
 _HOW = """\
 ## How it is measured
 
+- The gateway is the release wheel, built with a profile of it at work as `make build` does.
 - Gateway (one worker) and nginx take turns on one core; load generator and upstream run on another.
   nginx is configured as [bench/control](../../bench/control) says: no log, keep-alive upstream,
   `proxy_buffering off`.
@@ -36,8 +37,8 @@ _HOW = """\
 - Added latency is a percentile through the hop less the same percentile without it, at a constant
   rate, open loop. These ratios are printed, not gated.
 - Allocations are counted, and instructions by callgrind, in a driver that runs the engine in its
-  own process with a fixed input: [bench/driver](../../bench/driver). A commit that needs over 3 %
-  more instructions fails `make test`.
+  own process with a fixed input: [bench/driver](../../bench/driver), built without a profile. A
+  commit that needs over 3 % more instructions fails `make test`.
 """
 
 
