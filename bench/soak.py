@@ -265,6 +265,7 @@ def _verdict(
         "p99_ms": _p99(traffic.took_s) * 1000,
         "direct_p99_ms": _p99(traffic.direct_s) * 1000,
         "drifts": {"gateway": drift, "direct": direct_drift},
+        "rss_mib": _by_minute(traffic.rss),
         "values": values,
         "passed": all(MUST[name].reaches(values[name], MUST[name].must or 0) for name in gated),
     }
@@ -277,6 +278,12 @@ def _drift(took_s: list[float]) -> float:
 
 def _p99(values: list[float]) -> float:
     return statistics.quantiles(values, n=100)[98] if len(values) > 1 else 1.0
+
+
+def _by_minute(points: list[tuple[float, float]]) -> list[float]:
+    """What was last seen in each minute: it tells whether memory grew all along or in one step."""
+    last = {int(at // 60): round(value, 2) for at, value in points}
+    return [last[minute] for minute in sorted(last)]
 
 
 def _slope(points: list[tuple[float, float]]) -> float:
