@@ -70,6 +70,9 @@ pub(crate) fn anthropic_to_cohere() -> Pair {
     between(Dialect::AnthropicMessages, Dialect::CohereChat).unwrap()
 }
 
+/// What a response repeats of a request that sets nothing.
+const SETTINGS: &str = r#""background":false,"instructions":null,"max_output_tokens":null,"metadata":{},"parallel_tool_calls":true,"previous_response_id":null,"reasoning":{"effort":null,"summary":null},"store":false,"temperature":null,"text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[],"top_p":null,"truncation":"disabled""#;
+
 pub(crate) fn context() -> Context {
     Context {
         model: "asked".to_owned(),
@@ -77,7 +80,7 @@ pub(crate) fn context() -> Context {
         include_thoughts: true,
         json_array: false,
         created_s: OPTIONS.created_s,
-        settings: Vec::new(),
+        settings: SETTINGS.as_bytes().to_vec(),
     }
 }
 

@@ -5,7 +5,6 @@
 //! What a response repeats of its request comes with the [`Context`]. Source: `OpenAI` API reference, "The response object", "Streaming events", and
 //! the types of its SDK (3.57), which tell what must be there.
 
-use super::settings;
 use super::wire::{REDACTED, SIGNATURE};
 use crate::message::json::Json;
 use crate::message::{Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, tool_input};
@@ -50,7 +49,8 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
             items.push(item);
         }
     }
-    head.response(&State::Ended { stop: reply.stop, usage: &reply.usage, items: &items }, out);
+    let state = State::Ended { stop: reply.stop, usage: &reply.usage, items: &items };
+    head.response(&state, &context.settings, out);
 }
 
 /// What is the same in all that is told of one response.
@@ -58,8 +58,6 @@ struct Head {
     id: Text<'static>,
     model: Text<'static>,
     created: u64,
-    /// Members in JSON.
-    settings: Vec<u8>,
 }
 
 /// How far a response has come.
@@ -85,11 +83,11 @@ impl Head {
             id: id.map_or(Text::plain("resp"), owned),
             model: model.map_or_else(|| Text::escape(&context.model), owned),
             created: created.unwrap_or(context.created_s),
-            settings: context.settings.clone(),
         }
     }
 
-    fn response(&self, state: &State<'_>, out: &mut Vec<u8>) {
+    /// Writes the response; `settings` are what it repeats of its request.
+    fn response(&self, state: &State<'_>, settings: &[u8], out: &mut Vec<u8>) {
         let (status, reason) = match state {
             State::InProgress => ("in_progress", None),
             State::Failed(_) => ("failed", None),
@@ -127,11 +125,9 @@ impl Head {
         if let State::Ended { usage, .. } = state {
             write_usage(usage, out.key("usage"));
         }
-        if self.settings.is_empty() {
-            settings::defaults(out);
-        } else {
+        if !settings.is_empty() {
             out.comma();
-            out.extend_from_slice(&self.settings);
+            out.extend_from_slice(settings);
         }
         out.close(b'}');
     }
@@ -477,7 +473,8 @@ impl Events {
         }
         let kind = if reason.is_some() { "response.incomplete" } else { "response.completed" };
         let state = State::Ended { stop: self.stop, usage: &self.usage, items: &self.items };
-        self.sequence.event(kind, out, |out| self.head.response(&state, out.key("response")));
+        let settings = &self.context.settings;
+        self.sequence.event(kind, out, |out| self.head.response(&state, settings, out.key("response")));
         Ok(())
     }
 
@@ -519,8 +516,10 @@ impl Events {
         });
         if self.started {
             let state = State::Failed(fault);
-            self.sequence
-                .event("response.failed", out, |out| self.head.response(&state, out.key("response")));
+            let (head, settings) = (&self.head, &self.context.settings);
+            self.sequence.event("response.failed", out, |out| {
+                head.response(&state, settings, out.key("response"));
+            });
         }
     }
 }
@@ -533,9 +532,10 @@ impl StreamWriter for Events {
                 self.head = Head::new(id.as_ref(), model.as_ref(), created, &self.context);
                 self.started = true;
                 for kind in ["response.created", "response.in_progress"] {
-                    let head = &self.head;
-                    self.sequence
-                        .event(kind, out, |out| head.response(&State::InProgress, out.key("response")));
+                    let (head, settings) = (&self.head, &self.context.settings);
+                    self.sequence.event(kind, out, |out| {
+                        head.response(&State::InProgress, settings, out.key("response"));
+                    });
                 }
             }
             Event::Text(text) => {
