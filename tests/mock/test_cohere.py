@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import httpx2
@@ -10,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.mock.asks import ARGUMENTS, CHAT_TOOL, TEXT, USER, WEATHER
+from tests.mock.cut import cut_stream
 from tests.schemas.judge import Judge
 
 MODELS = ["echo", "thinking", "tools", "lorem?tokens=30"]
@@ -105,12 +105,6 @@ def test_errors_have_a_message_and_an_id(mock_address: str) -> None:
 
 
 def test_a_cut_stream_breaks_off_before_its_end(mock_address: str) -> None:
-    seen = bytearray()
-    asked = {"model": "cut?after=3", "messages": USER, "stream": True}
-    with (
-        httpx2.stream("POST", f"{mock_address}/v2/chat", json=asked, timeout=20) as reply,
-        pytest.raises(httpx2.RemoteProtocolError),
-    ):
-        deque(map(seen.extend, reply.iter_bytes()))
+    seen = cut_stream(f"{mock_address}/v2/chat")
     assert seen.count(b'"content":{"text"') == 3
     assert b"message-end" not in seen

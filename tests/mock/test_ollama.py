@@ -6,7 +6,6 @@ There are no schemas; what its own client reads is written down here. Source: ty
 
 from __future__ import annotations
 
-from collections import deque
 from datetime import datetime
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ import msgspec
 import pytest
 
 from tests.mock.asks import ARGUMENTS, CHAT_TOOL, TEXT, USER, WEATHER
+from tests.mock.cut import cut_stream
 
 MODELS = ["echo", "thinking", "tools", "lorem?tokens=30"]
 
@@ -113,12 +113,6 @@ def test_models_are_listed_and_a_version_is_told(mock_address: str) -> None:
 
 
 def test_a_cut_stream_breaks_off_before_its_end(mock_address: str) -> None:
-    seen = bytearray()
-    asked = {"model": "cut?after=3", "messages": USER, "stream": True}
-    with (
-        httpx2.stream("POST", f"{mock_address}/api/chat", json=asked, timeout=20) as reply,
-        pytest.raises(httpx2.RemoteProtocolError),
-    ):
-        deque(map(seen.extend, reply.iter_bytes()))
+    seen = cut_stream(f"{mock_address}/api/chat")
     assert seen.count(b'"done":false') == 3
     assert b'"done":true' not in seen

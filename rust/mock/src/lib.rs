@@ -32,6 +32,7 @@
 mod answer;
 mod ask;
 mod body;
+mod calendar;
 mod failure;
 mod fixed;
 mod json;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::calendar::Moment;
 use crate::lorem::Numbers;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -61,9 +62,7 @@ impl<'a> Ticket<'a> {
 
     /// When the reply was made, as RFC 3339 has it.
     pub(crate) fn created_at(&self) -> String {
-        let (day, second) = (self.created / 86_400, self.created % 86_400);
-        let (year, month, day) = civil(day);
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        let Moment { year, month, day, hour, minute, second, .. } = Moment::of(self.created);
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000000Z")
     }
 
@@ -78,20 +77,6 @@ impl<'a> Ticket<'a> {
         );
         id
     }
-}
-
-/// Year, month and day of a day counted from 1970. Source: Howard Hinnant, "chrono-compatible low-level date
-/// algorithms" (`civil_from_days`), whose years begin in March.
-fn civil(days_since_1970: u64) -> (u64, u64, u64) {
-    const ERA_DAYS: u64 = 146_097;
-    let day = days_since_1970 + 719_468;
-    let day_of_era = day % ERA_DAYS;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day_of_month = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    (day / ERA_DAYS * 400 + year_of_era + u64::from(month <= 2), month, day_of_month)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::coding;
 use super::order::{Order, Retry};
 use super::reply::{Reply, error_body, reply, written};
 use super::story::{self, Numbers};
+use crate::calendar::Moment;
 
 /// How the reply ends when it has come as far as it is to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,26 +131,14 @@ fn http_date(at: SystemTime) -> String {
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     const WEEK: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     let seconds = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Years that begin in March put the leap day at the end (Hinnant, "chrono-compatible date algorithms").
-    let z = days + 719_468;
-    let (era, of_era) = (z / 146_097, z % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = (shifted + 2) % 12;
-    let year = year_of_era + era * 400 + u64::from(month < 2);
+    let Moment { year, month, day, weekday, hour, minute, second } = Moment::of(seconds);
     let name = |names: &[&'static str], at: u64| {
         usize::try_from(at).ok().and_then(|at| names.get(at).copied()).unwrap_or_default()
     };
     format!(
-        "{}, {day:02} {} {year} {:02}:{:02}:{:02} GMT",
-        name(&WEEK, days % 7),
-        name(&MONTHS, month),
-        second / 3600,
-        second / 60 % 60,
-        second % 60
+        "{}, {day:02} {} {year} {hour:02}:{minute:02}:{second:02} GMT",
+        name(&WEEK, weekday),
+        name(&MONTHS, month - 1),
     )
 }
 

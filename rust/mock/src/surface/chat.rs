@@ -39,7 +39,8 @@ pub(super) fn include_usage(body: &Value) -> bool {
     body.pointer("/stream_options/include_usage") == Some(&Value::Bool(true))
 }
 
-fn tool_result(messages: &[Value]) -> Option<String> {
+/// What a tool gave, where the last message tells it; Ollama's has the same form.
+pub(super) fn tool_result(messages: &[Value]) -> Option<String> {
     let last = messages.last().filter(|last| text_field(last, "role") == Some("tool"))?;
     Some(last.get("content").map(ask::content_text).unwrap_or_default())
 }

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::chat;
-use crate::ask::{self, Ask, Choice, Thinking, field, list_field, text_field};
+use crate::ask::{self, Ask, Choice, Thinking, field, list_field};
 use crate::failure::Failure;
 use crate::json::{Json, object};
 use crate::pieces;
@@ -29,7 +29,7 @@ pub(crate) fn read(body: &Value) -> Result<Ask, Failure> {
         output_limit: output_limit(options)?,
         stops: ask::strings(options, "stop"),
         stream: field(body, "stream").is_none() || ask::flag(body, "stream")?,
-        tool_result: tool_result(messages),
+        tool_result: chat::tool_result(messages),
         schema: field(body, "format").filter(|format| format.is_object()).cloned(),
         thinking: Thinking::off_if(body.get("think") == Some(&Value::Bool(false))),
         ..Ask::default()
@@ -44,11 +44,6 @@ fn output_limit(options: &Value) -> Result<Option<u64>, Failure> {
         None | Some(Some(..=0)) => Ok(None),
         Some(_) => ask::limit(options, "num_predict"),
     }
-}
-
-fn tool_result(messages: &[Value]) -> Option<String> {
-    let last = messages.last().filter(|last| text_field(last, "role") == Some("tool"))?;
-    Some(last.get("content").map(ask::content_text).unwrap_or_default())
 }
 
 /// The reply to `/api/version`.
