@@ -19,9 +19,9 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -213,29 +213,32 @@ def certificate(folder: Path) -> None:
 
 def work(connect: Callable[[], http.client.HTTPConnection], asks: list[Ask]) -> Counter[str]:
     """Makes the requests, a few at a time; what went wrong."""
-    wrong: Counter[str] = Counter()
 
-    def run(share: list[Ask]) -> None:
+    def run() -> Counter[str]:
+        wrong: Counter[str] = Counter()
         connection = connect()
-        for one in share:
+        for one in asks:
             fields = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
             for _ in range(one.times // THREADS):
-                connection.request("POST", one.path, one.body, fields | one.fields)
-                reply = connection.getresponse()
+                said: object
                 try:
+                    connection.request("POST", one.path, one.body, fields | one.fields)
+                    reply = connection.getresponse()
+                    said = reply.status
                     reply.read()
                 except http.client.IncompleteRead:
                     connection.close()
-                if reply.status != one.status:
-                    wrong[f"{reply.status} for {one.path} {one.body[:80]!r}"] += 1
+                except (http.client.HTTPException, OSError) as error:
+                    said = repr(error)
+                    connection.close()
+                if said != one.status:
+                    wrong[f"{said} for {one.path} {one.body[:80]!r}"] += 1
         connection.close()
+        return wrong
 
-    threads = [threading.Thread(target=run, args=[asks]) for _ in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return wrong
+    with ThreadPoolExecutor(THREADS) as threads:
+        done = [threads.submit(run) for _ in range(THREADS)]
+        return sum((one.result() for one in done), Counter[str]())
 
 
 def main() -> int:

@@ -40,7 +40,8 @@ profdata="$(llvm_profdata)" || {
 # A profile counts for the sources it was made of.
 made_of="$({
   rustc --version
-  find rust Cargo.toml Cargo.lock scripts/training.py -path rust/fuzz -prune -o -type f -print0 | sort -z | xargs -0 sha256sum
+  echo "$flags"
+  find rust/*/src rust/*/Cargo.toml Cargo.toml Cargo.lock scripts/training.py -type f -print0 | sort -z | xargs -0 sha256sum
 } | sha256sum | cut -c -16)"
 profile="$work/$made_of.profdata"
 
