@@ -53,6 +53,7 @@ pub fn check_request(pair: Pair, model: &str, bytes: &[u8]) {
             Ok(translated) => {
                 assert_json(&out);
                 assert!(translated.losses.to_string().bytes().all(|byte| byte.is_ascii_graphic()));
+                assert_json(&[b"{", translated.context.settings.as_slice(), b"}"].concat());
                 let mut again = Vec::new();
                 assert!(pair.request(bytes, model, &options, &mut again).is_ok());
                 assert_eq!(out, again);

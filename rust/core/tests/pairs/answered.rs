@@ -92,7 +92,7 @@ fn heard(surface: &Surface, target: &Target, answer: &Answer) -> Result<Heard, S
 fn whole(surface: &Surface, pair: Pair, reply: &str) -> Result<Heard, String> {
     let mut out = Vec::new();
     let replied = pair
-        .reply(&context(), reply.as_bytes(), &mut out)
+        .reply(&context(surface, pair), reply.as_bytes(), &mut out)
         .map_err(|malformed| malformed.message.into_owned())?;
     let reply: Value = serde_json::from_slice(&out).map_err(|error| error.to_string())?;
     Ok(((surface.told)(&reply), replied.losses.names().map(str::to_owned).collect()))
@@ -107,7 +107,7 @@ fn pieces<'p>(
     pair: Pair,
     pieces: impl IntoIterator<Item = &'p [u8]>,
 ) -> Result<Heard, String> {
-    let mut translator = pair.stream(context());
+    let mut translator = pair.stream(context(surface, pair));
     let mut out = Vec::new();
     let pushed = pieces.into_iter().try_for_each(|piece| translator.push(piece, &mut out));
     pushed.and_then(|()| translator.finish(&mut out)).map_err(|malformed| malformed.message.into_owned())?;

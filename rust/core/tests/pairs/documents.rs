@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 use crate::answers::{answers, events};
 use crate::embeddings;
-use crate::surfaces::{SURFACES, Surface};
-use crate::targets::Target;
+use crate::surfaces::{Feature, SURFACES, Surface};
+use crate::targets::{Target, short};
 use crate::{OPTIONS, context, pairs};
 
 /// The variable that names the folder to write to, which must exist.
@@ -91,20 +91,19 @@ const FAULT: &str =
 impl Documents {
     fn asked(&mut self, surface: &Surface, target: &Target, pair: Pair) {
         let marked = Options { cache_breakpoints: true, ..OPTIONS };
-        for feature in (surface.features)() {
-            for (request, options) in
-                [(&feature.with, &OPTIONS), (&feature.with, &marked), (&feature.without, &OPTIONS)]
-            {
-                let mut body = Vec::new();
-                if pair.request(request.to_string().as_bytes(), target.model.0, options, &mut body).is_ok() {
-                    line(
-                        &mut self.requests,
-                        surface,
-                        target,
-                        feature.name,
-                        &String::from_utf8(body).unwrap(),
-                    );
-                }
+        let reply = (target.reply)(&short()).to_string();
+        for Feature { name, with, without } in (surface.features)() {
+            for (request, options) in [(&with, &OPTIONS), (&with, &marked), (&without, &OPTIONS)] {
+                let (mut body, mut told) = (Vec::new(), Vec::new());
+                let Ok(asked) =
+                    pair.request(request.to_string().as_bytes(), target.model.0, options, &mut body)
+                else {
+                    continue;
+                };
+                line(&mut self.requests, surface, target, name, &String::from_utf8(body).unwrap());
+                // A reply may repeat what was asked for.
+                pair.reply(&asked.context, reply.as_bytes(), &mut told).unwrap();
+                line(&mut self.replies, surface, target, name, &String::from_utf8(told).unwrap());
             }
         }
     }
@@ -118,7 +117,7 @@ impl Documents {
         }
         // How a client is told of it in a stream does not depend on the upstream.
         if matches!(target.dialect, Dialect::OpenaiChat | Dialect::AnthropicMessages) {
-            let told = streamed(pair, format!("data: {FAULT}\n\n").as_bytes());
+            let told = streamed(surface, pair, format!("data: {FAULT}\n\n").as_bytes());
             let (_, data) = events(&told).pop().unwrap();
             line(&mut self.failures, surface, target, "a stream that failed", data);
         }
@@ -133,9 +132,9 @@ impl Documents {
         (reply, stream): (&Value, &[u8]),
     ) {
         let mut out = Vec::new();
-        pair.reply(&context(), reply.to_string().as_bytes(), &mut out).unwrap();
+        pair.reply(&context(surface, pair), reply.to_string().as_bytes(), &mut out).unwrap();
         line(&mut self.replies, surface, target, name, &String::from_utf8(out).unwrap());
-        for (_, data) in events(&streamed(pair, stream)) {
+        for (_, data) in events(&streamed(surface, pair, stream)) {
             // The only event that is no JSON.
             if data != "[DONE]" {
                 line(&mut self.events, surface, target, name, data);
@@ -144,8 +143,8 @@ impl Documents {
     }
 }
 
-fn streamed(pair: Pair, stream: &[u8]) -> String {
-    let (mut translator, mut out) = (pair.stream(context()), Vec::new());
+fn streamed(surface: &Surface, pair: Pair, stream: &[u8]) -> String {
+    let (mut translator, mut out) = (pair.stream(context(surface, pair)), Vec::new());
     translator.push(stream, &mut out).unwrap();
     translator.finish(&mut out).unwrap();
     String::from_utf8(out).unwrap()

@@ -36,7 +36,7 @@ mod targets;
 mod told;
 
 use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect, Platform};
-use llm_edge_core::translate::{Context, Options, between};
+use llm_edge_core::translate::{Context, Options, Pair, between};
 
 use crate::surfaces::{SURFACES, Surface};
 use crate::targets::{TARGETS, Target};
@@ -52,15 +52,11 @@ pub(crate) const OPTIONS: Options<'static> = Options {
     json_array: false,
 };
 
-pub(crate) fn context() -> Context {
-    Context {
-        model: "asked".to_owned(),
-        include_usage: true,
-        include_thoughts: true,
-        json_array: false,
-        created_s: OPTIONS.created_s,
-        settings: Vec::new(),
-    }
+/// Of a request that sets nothing, but wants to be told everything.
+pub(crate) fn context(surface: &Surface, pair: Pair) -> Context {
+    let request = (surface.plain)().to_string();
+    let translated = pair.request(request.as_bytes(), "m", &OPTIONS, &mut Vec::new()).unwrap();
+    Context { model: "asked".to_owned(), include_usage: true, include_thoughts: true, ..translated.context }
 }
 
 /// What became of one thing.

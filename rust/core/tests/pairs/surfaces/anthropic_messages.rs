@@ -10,6 +10,7 @@ use crate::told::{Stop, Told};
 pub(super) const SURFACE: Surface = Surface {
     dialect: Dialect::AnthropicMessages,
     title: "messages",
+    plain: base,
     features,
     harmless: &[("steps in which tool input is streamed", "no content")],
     counts_cache_writes: true,

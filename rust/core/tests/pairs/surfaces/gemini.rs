@@ -10,6 +10,7 @@ use crate::told::{Stop, Told};
 pub(super) const SURFACE: Surface = Surface {
     dialect: Dialect::Gemini,
     title: "`generateContent`",
+    plain: base,
     features,
     harmless: &[
         ("ids of calls", "no content"),

@@ -26,6 +26,8 @@ pub(crate) struct Feature {
 pub(crate) struct Surface {
     pub(crate) dialect: Dialect,
     pub(crate) title: &'static str,
+    /// A request that sets nothing.
+    pub(crate) plain: fn() -> Value,
     pub(crate) features: fn() -> Vec<Feature>,
     /// Features that no target needs to be told of, and why.
     pub(crate) harmless: &'static [(&'static str, &'static str)],

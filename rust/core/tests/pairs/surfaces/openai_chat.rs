@@ -10,6 +10,7 @@ use crate::told::{Stop, Told};
 pub(super) const SURFACE: Surface = Surface {
     dialect: Dialect::OpenaiChat,
     title: "chat completions",
+    plain: base,
     features,
     harmless: &[
         ("hints for the prompt cache", "OpenAI's only, no content"),

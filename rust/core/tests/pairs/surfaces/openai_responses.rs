@@ -10,6 +10,7 @@ use crate::told::{Stop, Told};
 pub(super) const SURFACE: Surface = Surface {
     dialect: Dialect::OpenaiResponses,
     title: "responses",
+    plain: base,
     features,
     harmless: &[
         ("hints for the prompt cache", "OpenAI's only, no content"),
