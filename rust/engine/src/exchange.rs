@@ -8,7 +8,6 @@ use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 use llm_edge_core::http1::{Field, Known, RequestHead};
 use llm_edge_core::principal::Principal;
@@ -21,6 +20,7 @@ use crate::doors::Client;
 use crate::load::Busy;
 use crate::loaded::{Loaded, Place};
 use crate::shared::HeldBytes;
+use crate::stamp::Stamp;
 use crate::stations::admit::Admission;
 use crate::stations::cache::{Flight, Lookup};
 use crate::stations::head::Checked;
@@ -54,17 +54,17 @@ pub(crate) struct State {
 
 /// What settlement reports; filled in along the way.
 pub(crate) struct Facts {
-    pub(crate) started: Instant,
+    pub(crate) started: Stamp,
     /// The whole request was there.
-    pub(crate) read: Option<Instant>,
+    pub(crate) read: Option<Stamp>,
     /// The request had left for the upstream.
-    pub(crate) sent: Option<Instant>,
+    pub(crate) sent: Option<Stamp>,
     /// The first byte of the upstream's reply was there.
-    pub(crate) first_byte: Option<Instant>,
+    pub(crate) first_byte: Option<Stamp>,
     /// The reply's first bytes had left for the client.
-    pub(crate) replied: Option<Instant>,
+    pub(crate) replied: Option<Stamp>,
     /// The reply's last bytes so far had left.
-    pub(crate) written: Option<Instant>,
+    pub(crate) written: Option<Stamp>,
     pub(crate) surface: Surface,
     pub(crate) operation: Option<Operation>,
     pub(crate) principal: Option<Arc<Principal>>,
@@ -231,7 +231,7 @@ impl Exchange {
             held: None,
             caller_credential: None,
             busy: None,
-            facts: Facts::new(Instant::now()),
+            facts: Facts::new(Stamp::now()),
         }))
     }
 }
@@ -266,7 +266,7 @@ impl Exchange {
 }
 
 impl Facts {
-    fn new(started: Instant) -> Self {
+    fn new(started: Stamp) -> Self {
         Self {
             started,
             read: None,

@@ -21,6 +21,7 @@ mod memory;
 mod panics;
 mod pressure;
 mod socket;
+mod stamp;
 mod stations;
 mod telemetry;
 mod thread;

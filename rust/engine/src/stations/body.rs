@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::rc::Rc;
-use std::time::Instant;
 
 use llm_edge_core::http1::Known;
 use llm_edge_core::pass_through::form_model;
@@ -21,6 +20,7 @@ use crate::deadlines::Timer;
 use crate::exchange::Exchange;
 use crate::fail_points::fail_point;
 use crate::loaded::LoadedRoute;
+use crate::stamp::Stamp;
 
 /// A request body that is all there, with the fields that policy acts on.
 pub(crate) struct Envelope {
@@ -127,7 +127,7 @@ pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Reje
     fail_point!("body.complete");
     // A body that came with its head was there when the head was.
     let came_along = x.input.len() == there;
-    x.facts.read = Some(if came_along { x.facts.started } else { Instant::now() });
+    x.facts.read = Some(if came_along { x.facts.started } else { Stamp::now() });
     let bytes = body.of(&x.input);
     let scan = scan::scan(bytes, dialect).map_err(|e| e.rejection(bytes))?;
     let stream = head.operation.streams().unwrap_or(scan.stream == Some(true));
@@ -140,7 +140,7 @@ async fn unread(x: &mut Exchange, head: &Head) -> Result<Envelope, Rejection> {
         check_coding(x)?;
     }
     let body = x.read_body().await.map_err(|e| refuse(x, &e))?;
-    x.facts.read = Some(Instant::now());
+    x.facts.read = Some(Stamp::now());
     let bytes = body.of(&x.input);
     // A GET's body means nothing, but the next request begins behind it.
     let scan = if head.operation.keeps_path() && !bytes.is_empty() {

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use llm_edge_core::rejection::Code;
 use llm_edge_core::routing::Tokens;
@@ -14,6 +14,7 @@ use llm_edge_core::tap::Usage;
 use crate::breaking;
 use crate::exchange::{CacheResult, Ending, Exchange};
 use crate::loaded::LoadedRoute;
+use crate::stamp::Stamp;
 use crate::telemetry::bank::{DURATION_US, KeyCells, KeyLabels, OVERHEAD_US, TargetCells};
 use crate::telemetry::line::Line;
 
@@ -21,7 +22,7 @@ use crate::telemetry::line::Line;
 pub(crate) fn run(x: &mut Exchange) {
     // A reply that went out whole was over with its last write: no need to look at the clock again.
     let written = x.facts.written.filter(|_| x.facts.ending == Ending::Whole);
-    let now = written.unwrap_or_else(Instant::now);
+    let now = written.unwrap_or_else(Stamp::now);
     let cells = &x.worker.bank.worker;
     cells.in_flight.sub(1);
     let facts = &x.facts;
@@ -34,21 +35,21 @@ pub(crate) fn run(x: &mut Exchange) {
     if let Some(cell) = facts.rejection.and_then(|code| cells.rejections.get(code as usize)) {
         cell.add(1);
     }
-    if let Some(overhead) = overhead(x) {
-        cells.overhead.observe(&OVERHEAD_US, micros(overhead));
+    if let Some(overhead_us) = overhead_us(x) {
+        cells.overhead.observe(&OVERHEAD_US, overhead_us);
     }
-    let duration = now.saturating_duration_since(facts.started);
-    count_target(x, duration);
-    log(x, duration);
+    let duration_us = now.us_since(facts.started);
+    count_target(x, duration_us);
+    log(x, duration_us);
     let input = std::mem::take(&mut x.input);
     x.worker.buffers.give(input);
     let request = std::mem::take(&mut x.request);
     x.worker.give_head(request);
 }
 
-/// Time spent here: request read to upstream write, and first reply byte to its write. For a reply of our own
+/// Time spent here, in microseconds: request read to upstream write, and first reply byte to its write. For a reply of our own
 /// (a cache hit, say) everything from request read to its write.
-fn overhead(x: &Exchange) -> Option<Duration> {
+fn overhead_us(x: &Exchange) -> Option<u64> {
     let facts = &x.facts;
     // Of several attempts the waits between them are the upstreams'.
     if facts.attempts.get() > 1 {
@@ -56,19 +57,13 @@ fn overhead(x: &Exchange) -> Option<Duration> {
     }
     let (read, replied) = (facts.read?, facts.replied?);
     match (facts.sent, facts.first_byte) {
-        (Some(sent), Some(first_byte)) => {
-            Some(sent.saturating_duration_since(read) + replied.saturating_duration_since(first_byte))
-        }
-        (None, None) => Some(replied.saturating_duration_since(read)),
+        (Some(sent), Some(first_byte)) => Some((sent.ns_since(read) + replied.ns_since(first_byte)) / 1000),
+        (None, None) => Some(replied.us_since(read)),
         _ => None,
     }
 }
 
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-fn count_target(x: &Exchange, duration: Duration) {
+fn count_target(x: &Exchange, duration_us: u64) {
     let facts = &x.facts;
     let Some(asked) = facts.route.and_then(|at| x.loaded.routes.get(at)) else { return };
     let target = match &facts.place {
@@ -96,9 +91,9 @@ fn count_target(x: &Exchange, duration: Duration) {
     if let Some(cell) = key_cells.as_ref().and_then(|cells| cells.requests.get(class)) {
         cell.add(1);
     }
-    cells.duration.observe(&DURATION_US, micros(duration));
+    cells.duration.observe(&DURATION_US, duration_us);
     if let (Some(sent), Some(first_byte)) = (facts.sent, facts.first_byte) {
-        cells.first_byte.observe(&DURATION_US, micros(first_byte.saturating_duration_since(sent)));
+        cells.first_byte.observe(&DURATION_US, first_byte.us_since(sent));
     }
     // An error with a bad status was told to the breaker when its head came.
     let broke_off = matches!(facts.ending, Ending::Cut(code) if code != Code::Draining);
@@ -183,7 +178,7 @@ fn charge(x: &Exchange, cells: &TargetCells, usage: &Usage) -> Charged {
     Charged { cost_pico_usd, saved_pico_usd }
 }
 
-fn log(x: &Exchange, duration: Duration) {
+fn log(x: &Exchange, duration_us: u64) {
     let facts = &x.facts;
     let settings = &x.loaded.snapshot.request_log;
     let failed = facts.status >= 400 || facts.ending != Ending::Whole || facts.error_event;
@@ -203,13 +198,13 @@ fn log(x: &Exchange, duration: Duration) {
     };
     if wanted && !flood() {
         let mut line = x.worker.buffers.take();
-        write_line(&mut line, x, duration);
+        write_line(&mut line, x, duration_us);
         x.worker.log.push(&line, &x.worker.bank.worker.log_dropped);
         x.worker.buffers.give(line);
     }
 }
 
-fn write_line(line: &mut Vec<u8>, x: &Exchange, duration: Duration) {
+fn write_line(line: &mut Vec<u8>, x: &Exchange, duration_us: u64) {
     let facts = &x.facts;
     let snapshot = &x.loaded.snapshot;
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -250,12 +245,12 @@ fn write_line(line: &mut Vec<u8>, x: &Exchange, duration: Duration) {
         CacheResult::Bypass => write.text("cache", "bypass"),
     }
     write.number("attempts", u64::from(facts.attempts.get()));
-    write.number("duration_us", micros(duration));
-    if let Some(overhead) = overhead(x) {
-        write.number("overhead_us", micros(overhead));
+    write.number("duration_us", duration_us);
+    if let Some(overhead_us) = overhead_us(x) {
+        write.number("overhead_us", overhead_us);
     }
     if let (Some(sent), Some(first_byte)) = (facts.sent, facts.first_byte) {
-        write.number("first_byte_us", micros(first_byte.saturating_duration_since(sent)));
+        write.number("first_byte_us", first_byte.us_since(sent));
     }
     if let Some(usage) = &facts.usage {
         write.number("input_tokens", usage.input_tokens);

@@ -5,12 +5,14 @@
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use twox_hash::XxHash3_64;
+
+use crate::stamp::Stamp;
 
 /// A reply as it is kept: what goes to the client, byte for byte.
 pub(crate) struct Stored {
@@ -19,14 +21,14 @@ pub(crate) struct Stored {
     pub(crate) fields: Vec<u8>,
     /// The payload.
     pub(crate) body: Vec<u8>,
-    pub(crate) since: Instant,
+    pub(crate) since: Stamp,
     pub(crate) ttl: Duration,
 }
 
 impl Stored {
     /// Time left to live at `now`; `None` when it is over.
-    pub(crate) fn left(&self, now: Instant) -> Option<Duration> {
-        self.ttl.checked_sub(now.saturating_duration_since(self.since)).filter(|left| !left.is_zero())
+    pub(crate) fn left(&self, now: Stamp) -> Option<Duration> {
+        self.ttl.checked_sub(now.since(self.since)).filter(|left| !left.is_zero())
     }
 }
 
@@ -100,7 +102,7 @@ impl ExactCache {
     }
 
     /// The live reply under this key.
-    pub(crate) fn find(&self, key: &[u8], now: Instant) -> Option<Arc<Stored>> {
+    pub(crate) fn find(&self, key: &[u8], now: Stamp) -> Option<Arc<Stored>> {
         let cache = self.inner.load();
         let stored = cache.get(key)?;
         if stored.left(now).is_none() {
@@ -130,7 +132,7 @@ mod tests {
             status: 200,
             fields: Vec::new(),
             body: vec![b'x'; bytes],
-            since: Instant::now(),
+            since: Stamp::now(),
             ttl: Duration::from_millis(ttl_ms),
         }
     }
@@ -140,9 +142,9 @@ mod tests {
         let cache = ExactCache::new([1; 32]);
         cache.resize(1 << 20);
         cache.store([1; 32].into(), stored(10, 1000));
-        let now = Instant::now();
+        let now = Stamp::now();
         assert!(cache.find(&[1; 32], now).is_some());
-        assert!(cache.find(&[1; 32], now + Duration::from_millis(1001)).is_none());
+        assert!(cache.find(&[1; 32], now.after(1001)).is_none());
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! It changes nothing of the exchange, so that two can be under way side by side.
 
 use std::io::{self, IoSlice};
-use std::time::Instant;
 
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::scan::PIECES_MAX;
@@ -14,6 +13,7 @@ use super::request::Request;
 use crate::backends::upstream::{Connection, ReadError};
 use crate::deadlines::Timer;
 use crate::exchange::Exchange;
+use crate::stamp::Stamp;
 
 /// Interim replies (1xx) before the final one that are put up with.
 const INTERIM_MAX: u32 = 16;
@@ -41,8 +41,8 @@ impl Failed {
 /// A reply whose head is there.
 pub(super) struct Replied {
     pub(super) connection: Box<Connection>,
-    pub(super) sent: Instant,
-    pub(super) first_byte: Instant,
+    pub(super) sent: Stamp,
+    pub(super) first_byte: Stamp,
 }
 
 /// What an attempt needs to know.
@@ -80,7 +80,7 @@ impl Attempt<'_> {
                 }
                 Err(failed) => return Err(failed),
             }
-            let sent = Instant::now();
+            let sent = Stamp::now();
             match self.read_head(&mut connection).await {
                 Ok(()) => {}
                 // A shared connection that is going away did nothing for this request: take another one.
@@ -91,7 +91,7 @@ impl Attempt<'_> {
                 }
                 Err(failed) => return Err(failed),
             }
-            return Ok(Replied { connection, sent, first_byte: Instant::now() });
+            return Ok(Replied { connection, sent, first_byte: Stamp::now() });
         }
     }
 

@@ -10,7 +10,6 @@ mod relay;
 mod translate;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use llm_edge_core::http1::write;
 use llm_edge_core::rejection::Rejection;
@@ -22,6 +21,7 @@ use super::cache::Flight;
 use super::send::Begun;
 use crate::backends::cache::memory::Stored;
 use crate::exchange::{Ending, Exchange, Source};
+use crate::stamp::Stamp;
 
 use fields::Media;
 pub(crate) use relay::{Framing, Progress, RUNS_MAX, Relay, RunKind};
@@ -156,7 +156,7 @@ impl Reply {
 
     /// Says that bytes of the reply have left.
     pub(crate) fn replied(&mut self) {
-        let now = Instant::now();
+        let now = Stamp::now();
         let facts = &mut self.exchange.facts;
         facts.replied.get_or_insert(now);
         facts.written = Some(now);

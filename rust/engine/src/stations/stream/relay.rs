@@ -6,7 +6,7 @@
 //! be put behind it.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use llm_edge_core::http1::{Chunked, Http1Error, Known, ResponseFraming, Step};
 use llm_edge_core::rejection::{Code, Rejection};
@@ -22,6 +22,7 @@ use crate::backends::owners::Owner;
 use crate::backends::upstream::{Connection, End, Origin};
 use crate::deadlines::Lapse;
 use crate::exchange::Exchange;
+use crate::stamp::Stamp;
 use crate::stations::cache::Keep;
 use crate::stations::send::Begun;
 
@@ -612,7 +613,7 @@ impl Relay {
                 status: self.status,
                 fields,
                 body,
-                since: Instant::now(),
+                since: Stamp::now(),
                 ttl: Duration::from_millis(keep.ttl_ms),
             };
             x.worker.shared.cache.store(keep.key, stored);

@@ -3,7 +3,7 @@
 //! A stream is said anew event by event as it passes; anything else is read whole first, since its head must
 //! tell how long it is and whether it could be read at all. The rules are [`llm_edge_core::translate`]'s.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use llm_edge_core::http1::write;
 use llm_edge_core::rejection::{Code, Rejection};
@@ -15,6 +15,7 @@ use super::relay::{Progress, Relay};
 use crate::backends::cache::memory::Stored;
 use crate::breaking;
 use crate::exchange::{Exchange, Source};
+use crate::stamp::Stamp;
 use crate::stations::cache::Flight;
 use crate::stations::send::{Awaited, Begun, Translation};
 
@@ -136,7 +137,7 @@ async fn whole(x: &mut Exchange, mut begun: Begun, flight: Flight) -> Result<Tra
             status,
             fields: fields.clone(),
             body: out.clone(),
-            since: Instant::now(),
+            since: Stamp::now(),
             ttl: Duration::from_millis(keep.ttl_ms),
         };
         x.worker.shared.cache.store(keep.key, stored);
