@@ -43,10 +43,13 @@ class Frames:
         settings: Mapping[int, int] | None = None,
         *,
         receive_buffer: int | None = None,
+        send_buffer: int | None = None,
     ) -> None:
         self._socket = socket.socket()
         if receive_buffer is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if send_buffer is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         self._socket.settimeout(READ_S)
         self._socket.connect(address)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -40,6 +40,8 @@ pytestmark = pytest.mark.behaviour("B19")
 
 FRAMES = 100_000
 AT_ONCE = 100
+SEND_BUFFER = 32 * 1024
+"""Left to itself the system lets megabytes wait here that nobody will ever read."""
 FIELDS = get("/v1/models")
 OPEN = END_HEADERS
 WHOLE = END_HEADERS | END_STREAM
@@ -172,7 +174,8 @@ def test_a_flood_ends_its_connection_and_disturbs_nobody(
     flooded: Hop, attack: Callable[[], Iterator[bytes]], at_once: int
 ) -> None:
     before_kib = flooded.running.resident_kib
-    with Healthy(flooded) as healthy, Frames(flooded.running.address) as attacker:
+    address = flooded.running.address
+    with Healthy(flooded) as healthy, Frames(address, send_buffer=SEND_BUFFER) as attacker:
         busy_s = flooded.running.cpu_s
         pieces = attack() if at_once == 1 else together(attack())
         taken = attacker.flood(pieces) * at_once
