@@ -44,7 +44,8 @@ pub(crate) struct Loaded {
 #[expect(clippy::struct_excessive_bools, reason = "separate facts about a route, not one state")]
 pub(crate) struct LoadedRoute {
     pub(crate) index: usize,
-    /// Several accounts may be asked, so that it matters who has given what a request goes on with.
+    /// Several accounts may be asked, here or where rules lead, so that it matters who has given what a request goes
+    /// on with.
     pub(crate) has_owners: bool,
     /// Rules may lead requests elsewhere.
     pub(crate) has_rules: bool,
@@ -200,10 +201,17 @@ fn hangs_on_request(snapshot: &Snapshot, route: &Route) -> bool {
     snapshot.chain(route).any(hangs)
 }
 
-/// How many accounts a route and its fallbacks may ask.
-fn accounts(snapshot: &Snapshot, route: &Route) -> usize {
-    let all: BTreeSet<usize> =
-        snapshot.chain(route).flat_map(|route| &route.targets).map(|target| target.provider).collect();
+/// How many accounts may be asked for the models of a route: its own, where its rules lead or whose rules lead to it,
+/// and all their fallbacks'.
+fn accounts(snapshot: &Snapshot, index: usize) -> usize {
+    let leads_here = |route: &Route| route.rules.iter().any(|rule| rule.route == index);
+    let related = snapshot.routes.iter().enumerate().filter(|(at, route)| *at == index || leads_here(route));
+    let all: BTreeSet<usize> = related
+        .flat_map(|(_, route)| std::iter::once(route).chain(snapshot.led(route)))
+        .flat_map(|route| snapshot.chain(route))
+        .flat_map(|route| &route.targets)
+        .map(|target| target.provider)
+        .collect();
     let of = |at: &usize| snapshot.providers.get(*at).map_or(0, |provider| provider.credentials.len().max(1));
     all.iter().map(of).sum()
 }
@@ -264,7 +272,7 @@ impl Loaded {
                         let asker = worker.shared.policies.of(&policy.name)?;
                         Some((asker, Duration::from_millis(u64::from(policy.deadline_ms))))
                     }),
-                    has_owners: accounts(&snapshot, route) > 1,
+                    has_owners: accounts(&snapshot, index) > 1,
                     has_rules: !route.rules.is_empty(),
                     hangs_on_request: hangs_on_request(&snapshot, route),
                     knows_named_models: snapshot.knows_named_models(route),

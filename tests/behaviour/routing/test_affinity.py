@@ -181,8 +181,9 @@ def test_turns_of_a_conversation_keep_their_account_and_conversations_are_spread
 class Accounts(Served):
     """A provider with accounts, each of which understands what it gave itself alone."""
 
-    def __init__(self) -> None:
-        self.dead = ""
+    def __init__(self, dies: str, after: int) -> None:
+        self._dies = dies
+        self._lasts = itertools.repeat(True, after)
         self.wrong: list[str] = []
         self.refused = 0
         self._count = itertools.count()
@@ -210,10 +211,10 @@ class Accounts(Served):
         super().__init__(Handler)
 
     def answer(self, account: str, body: dict[str, str]) -> tuple[int, dict[str, object]]:
-        if account == self.dead:
+        before = body.get("previous_response_id")
+        if before and not next(self._lasts, False) and account == self._dies:
             self.refused += 1
             return 401, {"error": {"message": "no such account", "code": "invalid_api_key"}}
-        before = body.get("previous_response_id")
         if before and before.split("_")[1] != account:
             self.wrong.append(before)
         return 200, {"id": f"resp_{account}_{next(self._count)}", "object": "response"}
@@ -224,8 +225,7 @@ CLIENTS = 4
 
 
 def test_no_conversation_goes_on_at_a_wrong_account_when_one_dies_midway(tmp_path: Path) -> None:
-    outcomes: Counter[str] = Counter()
-    owned = Counter[str]()
+    outcomes: Counter[tuple[str, int]] = Counter()
 
     def first_turns(hop: Hop, count: int) -> list[str]:
         with hop.connect() as wire:
@@ -247,22 +247,19 @@ def test_no_conversation_goes_on_at_a_wrong_account_when_one_dies_midway(tmp_pat
             return told
 
     with (
-        Accounts() as accounts,
+        Accounts("account-3", after=CONVERSATIONS // 2) as accounts,
         ThreadPoolExecutor(CLIENTS) as pool,
         gateway(tmp_path, accounts) as hop,
     ):
         share = [hop] * CLIENTS, [CONVERSATIONS // CLIENTS] * CLIENTS
         given = list(pool.map(first_turns, *share))
-        accounts.dead = "account-3"
         for response, status, body in itertools.chain(*pool.map(second_turns, share[0], given)):
-            account = response.split("_")[1]
-            owned[account] += 1
-            outcomes[f"{account == accounts.dead} {status}"] += 1
-            assert (status == 401) == ("no such account" in body)
+            outcomes[response.split("_")[1], status] += 1
+            assert status == 200 or msgspec.json.decode(body)["error"]["code"] == "owner_gone"
     assert accounts.wrong == []
-    assert len(owned) == ACCOUNTS
-    assert outcomes == {
-        "False 200": CONVERSATIONS - owned[accounts.dead],
-        "True 401": owned[accounts.dead],
+    assert outcomes.total() == CONVERSATIONS
+    assert {account for account, status in outcomes if status == 200} == set(api_keys(ACCOUNTS))
+    assert {one: count for one, count in outcomes.items() if one[1] != 200} == {
+        ("account-3", 409): accounts.refused
     }
-    assert accounts.refused == owned[accounts.dead]
+    assert accounts.refused > CONVERSATIONS // ACCOUNTS // 4

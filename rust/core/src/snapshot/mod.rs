@@ -101,6 +101,11 @@ impl Snapshot {
         std::iter::once(route).chain(fallbacks)
     }
 
+    /// The routes to which the rules of a route may lead.
+    pub fn led<'a>(&'a self, route: &'a Route) -> impl Iterator<Item = &'a Route> {
+        route.rules.iter().filter_map(|rule| self.routes.get(rule.route))
+    }
+
     /// The model that the client calls so among those known of a target's provider; `None` for the target's own, and
     /// where nothing is known.
     pub fn find_model(&self, target: &Target, written: &str) -> Option<KnownModel> {

@@ -35,6 +35,8 @@ struct Details {
     ranked: Vec<usize>,
     /// Only these, in this order.
     only: Option<Vec<Place>>,
+    /// That one because it has given what the request goes on with.
+    is_owned: bool,
 }
 
 /// The places of a plan, each once, in the order in which they are tried.
@@ -57,6 +59,17 @@ impl Plan {
     fn only(route: &Rc<LoadedRoute>, places: Vec<Place>) -> Self {
         let details = Details { only: Some(places), ..Details::default() };
         Self { route: Rc::clone(route), first: None, details: Some(Box::new(details)) }
+    }
+
+    /// To the one that has given what the request goes on with.
+    fn owned(route: &Rc<LoadedRoute>, place: Place) -> Self {
+        let details = Details { only: Some(vec![place]), is_owned: true, ..Details::default() };
+        Self { route: Rc::clone(route), first: None, details: Some(Box::new(details)) }
+    }
+
+    /// Whether nobody else understands the request.
+    pub(super) fn is_owned(&self) -> bool {
+        self.details.as_ref().is_some_and(|details| details.is_owned)
     }
 
     /// Every place, the picked target first.
@@ -294,13 +307,37 @@ pub(crate) fn plan(
     screened: &Screened,
 ) -> Result<Option<Plan>, Rejection> {
     fail_point!("route");
-    if x.asks_for_debug() {
+    let shows = x.asks_for_debug();
+    if shows {
         x.facts.names = names(x, screened);
     }
-    match planned(x, head, route, screened) {
+    let planned = planned(x, head, route, screened);
+    if shows && x.facts.decision.is_none() {
+        x.facts.decision = planned.as_ref().ok().and_then(|plan| undisputed(x, head, plan, screened));
+    }
+    match planned {
         Err(no) if no.code == Code::DialectMismatch && head.operation.count().is_some() => Ok(None),
         planned => planned.map(Some),
     }
+}
+
+/// Where there was nothing to decide, what there was, in the form of [`shown`].
+#[cold]
+fn undisputed(x: &Exchange, head: &Head, plan: &Plan, screened: &Screened) -> Option<Box<str>> {
+    let snapshot = &x.loaded.snapshot;
+    let only = plan.details.as_ref().and_then(|details| details.only.as_ref()?.first());
+    let place = only.cloned().or_else(|| Some(Place::new(&plan.route, plan.first?, Account::Next)))?;
+    let written = match screened.envelope().further_name(place.further) {
+        None => x.facts.names.as_ref().and_then(|names| names.first()).map(|name| &**name),
+        further => further,
+    };
+    let name = routing::asked_at(snapshot, place.target(snapshot)?, written);
+    let standing = if plan.is_owned() {
+        "owner"
+    } else {
+        Moment::new(x, &place.route, head, screened).standing(place.target as usize).name()
+    };
+    Some(format!("{name}={standing}").into())
 }
 
 /// The models that are asked for, as the client calls them.
@@ -329,9 +366,9 @@ fn planned(
     };
     if head.operation.dialect() == Some(Dialect::OpenaiResponses)
         && (route.has_owners || !x.worker.shared.owners.is_empty())
-        && let Some(place) = owner(x, config, route, screened)?
+        && let Some(place) = owner(x, head, route, screened)?
     {
-        return Ok(Plan::only(route, vec![place]));
+        return Ok(Plan::owned(route, place));
     }
     if let [target] = route.targets.as_slice()
         && !route.hangs_on_request
@@ -349,28 +386,61 @@ fn planned(
 /// 409 when it is not there any more.
 fn owner(
     x: &Exchange,
-    config: &Route,
-    route: &Rc<LoadedRoute>,
+    head: &Head,
+    route: &LoadedRoute,
     screened: &Screened,
 ) -> Result<Option<Place>, Rejection> {
+    let envelope = screened.envelope();
     let mut owner = None;
-    Keepsakes::default().push(screened.envelope().body.of(&x.input), |keepsake| {
+    Keepsakes::default().push(envelope.body.of(&x.input), |keepsake| {
         owner = owner.or_else(|| x.worker.shared.owners.of(keepsake));
     });
     let Some(owner) = owner else { return Ok(None) };
-    let fallbacks = config.fallbacks.iter().filter_map(|at| x.loaded.routes.get(*at));
-    for route in std::iter::once(route).chain(fallbacks) {
+    for (index, further) in kin(x, head, route, envelope) {
+        let Some(route) = x.loaded.routes.get(index) else { continue };
         for (at, target) in route.targets.iter().enumerate() {
             let provider = x.loaded.providers.get(target.provider);
             if let Some(credential) = provider.and_then(|provider| provider.credential_of(owner)) {
-                return Ok(Some(Place::new(route, at, Account::Only(credential))));
+                let place = Place::new(route, at, Account::Only(credential));
+                return Ok(Some(Place { further, ..place }));
             }
         }
     }
-    Err(Rejection::new(
+    Err(owner_gone("is not among the route's any more"))
+}
+
+/// Whom the request goes on with may be behind another route than it leads to today: what rules look at changes from
+/// turn to turn, and the next of several models may have answered. Each route with which of the further models it is
+/// for; the likely ones first, some of them twice.
+#[cold]
+fn kin(x: &Exchange, head: &Head, route: &LoadedRoute, envelope: &Envelope) -> Vec<(usize, u8)> {
+    let snapshot = &x.loaded.snapshot;
+    let named = |name: &str| snapshot.names.route(name, head.operation.dialect());
+    let written = envelope.model(&x.input).ok().flatten();
+    let first = written.and_then(|name| named(&name)).map(|at| (at, 0));
+    let further = envelope.further.iter().zip(1..);
+    let further =
+        further.flat_map(|(model, at)| [Some(model.route.index), named(&model.name)].map(|i| Some((i?, at))));
+    let mut all = Vec::new();
+    for (index, further) in std::iter::once((route.index, 0)).chain(first).chain(further.flatten()) {
+        let rules = snapshot.routes.get(index).map(|route| route.rules.as_slice()).unwrap_or_default();
+        for at in std::iter::once(index).chain(rules.iter().map(|rule| rule.route)) {
+            let fallbacks =
+                snapshot.routes.get(at).map(|route| route.fallbacks.as_slice()).unwrap_or_default();
+            all.extend(std::iter::once(at).chain(fallbacks.iter().copied()).map(|at| (at, further)));
+        }
+    }
+    all
+}
+
+/// What only one account understands cannot be answered, and why.
+pub(super) fn owner_gone(why: &str) -> Rejection {
+    Rejection::new(
         Code::OwnerGone,
-        "the account that gave what this request goes on with (`previous_response_id` or encrypted reasoning) is not among the route's any more, and no other understands it. hint: begin the conversation anew, with its text",
-    ))
+        format!(
+            "the account that gave what this request goes on with (`previous_response_id` or encrypted reasoning) {why}, and no other understands it. hint: begin the conversation anew, with its text"
+        ),
+    )
 }
 
 fn decide(

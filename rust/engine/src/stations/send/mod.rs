@@ -219,7 +219,7 @@ impl Sender<'_> {
         let mut begun = Begun {
             usage_asked,
             has_word: false,
-            owner: owner(x, &place, dialect, credential),
+            owner: self.owner(x, &place, dialect, credential),
             connection,
             origin,
             dialect,
@@ -261,21 +261,27 @@ impl Sender<'_> {
         }
         if is_refusal { Answer::Refused(begun, refused) } else { Answer::Reply(begun) }
     }
-}
 
-/// The account that replies, where later requests may go on with what it gives.
-#[inline]
-fn owner(
-    x: &Exchange,
-    place: &Place,
-    dialect: Option<Dialect>,
-    credential: Option<usize>,
-) -> Option<Box<Owner>> {
-    if !place.route.has_owners || dialect != Some(Dialect::OpenaiResponses) {
-        return None;
+    /// The account that replies, where later requests may go on with what it gives and might go to another. A
+    /// caller's own credential comes with whatever goes on.
+    #[inline]
+    fn owner(
+        &self,
+        x: &Exchange,
+        place: &Place,
+        dialect: Option<Dialect>,
+        credential: Option<usize>,
+    ) -> Option<Box<Owner>> {
+        let may_be_another = place.route.has_owners || !self.screened.envelope().further.is_empty();
+        if !may_be_another || dialect != Some(Dialect::OpenaiResponses) {
+            return None;
+        }
+        let at = place.loaded()?.provider;
+        if x.credential_for(at).is_some() {
+            return None;
+        }
+        x.loaded.providers.get(at).map(|provider| Box::new(provider.owner(credential)))
     }
-    let provider = x.loaded.providers.get(place.loaded()?.provider);
-    provider.map(|provider| Box::new(provider.owner(credential)))
 }
 
 /// A stream that failed before it said anything.

@@ -13,7 +13,7 @@ use llm_edge_core::retry::Disposition;
 use llm_edge_core::snapshot::Route;
 
 use super::super::guard::Screened;
-use super::super::route::{Places, Plan};
+use super::super::route::{Places, Plan, owner_gone};
 use super::{Begun, Refused, Sender};
 use crate::breaking::{self, Permit};
 use crate::deadlines::Lapse;
@@ -285,6 +285,11 @@ impl<'a> Tries<'a> {
             {
                 begun.discard(x);
                 return Err(rejection);
+            }
+            // The client's own key is good: theirs is the gateway's affair.
+            if self.plan.is_owned() && begun.connection.head.status == 401 {
+                begun.discard(x);
+                return Err(owner_gone("does not accept the gateway's credential any more (HTTP 401)"));
             }
             begun.used_up = x.facts.attempts.get() > 1;
             x.facts.place = Some(begun.place.clone());
