@@ -80,4 +80,5 @@ def _rates(rates: Rates) -> RatesDoc | None:
         output=rates.output,
         cached_input=rates.cached_input,
         cache_write=rates.cache_write,
+        cache_write_1h=rates.cache_write_1h,
     )

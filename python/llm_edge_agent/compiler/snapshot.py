@@ -214,6 +214,7 @@ class RatesDoc(_Doc, frozen=True, kw_only=True):
     output: int
     cached_input: int | None
     cache_write: int | None
+    cache_write_1h: int | None
 
 
 class TierDoc(_Doc, frozen=True, kw_only=True):

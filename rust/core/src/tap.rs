@@ -41,11 +41,11 @@ pub enum Payload {
     Opaque,
 }
 
-/// Token counts as the provider reported them; 0 where it reported none. Whether `input_tokens` includes
-/// the cached ones is the dialect's matter: `OpenAI`'s do, Anthropic's do not.
+/// Token counts as the provider reported them; 0 where it reported none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Tokens of the prompt.
+    /// Tokens of the whole prompt, those included that were read from or written to the provider's prompt cache,
+    /// whatever the dialect counts as its input.
     pub input_tokens: u64,
     /// Tokens generated, reasoning included.
     pub output_tokens: u64,
@@ -53,10 +53,19 @@ pub struct Usage {
     pub cached_input_tokens: u64,
     /// Prompt tokens written to the provider's prompt cache.
     pub cache_write_tokens: u64,
+    /// Of these, those that are to be kept there for an hour.
+    pub cache_write_1h_tokens: u64,
     /// Generated tokens that were reasoning.
     pub reasoning_tokens: u64,
     /// Searches that a ranking is billed for.
     pub search_units: u64,
+}
+
+impl Usage {
+    /// What was read from the cache or written to it.
+    fn cache_tokens(&self) -> u64 {
+        self.cached_input_tokens.saturating_add(self.cache_write_tokens)
+    }
 }
 
 /// What happened in a reply.
@@ -435,6 +444,9 @@ impl Outcome {
     fn take_report(&mut self, facts: &Facts, report: &[u8]) {
         let Some(mut members) = Members::of_value(report, 0) else { return };
         let mut usage = self.usage.unwrap_or_default();
+        if facts.usage.cache_apart {
+            usage.input_tokens = usage.input_tokens.saturating_sub(usage.cache_tokens());
+        }
         let mut found = false;
         while let Ok(Some(member)) = members.next() {
             let key = member.key.raw.of(report);
@@ -463,11 +475,19 @@ impl Outcome {
                 found = true;
             }
         }
-        if !facts.usage.searches.is_empty()
-            && let Some(searches) = value_at(report, facts.usage.searches).and_then(tokens)
-        {
-            usage.search_units = searches;
-            found = true;
+        for (path, number) in [
+            (facts.usage.searches, &mut usage.search_units),
+            (facts.usage.cache_write_1h, &mut usage.cache_write_1h_tokens),
+        ] {
+            if !path.is_empty()
+                && let Some(reported) = value_at(report, path).and_then(tokens)
+            {
+                *number = reported;
+                found = true;
+            }
+        }
+        if facts.usage.cache_apart {
+            usage.input_tokens = usage.input_tokens.saturating_add(usage.cache_tokens());
         }
         if found {
             self.usage = Some(usage);

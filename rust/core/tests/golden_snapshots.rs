@@ -117,6 +117,7 @@ fn a_field_that_is_missing_is_refused_at_every_depth() {
                     "price",
                     "cached_input",
                     "cache_write",
+                    "cache_write_1h",
                     "input_tokens_min",
                     "input_tokens_max",
                     "stream",

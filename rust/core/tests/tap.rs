@@ -75,6 +75,7 @@ fn usage(input: u64, output: u64, cached: u64, written: u64, reasoning: u64) -> 
         output_tokens: output,
         cached_input_tokens: cached,
         cache_write_tokens: written,
+        cache_write_1h_tokens: 0,
         reasoning_tokens: reasoning,
         search_units: 0,
     }
@@ -111,7 +112,7 @@ fn streams() -> [(Dialect, &'static str, Usage, u64); 6] {
         (Dialect::OpenaiChat, CHAT, usage(11, 7, 4, 0, 3), 5),
         (Dialect::OpenaiCompletions, COMPLETIONS, usage(1, 2, 0, 0, 0), 3),
         (Dialect::OpenaiResponses, RESPONSES, usage(36, 87, 6, 0, 2), 3),
-        (Dialect::AnthropicMessages, ANTHROPIC, usage(25, 15, 9, 5, 0), 6),
+        (Dialect::AnthropicMessages, ANTHROPIC, usage(39, 15, 9, 5, 0), 6),
         (Dialect::Gemini, GEMINI, usage(12, 13, 4, 0, 6), 3),
         (Dialect::CohereChat, COHERE, usage(71, 26, 60, 0, 0), 3),
     ]
@@ -144,7 +145,7 @@ fn documents() -> [(Dialect, &'static str, Usage); 7] {
         (
             Dialect::AnthropicMessages,
             r#"{"type":"message","usage":{"input_tokens":2,"cache_read_input_tokens":1,"output_tokens":4}}"#,
-            usage(2, 4, 1, 0, 0),
+            usage(3, 4, 1, 0, 0),
         ),
         (
             Dialect::Gemini,

@@ -114,7 +114,7 @@ def test_a_stream(hop: Hop, surface: str, last: bytes, text: bytes, piece: int) 
     assert text + "好".encode() in answer.body
     assert b"error" not in answer.body.replace(b'"error":null', b"")
     assert metric(hop.running, "llm_edge_tokens_total", type="output") == 5
-    assert metric(hop.running, "llm_edge_tokens_total", type="input") == 3
+    assert metric(hop.running, "llm_edge_tokens_total", type="input") == 3 + 4
     assert metric(hop.running, "llm_edge_tokens_total", type="cached_input") == 4
 
 

@@ -86,6 +86,10 @@ pub struct UsagePaths {
     pub cached_input: Path,
     /// Prompt tokens written to the provider's prompt cache.
     pub cache_write: Path,
+    /// Of these, those that are to be kept for an hour.
+    pub cache_write_1h: Path,
+    /// Whether `input` leaves out both what was read from the cache and what was written to it.
+    pub cache_apart: bool,
     /// Generated tokens that were reasoning.
     pub reasoning: Path,
     /// Searches that a ranking is billed for.

@@ -38,19 +38,22 @@ pub(crate) struct Usage {
     pub(crate) input: u64,
     pub(crate) cache_read: u64,
     pub(crate) cache_write: u64,
+    /// Of these, those that are to be kept for an hour.
+    pub(crate) cache_write_1h: u64,
     /// All that was generated, reasoning included.
     pub(crate) output: u64,
     pub(crate) reasoning: u64,
 }
 
 impl Usage {
-    /// The counts as settlement has them: what came from the cache or went into it stands beside the input.
+    /// The counts as settlement has them.
     pub(crate) fn reported(&self) -> tap::Usage {
         tap::Usage {
-            input_tokens: self.input.saturating_sub(self.cache_read).saturating_sub(self.cache_write),
+            input_tokens: self.input,
             output_tokens: self.output,
             cached_input_tokens: self.cache_read,
             cache_write_tokens: self.cache_write,
+            cache_write_1h_tokens: self.cache_write_1h,
             reasoning_tokens: self.reasoning,
             search_units: 0,
         }

@@ -289,7 +289,7 @@ const UNKNOWN_US: u64 = 1_000_000;
 pub(super) fn cost(facts: &ModelFacts, ask: &Ask, live: Live) -> Option<u64> {
     let input = ask.needs.input_tokens;
     let cached_input = input.saturating_mul(u64::from(live.cached_permille)) / 1000;
-    let tokens = Tokens { input, cached_input, cache_write: 0, output: ask.output_tokens };
+    let tokens = Tokens { input, cached_input, output: ask.output_tokens, ..Tokens::default() };
     facts.price.as_ref().map(|price| price.of(tokens))
 }
 

@@ -34,6 +34,8 @@ pub struct Rates {
     pub cached_input: Option<u64>,
     /// Of one of the prompt that is written to it; `None`: as any other.
     pub cache_write: Option<u64>,
+    /// The same, to be kept for an hour; `None`: as any that is written.
+    pub cache_write_1h: Option<u64>,
 }
 
 /// Tokens that are paid for.
@@ -45,6 +47,8 @@ pub struct Tokens {
     pub cached_input: u64,
     /// Of these, those that were written to it.
     pub cache_write: u64,
+    /// Of those, the ones to be kept for an hour.
+    pub cache_write_1h: u64,
     /// Generated.
     pub output: u64,
 }
@@ -55,16 +59,19 @@ impl Price {
         let rates = self.rates(tokens.input);
         let cached = tokens.cached_input.min(tokens.input);
         let written = tokens.cache_write.min(tokens.input - cached);
+        let for_long = tokens.cache_write_1h.min(written);
+        let write = rates.cache_write.unwrap_or(rates.input);
         (tokens.input - cached - written)
             .saturating_mul(rates.input)
             .saturating_add(cached.saturating_mul(rates.cached_input.unwrap_or(rates.input)))
-            .saturating_add(written.saturating_mul(rates.cache_write.unwrap_or(rates.input)))
+            .saturating_add((written - for_long).saturating_mul(write))
+            .saturating_add(for_long.saturating_mul(rates.cache_write_1h.unwrap_or(write)))
             .saturating_add(tokens.output.saturating_mul(rates.output))
     }
 
     /// What they would cost without a prompt cache, in pico-USD.
     pub fn uncached(&self, tokens: Tokens) -> u64 {
-        self.of(Tokens { cached_input: 0, cache_write: 0, ..tokens })
+        self.of(Tokens { cached_input: 0, cache_write: 0, cache_write_1h: 0, ..tokens })
     }
 
     fn rates(&self, input: u64) -> Rates {
@@ -79,19 +86,50 @@ mod tests {
 
     #[test]
     fn a_long_prompt_costs_by_its_tier_as_a_whole() {
-        let rates = |input, cached_input| Rates { input, output: 30, cached_input, cache_write: Some(50) };
+        let rates = |input, cached_input| Rates {
+            input,
+            output: 30,
+            cached_input,
+            cache_write: Some(50),
+            cache_write_1h: None,
+        };
         let tier = |above_input_tokens, input| Tier { above_input_tokens, rates: rates(input, Some(2)) };
         let price = Price { base: rates(10, None), tiers: vec![tier(100, 11), tier(200, 12)] };
         let tokens = |input, cached_input, cache_write, output| {
-            price.of(Tokens { input, cached_input, cache_write, output })
+            price.of(Tokens { input, cached_input, cache_write, cache_write_1h: 0, output })
         };
         assert_eq!(tokens(100, 50, 0, 1), 100 * 10 + 30);
         assert_eq!(tokens(101, 50, 1, 1), 50 * 11 + 50 * 2 + 50 + 30);
         assert_eq!(tokens(201, 0, 0, 0), 201 * 12);
         assert_eq!(tokens(5, 9, 9, 0), 50);
         assert_eq!(
-            price.uncached(Tokens { input: 101, cached_input: 50, cache_write: 1, output: 0 }),
+            price.uncached(Tokens {
+                input: 101,
+                cached_input: 50,
+                cache_write: 1,
+                cache_write_1h: 1,
+                output: 0
+            }),
             101 * 11
         );
+    }
+
+    #[test]
+    fn what_is_kept_for_an_hour_costs_by_its_own_rate() {
+        let rates = |cache_write, cache_write_1h| Rates {
+            input: 10,
+            output: 0,
+            cached_input: None,
+            cache_write,
+            cache_write_1h,
+        };
+        let cost = |rates, cache_write_1h| {
+            let tokens = Tokens { input: 9, cached_input: 1, cache_write: 5, cache_write_1h, output: 0 };
+            Price { base: rates, tiers: Vec::new() }.of(tokens)
+        };
+        assert_eq!(cost(rates(Some(12), Some(20)), 2), 4 * 10 + 3 * 12 + 2 * 20);
+        assert_eq!(cost(rates(Some(12), Some(20)), 7), 4 * 10 + 5 * 20);
+        assert_eq!(cost(rates(Some(12), None), 2), 4 * 10 + 5 * 12);
+        assert_eq!(cost(rates(None, Some(20)), 2), 4 * 10 + 3 * 10 + 2 * 20);
     }
 }

@@ -15,7 +15,7 @@ use crate::breaking;
 use crate::exchange::{CacheResult, Ending, Exchange};
 use crate::loaded::LoadedRoute;
 use crate::stamp::Stamp;
-use crate::telemetry::bank::{DURATION_US, KeyCells, KeyLabels, OVERHEAD_US, TargetCells};
+use crate::telemetry::bank::{DURATION_US, KeyCells, KeyLabels, Money, OVERHEAD_US, TargetCells};
 use crate::telemetry::line::Line;
 
 /// Settles an exchange.
@@ -118,8 +118,7 @@ fn count_target(x: &Exchange, duration_us: u64) {
                 for (cell, count) in cells.tokens.iter().zip(counts) {
                     cell.add(count);
                 }
-                cells.cost_pico_usd.add(charged.cost_pico_usd);
-                cells.saved_pico_usd.add(charged.saved_pico_usd);
+                cells.money.add(&charged);
             }
             if x.busy.is_some() {
                 x.target_used(usage);
@@ -149,33 +148,29 @@ fn cells_of_caller(
     Some(cells)
 }
 
-/// What a reply has cost, and what a prompt cache has saved of that.
-#[derive(Default)]
-struct Charged {
-    cost_pico_usd: u64,
-    saved_pico_usd: u64,
-}
-
 /// What the reply has cost, where the price is known.
 #[inline]
-fn charge(x: &Exchange, cells: &TargetCells, usage: &Usage) -> Charged {
+fn charge(x: &Exchange, cells: &TargetCells, usage: &Usage) -> Money<u64> {
     let known = x.facts.place.as_ref().and_then(|place| place.facts(&x.loaded.snapshot));
     let Some(price) = known.and_then(|facts| facts.price.as_ref()) else {
         cells.unpriced.add(1);
-        return Charged::default();
+        return Money::default();
     };
     let tokens = Tokens {
         input: usage.input_tokens,
         cached_input: usage.cached_input_tokens,
         cache_write: usage.cache_write_tokens,
+        cache_write_1h: usage.cache_write_1h_tokens,
         output: usage.output_tokens,
     };
-    let cost_pico_usd = price.of(tokens);
-    // Writing to a cache costs more than it saves until somebody reads.
-    let saved_pico_usd = price.uncached(tokens).saturating_sub(cost_pico_usd);
-    cells.cost_pico_usd.add(cost_pico_usd);
-    cells.saved_pico_usd.add(saved_pico_usd);
-    Charged { cost_pico_usd, saved_pico_usd }
+    let (cost, uncached) = (price.of(tokens), price.uncached(tokens));
+    let charged = Money {
+        cost,
+        cache_saved: uncached.saturating_sub(cost),
+        cache_surcharge: cost.saturating_sub(uncached),
+    };
+    cells.money.add(&charged);
+    charged
 }
 
 fn log(x: &Exchange, duration_us: u64) {

@@ -104,10 +104,7 @@ pub(crate) struct TargetCells {
     pub(crate) attempts: [Cell64; ATTEMPT_RESULTS.len()],
     pub(crate) tokens: [Cell64; TOKEN_TYPES.len()],
     pub(crate) search_units: Cell64,
-    /// What replies have cost, in pico-USD.
-    pub(crate) cost_pico_usd: Cell64,
-    /// What the providers' prompt caches have saved of that, likewise.
-    pub(crate) saved_pico_usd: Cell64,
+    pub(crate) money: Money<Cell64>,
     /// Replies with usage of which no price is known.
     pub(crate) unpriced: Cell64,
     pub(crate) without_usage: Cell64,
@@ -115,6 +112,33 @@ pub(crate) struct TargetCells {
     pub(crate) cooldowns: Cell64,
     pub(crate) duration: Histogram,
     pub(crate) first_byte: Histogram,
+}
+
+/// What replies have cost, in pico-USD.
+#[derive(Default, Debug)]
+pub(crate) struct Money<N> {
+    pub(crate) cost: N,
+    /// How much more those would have cost without the providers' prompt caches that have become cheaper by them.
+    pub(crate) cache_saved: N,
+    /// How much less those that have become dearer: what is written costs more until it is read.
+    pub(crate) cache_surcharge: N,
+}
+
+impl Money<Cell64> {
+    pub(crate) fn add(&self, more: &Money<u64>) {
+        self.cost.add(more.cost);
+        self.cache_saved.add(more.cache_saved);
+        self.cache_surcharge.add(more.cache_surcharge);
+    }
+}
+
+impl Money<u64> {
+    /// Adds what was counted; 18 million dollars are the most it can hold.
+    pub(crate) fn add_counted(&mut self, counted: &Money<Cell64>) {
+        self.cost = self.cost.wrapping_add(counted.cost.get());
+        self.cache_saved = self.cache_saved.wrapping_add(counted.cache_saved.get());
+        self.cache_surcharge = self.cache_surcharge.wrapping_add(counted.cache_surcharge.get());
+    }
 }
 
 /// Counters with the label route.
@@ -165,10 +189,7 @@ pub(crate) struct WorkerCells {
 pub(crate) struct KeyCells {
     pub(crate) requests: [Cell64; STATUS_CLASSES.len()],
     pub(crate) tokens: [Cell64; TOKEN_TYPES.len()],
-    /// As [`TargetCells::cost_pico_usd`].
-    pub(crate) cost_pico_usd: Cell64,
-    /// As [`TargetCells::saved_pico_usd`].
-    pub(crate) saved_pico_usd: Cell64,
+    pub(crate) money: Money<Cell64>,
 }
 
 /// Whose requests to which route a [`KeyCells`] counts.

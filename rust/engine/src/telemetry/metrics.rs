@@ -12,7 +12,7 @@ use llm_edge_core::surface::Operation;
 use crate::clients::REFUSED;
 
 use super::bank::{
-    ATTEMPT_RESULTS, Bank, CACHE_RESULTS, Cell64, DURATION_US, HEDGE_RESULTS, Histogram, KeyLabels,
+    ATTEMPT_RESULTS, Bank, CACHE_RESULTS, Cell64, DURATION_US, HEDGE_RESULTS, Histogram, KeyLabels, Money,
     OVERHEAD_US, POLICY_RESULTS, RETRY_DENIALS, RETRY_REASONS, STATUS_CLASSES, TOKEN_TYPES, TRANSLATIONS,
     TargetLabels, WorkerCells,
 };
@@ -82,7 +82,13 @@ const SAVED: Metric = metric(
     "llm_edge_prompt_cache_savings_usd_total",
     "counter",
     TARGET,
-    "What providers' prompt caches have saved: the cost of the same tokens without one, less theirs.",
+    "What providers' prompt caches have saved, by the replies that cost less than the same tokens without one.",
+);
+const SURCHARGE: Metric = metric(
+    "llm_edge_prompt_cache_surcharge_usd_total",
+    "counter",
+    TARGET,
+    "What providers' prompt caches have cost, by the replies that cost more than the same tokens without one: writing costs more.",
 );
 const KEY: &[&str] = &["route", "key"];
 
@@ -109,6 +115,12 @@ const KEY_SAVED: Metric = metric(
     "counter",
     KEY,
     "What providers' prompt caches have saved, by who asked; with `metrics.by_key` only.",
+);
+const KEY_SURCHARGE: Metric = metric(
+    "llm_edge_key_prompt_cache_surcharge_usd_total",
+    "counter",
+    KEY,
+    "What writing to providers' prompt caches has cost more, by who asked; with `metrics.by_key` only.",
 );
 const UNPRICED_REPLIES: Metric = metric(
     "llm_edge_unpriced_replies_total",
@@ -321,10 +333,12 @@ pub const METRICS: &[Metric] = &[
     SEARCH_UNITS,
     COST,
     SAVED,
+    SURCHARGE,
     KEY_REQUESTS,
     KEY_TOKENS,
     KEY_COST,
     KEY_SAVED,
+    KEY_SURCHARGE,
     UNPRICED_REPLIES,
     WITHOUT_USAGE,
     ATTEMPTS,
@@ -405,8 +419,7 @@ struct TargetSum {
     attempts: [u64; ATTEMPT_RESULTS.len()],
     tokens: [u64; TOKEN_TYPES.len()],
     search_units: u64,
-    cost_pico_usd: u64,
-    saved_pico_usd: u64,
+    money: Money<u64>,
     unpriced: u64,
     without_usage: u64,
     cooldowns: u64,
@@ -458,8 +471,7 @@ fn render_targets(out: &mut String, banks: &[Arc<Bank>]) {
         add_all(&mut sum.attempts, &cells.attempts);
         add_all(&mut sum.tokens, &cells.tokens);
         sum.search_units += cells.search_units.get();
-        sum.cost_pico_usd = sum.cost_pico_usd.wrapping_add(cells.cost_pico_usd.get());
-        sum.saved_pico_usd = sum.saved_pico_usd.wrapping_add(cells.saved_pico_usd.get());
+        sum.money.add_counted(&cells.money);
         sum.unpriced += cells.unpriced.get();
         sum.without_usage += cells.without_usage.get();
         sum.cooldowns += cells.cooldowns.get();
@@ -471,14 +483,7 @@ fn render_targets(out: &mut String, banks: &[Arc<Bank>]) {
     by_label(out, &REQUESTS, &rows, "status", &STATUS_CLASSES, |sum| &sum.requests);
     by_label(out, &ATTEMPTS, &rows, "result", &ATTEMPT_RESULTS, |sum| &sum.attempts);
     by_label(out, &TOKENS, &rows, "type", &TOKEN_TYPES, |sum| &sum.tokens);
-    for (metric, of) in
-        [(&COST, (|sum| sum.cost_pico_usd) as fn(&TargetSum) -> u64), (&SAVED, |sum| sum.saved_pico_usd)]
-    {
-        header(out, metric);
-        for (labels, sum) in &rows {
-            sample(out, metric.name, labels, usd(of(sum)));
-        }
-    }
+    in_usd(out, [&COST, &SAVED, &SURCHARGE], &rows, |sum| &sum.money);
     for (metric, of) in [
         (&SEARCH_UNITS, (|sum| sum.search_units) as fn(&TargetSum) -> u64),
         (&UNPRICED_REPLIES, |sum| sum.unpriced),
@@ -592,12 +597,21 @@ fn render_routes(out: &mut String, banks: &[Arc<Bank>]) {
     by_label(out, &CACHE, &tiers, "result", &CACHE_RESULTS, |sum| &sum.cache);
 }
 
+fn in_usd<S>(out: &mut String, metrics: [&Metric; 3], rows: &[(String, S)], of: fn(&S) -> &Money<u64>) {
+    let parts: [fn(&Money<u64>) -> u64; 3] = [|m| m.cost, |m| m.cache_saved, |m| m.cache_surcharge];
+    for (metric, part) in metrics.into_iter().zip(parts) {
+        header(out, metric);
+        for (labels, sum) in rows {
+            sample(out, metric.name, labels, usd(part(of(sum))));
+        }
+    }
+}
+
 #[derive(Default)]
 struct KeySum {
     requests: [u64; STATUS_CLASSES.len()],
     tokens: [u64; TOKEN_TYPES.len()],
-    cost_pico_usd: u64,
-    saved_pico_usd: u64,
+    money: Money<u64>,
 }
 
 fn render_keys(out: &mut String, banks: &[Arc<Bank>]) {
@@ -606,22 +620,14 @@ fn render_keys(out: &mut String, banks: &[Arc<Bank>]) {
         let sum = keys.entry(labels).or_default();
         add_all(&mut sum.requests, &cells.requests);
         add_all(&mut sum.tokens, &cells.tokens);
-        sum.cost_pico_usd = sum.cost_pico_usd.wrapping_add(cells.cost_pico_usd.get());
-        sum.saved_pico_usd = sum.saved_pico_usd.wrapping_add(cells.saved_pico_usd.get());
+        sum.money.add_counted(&cells.money);
     }
     let label =
         |KeyLabels { route, key }: &KeyLabels| format!("route=\"{}\",key=\"{}\"", escape(route), escape(key));
     let rows: Vec<(String, KeySum)> = keys.into_iter().map(|(labels, sum)| (label(&labels), sum)).collect();
     by_label(out, &KEY_REQUESTS, &rows, "status", &STATUS_CLASSES, |sum| &sum.requests);
     by_label(out, &KEY_TOKENS, &rows, "type", &TOKEN_TYPES, |sum| &sum.tokens);
-    for (metric, of) in
-        [(&KEY_COST, (|sum| sum.cost_pico_usd) as fn(&KeySum) -> u64), (&KEY_SAVED, |sum| sum.saved_pico_usd)]
-    {
-        header(out, metric);
-        for (labels, sum) in &rows {
-            sample(out, metric.name, labels, usd(of(sum)));
-        }
-    }
+    in_usd(out, [&KEY_COST, &KEY_SAVED, &KEY_SURCHARGE], &rows, |sum| &sum.money);
 }
 
 fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {

@@ -47,6 +47,8 @@ pub(super) const FACTS: Facts = Facts {
         output_apart: &[],
         cached_input: &["cache_read_input_tokens"],
         cache_write: &["cache_creation_input_tokens"],
+        cache_write_1h: &["cache_creation", "ephemeral_1h_input_tokens"],
+        cache_apart: true,
         reasoning: &[],
         searches: &[],
     },

@@ -79,6 +79,9 @@ fn take(usage: &mut Usage, told: Option<&wire::Usage>) {
     let rest = usage.input.saturating_sub(usage.cache_read).saturating_sub(usage.cache_write);
     usage.cache_read = told.cache_read_input_tokens.unwrap_or(usage.cache_read);
     usage.cache_write = told.cache_creation_input_tokens.unwrap_or(usage.cache_write);
+    let creation = told.cache_creation.as_ref();
+    usage.cache_write_1h =
+        creation.and_then(|creation| creation.ephemeral_1h_input_tokens).unwrap_or(usage.cache_write_1h);
     let rest = told.input_tokens.unwrap_or(rest);
     usage.input = rest.saturating_add(usage.cache_read).saturating_add(usage.cache_write);
     usage.output = told.output_tokens.unwrap_or(usage.output);

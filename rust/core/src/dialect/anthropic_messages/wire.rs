@@ -114,9 +114,15 @@ object! {
 pub(crate) struct Usage {
     pub(crate) input_tokens: Option<u64>,
     pub(crate) cache_creation_input_tokens: Option<u64>,
+    pub(crate) cache_creation: Option<CacheCreation>,
     pub(crate) cache_read_input_tokens: Option<u64>,
     pub(crate) output_tokens: Option<u64>,
     pub(crate) output_tokens_details: Option<OutputDetails>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct CacheCreation {
+    pub(crate) ephemeral_1h_input_tokens: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

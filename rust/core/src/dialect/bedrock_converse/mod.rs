@@ -50,6 +50,8 @@ pub(super) const FACTS: Facts = Facts {
         output_apart: &[],
         cached_input: &["cacheReadInputTokens"],
         cache_write: &["cacheWriteInputTokens"],
+        cache_write_1h: &[],
+        cache_apart: true,
         reasoning: &[],
         searches: &[],
     },

@@ -136,10 +136,12 @@ fn usage(told: &wire::Usage) -> Usage {
     let cache_read = told.cache_read.unwrap_or_default();
     let cache_write = told.cache_write.unwrap_or_default();
     let fresh = told.input.unwrap_or_default();
+    let for_an_hour = told.cache_details.iter().flatten().filter(|detail| detail.ttl == "1h");
     Usage {
         input: fresh.saturating_add(cache_read).saturating_add(cache_write),
         cache_read,
         cache_write,
+        cache_write_1h: for_an_hour.map(|detail| detail.input).sum(),
         output: told.output.unwrap_or_default(),
         reasoning: 0,
     }

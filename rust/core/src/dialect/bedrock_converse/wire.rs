@@ -82,6 +82,16 @@ pub(crate) struct Usage {
     pub(crate) cache_read: Option<u64>,
     #[serde(rename = "cacheWriteInputTokens")]
     pub(crate) cache_write: Option<u64>,
+    /// What was written, by how long it is to be kept.
+    #[serde(rename = "cacheDetails")]
+    pub(crate) cache_details: Option<Vec<CacheDetail>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct CacheDetail {
+    pub(crate) ttl: String,
+    #[serde(rename = "inputTokens")]
+    pub(crate) input: u64,
 }
 
 object! {

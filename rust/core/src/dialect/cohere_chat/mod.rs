@@ -45,6 +45,8 @@ pub(super) const FACTS: Facts = Facts {
         output_apart: &[],
         cached_input: &["cached_tokens"],
         cache_write: &[],
+        cache_write_1h: &[],
+        cache_apart: false,
         reasoning: &[],
         searches: &[],
     },

@@ -122,6 +122,7 @@ fn usage(usage: wire::Usage<'_>) -> Usage {
         input: count(tokens.input_tokens),
         cache_read: count(usage.cached_tokens),
         cache_write: 0,
+        cache_write_1h: 0,
         output: count(tokens.output_tokens),
         reasoning: 0,
     }

@@ -68,6 +68,8 @@ pub(super) const FACTS: Facts = Facts {
         output_apart: &["thoughtsTokenCount"],
         cached_input: &["cachedContentTokenCount"],
         cache_write: &[],
+        cache_write_1h: &[],
+        cache_apart: false,
         reasoning: &["thoughtsTokenCount"],
         searches: &[],
     },

@@ -226,6 +226,7 @@ fn usage(told: &wire::Usage) -> Usage {
         input: count(told.prompt).saturating_add(count(told.tool_use_prompt)),
         cache_read: count(told.cached_content),
         cache_write: 0,
+        cache_write_1h: 0,
         output: count(told.candidates).saturating_add(count(told.thoughts)),
         reasoning: count(told.thoughts),
     }

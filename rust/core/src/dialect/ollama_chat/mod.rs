@@ -39,6 +39,8 @@ pub(super) const FACTS: Facts = Facts {
         output_apart: &[],
         cached_input: &[],
         cache_write: &[],
+        cache_write_1h: &[],
+        cache_apart: false,
         reasoning: &[],
         searches: &[],
     },

@@ -19,7 +19,9 @@ pub(super) const USAGE: UsagePaths = UsagePaths {
     output: &["completion_tokens"],
     output_apart: &[],
     cached_input: &["prompt_tokens_details", "cached_tokens"],
-    cache_write: &[],
+    cache_write: &["prompt_tokens_details", "cache_write_tokens"],
+    cache_write_1h: &[],
+    cache_apart: false,
     reasoning: &["completion_tokens_details", "reasoning_tokens"],
     searches: &[],
 };

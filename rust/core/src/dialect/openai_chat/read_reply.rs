@@ -145,6 +145,7 @@ fn usage(usage: wire::Usage) -> Usage {
         input: usage.prompt_tokens.unwrap_or_default(),
         cache_read: prompt.cached_tokens.unwrap_or_default(),
         cache_write: prompt.cache_write_tokens.unwrap_or_default(),
+        cache_write_1h: 0,
         output: usage.completion_tokens.unwrap_or_default(),
         reasoning: usage.completion_tokens_details.and_then(|d| d.reasoning_tokens).unwrap_or_default(),
     }

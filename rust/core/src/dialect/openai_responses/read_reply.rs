@@ -162,6 +162,7 @@ fn usage(usage: wire::Usage) -> Usage {
         input: usage.input_tokens.unwrap_or_default(),
         cache_read: input.cached_tokens.or(input.cache_read_input_tokens).unwrap_or_default(),
         cache_write: input.cache_write_tokens.or(input.cache_creation_input_tokens).unwrap_or_default(),
+        cache_write_1h: 0,
         output: usage.output_tokens.unwrap_or_default(),
         reasoning: usage.output_tokens_details.and_then(|d| d.reasoning_tokens).unwrap_or_default(),
     }
