@@ -17,6 +17,7 @@ SCREEN_LINES = 60
 UNSAFE_ALLOWED = (
     "rust/engine/src/memory.rs",
     "rust/engine/src/descriptors.rs",
+    "rust/engine/src/stamp.rs",
     "rust/core/src/http1/mask.rs",
     "rust/core/src/scan/simd.rs",
     "rust/python/src/",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_edge_agent.compiler.snapshot import AffinityDoc, HoursDoc, RoutePolicyDoc, RuleDoc, WhenDoc
+from llm_edge_agent.config.when import DAYS, minutes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from llm_edge_agent.config.schema import Affinity, Hours, RoutePolicy, RouteRule, When
 
 __all__ = ["compile_affinity", "compile_policy", "compile_rules"]
-
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def compile_affinity(affinity: Affinity | None) -> AffinityDoc:
@@ -51,10 +50,5 @@ def _when(when: When) -> WhenDoc:
 
 
 def _hours(hours: Hours) -> HoursDoc:
-    days = sum(1 << _DAYS.index(day) for day in set(hours.days))
-    return HoursDoc(from_=_minutes(hours.from_), to=_minutes(hours.to), days=days)
-
-
-def _minutes(time: str) -> int:
-    hours, minutes = time.split(":")
-    return 60 * int(hours) + int(minutes)
+    days = sum(1 << DAYS.index(day) for day in set(hours.days))
+    return HoursDoc(from_=minutes(hours.from_), to=minutes(hours.to), days=days)

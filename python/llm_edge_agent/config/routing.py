@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_edge_agent.config.shape import nearest
+from llm_edge_agent.config.when import covers, is_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -12,14 +13,7 @@ if TYPE_CHECKING:
     from llm_edge_agent.config.marks import Path
     from llm_edge_agent.config.schema import Config, Route, When
 
-__all__ = ["check_routing", "covers", "leads_to"]
-
-
-def covers(pattern: str, name: str) -> bool:
-    """Whether a pattern, a name or one that ends in `*`, covers a name or all of such a pattern."""
-    if pattern.endswith("*"):
-        return name.removesuffix("*").startswith(pattern[:-1])
-    return pattern == name
+__all__ = ["check_routing", "leads_to"]
 
 
 def leads_to(config: Config, name: str) -> bool:
@@ -51,9 +45,9 @@ def check_routing(
             hint = nearest(rule.route, config.routes)
             fault((*path, "route"), f"unknown route `{rule.route}`", hint)
         _when((*path, "when"), fault, config, route, rule.when)
-        if not _conditions(rule.when):
+        if rule.when == type(rule.when)():
             fault((*path, "when"), "says nothing", "say which requests it is for")
-        elif any(_is_within(rule.when, other.when) for other in route.rules[:at]):
+        elif any(is_within(rule.when, other.when) for other in route.rules[:at]):
             message = "can never hold: a rule before it already takes all of these requests"
             fault(path, message, "put it before that one, or leave it out")
 
@@ -92,16 +86,3 @@ def _known(
         if not any(covers(pattern, name) or covers(name, pattern) for name in names):
             message = f"can never hold: `{pattern}` fits no {what}"
             fault((*path, at), message, nearest(pattern, names))
-
-
-def _conditions(when: When) -> dict[str, object]:
-    """What is said, by option."""
-    default = type(when)()
-    said = {name: getattr(when, name) for name in when.__struct_fields__}
-    return {name: value for name, value in said.items() if value != getattr(default, name)}
-
-
-def _is_within(when: When, other: When) -> bool:
-    """Whether everything that `other` says is said by `when`, word for word."""
-    said, needed = _conditions(when), _conditions(other)
-    return bool(needed) and all(said.get(name) == value for name, value in needed.items())

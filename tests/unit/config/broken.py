@@ -853,6 +853,17 @@ BROKEN = [
         "put it before that one, or leave it out",
     ),
     Broken(
+        "rule_after_a_wider_one",
+        route(
+            CHAT
+            + "    rules:\n    - {when: {input_tokens: {min: 100}}, route: o}\n"
+            + "    - {when: {input_tokens: {min: 200}, stream: true}, route: o}\n"
+            + OTHER
+        ),
+        "@:8: routes.chat.rules[1]: can never hold: a rule before it already takes all of these",
+        "put it before that one, or leave it out",
+    ),
+    Broken(
         "rule_need",
         route(CHAT + RULE.format("{needs: [smell]}") + OTHER),
         "@:6: routes.chat.rules[0].when.needs[0]: `smell` is not one of `audio`, ",

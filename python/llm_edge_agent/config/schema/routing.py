@@ -46,7 +46,7 @@ _Time = Annotated[
 
 _Count = Annotated[int, Meta(ge=0)]
 
-_Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 class Affinity(Area, frozen=True, kw_only=True):
@@ -94,7 +94,7 @@ class Hours(Area, frozen=True, kw_only=True, rename={"from_": "from"}):
     from_: Annotated[_Time, Meta(description="When it begins.")]
     to: Annotated[_Time, Meta(description="When it is over.")]
     days: Annotated[
-        list[_Day], Meta(min_length=1, description="Days on which it begins; all when absent.")
+        list[Day], Meta(min_length=1, description="Days on which it begins; all when absent.")
     ] = field(default_factory=lambda: ["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
 
 
