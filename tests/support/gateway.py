@@ -134,6 +134,11 @@ class Running:
         """Everything on standard error so far."""
         return self.log_path.read_text(errors="replace")
 
+    def notices(self, event: str) -> list[dict[str, Any]]:
+        """The log's lines about this, so far."""
+        lines = [line for line in self.log().splitlines() if f'"event":"{event}"' in line]
+        return [msgspec.json.decode(line) for line in lines]
+
     def signal(self, number: signal.Signals) -> None:
         """Send the process a signal."""
         self.process.send_signal(number)

@@ -4,14 +4,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use llm_edge_core::breaker::{Change, Pass, Policy};
 
 use crate::exchange::Exchange;
 use crate::loaded::Place;
 use crate::shared::SharedBreaker;
-use crate::telemetry::line::Line;
+use crate::telemetry::notice;
 
 /// Leave to send one request to one place. Dropped without a report, a probe makes room for another.
 pub(crate) struct Permit(Option<Held>);
@@ -70,10 +69,10 @@ pub(crate) fn upstream_failed_later(x: &Exchange) {
 }
 
 fn tell(x: &Exchange, place: &Place, shared: &SharedBreaker, change: Change) {
-    let (level, state) = match change {
+    let state = match change {
         Change::None => return,
-        Change::Opened => ("warning", "open"),
-        Change::Closed => ("info", "closed"),
+        Change::Opened => "open",
+        Change::Closed => "closed",
     };
     if change == Change::Opened {
         shared.opened.fetch_add(1, Ordering::Relaxed);
@@ -82,14 +81,10 @@ fn tell(x: &Exchange, place: &Place, shared: &SharedBreaker, change: Change) {
     let route = snapshot.routes.get(place.route.index);
     let target = place.target(snapshot);
     let provider = target.and_then(|target| snapshot.providers.get(target.provider));
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut bytes = x.worker.buffers.take();
-    let mut line = Line::begin(&mut bytes, at, level, "breaker");
-    line.text("state", state);
-    line.text("route", route.map_or("", |route| &route.name));
-    line.text("provider", provider.map_or("", |provider| &provider.name));
-    line.text("model", target.map_or("", |target| target.model.label()));
-    line.end();
-    x.worker.log.push(&bytes, &x.worker.bank.worker.log_dropped);
-    x.worker.buffers.give(bytes);
+    notice::write(&x.worker, change == Change::Opened, "breaker", |line| {
+        line.text("state", state);
+        line.text("route", route.map_or("", |route| &route.name));
+        line.text("provider", provider.map_or("", |provider| &provider.name));
+        line.text("model", target.map_or("", |target| target.model.label()));
+    });
 }

@@ -10,7 +10,7 @@ use rustls::ServerConfig;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::background::probes;
+use crate::background::{notices, probes};
 use crate::doors::balance::{Handed, Peers};
 use crate::doors::listener::{self, Listening};
 use crate::shared::Shared;
@@ -56,6 +56,8 @@ impl Thread {
         runtime.block_on(async {
             spawn(&worker, |worker| async move { worker.deadlines.sweep(&worker).await });
             spawn(&worker, |worker| async move { worker.retire_idle().await });
+            let index = peers.own;
+            spawn(&worker, move |worker| async move { notices::run(&worker, index).await });
             // One worker asks for all.
             if peers.own == 0 {
                 spawn(&worker, |worker| async move { probes::run(&worker).await });

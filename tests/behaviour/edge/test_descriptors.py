@@ -127,6 +127,8 @@ def test_accepting_pauses_without_a_descriptor_and_goes_on_with_one(
             time.sleep(1.5)
             share = (running.cpu_s - busy_s) / (time.monotonic() - began)
             assert share < 0.2
+            told = running.notices("accepting")
+            assert [(line["state"], line["worker"]) for line in told] == [("paused", 0)]
             # Whoever is in is served.
             held.send(LIVEZ)
             assert held.answer().status == 200

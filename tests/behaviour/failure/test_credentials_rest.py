@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.behaviour.failure.several import KEY, good, metric, refusal, several
+from tests.behaviour.process.programs import wait_until
 from tests.conftest import Serve
 from tests.support.hop import post
 from tests.support.upstream import Read, Send, Upstream
@@ -47,6 +48,13 @@ def test_the_next_credential_is_taken_at_once_and_the_refused_one_rests(
     used = [received.headers["authorization"] for received in upstream.requests]
     assert used == ["Bearer first-key"] + 7 * ["Bearer second-key"]
     assert metric(running, "llm_edge_credential_cooldowns_total", provider="up") == 1
+    wait_until(lambda: running.notices("credential"))
+    told = running.notices("credential")
+    assert [(line["state"], line["provider"], line["credential"]) for line in told] == [
+        ("resting", "up", 0)
+    ]
+    assert (told[0]["status"], told[0]["rest_ms"]) == (int(status[:3]), 60_000)
+    assert "first-key" not in running.log()
 
 
 def test_each_credential_has_its_share_and_one_that_rests_leaves_its_own_to_the_others(

@@ -130,6 +130,7 @@ def test_the_last_good_address_stays_while_the_resolver_fails(make_named: Make, 
             named.names.broken = True
     running = named.hop.running
     wait_until(lambda: metric(running, "llm_edge_dns_failures_total") >= 1)
+    wait_until(lambda: [line["state"] for line in running.notices("dns")] == ["failing"])
     before = named.first.connections
     slowest = 0.0
     for _ in range(12):
@@ -146,6 +147,9 @@ def test_the_last_good_address_stays_while_the_resolver_fails(make_named: Make, 
     named.names.names["up.test"] = ["127.0.0.2"]
     named.ask_until(named.second, 8)
     wait_until(lambda: metric(running, "llm_edge_dns_age_seconds") < 2)
+    wait_until(
+        lambda: [line["state"] for line in running.notices("dns")] == ["failing", "resolved"]
+    )
 
 
 def test_a_name_that_never_resolved_is_an_error_that_may_be_retried(make_named: Make) -> None:

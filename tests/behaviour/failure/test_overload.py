@@ -12,6 +12,7 @@ import httpx2
 import msgspec
 import pytest
 
+from tests.behaviour.process.programs import wait_until
 from tests.support.hop import KEY, PATHS, Hop, body, post, start_hop
 from tests.support.http2 import Http2
 from tests.support.streams import EVENTS
@@ -88,6 +89,9 @@ def test_a_request_too_many_is_told_when_to_come_back(full: Hop, surface: str) -
     assert full.seen == IN_FLIGHT_MAX
     assert metric(full, 'llm_edge_sheds_total{reason="in_flight"}') == before + 3
     assert metric(full, 'llm_edge_rejections_total{code="overloaded"}') == rejected + 3
+    wait_until(lambda: full.running.notices("shedding"))
+    told = full.running.notices("shedding")
+    assert [(line["state"], line["reason"]) for line in told] == [("began", "in_flight")]
 
 
 def test_probes_and_the_other_ports_answer_all_the_same(full: Hop) -> None:

@@ -42,7 +42,7 @@ def python(folder: Path, code: str) -> str:
     ).stdout
 
 
-def wait_until(true: Callable[[], bool]) -> None:
+def wait_until(true: Callable[[], object]) -> None:
     """Ask again and again until it is so, within a bound."""
     end = time.monotonic() + DEADLINE_S
     while not true():

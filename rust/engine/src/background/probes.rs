@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 use std::io::IoSlice;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use llm_edge_core::snapshot::HealthProbe;
 
 use crate::loaded::{Loaded, LoadedProvider};
-use crate::telemetry::line::Line;
+use crate::telemetry::notice;
 use crate::worker::Worker;
 
 /// How often the loop looks whether a probe is due.
@@ -120,12 +120,8 @@ async fn ask(worker: &Rc<Worker>, loaded: &Loaded, probe: &HealthProbe, provider
 }
 
 fn tell(worker: &Worker, provider: &str, down: bool) {
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut bytes = worker.buffers.take();
-    let mut line = Line::begin(&mut bytes, at, if down { "warning" } else { "info" }, "health");
-    line.text("provider", provider);
-    line.text("state", if down { "down" } else { "up" });
-    line.end();
-    worker.log.push(&bytes, &worker.bank.worker.log_dropped);
-    worker.buffers.give(bytes);
+    notice::write(worker, down, "health", |line| {
+        line.text("provider", provider);
+        line.text("state", if down { "down" } else { "up" });
+    });
 }

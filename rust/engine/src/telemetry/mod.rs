@@ -3,4 +3,5 @@
 pub(crate) mod bank;
 pub(crate) mod line;
 pub(crate) mod metrics;
+pub(crate) mod notice;
 pub(crate) mod request_log;

@@ -46,6 +46,13 @@ impl Resolver {
         self.failures.load(Ordering::Relaxed)
     }
 
+    /// Names in use that do not resolve, and why.
+    pub(crate) fn failing(&self) -> Vec<(String, String)> {
+        let names = self.names();
+        let in_use = names.values().filter(|name| name.is_in_use());
+        in_use.filter_map(|name| Some((name.host.clone(), name.failure().clone()?))).collect()
+    }
+
     /// Age of the oldest answer among the names in use, in milliseconds.
     pub(crate) fn oldest_ms(&self) -> u64 {
         let names = self.names();

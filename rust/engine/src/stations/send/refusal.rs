@@ -10,6 +10,7 @@ use llm_edge_core::snapshot::Route;
 use super::{Begun, Refused};
 use crate::backends::upstream::{Connection, End};
 use crate::exchange::Exchange;
+use crate::telemetry::notice;
 
 /// Most bytes of an error that are waited for, and how long: what tells two errors of one status apart.
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -68,17 +69,27 @@ fn said(connection: &Connection) -> Option<u64> {
 
 fn rest(x: &Exchange, policy: Policy, begun: &Begun, credential: Option<usize>, said_ms: Option<u64>) {
     let provider = begun.place.target(&x.loaded.snapshot).map(|target| target.provider);
-    let slot = provider
-        .and_then(|at| x.loaded.providers.get(at))
-        .and_then(|provider| provider.credentials.get(credential?));
+    let provider = provider.and_then(|at| x.loaded.providers.get(at));
+    let slot = provider.and_then(|provider| provider.credentials.get(credential?));
     let Some(slot) = slot else { return };
     // Used too much is over soon; not valid, not paid or not allowed is not.
     let silent_ms =
         if begun.connection.head.status == 429 { policy.backoff_max_ms } else { policy.cooldown_ms };
     let rest_ms = said_ms.unwrap_or(u64::from(silent_ms)).min(REST_MS_MAX);
-    slot.rest_until(x.worker.deadlines.now_ms().saturating_add(rest_ms));
+    let now_ms = x.worker.deadlines.now_ms();
+    let is_news = !slot.rests(now_ms);
+    slot.rest_until(now_ms.saturating_add(rest_ms));
     if let Some(target) = begun.place.loaded() {
         target.cells.cooldowns.add(1);
+    }
+    if is_news {
+        notice::write(&x.worker, true, "credential", |line| {
+            line.text("state", "resting");
+            line.text("provider", provider.map_or("", |provider| &provider.name));
+            line.number("credential", credential.map_or(0, |at| at as u64));
+            line.number("status", u64::from(begun.connection.head.status));
+            line.number("rest_ms", rest_ms);
+        });
     }
 }
 
