@@ -8,6 +8,8 @@ import anthropic
 import httpx2
 import openai
 import pytest
+from google import genai
+from google.genai import errors, types
 
 from tests.mock.alone import mock_alone
 
@@ -38,6 +40,15 @@ def claude(oracle: str) -> Iterator[anthropic.Anthropic]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def google(oracle: str) -> Iterator[genai.Client]:
+    options = types.HttpOptions(
+        base_url=oracle, retry_options=types.HttpRetryOptions(attempts=1), timeout=10_000
+    )
+    with genai.Client(api_key="none", http_options=options) as client:
+        yield client
+
+
 def chat(oai: openai.OpenAI, prompt: str) -> str:
     stream = oai.chat.completions.create(
         model="any", messages=[{"role": "user", "content": prompt}], stream=True
@@ -64,16 +75,23 @@ def messages(claude: anthropic.Anthropic, prompt: str) -> str:
     )
 
 
+def generated(google: genai.Client, prompt: str) -> str:
+    stream = google.models.generate_content_stream(model="any", contents=prompt)
+    return "".join(chunk.text or "" for chunk in stream)
+
+
 def test_one_seed_tells_one_story_in_every_dialect(
-    oai: openai.OpenAI, claude: anthropic.Anthropic
+    oai: openai.OpenAI, claude: anthropic.Anthropic, google: genai.Client
 ) -> None:
     prompt = "oracle seed=77 events=30"
     told = {chat(oai, prompt), responses(oai, prompt), messages(claude, prompt)}
+    told.add(generated(google, prompt))
     assert len(told) == 1
     (text,) = told
     assert text.count("⟦4d.") == 30
     whole = oai.chat.completions.create(model="any", messages=[{"role": "user", "content": prompt}])
     assert whole.choices[0].message.content == text
+    assert google.models.generate_content(model="any", contents=prompt).text == text
     assert chat(oai, "oracle seed=78 events=30") != text
 
 
@@ -109,11 +127,21 @@ def test_what_counts_as_an_explicit_error_raises_on_the_messages_surface(
         messages(claude, f"oracle seed=5 do={order}")
 
 
+@pytest.mark.parametrize("seed", [5, 6])
+@pytest.mark.parametrize("order", [*ERRORS, "no-last-chunk"])
+def test_what_counts_as_an_explicit_error_raises_on_google_s_surface(
+    google: genai.Client, order: str, seed: int
+) -> None:
+    with pytest.raises((errors.APIError, httpx2.HTTPError)):
+        generated(google, f"oracle seed={seed} do={order}")
+
+
 def test_a_missing_terminal_event_raises_nowhere_and_is_a_violation_therefore(
-    oai: openai.OpenAI, claude: anthropic.Anthropic
+    oai: openai.OpenAI, claude: anthropic.Anthropic, google: genai.Client
 ) -> None:
     assert chat(oai, "oracle seed=5 do=no-terminal")
     assert messages(claude, "oracle seed=5 do=no-terminal")
+    assert generated(google, "oracle seed=5 do=no-terminal")
 
 
 def test_an_unknown_order_is_answered_with_the_known_ones(oai: openai.OpenAI) -> None:

@@ -20,12 +20,44 @@ pub enum Dialect {
     Embeddings,
     /// Anthropic messages.
     Messages,
+    /// Google's `generateContent`, and its streamed form as events.
+    Gemini,
 }
+
+/// Whose API it is: how its callers show their key, and what shape its errors have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vendor {
+    /// `OpenAI`.
+    OpenAi,
+    /// Anthropic.
+    Anthropic,
+    /// Google.
+    Google,
+}
+
+impl Vendor {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::OpenAi, Self::Anthropic, Self::Google];
+
+    /// The provider's type, with which the names of a gateway's models end.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Google => "gemini",
+        }
+    }
+}
+
+/// What stands before a model's name in the paths of Google's API; its SDK calls either.
+const MODELS: [&str; 2] = ["/v1beta/models/", "/v1/models/"];
+const WHOLE: &str = ":generateContent";
+const STREAMED: &str = ":streamGenerateContent";
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Chat, Self::Completions, Self::Responses, Self::Embeddings, Self::Messages];
+    pub const ALL: [Self; 6] =
+        [Self::Chat, Self::Completions, Self::Responses, Self::Embeddings, Self::Messages, Self::Gemini];
 
     /// The name in scenario files.
     pub const fn name(self) -> &'static str {
@@ -35,29 +67,40 @@ impl Dialect {
             Self::Responses => "responses",
             Self::Embeddings => "embeddings",
             Self::Messages => "messages",
+            Self::Gemini => "gemini",
         }
     }
 
-    /// The path it is served under.
-    pub const fn path(self) -> &'static str {
+    /// The path it is served under; `None` where the model stands in it.
+    const fn path(self) -> Option<&'static str> {
         match self {
-            Self::Chat => "/v1/chat/completions",
-            Self::Completions => "/v1/completions",
-            Self::Responses => "/v1/responses",
-            Self::Embeddings => "/v1/embeddings",
-            Self::Messages => "/v1/messages",
+            Self::Chat => Some("/v1/chat/completions"),
+            Self::Completions => Some("/v1/completions"),
+            Self::Responses => Some("/v1/responses"),
+            Self::Embeddings => Some("/v1/embeddings"),
+            Self::Messages => Some("/v1/messages"),
+            Self::Gemini => None,
         }
     }
 
-    /// Whether errors have Anthropic's shape.
-    pub const fn is_anthropic(self) -> bool {
-        matches!(self, Self::Messages)
+    /// Whose it is.
+    pub const fn vendor(self) -> Vendor {
+        match self {
+            Self::Chat | Self::Completions | Self::Responses | Self::Embeddings => Vendor::OpenAi,
+            Self::Messages => Vendor::Anthropic,
+            Self::Gemini => Vendor::Google,
+        }
     }
 
-    /// The dialect a path belongs to; a base URL may have had a prefix of its own.
-    pub fn of_path(path: &str) -> Option<Self> {
-        let path = path.split('?').next().unwrap_or_default();
-        Self::ALL.into_iter().find(|dialect| path == dialect.path())
+    /// The dialect that a request's target belongs to.
+    pub fn of_target(target: &str) -> Option<Self> {
+        let path = target.split('?').next().unwrap_or_default();
+        if MODELS.iter().any(|models| path.starts_with(models))
+            && (path.ends_with(WHOLE) || path.ends_with(STREAMED))
+        {
+            return Some(Self::Gemini);
+        }
+        Self::ALL.into_iter().find(|dialect| dialect.path() == Some(path))
     }
 }
 
@@ -96,6 +139,15 @@ impl Ask {
         )
     }
 
+    /// A request's target: path and query.
+    pub fn target(&self, model: &str) -> String {
+        match self.dialect.path() {
+            Some(path) => path.to_owned(),
+            None if self.stream => format!("/v1beta/models/{model}{STREAMED}?alt=sse"),
+            None => format!("/v1beta/models/{model}{WHOLE}"),
+        }
+    }
+
     /// A request's body.
     pub fn body(&self, model: &str) -> Vec<u8> {
         let prompt = self.prompt();
@@ -106,8 +158,9 @@ impl Ask {
             Dialect::Messages => json!({
                 "model": model, "max_tokens": 4096, "messages": [{"role": "user", "content": prompt}],
             }),
+            Dialect::Gemini => json!({"contents": [{"role": "user", "parts": [{"text": prompt}]}]}),
         };
-        if let Value::Object(members) = &mut body {
+        if let (Value::Object(members), Some(_)) = (&mut body, self.dialect.path()) {
             if self.stream {
                 drop(members.insert("stream".to_owned(), Value::Bool(true)));
             }
@@ -122,7 +175,12 @@ impl Ask {
     ///
     /// # Errors
     /// A message for the client: no oracle prompt, or one that is not understood.
-    pub fn read(dialect: Dialect, body: &[u8]) -> Result<Self, String> {
+    pub fn read(dialect: Dialect, target: &str, body: &[u8]) -> Result<Self, String> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let stream_named = path.ends_with(STREAMED);
+        if stream_named && !query.split('&').any(|pair| pair == "alt=sse") {
+            return Err("the oracle streams events: ask with `?alt=sse`".to_owned());
+        }
         let body: Value = serde_json::from_slice(body).map_err(|e| format!("the body is not JSON: {e}"))?;
         let prompt = match dialect {
             Dialect::Chat | Dialect::Messages => last_message(&body),
@@ -131,10 +189,14 @@ impl Ask {
             Dialect::Embeddings => body
                 .get("input")
                 .and_then(|input| input.as_str().or_else(|| input.get(0).and_then(Value::as_str))),
+            Dialect::Gemini => last_content(&body),
         };
         let mut ask = Self {
             dialect,
-            stream: body.get("stream").and_then(Value::as_bool).unwrap_or(false),
+            stream: match dialect {
+                Dialect::Gemini => stream_named,
+                _ => body.get("stream").and_then(Value::as_bool).unwrap_or(false),
+            },
             usage: body.pointer("/stream_options/include_usage").and_then(Value::as_bool).unwrap_or(false),
             id: 0,
             seed: 0,
@@ -182,6 +244,10 @@ fn last_input(body: &Value) -> Option<&str> {
     content_text(body.get("input")?.as_array()?.last()?.get("content")?)
 }
 
+fn last_content(body: &Value) -> Option<&str> {
+    content_text(body.get("contents")?.as_array()?.last()?.get("parts")?)
+}
+
 /// A text, or the last text of a list of parts: gateways that translate may write either.
 fn content_text(content: &Value) -> Option<&str> {
     content.as_str().or_else(|| content.as_array()?.last()?.get("text")?.as_str())
@@ -195,10 +261,12 @@ mod tests {
     fn what_is_asked_is_what_is_read() {
         for dialect in Dialect::ALL {
             for (stream, usage) in [(false, false), (true, false), (true, true)] {
+                let usage = usage && dialect.vendor() != Vendor::Google;
                 let plan = "rst:10,clean".parse().unwrap();
                 let ask = Ask { dialect, stream, usage, id: 9, seed: u64::MAX, events: 3, size: 8, plan };
-                assert_eq!(Ask::read(dialect, &ask.body("any")).unwrap(), ask);
-                assert_eq!(Dialect::of_path(dialect.path()), Some(dialect));
+                let target = ask.target("any");
+                assert_eq!(Ask::read(dialect, &target, &ask.body("any")).unwrap(), ask);
+                assert_eq!(Dialect::of_target(&target), Some(dialect));
             }
         }
     }
@@ -206,8 +274,11 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_said() {
         let read = |prompt: &str| {
-            Ask::read(Dialect::Completions, json!({ "prompt": prompt }).to_string().as_bytes())
+            let body = json!({ "prompt": prompt }).to_string();
+            Ask::read(Dialect::Completions, "/v1/completions", body.as_bytes())
         };
+        let array = Ask::read(Dialect::Gemini, "/v1beta/models/any:streamGenerateContent", b"{}");
+        assert!(array.unwrap_err().contains("`?alt=sse`"));
         assert!(read("hello").unwrap_err().contains("the prompt must be `oracle"));
         assert!(read("oracle events=many").unwrap_err().contains("`events=many`"));
         assert!(read("oracle do=dance").unwrap_err().contains("unknown fault order `dance`"));

@@ -10,7 +10,7 @@ use std::time::{Instant, SystemTime};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::ask::Dialect;
+use super::ask::{Dialect, Vendor};
 use super::client::Peers;
 use super::disconnect::{self, Disconnects};
 use super::gateway::{Gateway, Other};
@@ -18,9 +18,6 @@ use super::run::{Report, Stage, play};
 use super::scenario::{Form, Plays, Protocol, Window, load};
 use super::tls::Identity;
 use super::upstream::Oracle;
-
-/// Tarpits: for each API four, so that as many waits can be told apart at a time.
-pub(super) const TARPITS: usize = 8;
 
 struct Options {
     form: Form,
@@ -138,7 +135,7 @@ async fn run(options: Options) -> io::Result<bool> {
     std::fs::create_dir_all(&options.work)?;
     let work = options.work.canonicalize()?;
     let identity = Arc::new(Identity::new()?);
-    let oracle = Arc::new(Oracle::start(&identity, TARPITS)?);
+    let oracle = Arc::new(Oracle::start(&identity, disconnect::TARPITS_EACH * Vendor::ALL.len())?);
     if tokio::net::TcpStream::connect(oracle.refused).await.is_ok() {
         return Err(io::Error::other("a connection that must be refused was accepted"));
     }

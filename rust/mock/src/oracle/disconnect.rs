@@ -16,6 +16,8 @@ use super::upstream::{Oracle, Tarpit};
 
 /// Clients that leave at the same time.
 const LANES: usize = 8;
+/// Tarpits of each vendor's provider, so that as many waits can be told apart at a time.
+pub(super) const TARPITS_EACH: usize = 4;
 /// The upstream must see it within this time in 99 of 100 cases, and always within [`SEEN_MAX`].
 const SEEN_P99: Duration = Duration::from_millis(250);
 const SEEN_MAX: Duration = Duration::from_secs(1);
@@ -167,13 +169,13 @@ async fn leave(lanes: &Lanes, abort: &Abort, id: u64, lane: usize, reset: bool) 
         size: 60,
         plan: orders.parse().map_err(|e| format!("{e}"))?,
     };
-    let api = if abort.dialect.is_anthropic() { "anthropic" } else { "openai" };
-    let tarpit = lane % 4 + if abort.dialect.is_anthropic() { 4 } else { 0 };
+    let vendor = abort.dialect.vendor();
+    let tarpit = lane % TARPITS_EACH + TARPITS_EACH * vendor as usize;
     let model = match abort.window {
         Window::Queued => format!("queued-{tarpit}"),
-        _ => format!("{}-h1-{api}", abort.route),
+        _ => format!("{}-h1-{}", abort.route, vendor.name()),
     };
-    let (path, anthropic, body) = (ask.dialect.path(), ask.dialect.is_anthropic(), ask.body(&model));
+    let (target, body) = (ask.target(&model), ask.body(&model));
     // Two visits to a tarpit at one time could not be told apart.
     let _alone = match lanes.turns.get(tarpit) {
         Some(turn) if abort.window == Window::Queued => Some(turn.lock().await),
@@ -184,7 +186,7 @@ async fn leave(lanes: &Lanes, abort: &Abort, id: u64, lane: usize, reset: bool) 
     let left_at = if abort.client.is_h2() {
         let Some(pool) = lanes.pools.get(&abort.gateway) else { return Err("no gateway".to_owned()) };
         let mut http: Http2 = pool.client();
-        let waiting = http.send(path, anthropic, &body, body.len()).await.map_err(|e| e.to_string())?;
+        let waiting = http.send(&target, vendor, &body, body.len()).await.map_err(|e| e.to_string())?;
         arrived(lanes, id, tarpit, before.0).await?;
         if abort.window == Window::MidStream {
             let begun = waiting.first_bytes().await.ok_or("the reply ended before it began")?;
@@ -198,7 +200,7 @@ async fn leave(lanes: &Lanes, abort: &Abort, id: u64, lane: usize, reset: bool) 
         }
     } else {
         let mut http = Http1::new(peer.clone());
-        http.send(path, anthropic, &body).await.map_err(|e| e.to_string())?;
+        http.send(&target, vendor, &body).await.map_err(|e| e.to_string())?;
         arrived(lanes, id, tarpit, before.0).await?;
         if abort.window == Window::MidStream && !http.first_bytes().await {
             return Err("the reply ended before it began".to_owned());

@@ -8,6 +8,9 @@ use serde_json::Value;
 use super::ask::Dialect;
 use super::sse;
 
+/// What Google's SDK looks for at the head of a chunk.
+pub(super) const GOOGLE_RAISES_ON: &[u8] = b"{\"error\":";
+
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Meaning {
@@ -39,6 +42,9 @@ impl Meaning {
             }
             Dialect::Responses => (parts("/output/0/content"), at("/status") == "completed"),
             Dialect::Messages => (parts("/content"), !at("/stop_reason").is_empty()),
+            Dialect::Gemini => {
+                (parts("/candidates/0/content/parts"), !at("/candidates/0/finishReason").is_empty())
+            }
             Dialect::Embeddings => {
                 (document.pointer("/data").map(Value::to_string).unwrap_or_default(), true)
             }
@@ -61,17 +67,20 @@ impl Meaning {
                 found.error.get_or_insert_with(|| "an event that is not JSON".to_owned());
                 continue;
             };
-            found.take(dialect, &event.name, &data);
+            found.take(dialect, &event, &data);
         }
         found
     }
 
-    fn take(&mut self, dialect: Dialect, name: &[u8], data: &Value) {
+    fn take(&mut self, dialect: Dialect, event: &sse::Read, data: &Value) {
         let kind = data.get("type").and_then(Value::as_str).unwrap_or_default();
         let raised = match dialect {
-            Dialect::Messages => name == b"error" || kind == "error",
+            Dialect::Messages => event.name == b"error" || kind == "error",
             Dialect::Responses => matches!(kind, "error" | "response.failed") || data.get("error").is_some(),
-            _ => data.get("error").is_some_and(|error| !error.is_null()),
+            Dialect::Gemini => event.data.starts_with(GOOGLE_RAISES_ON),
+            Dialect::Chat | Dialect::Completions | Dialect::Embeddings => {
+                data.get("error").is_some_and(|error| !error.is_null())
+            }
         };
         // vLLM's older streams say it so; whoever passes that on has hidden nothing.
         if raised || data.get("object").and_then(Value::as_str) == Some("error") {
@@ -83,13 +92,18 @@ impl Meaning {
             Dialect::Completions => data.pointer("/choices/0/text"),
             Dialect::Responses if kind == "response.output_text.delta" => data.get("delta"),
             Dialect::Messages if kind == "content_block_delta" => data.pointer("/delta/text"),
+            Dialect::Gemini => data.pointer("/candidates/0/content/parts/0/text"),
             _ => None,
         };
         self.text.push_str(text.and_then(Value::as_str).unwrap_or_default());
         self.ended |= match dialect {
             Dialect::Responses => kind == "response.completed",
             Dialect::Messages => kind == "message_stop",
-            _ => false,
+            Dialect::Gemini => {
+                let reason = data.pointer("/candidates/0/finishReason").and_then(Value::as_str);
+                reason.is_some_and(|reason| !reason.is_empty())
+            }
+            Dialect::Chat | Dialect::Completions | Dialect::Embeddings => false,
         };
     }
 }

@@ -38,7 +38,7 @@ pub enum Order {
     Reframed,
     /// The end of the connection in place of the last chunk.
     NoLastChunk,
-    /// All but the terminal event, ended properly.
+    /// All but the terminal event (Google's: but the `finishReason`), ended properly.
     NoTerminal,
     /// An error of this status, `Retry-After` as said.
     Status(u16, Retry),

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::ask::{Ask, Dialect};
+use super::ask::{Ask, Dialect, Vendor};
 use super::order::{LineEnds, Order, Shape};
 use super::story::{self, Numbers};
 
@@ -43,12 +43,11 @@ pub fn reply(ask: &Ask, orders: &[Order]) -> Reply {
     if !ask.stream || ask.dialect == Dialect::Embeddings {
         return Reply::Document(document(ask, &pieces).to_string().into_bytes());
     }
-    let mut events = stream(ask, &pieces);
+    let ends = |order: &Order| !matches!(order, Order::NoTerminal | Order::ErrorEvent(..));
+    let mut events = stream(ask, &pieces, orders.iter().all(ends));
     for order in orders {
-        match order {
-            Order::NoTerminal => drop(events.pop()),
-            Order::ErrorEvent(after, shape) => fail(ask, &mut events, *after, *shape),
-            _ => {}
+        if let Order::ErrorEvent(after, shape) = order {
+            fail(ask, &mut events, *after, *shape);
         }
     }
     Reply::Stream(events)
@@ -96,7 +95,24 @@ fn document(ask: &Ask, pieces: &[String]) -> Value {
             "content": [{"type": "text", "text": text}], "stop_reason": "end_turn", "stop_sequence": null,
             "usage": {"input_tokens": input, "output_tokens": output},
         }),
+        Dialect::Gemini => generated(ask, &text, Some("STOP")),
     }
+}
+
+/// A reply of Google's API, and each chunk of one: they have one shape.
+fn generated(ask: &Ask, text: &str, finish: Option<&str>) -> Value {
+    let (input, output) = usage(ask);
+    let mut candidate = json!({"content": {"parts": [{"text": text}], "role": "model"}, "index": 0});
+    if let (Some(finish), Value::Object(members)) = (finish, &mut candidate) {
+        drop(members.insert("finishReason".to_owned(), finish.into()));
+    }
+    json!({
+        "candidates": [candidate],
+        "usageMetadata": {
+            "promptTokenCount": input, "candidatesTokenCount": output, "totalTokenCount": input + output,
+        },
+        "modelVersion": MODEL, "responseId": format!("r{}", ask.id),
+    })
 }
 
 fn response(ask: &Ask, status: &str, text: Option<&str>) -> Value {
@@ -119,13 +135,33 @@ fn response(ask: &Ask, status: &str, text: Option<&str>) -> Value {
     })
 }
 
-fn stream(ask: &Ask, pieces: &[String]) -> Vec<Event> {
-    match ask.dialect {
+/// All events, or all but what says that this is the end.
+fn stream(ask: &Ask, pieces: &[String], ended: bool) -> Vec<Event> {
+    let mut events = match ask.dialect {
         Dialect::Chat | Dialect::Completions => chunks(ask, pieces),
         Dialect::Responses => response_events(ask, pieces),
         Dialect::Messages => message_events(ask, pieces),
+        Dialect::Gemini => return generated_chunks(ask, pieces, ended),
         Dialect::Embeddings => Vec::new(),
+    };
+    if !ended {
+        drop(events.pop());
     }
+    events
+}
+
+/// The reason for the end stands on the last words, or on a chunk of its own behind them: Google sends both.
+fn generated_chunks(ask: &Ask, pieces: &[String], ended: bool) -> Vec<Event> {
+    let apart = pieces.is_empty() || ask.seed.is_multiple_of(2);
+    let last = pieces.len().saturating_sub(1);
+    let finish = |here: bool| (here && ended).then_some("STOP");
+    let event = |chunk: Value| Event { name: "", data: chunk.to_string() };
+    let chunk = |(at, piece): (usize, &String)| event(generated(ask, piece, finish(at == last && !apart)));
+    let mut events: Vec<Event> = pieces.iter().enumerate().map(chunk).collect();
+    if apart && ended {
+        events.push(event(generated(ask, "", finish(true))));
+    }
+    events
 }
 
 fn chunks(ask: &Ask, pieces: &[String]) -> Vec<Event> {
@@ -240,7 +276,7 @@ fn message_events(ask: &Ask, pieces: &[String]) -> Vec<Event> {
 const fn opening(dialect: Dialect) -> usize {
     match dialect {
         Dialect::Chat => 1,
-        Dialect::Completions | Dialect::Embeddings => 0,
+        Dialect::Completions | Dialect::Embeddings | Dialect::Gemini => 0,
         Dialect::Responses | Dialect::Messages => 3,
     }
 }
@@ -282,6 +318,9 @@ fn fail(ask: &Ask, events: &mut Vec<Event>, after: u64, shape: Shape) {
             })));
             events.push(done());
         }
+        (Shape::Own | Shape::Failed, Dialect::Gemini) => {
+            events.push(event("", &google_error(503, message)));
+        }
         (Shape::Own | Shape::Failed, _) => {
             events.push(event(
                 "",
@@ -302,12 +341,28 @@ pub fn error_body(dialect: Dialect, status: u16, message: &str) -> Vec<u8> {
         400..=499 => "invalid_request_error",
         _ => "api_error",
     };
-    let body = if dialect.is_anthropic() {
-        json!({"type": "error", "error": {"type": kind, "message": message}})
-    } else {
-        json!({"error": {"message": message, "type": kind, "param": null, "code": null}})
+    let body = match dialect.vendor() {
+        Vendor::OpenAi => json!({"error": {"message": message, "type": kind, "param": null, "code": null}}),
+        Vendor::Anthropic => json!({"type": "error", "error": {"type": kind, "message": message}}),
+        Vendor::Google => google_error(status, message),
     };
     body.to_string().into_bytes()
+}
+
+/// `google.rpc.Status`, and the HTTP status in its `code`.
+fn google_error(status: u16, message: &str) -> Value {
+    let name = match status {
+        400 => "INVALID_ARGUMENT",
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        429 => "RESOURCE_EXHAUSTED",
+        500 => "INTERNAL",
+        504 => "DEADLINE_EXCEEDED",
+        402..=499 => "FAILED_PRECONDITION",
+        _ => "UNAVAILABLE",
+    };
+    json!({"error": {"code": status, "message": message, "status": name}})
 }
 
 /// The bytes of the events, one piece each, as these orders have them written.

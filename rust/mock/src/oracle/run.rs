@@ -199,12 +199,12 @@ async fn client(work: Arc<Work>) {
         let (scenario, nth) = place(&work, id);
         let ask = scenario.question(id, u64::from(nth), work.stage.seed);
         let Some(peer) = work.stage.peers.get(&scenario.gateway) else { return };
-        let (path, anthropic) = (ask.dialect.path(), ask.dialect.is_anthropic());
+        let (target, vendor) = (ask.target(&scenario.model), ask.dialect.vendor());
         let body = ask.body(&scenario.model);
         let outcome = match scenario.client {
             Protocol::H1 | Protocol::H1Tls => {
                 let http = kept.entry(scenario.gateway.clone()).or_insert_with(|| Http1::new(peer.clone()));
-                let outcome = tokio::time::timeout(DECIDED_MAX, http.call(path, anthropic, &body)).await;
+                let outcome = tokio::time::timeout(DECIDED_MAX, http.call(&target, vendor, &body)).await;
                 if outcome.is_err() {
                     http.abandon(true);
                 }
@@ -213,7 +213,7 @@ async fn client(work: Arc<Work>) {
             Protocol::H2 | Protocol::H2Tls => {
                 let Some(pool) = work.pools.get(&scenario.gateway) else { return };
                 let http = shared.entry(scenario.gateway.clone()).or_insert_with(|| pool.client());
-                tokio::time::timeout(DECIDED_MAX, http.call(path, anthropic, &body)).await
+                tokio::time::timeout(DECIDED_MAX, http.call(&target, vendor, &body)).await
             }
         };
         let outcome = outcome.unwrap_or(Outcome::Hung);

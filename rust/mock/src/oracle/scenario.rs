@@ -390,7 +390,7 @@ fn cells(file: &File, row: &Row, form: Form, seed: u64) -> Result<Vec<Scenario>,
     for name in &row.dialects {
         let dialect = parse_dialect(name)?;
         for (stream, client, upstream) in product(row) {
-            let api = if dialect.is_anthropic() { "anthropic" } else { "openai" };
+            let api = dialect.vendor().name();
             let kind = if stream { "stream" } else { "document" };
             let mut scenario = Scenario {
                 name: format!(

@@ -202,7 +202,9 @@ fn frame(script: &mut Script, orders: &[Order], streamed: bool) {
         wire.extend_from_slice(piece);
         wire.extend_from_slice(b"\r\n");
     }
-    if chunked && !orders.contains(&Order::NoLastChunk) {
+    if chunked && bad_chunk.is_some_and(|at| at >= script.pieces.len()) {
+        wire.extend_from_slice(b"xyz\r\n");
+    } else if chunked && !orders.contains(&Order::NoLastChunk) {
         wire.extend_from_slice(b"0\r\n\r\n");
     }
     script.wire = wire;

@@ -10,7 +10,8 @@
 //!   (`httpx.RemoteProtocolError`, `DecodingError`);
 //! - a document or an event that is not JSON (`JSONDecodeError`);
 //! - an error event: on the `OpenAI` surfaces an event whose JSON has a truthy `error`, on Anthropic's an
-//!   event named `error` (`openai/_streaming.py`, `anthropic/_streaming.py`);
+//!   event named `error`, on Google's one whose data begins with `{"error":` (`openai/_streaming.py`,
+//!   `anthropic/_streaming.py`, `google/genai/_api_client.py`);
 //! - the very error event that the upstream was ordered to send, in its place and untouched, whatever its
 //!   shape: a gateway that passes bytes on must not improve them.
 //!
@@ -18,6 +19,7 @@
 //!
 //! **VIOLATION**: all else. Lost, repeated, moved, changed or foreign content; U+FFFD; a proper end without the
 //! upstream's terminal event; bytes behind the reply; nothing decided in time; one request executed twice.
+//! Google has no terminal event: there the end is a chunk with a `finishReason`, and then the end of the body.
 //!
 //! A stream may end right behind a whole terminal event without its empty line (B07): no client misses
 //! anything then. An error event or a cut behind the terminal event is an explicit error too: a client that stops
@@ -25,10 +27,10 @@
 
 use serde_json::Value;
 
-use super::ask::{Ask, Dialect};
+use super::ask::{Ask, Dialect, Vendor};
 use super::client::{Outcome, Received};
 use super::coding;
-use super::meaning::Meaning;
+use super::meaning::{GOOGLE_RAISES_ON, Meaning};
 use super::order::{Order, Shape};
 use super::reply::{Event, Reply, as_read, reply, written};
 use super::sse::{self, Read};
@@ -184,6 +186,11 @@ fn judge_stream(ask: &Ask, orders: &[Order], to_the_byte: bool, reply: &Received
         return Verdict::Violation("the oracle has no stream to compare with".to_owned());
     };
     let expected = as_read(&sent, orders);
+    // An end that is said on the last words: without it they are the upstream's too, but not the end.
+    let unended = match self::reply(ask, orders) {
+        Reply::Stream(events) => as_read(&events, orders),
+        Reply::Document(_) => Vec::new(),
+    };
     let ordered_error = orders.iter().find_map(|order| match order {
         Order::ErrorEvent(_, shape) => Some(*shape),
         _ => None,
@@ -195,12 +202,13 @@ fn judge_stream(ask: &Ask, orders: &[Order], to_the_byte: bool, reply: &Received
     let lacks_blank = last_pending.is_some();
     events.extend(last_pending);
     for (at, event) in events.iter().enumerate() {
-        match expected.get(at) {
-            Some(wanted) if same(event, wanted) => {}
-            _ => return unexpected(ask, event, at, &expected),
+        let sent = [expected.get(at), unended.get(at)];
+        if !sent.into_iter().flatten().any(|wanted| same(event, wanted)) {
+            return unexpected(ask, event, at, &expected);
         }
     }
-    let complete = events.len() == expected.len();
+    let ended = events.last().zip(expected.last()).is_none_or(|(found, wanted)| same(found, wanted));
+    let complete = events.len() == expected.len() && ended;
     if let Some(shape) = ordered_error
         && events.len() + error_tail(ask, shape) >= expected.len()
     {
@@ -237,10 +245,10 @@ fn same(found: &Read, wanted: &Event) -> bool {
 /// An event that does not belong where it stands: an error that the SDKs raise on, or a violation by name.
 fn unexpected(ask: &Ask, event: &Read, at: usize, expected: &[Event]) -> Verdict {
     let data: Option<Value> = serde_json::from_slice(&event.data).ok();
-    let raises = if ask.dialect.is_anthropic() {
-        event.name == b"error"
-    } else {
-        data.as_ref().and_then(|data| data.get("error")).is_some_and(truthy)
+    let raises = match ask.dialect.vendor() {
+        Vendor::OpenAi => data.as_ref().and_then(|data| data.get("error")).is_some_and(truthy),
+        Vendor::Anthropic => event.name == b"error",
+        Vendor::Google => event.data.starts_with(GOOGLE_RAISES_ON),
     };
     if raises {
         return Verdict::ExplicitError(format!("an error event: {}", shown(&event.data)));
@@ -309,8 +317,9 @@ mod tests {
 
     #[test]
     fn a_stream_is_judged_at_every_place_where_it_may_end() {
-        for dialect in [Dialect::Chat, Dialect::Completions, Dialect::Responses, Dialect::Messages] {
-            let ask = ask(dialect, true);
+        let streamed = |dialect: &Dialect| *dialect != Dialect::Embeddings;
+        for (dialect, seed) in Dialect::ALL.into_iter().filter(streamed).flat_map(|d| [(d, 6), (d, 7)]) {
+            let ask = Ask { seed, ..ask(dialect, true) };
             let whole = payload(&ask);
             for upto in 0..=whole.len() {
                 let reply = received(&ask, whole[..upto].to_vec());
@@ -350,6 +359,25 @@ mod tests {
         let body = [first, last].concat().concat().into_bytes();
         let verdict = judge(&ask, &[], Sameness::Meaning, &Outcome::Reply(received(&ask, body)));
         assert!(matches!(verdict, Verdict::Violation(_)), "{verdict:?}");
+    }
+
+    #[test]
+    fn all_words_without_the_reason_for_their_end_are_no_whole_reply() {
+        for seed in [6, 7] {
+            let ask = Ask { seed, ..ask(Dialect::Gemini, true) };
+            let orders = [Order::NoTerminal];
+            let reply = received(&ask, crate::oracle::script::script(&ask, &orders).payload);
+            let torn = Received { cut: Some("torn".to_owned()), ..reply.clone() };
+            let judged = |reply, sameness| judge(&ask, &orders, sameness, &Outcome::Reply(reply));
+            for sameness in [Sameness::Bytes, Sameness::Meaning] {
+                let verdict = judged(reply.clone(), sameness);
+                let told =
+                    matches!(&verdict, Verdict::Violation(why) if why.contains("without the terminal"));
+                assert!(told, "{seed}: {verdict:?}");
+                let verdict = judged(torn.clone(), sameness);
+                assert!(matches!(verdict, Verdict::ExplicitError(_)), "{seed}: {verdict:?}");
+            }
+        }
     }
 
     #[test]

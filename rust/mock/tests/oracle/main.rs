@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use llm_edge_mock::oracle::ask::Vendor;
 use llm_edge_mock::oracle::client::{Http1, Outcome, Peer};
 use llm_edge_mock::oracle::run::{Report, Stage, play};
 use llm_edge_mock::oracle::scenario::{Form, load};
@@ -69,6 +70,17 @@ async fn a_truncation_dressed_up_with_a_terminal_event_is_caught() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_truncation_that_ends_properly_is_caught() {
     caught(Bug::EndsProperly, "without the terminal one").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_words_without_a_finish_reason_that_pass_for_a_whole_reply_are_caught() {
+    let report = played(Bug::TakesTheEndForAFinishReason).await;
+    // Both where the reason has a chunk of its own, and where it is missing from the last words.
+    for words in ["after 12 of 13 events", "after 12 of 12 events"] {
+        let told =
+            |failure: &String| failure.contains("/no-finish-reason/gemini/") && failure.contains(words);
+        assert!(report.failures.iter().any(told), "none says `{words}`: {:#?}", report.failures);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -159,7 +171,9 @@ async fn an_unknown_order_is_answered_with_the_known_ones() {
     let oracle = Oracle::start(&Identity::new().unwrap(), 0).unwrap();
     let mut client = Http1::new(Peer { address: oracle.plain, identity: None, key: None });
     let body = br#"{"model": "x", "messages": [{"role": "user", "content": "oracle do=explode"}]}"#;
-    let Outcome::Reply(reply) = client.call("/v1/chat/completions", false, body).await else { panic!() };
+    let Outcome::Reply(reply) = client.call("/v1/chat/completions", Vendor::OpenAi, body).await else {
+        panic!()
+    };
     let text = String::from_utf8(reply.body).unwrap();
     assert_eq!(reply.status, 400);
     assert!(text.contains("unknown fault order `explode`") && text.contains("`no-last-chunk`"), "{text}");

@@ -15,6 +15,7 @@ pub(crate) enum Bug {
     RepeatsFromTheStart,
     MakesUpTheTerminalEvent,
     EndsProperly,
+    TakesTheEndForAFinishReason,
     LossyUtf8,
     DropsAnEvent,
     RepeatsAnEvent,
@@ -73,6 +74,7 @@ async fn serve(mut client: TcpStream, upstream: SocketAddr, bug: Bug, others: Ar
             reply.complete = true;
         }
         Bug::EndsProperly => reply.complete = true,
+        Bug::TakesTheEndForAFinishReason if is_gemini(&request) => reply.complete = true,
         Bug::LossyUtf8 => {
             let lossy = |piece: &[u8]| String::from_utf8_lossy(piece).into_owned().into_bytes();
             reply.chunks = reply.chunks.concat().chunks(97).map(lossy).collect();
@@ -165,7 +167,16 @@ impl Reply {
     }
 }
 
+fn is_gemini(request: &[u8]) -> bool {
+    find(request, b"/v1beta/models/").is_some()
+}
+
 fn terminal(request: &[u8]) -> Vec<u8> {
+    if is_gemini(request) {
+        let candidate =
+            r#"{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"STOP","index":0}"#;
+        return format!("data: {{\"candidates\":[{candidate}]}}\n\n").into_bytes();
+    }
     if find(request, b"/v1/messages").is_some() {
         b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n".to_vec()
     } else {

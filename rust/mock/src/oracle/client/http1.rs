@@ -5,6 +5,7 @@ use std::io;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{Link, Outcome, Peer, Received};
+use crate::oracle::ask::Vendor;
 
 /// A client of one peer; one request at a time.
 pub struct Http1 {
@@ -22,8 +23,8 @@ impl Http1 {
     }
 
     /// Sends a request and reads its reply to the end.
-    pub async fn call(&mut self, path: &str, anthropic: bool, body: &[u8]) -> Outcome {
-        if let Err(e) = self.send(path, anthropic, body).await {
+    pub async fn call(&mut self, target: &str, vendor: Vendor, body: &[u8]) -> Outcome {
+        if let Err(e) = self.send(target, vendor, body).await {
             self.link = None;
             return Outcome::NoReply(e.to_string());
         }
@@ -34,17 +35,17 @@ impl Http1 {
     ///
     /// # Errors
     /// The connection's.
-    pub async fn send(&mut self, path: &str, anthropic: bool, body: &[u8]) -> io::Result<()> {
-        let head = self.head(path, anthropic, body.len());
+    pub async fn send(&mut self, target: &str, vendor: Vendor, body: &[u8]) -> io::Result<()> {
+        let head = self.head(target, vendor, body.len());
         self.write(&[head.as_bytes(), body].concat()).await
     }
 
     /// The head of a request with a body of this length.
-    pub fn head(&self, path: &str, anthropic: bool, length: usize) -> String {
+    pub fn head(&self, target: &str, vendor: Vendor, length: usize) -> String {
         format!(
-            "POST {path} HTTP/1.1\r\nhost: {}\r\n{}content-length: {length}\r\n\r\n",
+            "POST {target} HTTP/1.1\r\nhost: {}\r\n{}content-length: {length}\r\n\r\n",
             self.peer.address,
-            self.peer.field_lines(anthropic)
+            self.peer.field_lines(vendor)
         )
     }
 

@@ -10,6 +10,7 @@ use h2::{Reason, SendStream};
 use tokio::sync::Mutex;
 
 use super::{Outcome, Peer, Received};
+use crate::oracle::ask::Vendor;
 
 /// Connections to one peer, shared by all who hold it.
 pub struct Http2Pool {
@@ -64,8 +65,8 @@ impl Http2Pool {
 
 impl Http2 {
     /// Sends a request and reads its reply to the end.
-    pub async fn call(&mut self, path: &str, anthropic: bool, body: &[u8]) -> Outcome {
-        match self.send(path, anthropic, body, body.len()).await {
+    pub async fn call(&mut self, target: &str, vendor: Vendor, body: &[u8]) -> Outcome {
+        match self.send(target, vendor, body, body.len()).await {
             Ok(waiting) => Self::receive(waiting).await,
             Err(e) => Outcome::NoReply(e.to_string()),
         }
@@ -77,16 +78,16 @@ impl Http2 {
     /// The connection's.
     pub async fn send(
         &mut self,
-        path: &str,
-        anthropic: bool,
+        target: &str,
+        vendor: Vendor,
         body: &[u8],
         upto: usize,
     ) -> io::Result<Waiting> {
         let mut sender = self.pool.ready(self.slot).await?;
         let scheme = if self.pool.peer.identity.is_some() { "https" } else { "http" };
-        let uri = format!("{scheme}://{}{path}", self.pool.peer.address);
+        let uri = format!("{scheme}://{}{target}", self.pool.peer.address);
         let mut request = http::Request::post(uri);
-        for line in self.pool.peer.field_lines(anthropic).split_terminator("\r\n") {
+        for line in self.pool.peer.field_lines(vendor).split_terminator("\r\n") {
             if let Some((name, value)) = line.split_once(": ") {
                 request = request.header(name, value);
             }

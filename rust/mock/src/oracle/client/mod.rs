@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::ask::Vendor;
 use super::tls::{Identity, server_name};
 pub use http1::Http1;
 pub use http2::{Http2, Http2Pool};
@@ -86,14 +87,17 @@ impl Peer {
     }
 
     /// The header fields of every call, as lines.
-    fn field_lines(&self, anthropic: bool) -> String {
+    fn field_lines(&self, vendor: Vendor) -> String {
         let mut lines = String::from("content-type: application/json\r\n");
-        match &self.key {
-            Some(key) if anthropic => lines.extend(["x-api-key: ", key, "\r\n"]),
-            Some(key) => lines.extend(["authorization: Bearer ", key, "\r\n"]),
-            None => {}
+        if let Some(key) = &self.key {
+            let name = match vendor {
+                Vendor::OpenAi => "authorization: Bearer ",
+                Vendor::Anthropic => "x-api-key: ",
+                Vendor::Google => "x-goog-api-key: ",
+            };
+            lines.extend([name, key, "\r\n"]);
         }
-        if anthropic {
+        if vendor == Vendor::Anthropic {
             lines.push_str("anthropic-version: 2023-06-01\r\n");
         }
         lines

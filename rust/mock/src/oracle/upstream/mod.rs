@@ -287,12 +287,12 @@ fn answer(shared: &Shared, request: &Request) -> Answer {
             return Answer::Plain(200, json!({"object": "list", "data": [model]}).to_string().into_bytes());
         }
     }
-    let Some(dialect) = Dialect::of_path(path).filter(|_| request.method == "POST") else {
-        let message =
-            "the oracle serves POST on chat/completions, completions, responses, embeddings, messages";
+    let Some(dialect) = Dialect::of_target(&request.target).filter(|_| request.method == "POST") else {
+        let message = "the oracle serves POST on chat/completions, completions, responses, embeddings, messages, \
+                       models/NAME:generateContent, models/NAME:streamGenerateContent";
         return Answer::Plain(404, error_body(Dialect::Chat, 404, message));
     };
-    match Ask::read(dialect, &request.body) {
+    match Ask::read(dialect, &request.target, &request.body) {
         Ok(ask) => Answer::Oracle(Box::new(ask)),
         Err(message) => Answer::Plain(400, error_body(dialect, 400, &message)),
     }
