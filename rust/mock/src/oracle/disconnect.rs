@@ -173,7 +173,7 @@ async fn leave(lanes: &Lanes, abort: &Abort, id: u64, lane: usize, reset: bool) 
     let tarpit = lane % TARPITS_EACH + TARPITS_EACH * vendor as usize;
     let model = match abort.window {
         Window::Queued => format!("queued-{tarpit}"),
-        _ => format!("{}-h1-{}", abort.route, vendor.name()),
+        _ => abort.model.clone(),
     };
     let (target, body) = (ask.target(&model), ask.body(&model));
     // Two visits to a tarpit at one time could not be told apart.

@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::ask::{Ask, Dialect};
+
 /// How a peer went away while it was owed a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gone {
@@ -21,6 +23,8 @@ pub enum Gone {
 pub struct Attempt {
     /// When it had arrived.
     pub at: Instant,
+    /// The API it came by.
+    pub dialect: Dialect,
     /// [`fingerprint`] of the prompt that arrived.
     pub prompt: u64,
     /// `false` where it was refused unprocessed.
@@ -62,18 +66,19 @@ impl Log {
         Some(act(&mut guard))
     }
 
-    /// A request of this id has arrived whole. Returns which attempt it is, counted from 0.
-    pub(super) fn begin(&self, id: u64, prompt: &str) -> usize {
+    /// A request has arrived whole. Returns which attempt of its id it is, counted from 0.
+    pub(super) fn begin(&self, ask: &Ask) -> usize {
         let attempt = Attempt {
             at: Instant::now(),
-            prompt: fingerprint(prompt),
+            dialect: ask.dialect,
+            prompt: fingerprint(&ask.prompt()),
             executed: true,
             performed: false,
             over: false,
             gone: None,
         };
-        self.with(id, |entries| {
-            let attempts = entries.entry(id).or_default();
+        self.with(ask.id, |entries| {
+            let attempts = entries.entry(ask.id).or_default();
             attempts.push(attempt);
             attempts.len() - 1
         })

@@ -240,11 +240,8 @@ async fn logged(log: &Log, id: u64, never: bool) -> Vec<Attempt> {
 
 fn file(work: &Work, scenario: &Scenario, ask: &Ask, attempts: &[Attempt], outcome: &Outcome) {
     let orders = ask.plan.attempt(attempts.len().saturating_sub(1));
-    let sameness = match (work.stage.by_meaning, scenario.translated) {
-        (true, _) => Sameness::Meaning,
-        (false, true) => Sameness::Events,
-        (false, false) => Sameness::Bytes,
-    };
+    let anew = work.stage.by_meaning || scenario.is_translated();
+    let sameness = if anew { Sameness::Meaning } else { Sameness::Bytes };
     let mut verdict = judge(ask, orders, sameness, outcome);
     let executed = attempts.iter().filter(|attempt| attempt.executed).count();
     let allowed = if scenario.never_executed { 0 } else { scenario.executions_max };
@@ -257,7 +254,8 @@ fn file(work: &Work, scenario: &Scenario, ask: &Ask, attempts: &[Attempt], outco
     // Of a request that the gateway refused on its own, no fault was to be seen either.
     let asked = fingerprint(&ask.prompt());
     let lost = |attempt: &Attempt| scenario.losers && attempt.gone.is_some();
-    let shown = |attempt: &Attempt| (attempt.performed || lost(attempt)) && attempt.prompt == asked;
+    let meant = |attempt: &Attempt| attempt.prompt == asked && attempt.dialect == scenario.upstream;
+    let shown = |attempt: &Attempt| (attempt.performed || lost(attempt)) && meant(attempt);
     let unshown = !attempts.iter().all(shown) || (attempts.is_empty() && !scenario.never_executed);
     let mut report = work.report.lock().unwrap_or_else(PoisonError::into_inner);
     let tally = report.families.entry(scenario.family.clone()).or_default();

@@ -146,8 +146,9 @@ struct Row {
     status: Vec<u16>,
     #[serde(default)]
     fields: Vec<String>,
+    /// Dialects of the upstream, where it is to be another one than the client's; such replies are translated.
     #[serde(default)]
-    translated: bool,
+    to: Vec<String>,
     #[serde(default)]
     losers: bool,
 }
@@ -167,6 +168,8 @@ struct AbortRow {
     #[serde(default = "default_route")]
     route: String,
     dialects: Vec<String>,
+    #[serde(default)]
+    to: Vec<String>,
     clients: Vec<Protocol>,
     short: u64,
     long: u64,
@@ -198,7 +201,7 @@ const fn one() -> usize {
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each says one thing that a scenario file says")]
 pub struct Scenario {
-    /// `family/name/dialect/stream/client/upstream`.
+    /// `family/name/dialect/stream/client/upstream`; the dialect of what is translated is `chat-to-messages`.
     pub name: String,
     /// The row of the catalogue.
     pub family: String,
@@ -208,11 +211,13 @@ pub struct Scenario {
     pub class: Class,
     /// The API.
     pub dialect: Dialect,
+    /// The API that the gateway is to ask.
+    pub upstream: Dialect,
     /// Whether the reply is streamed.
     pub stream: bool,
     /// How the gateway is called.
     pub client: Protocol,
-    /// The model asked for: route, upstream protocol and API family.
+    /// The model asked for: route, upstream protocol, and vendor or, for what is translated, upstream dialect.
     pub model: String,
     /// Replies to ask for.
     pub replies: u64,
@@ -224,8 +229,6 @@ pub struct Scenario {
     pub status: Vec<u16>,
     /// Header fields the reply must have.
     pub fields: Vec<String>,
-    /// The gateway may write the reply anew.
-    pub translated: bool,
     /// An attempt may be left by the gateway in favour of another.
     pub losers: bool,
     orders: String,
@@ -250,8 +253,8 @@ pub struct Abort {
     pub dialect: Dialect,
     /// How the gateway is called.
     pub client: Protocol,
-    /// The route asked for.
-    pub route: String,
+    /// The model asked for, but where a request is to wait for its connection.
+    pub model: String,
     /// Aborts to make.
     pub count: u64,
 }
@@ -333,16 +336,16 @@ fn add(plays: &mut Plays, file: &File, form: Form, with: &[String], seed: u64) -
     }
     let mut aborts = Vec::new();
     for row in &file.abort {
-        for dialect in &row.dialects {
+        for (dialect, upstream, asked) in pairs(&row.name, &row.dialects, &row.to)? {
             for client in &row.clients {
                 aborts.push(Abort {
-                    name: format!("{}/{}/{dialect}/{}", file.family, row.name, client.name()),
+                    name: format!("{}/{}/{asked}/{}", file.family, row.name, client.name()),
                     family: file.family.clone(),
                     gateway: gateway(&file.gateway, *client),
                     window: row.window,
-                    dialect: parse_dialect(dialect)?,
+                    dialect,
                     client: *client,
-                    route: row.route.clone(),
+                    model: format!("{}-h1-{}", row.route, served_by(dialect, upstream)),
                     count: if form == Form::Short { row.short } else { row.long },
                 });
             }
@@ -387,32 +390,30 @@ fn cells(file: &File, row: &Row, form: Form, seed: u64) -> Result<Vec<Scenario>,
         }
     };
     let mut scenarios = Vec::new();
-    for name in &row.dialects {
-        let dialect = parse_dialect(name)?;
-        for (stream, client, upstream) in product(row) {
-            let api = dialect.vendor().name();
+    for (dialect, upstream, asked) in pairs(&row.name, &row.dialects, &row.to)? {
+        for (stream, client, protocol) in product(row) {
             let kind = if stream { "stream" } else { "document" };
             let mut scenario = Scenario {
                 name: format!(
-                    "{}/{}/{name}/{kind}/{}/{}",
+                    "{}/{}/{asked}/{kind}/{}/{}",
                     file.family,
                     row.name,
                     client.name(),
-                    upstream.name()
+                    protocol.name()
                 ),
                 family: file.family.clone(),
                 gateway: gateway(&file.gateway, client),
                 class: row.class,
                 dialect,
+                upstream,
                 stream,
                 client,
-                model: format!("{}-{}-{api}", row.route, upstream.name()),
+                model: format!("{}-{}-{}", row.route, protocol.name(), served_by(dialect, upstream)),
                 replies: row.short,
                 executions_max: row.executions_max,
                 never_executed: row.never_executed,
                 status: row.status.clone(),
                 fields: row.fields.clone(),
-                translated: row.translated,
                 losers: row.losers,
                 orders: row.orders.clone(),
                 along: row.along,
@@ -432,6 +433,32 @@ fn cells(file: &File, row: &Row, form: Form, seed: u64) -> Result<Vec<Scenario>,
     Ok(scenarios)
 }
 
+/// Whom a row's clients ask in which dialect, whom the gateway is to ask, and how the pair is called.
+fn pairs(row: &str, dialects: &[String], to: &[String]) -> Result<Vec<(Dialect, Dialect, String)>, String> {
+    let mut pairs = Vec::new();
+    for name in dialects {
+        let dialect = parse_dialect(name)?;
+        if to.is_empty() {
+            pairs.push((dialect, dialect, name.clone()));
+        }
+        for other in to {
+            let upstream = parse_dialect(other)?;
+            if upstream != dialect {
+                pairs.push((dialect, upstream, format!("{name}-to-{other}")));
+            }
+        }
+    }
+    if pairs.is_empty() {
+        return Err(format!("scenario `{row}`: `to` names no other dialect than `dialects`"));
+    }
+    Ok(pairs)
+}
+
+/// With what the names of models end.
+const fn served_by(dialect: Dialect, upstream: Dialect) -> &'static str {
+    if dialect as usize == upstream as usize { dialect.vendor().name() } else { upstream.name() }
+}
+
 fn product(row: &Row) -> impl Iterator<Item = (bool, Protocol, Protocol)> {
     row.stream.iter().flat_map(move |stream| {
         row.clients
@@ -449,6 +476,11 @@ const fn fixed_seed(seed: u64) -> u64 {
 }
 
 impl Scenario {
+    /// Whether the gateway has to write the reply anew.
+    pub fn is_translated(&self) -> bool {
+        self.upstream != self.dialect
+    }
+
     /// The question of the scenario's reply number `nth`.
     pub fn question(&self, id: u64, nth: u64, seed: u64) -> Ask {
         let mut numbers = Numbers::new(seed ^ id.wrapping_mul(0x9e37_79b9));
@@ -490,7 +522,8 @@ impl Scenario {
         if self.along == Some(Along::Events) {
             return (0, if self.stream { u64::from(self.events) + 1 } else { 1 });
         }
-        let still = still(ask);
+        // What moves is a place in what the upstream sends.
+        let still = still(&Ask { dialect: self.upstream, ..ask.clone() });
         let length: usize = still.pieces.iter().map(Vec::len).sum();
         let (first, places) = match self.along {
             None | Some(Along::Events) => (0, 1),

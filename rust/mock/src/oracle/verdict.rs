@@ -1,7 +1,7 @@
 //! The verdict on a reply.
 //!
-//! **EXACT**: everything the upstream meant, once, in order, to its terminal event, and (unless a scenario
-//! lets the gateway translate) to the byte.
+//! **EXACT**: everything the upstream meant, once, in order, to its terminal event, and to the byte; where the
+//! gateway translates, all of the text and the end, in the client's words.
 //!
 //! **EXPLICIT ERROR**: what the official SDKs raise on, or what the upstream itself said in so many words:
 //! - no reply at all: the connection failed before a final head (`APIConnectionError`);
@@ -54,9 +54,7 @@ const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 pub enum Sameness {
     /// Every byte, also those that no reader would see.
     Bytes,
-    /// Every event and every member.
-    Events,
-    /// The text, and whether it ended well: for a gateway that writes replies anew.
+    /// The text, and whether it ended well: for a gateway that writes replies anew, as each must that translates.
     Meaning,
 }
 
@@ -87,15 +85,12 @@ pub fn judge(ask: &Ask, orders: &[Order], sameness: Sameness, outcome: &Outcome)
     if holds(&body, REPLACEMENT) {
         return Verdict::Violation("U+FFFD in the reply".to_owned());
     }
-    let to_the_byte = match sameness {
-        Sameness::Meaning => return judge_meaning(ask, orders, reply, &body),
-        Sameness::Bytes => true,
-        Sameness::Events => false,
-    };
-    if ask.stream && ask.dialect != Dialect::Embeddings {
-        judge_stream(ask, orders, to_the_byte, reply, &body)
-    } else {
-        judge_document(ask, orders, to_the_byte, reply, &body)
+    match sameness {
+        Sameness::Meaning => judge_meaning(ask, orders, reply, &body),
+        Sameness::Bytes if ask.stream && ask.dialect != Dialect::Embeddings => {
+            judge_stream(ask, orders, reply, &body)
+        }
+        Sameness::Bytes => judge_document(ask, orders, reply, &body),
     }
 }
 
@@ -152,7 +147,7 @@ fn decoded(reply: &Received) -> Result<Vec<u8>, String> {
     }
 }
 
-fn judge_document(ask: &Ask, orders: &[Order], to_the_byte: bool, reply: &Received, body: &[u8]) -> Verdict {
+fn judge_document(ask: &Ask, orders: &[Order], reply: &Received, body: &[u8]) -> Verdict {
     if let Some(cut) = &reply.cut {
         return Verdict::ExplicitError(format!("the body broke off: {cut}"));
     }
@@ -169,14 +164,10 @@ fn judge_document(ask: &Ask, orders: &[Order], to_the_byte: bool, reply: &Receiv
     if serde_json::from_slice::<Value>(&expected).ok().as_ref() != Some(&found) {
         return Verdict::Violation(format!("another document: {}", shown(body)));
     }
-    if to_the_byte {
-        Verdict::Violation("the document's bytes were changed".to_owned())
-    } else {
-        Verdict::Exact
-    }
+    Verdict::Violation("the document's bytes were changed".to_owned())
 }
 
-fn judge_stream(ask: &Ask, orders: &[Order], to_the_byte: bool, reply: &Received, body: &[u8]) -> Verdict {
+fn judge_stream(ask: &Ask, orders: &[Order], reply: &Received, body: &[u8]) -> Verdict {
     if !reply.field("content-type").unwrap_or_default().starts_with("text/event-stream") {
         return Verdict::Violation(format!("no event stream: {}", shown(body)));
     }
@@ -223,7 +214,7 @@ fn judge_stream(ask: &Ask, orders: &[Order], to_the_byte: bool, reply: &Received
                 "a proper end after {found} of {wanted} events, without the terminal one"
             ))
         }
-        (None, true) if to_the_byte && !lacks_blank && written(&sent, &meant).concat() != body => {
+        (None, true) if !lacks_blank && written(&sent, &meant).concat() != body => {
             Verdict::Violation("the stream's bytes were changed".to_owned())
         }
         (None, true) => Verdict::Exact,

@@ -8,6 +8,7 @@
 )]
 
 mod proxy;
+mod translator;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -22,9 +23,13 @@ use llm_edge_mock::oracle::upstream::Oracle;
 use proxy::Bug;
 
 async fn played(bug: Bug) -> Report {
+    played_from("tests/oracle/scenarios", bug).await
+}
+
+async fn played_from(folder: &str, bug: Bug) -> Report {
     let oracle = Oracle::start(&Identity::new().unwrap(), 0).unwrap();
     let address = proxy::start(oracle.plain, bug).await;
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/scenarios");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let plays = load(&folder, Form::Short, &[], 7).unwrap();
     let peer = Peer { address, identity: None, key: None };
     let stage = Stage {
@@ -36,6 +41,9 @@ async fn played(bug: Bug) -> Report {
     };
     play(plays.scenarios, stage).await.unwrap()
 }
+
+/// Scenarios of a client whose upstream speaks another API.
+const TRANSLATED: &str = "tests/oracle/translated";
 
 /// The bug is caught, as a violation, in these words.
 async fn caught(bug: Bug, words: &str) {
@@ -80,6 +88,33 @@ async fn all_words_without_a_finish_reason_that_pass_for_a_whole_reply_are_caugh
         let told =
             |failure: &String| failure.contains("/no-finish-reason/gemini/") && failure.contains(words);
         assert!(report.failures.iter().any(told), "none says `{words}`: {:#?}", report.failures);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_faithful_translation_passes() {
+    let report = played_from(TRANSLATED, Bug::None).await;
+    assert!(report.total().is_clean(), "{:#?}", report.failures);
+    assert!(report.total().exact > 0 && report.total().explicit_error > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_translation_that_is_wrong_is_caught() {
+    for (bug, words) in [
+        (Bug::MakesUpTheTerminalEvent, "a proper end after"),
+        (Bug::EndsProperly, "without the terminal event"),
+        (Bug::LossyUtf8, "U+FFFD"),
+        (Bug::DropsAnEvent, "another text"),
+        (Bug::RepeatsAnEvent, "another text"),
+        (Bug::SwapsTwoEvents, "another text"),
+        (Bug::MergesTwoReplies, "content of another request"),
+        (Bug::ChangesAWord, "another text"),
+        (Bug::ExecutesTwice, "executed 2 times"),
+        (Bug::DoesNotTranslate, "the upstream's log does not show"),
+    ] {
+        let report = played_from(TRANSLATED, bug).await;
+        let told = report.failures.iter().any(|failure| failure.contains(words));
+        assert!(told, "{bug:?}: none of these says `{words}`: {:#?}", report.failures);
     }
 }
 
@@ -193,6 +228,8 @@ fn a_scenario_file_that_says_something_unknown_is_refused() {
         ("do = \"clean\"\ndialects = [\"latin\"]", "unknown dialect `latin`"),
         ("do = \"clean\"\ndialects = [\"chat\"]\ncolour = 1", "unknown field `colour`"),
         ("do = \"fin:{at}\"\ndialects = [\"chat\"]", "`along` go together"),
+        ("do = \"clean\"\ndialects = [\"chat\"]\nto = [\"latin\"]", "unknown dialect `latin`"),
+        ("do = \"clean\"\ndialects = [\"chat\"]\nto = [\"chat\"]", "no other dialect"),
     ] {
         std::fs::write(folder.join("x.toml"), row(what)).unwrap();
         let refused = load(&folder, Form::Short, &[], 1).unwrap_err().to_string();

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::translator;
+
 /// In which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bug {
@@ -28,6 +30,7 @@ pub(crate) enum Bug {
     RefusesEverything,
     TakesTheOrdersOut,
     TurnsErrorsInto500,
+    DoesNotTranslate,
 }
 
 /// Listens on a free port, in front of `upstream`.
@@ -46,6 +49,7 @@ pub(crate) async fn start(upstream: SocketAddr, bug: Bug) -> SocketAddr {
 
 async fn serve(mut client: TcpStream, upstream: SocketAddr, bug: Bug, others: Arc<Mutex<Vec<u8>>>) {
     let Some(mut request) = read_request(&mut client).await else { return };
+    let translates = bug != Bug::DoesNotTranslate && translator::rewrite(&mut request);
     if bug == Bug::RefusesEverything {
         let refusal = b"HTTP/1.1 502 Bad Gateway\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}";
         drop(client.write_all(refusal).await);
@@ -106,6 +110,9 @@ async fn serve(mut client: TcpStream, upstream: SocketAddr, bug: Bug, others: Ar
         }
         _ => {}
     }
+    if translates {
+        translator::tell(&mut reply);
+    }
     drop(client.write_all(&reply.written()).await);
     drop(client.shutdown().await);
     if bug == Bug::ExecutesAgainLater {
@@ -115,11 +122,11 @@ async fn serve(mut client: TcpStream, upstream: SocketAddr, bug: Bug, others: Ar
 }
 
 /// A reply, taken apart; of one without chunks the rest is kept as it is.
-struct Reply {
-    head: Vec<u8>,
-    chunks: Vec<Vec<u8>>,
-    complete: bool,
-    rest: Option<Vec<u8>>,
+pub(crate) struct Reply {
+    pub(crate) head: Vec<u8>,
+    pub(crate) chunks: Vec<Vec<u8>>,
+    pub(crate) complete: bool,
+    pub(crate) rest: Option<Vec<u8>>,
 }
 
 impl Reply {
@@ -224,6 +231,6 @@ async fn read_request(client: &mut TcpStream) -> Option<Vec<u8>> {
     }
 }
 
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+pub(crate) fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }

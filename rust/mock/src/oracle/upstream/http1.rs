@@ -26,7 +26,7 @@ pub(super) async fn serve<S: Wire>(mut socket: S, shared: Arc<Shared>) {
                 continue;
             }
         };
-        let index = shared.log.begin(ask.id, &ask.prompt());
+        let index = shared.log.begin(&ask);
         let script = script(&ask, ask.plan.attempt(index));
         let ended = play(&mut socket, &script, &mut buffer, || {
             shared.log.note(ask.id, index, |attempt| attempt.performed = true);

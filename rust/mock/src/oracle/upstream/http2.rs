@@ -51,7 +51,7 @@ async fn stream(
             return stream.send_data(body.into(), true);
         }
     };
-    let index = shared.log.begin(ask.id, &ask.prompt());
+    let index = shared.log.begin(&ask);
     let script = script(&ask, ask.plan.attempt(index));
     if script.refused {
         shared.log.note(ask.id, index, |attempt| {
