@@ -42,7 +42,7 @@ def page() -> str:
     parts.append(
         "`make compare` runs it again. The scenarios are [tests/chaos/scenarios]"
         "(../../tests/chaos/scenarios); those that need an option beyond deadlines, another "
-        "protocol or TLS are left out.\n"
+        "protocol, a translation or TLS are left out.\n"
     )
     return "\n".join(parts)
 
