@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::ask::{Dialect, Vendor};
 use super::client::Peers;
-use super::disconnect::{self, Disconnects};
+use super::disconnect::{self, Disconnects, Tasks};
 use super::gateway::{Gateway, Other};
 use super::run::{Report, Stage, play};
 use super::scenario::{Form, Plays, Protocol, Window, load};
@@ -160,22 +160,14 @@ async fn run(options: Options) -> io::Result<bool> {
     let resets_owed: u64 =
         plays.scenarios.iter().filter(|s| s.model.starts_with("reset-")).map(|s| s.replies).sum();
     let scenarios = plays.scenarios.len();
-    let (disconnects, report) = play_all(&options, plays, peers, &oracle).await?;
+    let (disconnects, report) = play_all(&options, plays, peers, &gateways, &oracle).await?;
     let mut faults = Vec::new();
     if oracle.resets() < resets_owed {
         faults.push(format!("{} connections were reset, {resets_owed} should have been", oracle.resets()));
     }
     for (name, gateway) in gateways {
         for metric in ["llm_edge_inflight_requests", "llm_edge_open_streams"] {
-            // Clients that have just left may still be cleaned up after.
-            let mut left = gateway.metric(metric).await?;
-            for _ in 0..20 {
-                if left == 0.0 {
-                    break;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-                left = gateway.metric(metric).await?;
-            }
+            let left = gateway.metrics.settled(metric, 0.0).await?;
             if left != 0.0 {
                 faults.push(format!("gateway `{name}`: `{metric}` is {left} when all is over"));
             }
@@ -192,9 +184,13 @@ async fn play_all(
     options: &Options,
     plays: Plays,
     peers: Peers,
+    gateways: &HashMap<String, Gateway>,
     oracle: &Arc<Oracle>,
 ) -> io::Result<(Disconnects, Report)> {
-    let disconnects = disconnect::play(&plays.aborts, &peers, oracle, options.seed).await?;
+    let metrics = gateways.iter().map(|(name, gateway)| (name.as_str(), &gateway.metrics));
+    let tasks = Tasks::count(metrics).await?;
+    let mut disconnects = disconnect::play(&plays.aborts, &peers, oracle, options.seed).await?;
+    tasks.compare(&mut disconnects).await?;
     let stage = Stage {
         peers,
         log: Arc::clone(&oracle.log),
@@ -231,7 +227,7 @@ async fn against(
     let other = Other::start(program, oracle, work).await?;
     let peers: HashMap<_, _> = [("base".to_owned(), other.peer.clone())].into();
     let scenarios = plays.scenarios.len();
-    let (disconnects, report) = play_all(options, plays, peers, oracle).await?;
+    let (disconnects, report) = play_all(options, plays, peers, &HashMap::new(), oracle).await?;
     other.stop().await?;
     conclude(options, &report, &disconnects, scenarios, &[], began)
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::ask::{Ask, Dialect};
 use super::client::{Http1, Http2, Http2Pool, Peers};
+use super::gateway::Metrics;
 use super::scenario::{Abort, Window};
 use super::story::Numbers;
 use super::upstream::{Oracle, Tarpit};
@@ -26,6 +27,7 @@ const ARRIVED_MAX: Duration = Duration::from_secs(10);
 /// Ids of disconnections are no ids of replies.
 const FIRST_ID: u64 = 1;
 const FAILURES_SHOWN: usize = 20;
+const TASKS: &str = "llm_edge_tasks";
 
 /// What came of all disconnections.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +38,8 @@ pub struct Disconnects {
     pub aborts: u64,
     /// The first that were not seen.
     pub failures: Vec<String>,
+    /// Tasks that the gateways have more of than before; unknown of a gateway that is not ours.
+    pub leaked_tasks: Option<u64>,
     missed: u64,
 }
 
@@ -45,13 +49,13 @@ impl Disconnects {
         self.times.len() as u64
     }
 
-    /// Not seen, and figures out of their bounds.
+    /// Not seen, left behind, and figures out of their bounds.
     pub fn failed(&self) -> u64 {
         let late = !self.times.is_empty() && (self.p99() > SEEN_P99 || self.max() > SEEN_MAX);
-        self.missed + u64::from(late)
+        self.missed + u64::from(late) + self.leaked_tasks.unwrap_or(0)
     }
 
-    /// Whether all were seen in time.
+    /// Whether all were seen in time, and nothing is left of them.
     pub fn is_clean(&self) -> bool {
         self.failed() == 0
     }
@@ -70,8 +74,53 @@ impl Disconnects {
         let ms = |time: Duration| (time.as_secs_f64() * 1e5).round() / 100.0;
         json!({
             "aborts": self.aborts, "seen": self.seen(), "missed": self.missed,
-            "p99_ms": ms(self.p99()), "max_ms": ms(self.max()),
+            "p99_ms": ms(self.p99()), "max_ms": ms(self.max()), "leaked_tasks": self.leaked_tasks,
         })
+    }
+}
+
+/// What the tasks of gateways are counted against: how many each had before.
+pub struct Tasks<'a> {
+    before: Vec<(&'a str, &'a Metrics, f64)>,
+}
+
+impl<'a> Tasks<'a> {
+    /// Counts them now, while nobody has called yet.
+    ///
+    /// # Errors
+    /// A metrics port's.
+    pub async fn count(gateways: impl Iterator<Item = (&'a str, &'a Metrics)>) -> io::Result<Self> {
+        let mut before = Vec::new();
+        for (name, metrics) in gateways {
+            before.push((name, metrics, metrics.sum(TASKS).await?));
+        }
+        Ok(Self { before })
+    }
+
+    /// Notes in the result what is still there when all clients have left and some time has passed.
+    ///
+    /// # Errors
+    /// A metrics port's.
+    pub async fn compare(self, result: &mut Disconnects) -> io::Result<()> {
+        let mut leaked_tasks = None;
+        for (name, metrics, before) in self.before {
+            let left = metrics.settled(TASKS, before).await?;
+            let leaked = leaked_tasks.get_or_insert(0);
+            if left > before {
+                result.failures.push(format!(
+                    "gateway `{name}`: `{TASKS}` is {left} when all clients have left, and was {before}"
+                ));
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a difference of counts, above 0"
+                )]
+                let more = (left - before) as u64;
+                *leaked += more;
+            }
+        }
+        result.leaked_tasks = leaked_tasks;
+        Ok(())
     }
 }
 
@@ -253,5 +302,48 @@ async fn seen(
             return Err(format!("the upstream did not see it within {} s", ARRIVED_MAX.as_secs()));
         }
         tokio::time::sleep(Duration::from_micros(500)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Metrics that are scraped: the number of tasks each time, the last one for ever.
+    async fn metrics(tasks: &'static [u32]) -> Metrics {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(tokio::spawn(async move {
+            for scrape in 0.. {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 1024]).await.unwrap();
+                let tasks = tasks.get(scrape).or(tasks.last()).unwrap();
+                let text = format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{TASKS} {tasks}\n");
+                stream.write_all(text.as_bytes()).await.unwrap();
+            }
+        }));
+        Metrics(address)
+    }
+
+    #[tokio::test]
+    async fn a_task_that_stays_behind_fails_the_run_and_one_that_still_ends_does_not() {
+        for (tasks, leaked) in [(&[3, 5, 4, 3][..], 0), (&[3, 2], 0), (&[3, 9, 5], 2)] {
+            let metrics = metrics(tasks).await;
+            let mut result = Disconnects::default();
+            let before = Tasks::count([("base", &metrics)].into_iter()).await.unwrap();
+            before.compare(&mut result).await.unwrap();
+            assert_eq!(result.leaked_tasks, Some(leaked), "{tasks:?}");
+            assert_eq!((result.is_clean(), result.failures.is_empty()), (leaked == 0, leaked == 0));
+        }
+    }
+
+    #[tokio::test]
+    async fn of_a_gateway_without_metrics_nothing_is_said() {
+        let mut result = Disconnects::default();
+        Tasks::count(std::iter::empty()).await.unwrap().compare(&mut result).await.unwrap();
+        assert_eq!((result.leaked_tasks, result.is_clean()), (None, true));
     }
 }

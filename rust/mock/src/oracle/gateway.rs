@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -17,15 +17,58 @@ use super::tls::Identity;
 use super::upstream::Oracle;
 
 const START_MAX: Duration = Duration::from_secs(30);
+/// How long a gateway may clean up after its clients.
+const SETTLED_MAX: Duration = Duration::from_secs(2);
 const STOP_MAX: Duration = Duration::from_secs(40);
 
 /// A gateway that accepts requests.
 pub struct Gateway {
     /// How to call it.
     pub peer: Peer,
-    metrics: SocketAddr,
+    /// What it exposes of itself.
+    pub metrics: Metrics,
     process: Child,
     log: PathBuf,
+}
+
+/// A port where metrics are.
+pub struct Metrics(pub SocketAddr);
+
+impl Metrics {
+    /// The sum of a metric's series, as the gateway exposes them.
+    ///
+    /// # Errors
+    /// The metrics port's, or there is no such metric.
+    pub async fn sum(&self, name: &str) -> io::Result<f64> {
+        let mut stream = TcpStream::connect(self.0).await?;
+        let request = format!("GET /metrics HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.0);
+        stream.write_all(request.as_bytes()).await?;
+        let mut text = String::new();
+        let _ = stream.read_to_string(&mut text).await?;
+        let series = text
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
+        let values: Vec<f64> = series.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+        if values.is_empty() {
+            return Err(io::Error::other(format!("the gateway has no metric `{name}`")));
+        }
+        Ok(values.iter().sum())
+    }
+
+    /// The same, once it has come down to a bound: clients that have just left may still be cleaned up after.
+    ///
+    /// # Errors
+    /// As for [`Self::sum`].
+    pub async fn settled(&self, name: &str, bound: f64) -> io::Result<f64> {
+        let began = Instant::now();
+        loop {
+            let value = self.sum(name).await?;
+            if value <= bound || began.elapsed() > SETTLED_MAX {
+                return Ok(value);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
 }
 
 /// What a gateway's configuration may refer to as `${NAME}`.
@@ -95,27 +138,7 @@ impl Gateway {
         let identity = tls.then(|| Arc::clone(identity));
         let key = said.get("key").and_then(Value::as_str).map(str::to_owned);
         let peer = Peer { address: address("api")?, identity, key };
-        Ok(Self { peer, metrics: address("metrics")?, process, log })
-    }
-
-    /// The sum of a metric's series, as the gateway exposes them.
-    ///
-    /// # Errors
-    /// The metrics port's, or there is no such metric.
-    pub async fn metric(&self, name: &str) -> io::Result<f64> {
-        let mut stream = TcpStream::connect(self.metrics).await?;
-        let request = format!("GET /metrics HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.metrics);
-        stream.write_all(request.as_bytes()).await?;
-        let mut text = String::new();
-        let _ = stream.read_to_string(&mut text).await?;
-        let series = text
-            .lines()
-            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
-        let values: Vec<f64> = series.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
-        if values.is_empty() {
-            return Err(io::Error::other(format!("the gateway has no metric `{name}`")));
-        }
-        Ok(values.iter().sum())
+        Ok(Self { peer, metrics: Metrics(address("metrics")?), process, log })
     }
 
     /// Ends it by SIGTERM.
@@ -162,7 +185,7 @@ impl Other {
             .kill_on_drop(true)
             .spawn()
             .map_err(|e| io::Error::other(format!("{}: {e}", program.display())))?;
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         while TcpStream::connect(address).await.is_err() {
             if process.try_wait()?.is_some() || began.elapsed() > OTHER_START_MAX {
                 return Err(io::Error::other(format!("it does not listen: {}", tail(&log))));
