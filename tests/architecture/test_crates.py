@@ -11,7 +11,7 @@ from tests.support.tree import OURS, crate, linked_into, packages
 MAY_USE = {
     "llm-edge-core": set(),
     "llm-edge-engine": {"llm-edge-core"},
-    "llm-edge-mock": {"llm-edge-core"},
+    "llm-edge-mock": set(),
     "llm-edge-python": {"llm-edge-core", "llm-edge-engine", "llm-edge-mock"},
 }
 
