@@ -55,9 +55,9 @@ def built(name: str) -> Path:
     return path
 
 
-def installed(name: str) -> str:
-    """A program of the environment that holds the wheel under test."""
-    folder = Path(os.environ.get("BENCH_VENV", WORK / "venv")) / "bin"
+def installed(name: str, venv: Path | None = None) -> str:
+    """A program of the environment that holds the wheel under test, or of another one."""
+    folder = (venv or Path(os.environ.get("BENCH_VENV", WORK / "venv"))) / "bin"
     if not (folder / name).exists():
         raise BenchError(f"{folder / name} is missing: `make bench` installs it")
     return str(folder / name)
@@ -153,6 +153,7 @@ def gateway(
     name: str = "gateway",
     within: Sequence[str] = (),
     more: Mapping[str, object] = MappingProxyType({}),
+    venv: Path | None = None,
 ) -> Iterator[Running]:
     """The installed release build, as its users start it.
 
@@ -163,8 +164,9 @@ def gateway(
         name: Of its folder.
         within: Put before its command.
         more: Further areas of its configuration.
+        venv: Where it is installed; where the benchmarks install it when absent.
     """
-    command = gateway_command(upstream_port, 0, workers=workers, name=name, more=more)
+    command = gateway_command(upstream_port, 0, workers=workers, name=name, more=more, venv=venv)
     with _program(name, [*within, *pinned(core, *command)], WORK / name) as running:
         running.said = json.loads(_first_line(running))
         running.port = int(running.said["api"].split(":")[2].split("/")[0])
@@ -178,6 +180,7 @@ def gateway_command(
     workers: int,
     name: str,
     more: Mapping[str, object] = MappingProxyType({}),
+    venv: Path | None = None,
 ) -> list[str]:
     """The command line of a gateway in a folder of its own."""
     config = WORK / name / "config.json"
@@ -185,7 +188,7 @@ def gateway_command(
     config.write_text(gateway_config(upstream_port, more))
     ports = ["--port", str(port), "--admin-port", "0", "--metrics-port", "0"]
     at = ["--config", str(config), "--workers", str(workers), "--json"]
-    return [installed("llm-edge-agent"), "serve", *at, *ports]
+    return [installed("llm-edge-agent", venv), "serve", *at, *ports]
 
 
 def free_port() -> int:
@@ -246,4 +249,4 @@ def version_of_wheel() -> str:
     """The version of the wheel under test."""
     command = [installed("llm-edge-agent"), "version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return done.stdout.split()[-1]
+    return done.stdout.split()[1]
