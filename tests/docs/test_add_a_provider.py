@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from llm_edge_agent.providers import OPERATIONS
 from tests.behaviour.process.programs import run
 from tests.conftest import Serve
 from tests.support.distribution import install
@@ -48,6 +49,10 @@ def block(text: str, language: str) -> str:
     """The one block in that language."""
     (found,) = [body for name, body in FENCE.findall(text) if name == language]
     return str(found)
+
+
+def test_the_page_names_every_operation() -> None:
+    assert [name for name in OPERATIONS if f"`{name}`" not in PAGE] == []
 
 
 BY_CONFIGURATION = section("By configuration")
