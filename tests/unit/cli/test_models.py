@@ -180,6 +180,30 @@ def test_one_that_is_doubted_is_taken_by_force_only(
     assert Catalog.parse(KEPT.read_bytes()).version == version
 
 
+@pytest.mark.parametrize("wrong", ["dearer", "older", "half of it", "broken"])
+def test_what_is_refused_leaves_the_kept_one_as_it_is(wrong: str) -> None:
+    assert run("update", "--from", str(with_price(3_000_000))).exit_code == 0
+    kept = KEPT.read_bytes()
+    match wrong:
+        case "dearer":
+            path = with_price(30_000_000, "2099-01-02")
+        case "older":
+            path = with_price(3_000_000, "2098-01-01")
+        case "half of it":
+            path = with_price(3_000_000, "2099-01-02")
+            document = msgspec.json.decode(path.read_bytes())
+            for name, models in document["models"].items():
+                document["models"][name] = models[: len(models) // 2]
+            path.write_bytes(msgspec.json.encode(document))
+        case _:
+            path = Path("broken.json")
+            path.write_bytes(kept[:-9])
+    refused = run("update", "--from", str(path))
+    assert refused.exit_code == 1, refused.output
+    assert KEPT.read_bytes() == kept
+    assert "catalog of 2099-01-01" in run("show", "chat").stdout
+
+
 def test_what_is_no_catalog_is_not_taken() -> None:
     Path("bad.json").write_text('{"format":2}')
     result = run("update", "--from", "bad.json", "--force")
