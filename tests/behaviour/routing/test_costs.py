@@ -1,11 +1,15 @@
-"""What a reply costs, whatever its provider counts as input."""
+"""What a reply costs, whatever its provider counts as input, by the catalog that is there now."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from llm_edge_agent.catalog import Price
+from llm_edge_agent.catalog.document import Record, encode
 from tests.behaviour.failure.several import metric
+from tests.behaviour.process.programs import wait_until
 from tests.conftest import Serve
 from tests.support.hop import KEY, UPSTREAM_KEY, Hop, post
 from tests.support.upstream import Read, Send, Upstream, chunk, reply, stream_head
@@ -107,3 +111,47 @@ def test_what_prompt_caches_read_and_write_is_part_of_the_prompt_and_of_the_cost
         assert of("prompt_cache_savings_usd") == pytest.approx(5000 * 2.7 / 1e6)
         assert of("prompt_cache_surcharge_usd") == pytest.approx((2000 * 0.75 + 1000 * 3) / 1e6)
     assert metric(hop.running, "llm_edge_unpriced_replies_total") == 0
+
+
+def test_a_catalog_that_is_replaced_counts_at_once_and_a_broken_one_does_not(
+    serve: Serve, upstream: Upstream, tmp_path: Path
+) -> None:
+    path = tmp_path / "catalog.json"
+
+    def put(text: bytes) -> None:
+        draft = path.with_suffix(".new")
+        draft.write_bytes(text)
+        draft.rename(path)
+
+    def priced(usd: int) -> bytes:
+        price = Price(input=usd * 1_000_000, output=0)
+        return encode(f"2099-01-0{usd}", {}, {"openai": [Record(model="gpt-4o", price=price)]})
+
+    put(priced(1))
+    hop = Hop(
+        serve(
+            f"version: 1\nproviders: {{openai: {{type: openai, base_url: '{upstream.url}/v1', "
+            f"api_key: {UPSTREAM_KEY}}}}}\nkeys: [{{name: app, key: {KEY}}}]\n"
+            f"catalog: {{file: '{path}'}}\n",
+            "--workers",
+            "1",
+        ),
+        upstream,
+    )
+    usage = {"prompt_tokens": 1000, "completion_tokens": 1}
+    document = {"id": "x", "object": "chat.completion", "choices": [], "usage": usage}
+    upstream.always(Read(), Send(reply(msgspec.json.encode(document))))
+    body = msgspec.json.encode({**QUESTION, "model": "openai/gpt-4o"})
+
+    def cost() -> float:
+        before = metric(hop.running, "llm_edge_cost_usd_total")
+        assert hop.ask(post("/v1/chat/completions", body)).status == 200
+        return metric(hop.running, "llm_edge_cost_usd_total") - before
+
+    assert cost() == pytest.approx(0.001)
+    put(priced(2))
+    wait_until(lambda: cost() == pytest.approx(0.002))
+    put(priced(3)[:-9])
+    wait_until(lambda: metric(hop.running, "llm_edge_config_reload_success") == 0)
+    assert cost() == pytest.approx(0.002)
+    assert "catalog.json" in str(hop.running.notices("reload_refused"))
