@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tests.behaviour.failure.several import good, refusal, several
-from tests.support.upstream import AwaitClose, Close, Pause, Read, Send
+from tests.support.upstream import AwaitClose, Close, Pause, Read, Send, reply
 
 pytestmark = pytest.mark.behaviour("B27")
 
@@ -36,6 +36,25 @@ def test_a_slow_one_is_overtaken_and_cancelled(tmp_path: Path) -> None:
         # Only the reply that was read is counted as one.
         assert many.metric("llm_edge_requests_total", provider="a") == 0
         assert many.metric("llm_edge_requests_total", provider="b", status="2xx") == 1
+
+
+def test_what_the_loser_used_is_not_billed(tmp_path: Path) -> None:
+    def used(tokens: int) -> bytes:
+        usage = {"prompt_tokens": tokens, "completion_tokens": 0}
+        document = {"id": "x", "object": "chat.completion", "choices": [], "usage": usage}
+        return reply(msgspec.json.encode(document))
+
+    price = "price: {input: 1, output: 1}"
+    catalog = f"catalog: {{models: {{a/m: {{{price}}}, b/m: {{{price}}}}}}}\n"
+    with several(tmp_path, HEDGED, more=catalog) as many:
+        # The slow one answers too, just after the other.
+        many.upstreams["a"].always(Read(), Pause(0.35), Send(used(7000)))
+        many.upstreams["b"].always(Read(), Pause(0.1), Send(used(1000)))
+        assert many.ask().status == 200
+        time.sleep(0.3)
+        assert many.seen() == [1, 1]
+        assert many.metric("llm_edge_tokens_total", type="input") == 1000
+        assert many.metric("llm_edge_cost_usd_total") == pytest.approx(0.001)
 
 
 def test_a_fast_one_is_never_hedged(tmp_path: Path) -> None:
