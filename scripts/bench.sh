@@ -3,6 +3,7 @@
 #
 # usage: scripts/bench.sh gate|quick|full [SCENARIO…]
 #        scripts/bench.sh overload|soak|readers|lifecycle [ARGUMENT…]
+#        scripts/bench.sh wheels              what the wheel's profile is worth
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,15 +19,20 @@ if [ "$what" = gate ]; then
 fi
 
 # The installed release wheel is measured, not the tree: in an environment of its own.
+# install DIST VENV
+install() {
+  scripts/wheel.sh "$1"
+  [ -x "$2/bin/python" ] || python3.11 -m venv "$2"
+  "$2/bin/pip" install --quiet -r bench/requirements.txt "$1"/*.whl
+  "$2/bin/pip" install --quiet --no-deps --force-reinstall "$1"/*.whl
+}
 venv=bench/.work/venv
-if [ ! -x "$venv/bin/python" ]; then
-  python3.11 -m venv "$venv"
+install bench/.work/dist "$venv"
+if [ "$what" = wheels ]; then
+  PROFILE=none install bench/.work/dist-plain bench/.work/venv-plain
 fi
-scripts/wheel.sh bench/.work/dist
-"$venv/bin/pip" install --quiet -r bench/requirements.txt bench/.work/dist/*.whl
-"$venv/bin/pip" install --quiet --no-deps --force-reinstall bench/.work/dist/*.whl
 case "$what" in
-  overload | soak | readers | lifecycle) exec "$python" -m "bench.$what" "${@:2}" ;;
+  overload | soak | readers | lifecycle | wheels) exec "$python" -m "bench.$what" "${@:2}" ;;
   # The savings are reckoned with the catalog of the wheel.
   *) exec "$venv/bin/python" -m bench "$@" ;;
 esac
