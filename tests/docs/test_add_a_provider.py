@@ -133,6 +133,23 @@ def test_a_response_asked_for_is_put_into_the_fields_it_knows(serve: Serve, acme
     assert msgspec.json.decode(acme.requests[0].body)["max_completion_tokens"] == 7
 
 
+def test_members_go_by_the_names_it_has_and_without_those_it_has_not(
+    serve: Serve, acme: Upstream
+) -> None:
+    config = block(BY_CONFIGURATION, "yaml").replace(ADDRESS, acme.url)
+    # Google's API is one that can say a seed, and another than the provider's.
+    config = re.sub(r"    health: .*\n|      messages: .*\n|    operation_auth:\n", "", config)
+    hop = Hop(serve(config, env=ENV), acme)
+    asked = {
+        "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
+        "generationConfig": {"seed": 7},
+    }
+    path = "/v1beta/models/acme%2Fm:generateContent"
+    assert hop.ask(post(path, msgspec.json.encode(asked))).status == 200
+    sent = msgspec.json.decode(acme.requests[0].body)
+    assert (sent["random_seed"], "seed" in sent) == (7, False)
+
+
 def test_a_provider_by_a_distribution(serve: Serve, acme: Upstream, distribution: Path) -> None:
     config = block(BY_DISTRIBUTION, "yaml")
     hop = Hop(serve(config, env={**ENV, "PYTHONPATH": str(distribution)}), acme)

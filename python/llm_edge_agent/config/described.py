@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from llm_edge_agent.config.shape import nearest
-from llm_edge_agent.providers import OPERATIONS, path_fault
+from llm_edge_agent.providers import CHAT_MEMBERS, OPERATIONS, path_fault
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fault", "check_description"]
 
-_OPTIONS = ("operations", "auth", "operation_auth", "chat_fields")
+_OPTIONS = ("operations", "auth", "operation_auth", "chat_fields", "chat_members")
 
 
 class Fault(Protocol):
@@ -51,10 +51,17 @@ def check_description(
         if operation not in served:
             fault(where, f"the operation `{operation}` is not served", nearest(operation, served))
         _check_field(fault, (*where, "header"), auth.header, own_headers)
+    _check_members(fault, (*path, "chat_members"), provider.chat_members)
     if provider.auth is not None:
         _check_field(fault, (*path, "auth", "header"), provider.auth.header, own_headers)
         if provider.aws is not None:
             fault((*path, "auth"), "stands beside `aws`", "leave one of them out")
+
+
+def _check_members(fault: Fault, path: Path, members: Collection[str]) -> None:
+    for name in members:
+        if name not in CHAT_MEMBERS:
+            fault((*path, name), f"no member `{name}` may be given", nearest(name, CHAT_MEMBERS))
 
 
 def _check_path(

@@ -85,6 +85,14 @@ def without_none(kind: inspect.Type) -> tuple[inspect.Type, str]:
     return kind, hint
 
 
+def _takes_none(kind: inspect.Type) -> bool:
+    while isinstance(kind, inspect.Metadata):
+        kind = kind.type
+    return isinstance(kind, inspect.UnionType) and any(
+        isinstance(one, inspect.NoneType) for one in kind.types
+    )
+
+
 def _decode(kind: type[T], value: object) -> T:
     if issubclass(kind, Secret | UsdPerMillion):
         return kind(value)  # type: ignore[arg-type]
@@ -177,7 +185,8 @@ class _Shape:
         for key, item in value.items():
             if isinstance(key_type, inspect.StrType) and not _matches(key, key_type):
                 self._fault((*path, key), f"`{key}` is not a valid name", hint)
-            found[key] = self.check(item, kind.value_type, (*path, key))
+            may_be_none = item is None and _takes_none(kind.value_type)
+            found[key] = None if may_be_none else self.check(item, kind.value_type, (*path, key))
         return found
 
     def _list(self, value: object, kind: inspect.ListType, path: Path) -> Any:  # noqa: ANN401

@@ -25,6 +25,7 @@ from llm_edge_agent.providers.perplexity import PERPLEXITY
 from llm_edge_agent.providers.registry import Registry, Unusable
 from llm_edge_agent.providers.spec import (
     BEARER,
+    CHAT_MEMBERS,
     OPERATIONS,
     AuthSpec,
     ProviderSpec,
@@ -37,6 +38,7 @@ from llm_edge_agent.providers.xai import XAI
 
 __all__ = [
     "BEARER",
+    "CHAT_MEMBERS",
     "OPERATIONS",
     "SPECS",
     "AuthSpec",

@@ -203,6 +203,17 @@ BROKEN = [
         "@:6: providers.b.headers.X-Key: carries the credential",
     ),
     Broken(
+        "chat_member_unknown",
+        DESCRIBED.format("chat_members: {sed: random_seed}"),
+        "@:5: providers.b.chat_members.sed: no member `sed` may be given",
+        "did you mean `seed`",
+    ),
+    Broken(
+        "chat_member_no_word",
+        DESCRIBED.format('chat_members: {seed: "a b"}'),
+        "@:5: providers.b.chat_members.seed: `a b` is not valid here",
+    ),
+    Broken(
         "mock_described",
         "providers:\n  mock:\n    type: mock\n    chat_fields: openai\n",
         "@:4: providers.mock.chat_fields: the mock is what it is",

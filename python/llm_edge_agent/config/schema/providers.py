@@ -19,6 +19,7 @@ _Secrets = Annotated[list[Secret], Meta(min_length=1)]
 _Weight = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
+_Member = Annotated[str, Meta(pattern=r"^[a-z_]+$", extra={"hint": "write a member's name"})]
 _Path = Annotated[
     str,
     Meta(pattern=r"^/[!-~]*$", extra={"hint": "a path begins with `/` and holds no space"}),
@@ -188,6 +189,14 @@ class Provider(Area, frozen=True, kw_only=True):
             "API (`max_completion_tokens`), or those that everybody has (`max_tokens`)."
         ),
     ] = None
+    chat_members: Annotated[
+        dict[str, _Member | None],
+        Meta(
+            description="Members of translated chat requests that it calls otherwise, or (`null`) "
+            "does not know; beside what the type says.",
+            examples=[{"seed": "random_seed", "logit_bias": None}],
+        ),
+    ] = field(default_factory=dict)
     api_version: Annotated[
         _Version | None,
         Meta(description="Azure: with it deployment URLs are used, without it `/openai/v1/`."),
@@ -252,4 +261,6 @@ class Provider(Area, frozen=True, kw_only=True):
         if self.operation_auth:
             own = {operation: auth.spec() for operation, auth in self.operation_auth.items()}
             spec = replace(spec, operation_auth=own)
+        if self.chat_members:
+            spec = replace(spec, chat_members=spec.chat_members | self.chat_members)
         return spec if self.chat_fields is None else replace(spec, chat_fields=self.chat_fields)
