@@ -1,4 +1,4 @@
-"""A chat stream as its sender compressed it, flushed after every event.
+"""A chat stream as its sender compressed it, flushed after every event; and bombs.
 
 Made once by Brotli 1.2.1 (quality 5, `flush` after each event) and zstandard 0.25.0 (level 3,
 `COMPRESSOBJ_FLUSH_BLOCK` after each), so that the tests need neither. The stream reports 3 tokens
@@ -46,3 +46,17 @@ BOMB = b64decode(
     "QPf+j///fwBIAMRhAeje//H//w8ACYA4LADd+z/+//8BIAEQhwWge/83"
 )
 """64 MiB of one letter, by Brotli."""
+
+_BLOCK_BYTES = 128 << 10
+_RLE = 1 << 1
+
+
+def _block(*, last: bool) -> bytes:
+    """So many times one letter, in four bytes (RFC 8878 §3.1.1.2)."""
+    return (last | _RLE | _BLOCK_BYTES << 3).to_bytes(3, "little") + b"x"
+
+
+# Magic number, no options, a window of one block.
+_ZSTD_HEAD = b"\x28\xb5\x2f\xfd" + bytes([0, 7 << 3])
+ZSTD_BOMB = _ZSTD_HEAD + _block(last=False) * ((32 << 30) // _BLOCK_BYTES - 1) + _block(last=True)
+"""32 GiB of one letter, by hand: a decoder writes ten a second."""
