@@ -1,17 +1,34 @@
 """A second attempt beside a slow one: the first to reply wins, the other is cancelled (B27)."""
 
+import threading
 import time
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from tests.behaviour.failure.several import good, refusal, several
-from tests.support.upstream import AwaitClose, Close, Pause, Read, Send, reply
+from tests.behaviour.failure.several import (
+    data,
+    delta,
+    good,
+    question,
+    refusal,
+    several,
+    streamed,
+)
+from tests.support.hop import post
+from tests.support.upstream import AwaitClose, Close, Pause, Read, Send, Wait, chunk, reply
 
 pytestmark = pytest.mark.behaviour("B27")
 
 HEDGED = "hedge: {delay_ms: 100, spend_percent: 100}"
+PRICED = """\
+catalog:
+  models:
+    a/m: {price: {input: 1, output: 2}}
+    b/m: {price: {input: 10, output: 20}}
+"""
+PRICES = {"a": (1, 2), "b": (10, 20)}
 
 
 def name(body: bytes) -> str:
@@ -36,25 +53,6 @@ def test_a_slow_one_is_overtaken_and_cancelled(tmp_path: Path) -> None:
         # Only the reply that was read is counted as one.
         assert many.metric("llm_edge_requests_total", provider="a") == 0
         assert many.metric("llm_edge_requests_total", provider="b", status="2xx") == 1
-
-
-def test_what_the_loser_used_is_not_billed(tmp_path: Path) -> None:
-    def used(tokens: int) -> bytes:
-        usage = {"prompt_tokens": tokens, "completion_tokens": 0}
-        document = {"id": "x", "object": "chat.completion", "choices": [], "usage": usage}
-        return reply(msgspec.json.encode(document))
-
-    price = "price: {input: 1, output: 1}"
-    catalog = f"catalog: {{models: {{a/m: {{{price}}}, b/m: {{{price}}}}}}}\n"
-    with several(tmp_path, HEDGED, more=catalog) as many:
-        # The slow one answers too, just after the other.
-        many.upstreams["a"].always(Read(), Pause(0.35), Send(used(7000)))
-        many.upstreams["b"].always(Read(), Pause(0.1), Send(used(1000)))
-        assert many.ask().status == 200
-        time.sleep(0.3)
-        assert many.seen() == [1, 1]
-        assert many.metric("llm_edge_tokens_total", type="input") == 1000
-        assert many.metric("llm_edge_cost_usd_total") == pytest.approx(0.001)
 
 
 def test_a_fast_one_is_never_hedged(tmp_path: Path) -> None:
@@ -104,3 +102,47 @@ def test_without_a_delay_the_slowest_twentieth_is_hedged(tmp_path: Path) -> None
         assert name(many.ask().body) == "b"
         assert time.monotonic() - started < 1
         assert many.seen()[1] == before + 1
+
+
+def told(prompt_tokens: int, completion_tokens: int) -> bytes:
+    """The event of a stream that tells its usage."""
+    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
+    return data({"id": "c", "choices": [], "usage": usage})
+
+
+@pytest.mark.parametrize("before", ["half a head", "nothing yet", "a refusal"])
+@pytest.mark.parametrize(("winner", "loser"), [("a", "b"), ("b", "a")])
+def test_what_the_loser_has_sent_is_neither_counted_nor_charged(
+    tmp_path: Path, winner: str, loser: str, before: str
+) -> None:
+    lost = streamed(delta(content="lost"), told(1000, 500))
+    first, rest = {
+        "half a head": (lost[:30], lost[30:]),
+        "nothing yet": (b"", lost),
+        "a refusal": (reply(b'{"error":{},"usage":{"prompt_tokens":1000}}', "503 Busy"), b""),
+    }[before]
+    decided, go_on = threading.Event(), threading.Event()
+    with several(tmp_path, HEDGED, more=PRICED) as many:
+        loses = (Pause(0.15), Send(first), Wait(decided), Send(rest), AwaitClose())
+        many.upstreams[loser].always(Read(), *loses)
+        won = streamed(delta(content="won"), last=False)
+        end = chunk(told(7, 5)) + chunk(b"data: [DONE]\n\n") + chunk(b"")
+        # The second is asked before the first one wins.
+        many.upstreams[winner].always(Read(), Pause(0.4), Send(won), Wait(go_on), Send(end))
+        with many.hop.connect() as wire:
+            wire.send(post(data=question(stream=True)))
+            head = wire.read_until(b"won")
+            decided.set()
+            if before != "a refusal":
+                many.upstreams[loser].wait_for(requests=1, cancelled=1)
+            go_on.set()
+            rest_of_it = wire.read_until(b"0\r\n\r\n")
+        assert b"lost" not in head + rest_of_it
+        assert many.seen() == [1, 1]
+        assert many.metric("llm_edge_hedges_total", route="chat") == 1
+        assert many.metric("llm_edge_tokens_total", type="input") == 7
+        assert many.metric("llm_edge_tokens_total", type="output") == 5
+        paid, generated = PRICES[winner]
+        cost = (7 * paid + 5 * generated) / 1e6
+        assert many.metric("llm_edge_cost_usd_total") == pytest.approx(cost)
+        assert many.metric("llm_edge_cost_usd_total", provider=winner) == pytest.approx(cost)
