@@ -2,13 +2,25 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 
-from tests.support.hop import PATHS, Hop, body, post
-from tests.support.streams import EVENTS, SURFACES
-from tests.support.upstream import Action, AwaitClose, Pause, Read, Send, chunk, stream_head
+from tests.behaviour.failure.several import data, metric
+from tests.behaviour.process.programs import wait_until
+from tests.support.hop import PATHS, Hop, body, post, start_hop
+from tests.support.streams import EVENTS, SURFACES, TEXT
+from tests.support.upstream import (
+    Action,
+    AwaitClose,
+    Pause,
+    Read,
+    Send,
+    Upstream,
+    chunk,
+    stream_head,
+)
 from tests.support.wire import Wire
 
 pytestmark = pytest.mark.behaviour("B01")
@@ -81,8 +93,8 @@ def test_a_client_that_leaves_harms_nobody_else(hop: Hop) -> None:
 
 def test_a_client_that_speaks_ahead_has_not_left(hop: Hop) -> None:
     events = EVENTS["chat"]
-    data = stream_head() + b"".join(chunk(event) for event in events) + chunk(b"")
-    hop.upstream.once(Read(), Send(data, piece=40))
+    whole = stream_head() + b"".join(chunk(event) for event in events) + chunk(b"")
+    hop.upstream.once(Read(), Send(whole, piece=40))
     with hop.connect() as wire:
         wire.send(post(data=body(stream=True)) + post() * 20)
         assert wire.answer().body == b"".join(events)
@@ -108,3 +120,76 @@ def test_a_client_that_has_sent_far_ahead_is_missed_all_the_same(hop: Hop, leave
             hop.upstream.wait_for(cancelled=before + 1, timeout_s=2)
             assert time.monotonic() - began < 0.5
     assert hop.upstream.begun == 2
+
+
+PRICED = """\
+catalog:
+  models:
+    up/m: {price: {input: 3, output: 15}}
+    claude/m: {price: {input: 3, output: 15}}
+"""
+
+
+def message_start(input_tokens: int, output_tokens: int) -> bytes:
+    """How a stream of Anthropic's begins: what was read is told first."""
+    usage = {"input_tokens": input_tokens, "output_tokens": output_tokens}
+    message = {"id": "m", "type": "message", "role": "assistant", "content": [], "usage": usage}
+    event = msgspec.json.encode({"type": "message_start", "message": message})
+    return b"event: message_start\ndata: %s\n\n" % event
+
+
+def said_so_far(word: str, completion_tokens: int) -> bytes:
+    """A word of a stream whose every event tells what was used until then."""
+    usage = {"prompt_tokens": 100, "completion_tokens": completion_tokens}
+    choice = {"index": 0, "delta": {"content": word}, "finish_reason": None}
+    return data({"id": "c", "choices": [choice], "usage": usage})
+
+
+FIRST = TEXT.split()[0]
+# 100 tokens read and 3 written.
+TOLD = {
+    "claude": [message_start(100, 3), *EVENTS["messages"][1:4]],
+    "up": [said_so_far(word, used) for used, word in enumerate(("one", "two", FIRST), start=1)],
+}
+COST_MICRO_USD = 100 * 3 + 3 * 15
+
+
+@pytest.fixture(scope="module")
+def priced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hop]:
+    with Upstream() as upstream:
+        folder = tmp_path_factory.mktemp("priced")
+        hop = start_hop(folder, upstream, PRICED, "--workers", "1")
+        yield hop
+        hop.running.stop()
+
+
+@pytest.mark.parametrize("leave", LEAVE)
+@pytest.mark.parametrize(
+    ("surface", "provider"), [("messages", "claude"), ("chat", "up"), ("chat", "claude")]
+)
+def test_what_was_told_before_the_client_left_is_counted_and_charged_once(
+    priced: Hop, surface: str, provider: str, leave: str
+) -> None:
+    def counted() -> list[float]:
+        return [
+            metric(
+                priced.running, "llm_edge_requests_total", provider=provider, status="cancelled"
+            ),
+            metric(priced.running, "llm_edge_tokens_total", provider=provider, type="input"),
+            metric(priced.running, "llm_edge_tokens_total", provider=provider, type="output"),
+            round(metric(priced.running, "llm_edge_cost_usd_total", provider=provider) * 1e6),
+        ]
+
+    sent = Send(stream_head() + b"".join(map(chunk, TOLD[provider])))
+    priced.upstream.reset()
+    priced.upstream.always(Read(), sent, AwaitClose())
+    before = counted()
+    with priced.connect() as wire:
+        asked = body(surface, stream=True).replace(b"up/m", f"{provider}/m".encode())
+        wire.send(post(PATHS[surface], asked))
+        wire.read_until(FIRST.encode())
+        LEAVE[leave](wire)
+        priced.upstream.wait_for(requests=1, cancelled=1)
+    expected = [was + more for was, more in zip(before, [1, 100, 3, COST_MICRO_USD], strict=True)]
+    wait_until(lambda: counted()[0] == expected[0])
+    assert counted() == expected
