@@ -1,5 +1,6 @@
 """A reload is nobody's failed request, and every request sees one configuration."""
 
+import contextlib
 import itertools
 import threading
 from collections import Counter
@@ -8,13 +9,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.behaviour.failure.several import delta, metric
 from tests.support.hop import CHAT, KEY, Hop, body, config, post, start_hop
 from tests.support.streams import EVENTS, whole
-from tests.support.upstream import Read, Send, Upstream, Wait, chunk, stream_head
+from tests.support.upstream import Action, Pause, Read, Send, Upstream, Wait, chunk, stream_head
 
 pytestmark = pytest.mark.behaviour("B29")
 
 RELOADS = 50
+STREAMS = 50
 ROUTE = """\
 debug_headers: true
 routes: {{moving: {{models: [moving], targets: [{{provider: {}, model: {}}}]}}}}
@@ -108,6 +111,44 @@ def test_a_stream_goes_on_over_reloads_with_what_it_began_with(
         assert answer.body == whole("chat")
         wire.send(post())
         assert wire.answer().status == 200
+    hop.running.stop()
+
+
+def test_many_live_streams_go_on_over_reloads_and_each_ends_as_it_began(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    go_on = threading.Event()
+    done = b"data: [DONE]\n\n"
+    sent = []
+    for number in range(STREAMS):
+        words = [delta(content=f"{number}-{at}") for at in range(20)]
+        flow: list[Action] = [
+            action for word in words for action in (Send(chunk(word)), Pause(0.15))
+        ]
+        # None ends before the last reload, however long that takes.
+        upstream.once(
+            Read(), Send(stream_head()), *flow, Wait(go_on), Send(chunk(done) + chunk(b""))
+        )
+        sent.append(b"".join([*words, done]))
+    hop = start_hop(tmp_path / "reload", upstream, ROUTE.format("up", "m0"), "--workers", "2")
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(hop.connect()) for _ in range(STREAMS)]
+        for wire in wires:
+            wire.send(post(data=body(stream=True).replace(b"up/m", b"moving")))
+        upstream.wait_for(requests=STREAMS)
+        began = hop.running.ask_admin("status")["epoch"]
+        for number in range(12):
+            # The route comes and goes.
+            rewrite(hop, ROUTE.format("up", f"m{number}") if number % 2 else "")
+            assert hop.ask(post()).status == 200
+            upstream.pause(0.15)
+        assert hop.running.ask_admin("status")["epoch"] >= began + 12
+        assert metric(hop.running, "llm_edge_open_streams") == STREAMS
+        go_on.set()
+        answers = [wire.answer() for wire in wires]
+    assert [answer.status for answer in answers] == [200] * STREAMS
+    assert all(answer.complete for answer in answers)
+    assert sorted(answer.body for answer in answers) == sorted(sent)
     hop.running.stop()
 
 
