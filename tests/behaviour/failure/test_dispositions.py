@@ -1,5 +1,6 @@
 """A refusal in each provider's own words leads to what docs/operate/resilience.md promises."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -134,6 +135,17 @@ REFUSALS = {
     "gemini-overloaded": Refusal("gemini", "503 No", google(503, "UNAVAILABLE"), LATER),
     "gemini-denied": Refusal(
         "gemini", "403 No", google(403, "PERMISSION_DENIED"), ELSEWHERE, rests=True
+    ),
+    "gemini-key": Refusal(
+        "gemini",
+        "400 No",
+        google(
+            400,
+            "INVALID_ARGUMENT",
+            {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"},
+        ),
+        ELSEWHERE,
+        rests=True,
     ),
     "gemini-argument": Refusal("gemini", "400 No", google(400, "INVALID_ARGUMENT"), RELAYED),
     "bedrock-throttled": Refusal(
@@ -287,3 +299,20 @@ def test_another_key_is_asked_at_once_and_the_refused_one_rests(site: Site, name
     assert len(others) == 4
     assert refused not in others
     assert site.rested(f"{name}-keys") == 1
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, row in REFUSALS.items() if row.then is LATER and not row.rests]
+)
+def test_another_key_of_an_upstream_that_is_too_busy_is_not_asked_at_once(
+    site: Site, name: str
+) -> None:
+    refusal = REFUSALS[name]
+    site.hop.upstream.always(Read(), Send(GOOD[refusal.type]))
+    site.hop.upstream.once(Read(), Send(refusal.reply))
+    began = time.monotonic()
+    assert site.ask(refusal.type, f"{name}-keys").status == 200
+    # At least half of the pause is kept.
+    assert time.monotonic() - began >= 0.1
+    assert site.hop.seen == 2
+    assert site.rested(f"{name}-keys") == 0

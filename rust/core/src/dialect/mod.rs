@@ -243,10 +243,13 @@ const fn refusal_saying(status: u16, marker: &'static str, disposition: Disposit
     Refusal { status, marker: Some(marker), disposition }
 }
 
-/// What `OpenAI` and the many that follow it say. 529 is Anthropic's, and comes through some of their proxies.
+/// What `OpenAI` and the many that follow it say. 529 is Anthropic's, and comes through some of their proxies; Google
+/// has its own words at its endpoint in this form too.
 const OPENAI_REFUSALS: &[Refusal] = &[
     refusal_saying(429, "insufficient_quota", Disposition::Elsewhere),
     refusal_saying(429, "billing_hard_limit_reached", Disposition::Elsewhere),
+    refusal_saying(429, "PerDay", Disposition::Elsewhere),
+    refusal_saying(400, "API_KEY_INVALID", Disposition::Elsewhere),
     refusal(429, Disposition::Retry),
     refusal(503, Disposition::Retry),
     refusal(529, Disposition::Retry),

@@ -96,6 +96,8 @@ enum Answer {
 #[derive(Clone, Copy)]
 struct Refused {
     disposition: Disposition,
+    /// It is about the credential: with another one it might not have come.
+    of_credential: bool,
     /// When to come back, in milliseconds from now, if it was said.
     retry_after_ms: Option<u64>,
     /// It came as an event of a stream.
@@ -289,7 +291,12 @@ fn failed_first(begun: Begun, failure: commit::Failure) -> Answer {
     match failure {
         commit::Failure::Told => {
             count(&begun.place, ERROR_EVENT);
-            let refused = Refused { disposition: Disposition::Retry, retry_after_ms: None, is_event: true };
+            let refused = Refused {
+                disposition: Disposition::Retry,
+                of_credential: false,
+                retry_after_ms: None,
+                is_event: true,
+            };
             Answer::Refused(begun, refused)
         }
         commit::Failure::Broke(rejection) => {

@@ -28,7 +28,12 @@ pub(super) async fn understand(
 ) -> Refused {
     let status = begun.connection.head.status;
     let Some(dialect) = begun.dialect else {
-        return Refused { disposition: Disposition::Relay, retry_after_ms: None, is_event: false };
+        return Refused {
+            disposition: Disposition::Relay,
+            of_credential: false,
+            retry_after_ms: None,
+            is_event: false,
+        };
     };
     let refusals = facts(dialect).refusals;
     if refusals.iter().any(|row| row.status == status) {
@@ -36,21 +41,23 @@ pub(super) async fn understand(
     }
     let connection = &begun.connection;
     let body = connection.buffer.get(connection.head.len..).unwrap_or_default();
+    let disposition = disposition(refusals, status, body);
+    // A bad request is sent elsewhere only where it says that the key is at fault.
+    let is_bad_key = status == 400 && disposition == Disposition::Elsewhere;
     let mut refused = Refused {
-        disposition: disposition(refusals, status, body),
+        disposition,
+        of_credential: is_bad_key || fault(status) == Fault::Credential,
         retry_after_ms: said(connection),
         is_event: false,
     };
     let provider = begun.place.target(&x.loaded.snapshot).map(|target| target.provider);
-    if fault(status) == Fault::Credential
-        && provider.is_some_and(|provider| x.credential_for(provider).is_some())
-    {
+    if refused.of_credential && provider.is_some_and(|provider| x.credential_for(provider).is_some()) {
         // Whether theirs is good is between the two: nobody else is asked at another's expense. Used too much is
         // told the route, which may have somewhere to go.
         if status != 429 {
             refused.disposition = Disposition::Relay;
         }
-    } else if fault(status) == Fault::Credential {
+    } else if refused.of_credential {
         rest(x, asked.retry, begun, credential, refused.retry_after_ms);
     }
     refused

@@ -237,7 +237,7 @@ impl<'a> Tries<'a> {
             .is_some_and(|p| p.credentials.len() > 1 && !p.rests(now_ms));
         let retry_after_ms = refused.retry_after_ms.unwrap_or(0);
         let wait_ms = match refused.disposition {
-            _ if another_credential && !refused.is_event => None,
+            _ if another_credential && refused.of_credential => None,
             Disposition::Retry if retry_after_ms <= u64::from(self.asked.retry.retry_after_max_ms) => {
                 Some(retry_after_ms)
             }
