@@ -144,6 +144,16 @@ def gateway_config(upstream_port: int, more: Mapping[str, object]) -> str:
     return json.dumps({**tree, **more}, indent=1)
 
 
+def in_two_dialects(upstream_port: int, own: str, other: str) -> dict[str, object]:
+    """The upstream as two providers: `own` speaks OpenAI's API, `other` Anthropic's."""
+    kinds = {own: ("openai_compatible", "/v1"), other: ("anthropic", "")}
+    return {
+        name: {"type": kind, "base_url": f"http://127.0.0.1:{upstream_port}{path}"}
+        | {"api_key": "sk-upstream"}
+        for name, (kind, path) in kinds.items()
+    }
+
+
 @contextlib.contextmanager
 def gateway(
     upstream_port: int,

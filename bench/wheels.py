@@ -13,7 +13,7 @@ import sys
 from bench import machine, programs
 from bench.loads import wrk
 from bench.messages import body
-from bench.programs import MODELS, ROOT, WORK, BenchError
+from bench.programs import MODELS, ROOT, WORK, BenchError, in_two_dialects
 from bench.rounds import compare
 from bench.run import without_nan
 from bench.scenarios.cpu import UNARY, closed
@@ -56,11 +56,7 @@ def measure() -> dict[str, object]:
     found: dict[str, object] = {}
     with contextlib.ExitStack() as stack:
         upstream = stack.enter_context(programs.upstream())
-        own, other = (
-            {"type": kind, "base_url": f"http://127.0.0.1:{upstream.port}{path}", "api_key": "sk"}
-            for kind, path in (("openai_compatible", "/v1"), ("anthropic", ""))
-        )
-        more = {"providers": {_THROUGH: own, _CLAUDE: other}}
+        more = {"providers": in_two_dialects(upstream.port, _THROUGH, _CLAUDE)}
         running = {
             name: stack.enter_context(
                 programs.gateway(upstream.port, name=f"wheel-{name}", more=more, venv=venv)

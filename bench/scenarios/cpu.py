@@ -6,7 +6,7 @@ from collections.abc import Callable
 from bench import machine, messages, programs
 from bench.loads import h2load, paced, wrk
 from bench.messages import body
-from bench.programs import MODELS, Running, gateway
+from bench.programs import MODELS, Running, gateway, in_two_dialects
 from bench.rounds import Comparison, Window, compare
 from bench.scenarios import Found, Stage
 from bench.verdicts import Row
@@ -102,14 +102,7 @@ def translated(stage: Stage) -> Found:
     """A chat request for a model of Anthropic's dialect, against one of its own."""
     found = Found()
     config = {
-        "providers": {
-            name: {"type": kind, "base_url": f"http://127.0.0.1:{stage.upstream.port}{path}"}
-            | {"api_key": "sk-upstream"}
-            for name, kind, path in (
-                (_THROUGH, "openai_compatible", "/v1"),
-                (_TRANSLATED, "anthropic", ""),
-            )
-        },
+        "providers": in_two_dialects(stage.upstream.port, _THROUGH, _TRANSLATED),
         "routes": {},
     }
     with gateway(stage.upstream.port, name="translated", more=config) as running:

@@ -16,6 +16,7 @@ __all__ = ["DAYS", "covers", "is_within", "minutes"]
 DAYS: tuple[Day, ...] = get_args(Day)
 """Of the week, in order."""
 _DAY = 24 * 60
+_WEEK = (1 << 7 * _DAY) - 1
 
 
 def covers(pattern: str, name: str) -> bool:
@@ -69,12 +70,15 @@ def _tokens(tokens: Tokens | None, other: Tokens | None) -> bool:
 
 
 def _hours(hours: Hours, other: Hours) -> bool:
-    return _of_the_week(hours) <= _of_the_week(other)
+    return _of_the_week(hours) & ~_of_the_week(other) == 0
 
 
-def _of_the_week(hours: Hours) -> set[int]:
-    """Every minute of the week; what ends before it begins ends on the next day."""
+def _of_the_week(hours: Hours) -> int:
+    """A bit for every minute of the week; what ends before it begins ends on the next day."""
     begin, end = minutes(hours.from_), minutes(hours.to)
-    length = (end - begin) % _DAY
-    begins = [DAYS.index(day) * _DAY + begin for day in hours.days]
-    return {(at + minute) % (7 * _DAY) for at in begins for minute in range(length)}
+    once = (1 << (end - begin) % _DAY) - 1
+    held = 0
+    for day in hours.days:
+        held |= once << (DAYS.index(day) * _DAY + begin)
+    # What lies behind Sunday's midnight is Monday's.
+    return held & _WEEK | held >> 7 * _DAY

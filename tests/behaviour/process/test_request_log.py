@@ -9,6 +9,7 @@ import pytest
 
 from tests.behaviour.failure.several import good, metric, refusal
 from tests.behaviour.process.programs import wait_until
+from tests.conftest import Serve
 from tests.support.gateway import start
 from tests.support.hop import KEY, UPSTREAM_KEY, Hop, config, post
 from tests.support.upstream import Read, Send, Upstream, reply
@@ -23,16 +24,12 @@ Logging = Callable[[str], Hop]
 
 
 @pytest.fixture
-def logging(tmp_path: Path, upstream: Upstream) -> Logging:
+def logging(serve: Serve, upstream: Upstream) -> Logging:
     """A gateway with these options of the request log."""
     upstream.always(Read(), Send(good("up")))
-
-    def begin(options: str) -> Hop:
-        path = tmp_path / "config.yaml"
-        path.write_text(config(upstream.url, f"request_log: {options}"))
-        return Hop(start(["serve", "--config", str(path), "--workers", "1"], tmp_path), upstream)
-
-    return begin
+    return lambda options: Hop(
+        serve(config(upstream.url, f"request_log: {options}"), "--workers", "1"), upstream
+    )
 
 
 def question() -> bytes:

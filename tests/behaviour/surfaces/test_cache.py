@@ -72,6 +72,7 @@ def test_the_same_again_is_a_hit_and_says_how_long_it_lives(cached: Cached) -> N
     first, second = ask(hop), ask(hop)
     assert (how(first), how(second), hop.seen) == ("miss", "hit", 1)
     assert second.body == first.body
+    assert first.headers["cache-status"] == "llm-edge; fwd=miss"
     assert second.headers["cache-status"].startswith("llm-edge; hit; ttl=")
     assert first.headers["x-request-id"] != second.headers["x-request-id"]
     for result, count in (("hit", 1), ("miss", 1), ("bypass", 0)):
@@ -89,31 +90,42 @@ def test_a_stream_is_replayed_to_the_byte(cached: Cached, upstream: Upstream) ->
     assert second.body == first.body == b"".join(END) + b"data: [DONE]\n\n"
 
 
-def test_callers_share_nothing(cached: Cached) -> None:
+def test_what_was_answered_to_one_key_is_in_no_reply_to_another(
+    cached: Cached, upstream: Upstream
+) -> None:
     hop = cached()
-    assert [how(ask(hop, key=key)) for key in ("one", "two", "two", "one")] == [
-        "miss",
-        "miss",
-        "hit",
-        "hit",
-    ]
+    for name in ("one", "two", "nobody"):
+        upstream.once(Read(), Send(good(f"for {name}")))
+
+    def told(key: str, *fields: str) -> tuple[str, str]:
+        answer = ask(hop, *fields, key=key)
+        return how(answer), msgspec.json.decode(answer.body)["id"]
+
+    for key in KEYS:
+        assert [told(key), told(key)] == [("miss", f"for {key}"), ("hit", f"for {key}")]
+    # Neither a name nor an end user that the client gives makes it somebody else.
+    assert told("one", "X-Forwarded-User: two") == ("hit", "for one")
+    assert hop.seen == 2
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("fields", "changed"),
     [
-        {"temperature": 0.5},
-        {"messages": said("hello ")},
-        {"path": f"{CHAT}?a=1"},
-        {"path": "/openai/v1/completions", "prompt": "hello"},
-        {"field": "X-Tenant: b"},
-        {"field": "OpenAI-Beta: realtime=v1"},
+        ([], {"temperature": 0.5}),
+        ([], {"messages": said("hello ")}),
+        ([], {"path": f"{CHAT}?a=1"}),
+        ([], {"path": "/openai/v1/completions", "prompt": "hello"}),
+        (["X-Tenant: b"], {}),
+        (["OpenAI-Beta: realtime=v1"], {}),
+        (["Anthropic-Version: 2023-06-01"], {}),
+        (["Anthropic-Beta: context-1m-2025-08-07"], {}),
     ],
     ids=str,
 )
-def test_whatever_may_shape_the_reply_is_looked_at(cached: Cached, changed: dict[str, Any]) -> None:
+def test_whatever_may_shape_the_reply_is_looked_at(
+    cached: Cached, fields: list[str], changed: dict[str, Any]
+) -> None:
     hop = cached()
-    fields = [changed.pop("field")] if "field" in changed else []
     assert how(ask(hop)) == "miss"
     assert how(ask(hop, *fields, **changed)) == "miss"
     assert how(ask(hop)) == "hit"
@@ -131,12 +143,18 @@ def test_what_tells_about_the_client_is_not(cached: Cached, field: str) -> None:
 def test_a_client_may_decline(cached: Cached) -> None:
     hop = cached()
     assert how(ask(hop)) == "miss"
-    assert how(ask(hop, "Cache-Control: no-cache")) == "bypass"
+    declined = ask(hop, "Cache-Control: no-cache")
+    assert (how(declined), declined.headers["cache-status"]) == (
+        "bypass",
+        "llm-edge; fwd=request",
+    )
     assert hop.seen == 2
     assert how(ask(hop)) == "hit"
-    assert how(ask(hop, "Cache-Control: no-store", messages=said("other"))) in {"bypass", "miss"}
+    assert how(ask(hop, "Cache-Control: no-store", messages=said("other"))) == "bypass"
     assert how(ask(hop, messages=said("other"))) == "miss"
     assert hop.seen == 4
+    name = "llm_edge_cache_lookups_total"
+    assert metric(hop.running, name, route="chat", result="bypass") == 2
 
 
 def test_only_replies_that_are_whole_and_good_are_kept(cached: Cached, upstream: Upstream) -> None:
@@ -163,13 +181,17 @@ def test_only_replies_that_are_whole_and_good_are_kept(cached: Cached, upstream:
 def test_what_its_client_left_is_not_kept(cached: Cached, upstream: Upstream) -> None:
     hop = cached()
     go_on = threading.Event()
-    upstream.once(Read(), Send(stream_head() + chunk(END[0])), Wait(go_on))
+    begun = stream_head() + chunk(END[0])
+    rest = streamed(*END).removeprefix(begun)
+    upstream.once(Read(), Send(begun), Wait(go_on), Send(rest))
     body = {"model": "chat", "messages": said("hello"), "stream": True}
     with hop.connect() as wire:
         wire.send(post(CHAT, msgspec.json.encode(body), key=KEYS["one"]))
         wire.read_until(b"Hi")
         wire.reset()
     go_on.set()
+    # Whoever read on would have it all by now.
+    time.sleep(0.3)
     upstream.always(Read(), Send(streamed(*END)))
     assert [how(ask(hop, stream=True)) for _ in range(2)] == ["miss", "hit"]
 
@@ -180,3 +202,10 @@ def test_its_time_to_live_is_kept(cached: Cached) -> None:
     assert [how(ask(hop)), how(ask(hop))] == ["miss", "hit"]
     time.sleep(max(0.0, began + 1.2 - time.monotonic()))
     assert how(ask(hop)) == "miss"
+
+
+def test_a_reply_just_as_long_as_may_be_is_kept(cached: Cached, upstream: Upstream) -> None:
+    body = good("up").split(b"\r\n\r\n", 1)[1]
+    for spare, told in ((0, ["miss", "hit"]), (-1, ["miss", "miss"])):
+        hop = cached(f"{{ttl_s: 60, reply_bytes_max: {len(body) + spare}}}")
+        assert [how(ask(hop)) for _ in range(2)] == told

@@ -17,9 +17,9 @@ _FileName = Annotated[str, Meta(min_length=1)]
 _Range = Annotated[str, Meta(min_length=1, examples=["127.0.0.0/8"])]
 _Secrets = Annotated[list[Secret], Meta(min_length=1)]
 _Weight = Annotated[int, Meta(ge=1, le=1_000_000)]
-
-
 _Member = Annotated[str, Meta(pattern=r"^[a-z_]+$", extra={"hint": "write a member's name"})]
+
+
 _Path = Annotated[
     str,
     Meta(pattern=r"^/[!-~]*$", extra={"hint": "a path begins with `/` and holds no space"}),

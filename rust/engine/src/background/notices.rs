@@ -15,6 +15,17 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Looks without anything new until it is over.
 const CALM_LOOKS: u32 = 5;
 
+/// What a spell of one kind is called in the log.
+struct Kind {
+    event: &'static str,
+    began: &'static str,
+    ended: &'static str,
+    counted: &'static str,
+}
+
+const SHEDDING: Kind = Kind { event: "shedding", began: "began", ended: "ended", counted: "requests" };
+const ACCEPTING: Kind = Kind { event: "accepting", began: "paused", ended: "resumed", counted: "pauses" };
+
 /// A time in which a counter rises again and again.
 #[derive(Default)]
 struct Spell {
@@ -58,28 +69,32 @@ pub(crate) async fn run(worker: &Rc<Worker>, index: usize) {
     let mut sheds: [Spell; Shed::ALL.len()] = Default::default();
     let mut pauses = Spell::default();
     let mut unresolved = BTreeSet::new();
+    let tell = |kind: &Kind, reason: Option<Shed>, news: &News| {
+        let (state, count) = match news {
+            News::Began => (kind.began, None),
+            News::Ended(count) => (kind.ended, Some(*count)),
+        };
+        notice::write(worker, count.is_none(), kind.event, |line| {
+            line.text("state", state);
+            if let Some(reason) = reason {
+                line.text("reason", reason.name());
+            }
+            line.number("worker", index as u64);
+            if let Some(count) = count {
+                line.number(kind.counted, count);
+            }
+        });
+    };
     loop {
         tokio::time::sleep(LOOK).await;
         let cells = &worker.bank.worker;
         for ((spell, cell), shed) in sheds.iter_mut().zip(&cells.sheds).zip(Shed::ALL) {
-            let Some(news) = spell.look(cell.get()) else { continue };
-            notice::write(worker, news == News::Began, "shedding", |line| {
-                line.text("state", if news == News::Began { "began" } else { "ended" });
-                line.text("reason", shed.name());
-                line.number("worker", index as u64);
-                if let News::Ended(count) = news {
-                    line.number("requests", count);
-                }
-            });
+            if let Some(news) = spell.look(cell.get()) {
+                tell(&SHEDDING, Some(shed), &news);
+            }
         }
         if let Some(news) = pauses.look(cells.accept_pauses.get()) {
-            notice::write(worker, news == News::Began, "accepting", |line| {
-                line.text("state", if news == News::Began { "paused" } else { "resumed" });
-                line.number("worker", index as u64);
-                if let News::Ended(count) = news {
-                    line.number("pauses", count);
-                }
-            });
+            tell(&ACCEPTING, None, &news);
         }
         if index == 0 {
             tell_names(worker, &mut unresolved);

@@ -46,7 +46,7 @@ pub(crate) const DURATION_US: [u64; 14] = [
     120_000_000,
     600_000_000,
 ];
-/// Bounds of the overhead histogram, in microseconds (50 µs to 50 ms).
+/// Bounds of the overhead histogram, in microseconds.
 pub(crate) const OVERHEAD_US: [u64; 14] =
     [10, 25, 50, 75, 100, 150, 250, 500, 1_000, 2_500, 5_000, 10_000, 20_000, 50_000];
 
