@@ -49,6 +49,24 @@ pub(crate) const DURATION_US: [u64; 14] = [
 /// Bounds of the overhead histogram, in microseconds.
 pub(crate) const OVERHEAD_US: [u64; 14] =
     [10, 25, 50, 75, 100, 150, 250, 500, 1_000, 2_500, 5_000, 10_000, 20_000, 50_000];
+/// Bounds of the time between two pieces of a stream, in microseconds: a token takes a model some milliseconds, a
+/// thought minutes.
+pub(crate) const INTER_CHUNK_US: [u64; 14] = [
+    1_000,
+    2_500,
+    5_000,
+    10_000,
+    25_000,
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    10_000_000,
+    30_000_000,
+    120_000_000,
+];
 
 /// What was translated, and whether something of it could not be carried over: labels of the counters.
 pub(crate) const TRANSLATIONS: [(&str, &str); 4] =
@@ -112,6 +130,7 @@ pub(crate) struct TargetCells {
     pub(crate) cooldowns: Cell64,
     pub(crate) duration: Histogram,
     pub(crate) first_byte: Histogram,
+    pub(crate) inter_chunk: Histogram,
 }
 
 /// What replies have cost, in pico-USD.

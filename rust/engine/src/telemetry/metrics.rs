@@ -12,9 +12,9 @@ use llm_edge_core::surface::Operation;
 use crate::clients::REFUSED;
 
 use super::bank::{
-    ATTEMPT_RESULTS, Bank, CACHE_RESULTS, Cell64, DURATION_US, HEDGE_RESULTS, Histogram, KeyLabels, Money,
-    OVERHEAD_US, POLICY_RESULTS, RETRY_DENIALS, RETRY_REASONS, STATUS_CLASSES, TOKEN_TYPES, TRANSLATIONS,
-    TargetLabels, WorkerCells,
+    ATTEMPT_RESULTS, Bank, CACHE_RESULTS, Cell64, DURATION_US, HEDGE_RESULTS, Histogram, INTER_CHUNK_US,
+    KeyLabels, Money, OVERHEAD_US, POLICY_RESULTS, RETRY_DENIALS, RETRY_REASONS, STATUS_CLASSES, TOKEN_TYPES,
+    TRANSLATIONS, TargetLabels, WorkerCells,
 };
 use crate::pressure::Shed;
 
@@ -59,6 +59,12 @@ const FIRST_BYTE: Metric = metric(
     "histogram",
     TARGET,
     "From the request being sent upstream to the first byte of its reply's body.",
+);
+const INTER_CHUNK: Metric = metric(
+    "llm_edge_inter_chunk_seconds",
+    "histogram",
+    TARGET,
+    "From one read of a streamed reply to the next, as long as it has not ended.",
 );
 const TOKENS: Metric = metric(
     "llm_edge_tokens_total",
@@ -329,6 +335,7 @@ pub const METRICS: &[Metric] = &[
     REQUESTS,
     DURATION,
     FIRST_BYTE,
+    INTER_CHUNK,
     TOKENS,
     SEARCH_UNITS,
     COST,
@@ -425,6 +432,7 @@ struct TargetSum {
     cooldowns: u64,
     duration: Sum,
     first_byte: Sum,
+    inter_chunk: Sum,
 }
 
 fn add_all(into: &mut [u64], cells: &[Cell64]) {
@@ -477,6 +485,7 @@ fn render_targets(out: &mut String, banks: &[Arc<Bank>]) {
         sum.cooldowns += cells.cooldowns.get();
         sum.duration.add(&cells.duration);
         sum.first_byte.add(&cells.first_byte);
+        sum.inter_chunk.add(&cells.inter_chunk);
     }
     let rows: Vec<(String, TargetSum)> =
         targets.into_iter().map(|(labels, sum)| (target_labels(&labels), sum)).collect();
@@ -495,13 +504,15 @@ fn render_targets(out: &mut String, banks: &[Arc<Bank>]) {
             sample(out, metric.name, labels, of(sum));
         }
     }
-    header(out, &DURATION);
-    for (labels, sum) in &rows {
-        histogram(out, DURATION.name, labels, &DURATION_US, &sum.duration);
-    }
-    header(out, &FIRST_BYTE);
-    for (labels, sum) in &rows {
-        histogram(out, FIRST_BYTE.name, labels, &DURATION_US, &sum.first_byte);
+    for (metric, bounds_us, of) in [
+        (&DURATION, &DURATION_US, (|sum| &sum.duration) as fn(&TargetSum) -> &Sum),
+        (&FIRST_BYTE, &DURATION_US, |sum| &sum.first_byte),
+        (&INTER_CHUNK, &INTER_CHUNK_US, |sum| &sum.inter_chunk),
+    ] {
+        header(out, metric);
+        for (labels, sum) in &rows {
+            histogram(out, metric.name, labels, bounds_us, of(sum));
+        }
     }
 }
 

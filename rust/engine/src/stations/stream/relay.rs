@@ -22,9 +22,11 @@ use crate::backends::owners::Owner;
 use crate::backends::upstream::{Connection, End, Origin};
 use crate::deadlines::Lapse;
 use crate::exchange::Exchange;
+use crate::loaded::Place;
 use crate::stamp::Stamp;
 use crate::stations::cache::Keep;
 use crate::stations::send::Begun;
+use crate::telemetry::bank::INTER_CHUNK_US;
 
 /// Runs handed out at one time; more in a buffer are handed out at the next.
 pub(crate) const RUNS_MAX: usize = 8;
@@ -153,6 +155,8 @@ pub(crate) struct Relay {
     status: u16,
     progress_ms: u32,
     latest_ms: u64,
+    /// When bytes of an event stream came last.
+    piece: Option<Stamp>,
     complete: bool,
 }
 
@@ -190,6 +194,7 @@ impl Relay {
         };
         let status = head.status;
         let at = head.len;
+        let came_with_head = at < connection.buffer.len();
         let mut tap = dialect.map_or_else(Tap::none, |d| Tap::new(payload, d));
         if has_word {
             tap.know_content();
@@ -219,6 +224,8 @@ impl Relay {
             status,
             progress_ms,
             latest_ms,
+            // Bytes that came with the head are the first piece.
+            piece: (payload == Payload::Sse && came_with_head).then(Stamp::now),
             complete: false,
         }
     }
@@ -322,7 +329,7 @@ impl Relay {
             }
             match x.client.timer().limit(self.connection.read()).await {
                 Ok(Ok(0)) => return self.closed(x),
-                Ok(Ok(_)) => {}
+                Ok(Ok(_)) => self.count_piece(x),
                 Ok(Err(_)) => return self.broken(x, closed_early()),
                 Err(lapse) => return self.broken(x, lapse.rejection(STOPPED_SENDING)),
             }
@@ -349,6 +356,17 @@ impl Relay {
         self.position =
             if self.tap.between_events() { Position::BetweenEvents } else { Position::InsideEvent };
         self.pass_on(x)
+    }
+
+    fn count_piece(&mut self, x: &Exchange) {
+        if self.payload != Payload::Sse {
+            return;
+        }
+        let now = Stamp::now();
+        let before = self.piece.replace(now);
+        if let (Some(before), Some(target)) = (before, x.facts.place.as_ref().and_then(Place::loaded)) {
+            target.cells.inter_chunk.observe(&INTER_CHUNK_US, now.us_since(before));
+        }
     }
 
     /// What was looked at goes to the client, in the form that it is to have there.
