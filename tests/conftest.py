@@ -6,8 +6,13 @@ from typing import Protocol
 
 import pytest
 
-from tests.support.gateway import Running, start
+from tests.support.gateway import Running, end_what_is_left, start
 from tests.support.upstream import Upstream
+
+
+def pytest_sessionfinish() -> None:
+    """Nothing outlives the tests, however they ended."""
+    end_what_is_left()
 
 
 class Serve(Protocol):

@@ -53,7 +53,7 @@ def run(files: list[str], running: Running, key: str, home: Path) -> int:
 @pytest.mark.timeout(RUN_S + 10)
 def test_the_official_sdks_work_through_the_gateway(gateway: Running, tmp_path: Path) -> None:
     files = ["anthropic.test.mjs", "openai.test.mjs"]
-    assert run(files, gateway, gateway.key or "", tmp_path) >= 35
+    assert run(files, gateway, gateway.key or "", tmp_path) >= 40
 
 
 @pytest.mark.timeout(RUN_S + 10)

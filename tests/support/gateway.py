@@ -23,6 +23,7 @@ START_S = 15.0
 STOP_S = 20.0
 READ_S = 10.0
 FAULTS = ("panicked at", "Traceback (most recent call last)", "RuntimeWarning")
+_started: list[subprocess.Popen[bytes]] = []
 FREE_PORTS = ("--port", "0", "--admin-port", "0", "--metrics-port", "0")
 
 
@@ -197,9 +198,18 @@ def start(
             cwd=folder,
             env=clean_environment(folder, env),
         )
+    _started.append(process)
     line = _first_line(process, log_path)
     said = msgspec.json.decode(line, type=_FirstLine)
     return Running(**msgspec.structs.asdict(said), process=process, log_path=log_path)
+
+
+def end_what_is_left() -> None:
+    """Kill the programs of tests that failed before they stopped them."""
+    for process in _started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 def _first_line(process: subprocess.Popen[bytes], log_path: Path) -> bytes:

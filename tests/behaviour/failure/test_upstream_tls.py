@@ -80,6 +80,15 @@ def test_an_authority_that_was_not_configured_is_not_trusted(
     refused(tmp_path / "configured", authority.issue("127.0.0.1"), stranger.ca_file)
 
 
+def test_what_the_platform_trusts_is_spoken_to(tmp_path: Path, authority: Authority) -> None:
+    # Where OpenSSL's programs look, too: a company's own authority needs no line of configuration.
+    env = {"SSL_CERT_FILE": str(authority.ca_file)}
+    with Upstream(tls=authority.issue("127.0.0.1").server_context()) as upstream:
+        hop = start_hop(tmp_path / "platform", upstream, env=env)
+        assert hop.ask(post()).body == b"{}"
+        hop.running.stop()
+
+
 def test_an_upstream_that_does_not_speak_tls_is_a_502(tmp_path: Path) -> None:
     with Upstream() as upstream:
         host, port = upstream.address

@@ -1,5 +1,6 @@
 """How the process starts, and how it says that it cannot."""
 
+import os
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -49,6 +50,20 @@ def test_the_first_line_leads_to_ports_that_accept(serve: Serve) -> None:
     status = get(f"{running.admin}/api/v1/status", authorization=f"Bearer {running.admin_token}")
     assert status.json()["epoch"] == 1
     assert status.json()["workers"] == 1
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core is all there is")
+def test_there_is_a_worker_for_each_core_it_may_use(tmp_path: Path) -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    config = write(tmp_path, MOCK)
+    for some in (cores, cores[:1]):
+        within = ("taskset", "-c", ",".join(map(str, some)))
+        folder = tmp_path / str(len(some))
+        running = start(["serve", "--config", config], folder, launcher=within)
+        try:
+            assert running.ask_admin("status")["workers"] == len(some)
+        finally:
+            running.stop()
 
 
 def test_the_log_says_what_was_started_and_never_a_secret(serve: Serve) -> None:

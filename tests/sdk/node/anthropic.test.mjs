@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import Anthropic from "@anthropic-ai/sdk";
+import { jsonSchemaOutputFormat } from "@anthropic-ai/sdk/helpers/json-schema";
 
-import { ADDRESS, ARGUMENTS, KEY, MESSAGES_TOOL, TEXT, USER, anthropic, becomes, drained, figure } from "./clients.mjs";
+import { ADDRESS, ARGUMENTS, KEY, MESSAGES_TOOL, TEXT, USER, WEATHER, anthropic, becomes, drained, figure } from "./clients.mjs";
 
 const client = anthropic();
 const asking = (model, more = {}) => ({ model, messages: USER, max_tokens: 2048, ...more });
@@ -132,4 +133,55 @@ test("a timeout of the client is raised", async () => {
     assert.ok(error instanceof Anthropic.APIConnectionTimeoutError);
     return true;
   });
+});
+
+test("structured output is parsed", async () => {
+  const ask = asking("mock/json", { output_config: { format: jsonSchemaOutputFormat(WEATHER, { transform: false }) } });
+  assert.deepEqual((await client.messages.parse(ask)).parsed_output, ARGUMENTS);
+  const streamed = await client.messages.stream(ask).finalMessage();
+  assert.deepEqual(streamed.parsed_output, ARGUMENTS);
+});
+
+test("the client's own retries go through, and what would fail again is not tried again", async () => {
+  const retrying = anthropic({ maxRetries: 2 });
+  for (const [status, labels, attempts] of [
+    [429, 'status="4xx"', 3],
+    [529, 'status="5xx"', 3],
+    [400, 'status="4xx"', 1],
+  ]) {
+    const before = await figure("llm_edge_requests_total{", labels);
+    const more = status === 429 ? "&retry_after=1" : "";
+    const started = Date.now();
+    await assert.rejects(retrying.messages.create(asking(`mock/error?status=${status}${more}`)), { status });
+    if (status === 429) assert.ok(Date.now() - started >= 2_000, "Retry-After was not waited for");
+    const wanted = before + attempts;
+    assert.equal(await becomes("llm_edge_requests_total{", wanted, labels), wanted, `${status}`);
+  }
+});
+
+test("an aborted request leaves nothing in hand", async () => {
+  const cancelled = 'status="cancelled"';
+  const before = await figure("llm_edge_requests_total{", cancelled);
+  const abort = new AbortController();
+  const pending = client.messages.create(asking("mock/slow?total=30s"), { signal: abort.signal });
+  const raised = assert.rejects(pending, { constructor: Anthropic.APIUserAbortError });
+  assert.equal(await becomes("llm_edge_inflight_requests ", 1), 1);
+  abort.abort();
+  await raised;
+  assert.equal(await becomes("llm_edge_inflight_requests ", 0), 0);
+  assert.equal(await becomes("llm_edge_requests_total{", before + 1, cancelled), before + 1);
+});
+
+test("the reply's headers are there, and the cache says its word", async () => {
+  const ask = asking("demo", { messages: [{ role: "user", content: `only once, here: ${process.pid}` }] });
+  const first = await client.messages.create(ask).withResponse();
+  const second = await client.messages.create(ask).withResponse();
+  assert.equal(first.response.headers.get("x-llm-edge-cache"), "miss");
+  assert.equal(second.response.headers.get("x-llm-edge-cache"), "hit");
+  assert.equal(first.response.headers.get("x-llm-edge-provider"), "mock");
+  assert.deepEqual(first.data.content, second.data.content);
+  assert.notEqual(first.request_id, second.request_id);
+  const raw = await client.messages.create({ ...ask, stream: true }).asResponse();
+  assert.match(raw.headers.get("content-type"), /^text\/event-stream/);
+  assert.match(await raw.text(), /event: message_stop/);
 });

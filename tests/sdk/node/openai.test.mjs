@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import OpenAI from "openai";
+import { zodResponseFormat, zodTextFormat } from "openai/helpers/zod";
+import { z } from "zod";
 
 import {
   ADDRESS,
@@ -73,6 +75,25 @@ test("structured output is a value of the schema", async () => {
     response_format: { type: "json_schema", json_schema: { name: "weather", schema, strict: true } },
   });
   assert.deepEqual(JSON.parse(whole.choices[0].message.content), ARGUMENTS);
+});
+
+test("structured output is parsed, streamed too", async () => {
+  const weather = z.object({ city: z.string(), days: z.int().min(2) });
+  const ask = {
+    model: "mock/json",
+    messages: USER,
+    response_format: zodResponseFormat(weather, "weather"),
+  };
+  const whole = await client.chat.completions.parse(ask);
+  assert.deepEqual(whole.choices[0].message.parsed, ARGUMENTS);
+  const streamed = await client.chat.completions.stream(ask).finalChatCompletion();
+  assert.deepEqual(streamed.choices[0].message.parsed, ARGUMENTS);
+  const response = await client.responses.parse({
+    model: "mock/json",
+    input: TEXT,
+    text: { format: zodTextFormat(weather, "weather") },
+  });
+  assert.deepEqual(response.output_parsed, ARGUMENTS);
 });
 
 test("responses answer whole and streamed alike", async () => {

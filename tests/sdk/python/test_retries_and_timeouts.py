@@ -140,3 +140,28 @@ def test_a_timeout_leaves_nothing_behind(clients: Clients) -> None:
 def test_a_slow_answer_that_comes_in_time_comes(oai: openai.OpenAI) -> None:
     whole = oai.chat.completions.create(model="mock/slow?total=600ms", messages=USER, timeout=5)
     assert whole.choices[0].message.content == TEXT
+
+
+async def test_the_asynchronous_clients_try_again_and_give_up_in_time(clients: Clients) -> None:
+    counted = ("llm_edge_requests_total", {"status": "5xx"})
+    before = figure(clients.running, counted[0], **counted[1])
+    async with clients.async_oai(max_retries=1) as oai, clients.async_ant(max_retries=1) as ant:
+        with pytest.raises(openai.InternalServerError):
+            await oai.chat.completions.create(model="mock/error?status=503", messages=USER)
+        with pytest.raises(anthropic.InternalServerError):
+            await ant.messages.create(model="mock/error?status=529", **MESSAGE)
+        wanted = before + 4
+        assert becomes(clients.running, counted[0], wanted, **counted[1]) == wanted
+
+        started = time.monotonic()
+        slow = "mock/slow?total=30s"
+        with pytest.raises(openai.APITimeoutError):
+            await oai.with_options(timeout=0.3, max_retries=0).responses.create(
+                model=slow, input=TEXT
+            )
+        with pytest.raises(anthropic.APITimeoutError):
+            await ant.with_options(timeout=0.3, max_retries=0).messages.create(
+                model=slow, **MESSAGE
+            )
+        assert time.monotonic() - started < 3
+    assert becomes(clients.running, "llm_edge_inflight_requests", 0) == 0
