@@ -6,7 +6,7 @@ the control was within a fifth of its own median; what is left out is counted an
 
 import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench import machine
 
@@ -70,8 +70,11 @@ def _names(windows: list[Window]) -> list[str]:
     return list(windows[0].more) if windows else []
 
 
+Sides = Mapping[str, Callable[[], Window]]
+
+
 def compare(
-    sides: Mapping[str, Callable[[], Window]],
+    sides: Sides,
     rounds: int,
     *,
     subject: str,
@@ -89,37 +92,65 @@ def compare(
         control: The side below it.
         control_off_max: How far from its median the control may be; figures of the tail need more.
     """
-    done: list[dict[str, Window]] = []
-    stolen: list[float] = []
+    rows = {"": sides}
+    compared = compare_rows(
+        rows, rounds, subject=subject, control=control, control_off_max=control_off_max
+    )
+    return compared[""]
+
+
+def compare_rows(
+    rows: Mapping[str, Sides],
+    rounds: int,
+    *,
+    subject: str,
+    control: str,
+    control_off_max: float = CONTROL_OFF_MAX,
+) -> dict[str, Comparison]:
+    """The same for several rows, each once a round.
+
+    A host that is slower for some minutes is so for a few rounds of every row, not for all of one.
+    """
+    runs = {name: _Run() for name in rows}
     while True:
-        before = machine.cpu_ticks()
-        done.append({name: run() for name, run in sides.items()})
-        stolen.append(machine.stolen(before, machine.cpu_ticks()))
-        compared = _judge(done, stolen, subject, control, control_off_max)
-        enough = len(compared.ratios) >= KEPT_MIN and len(done) >= rounds
-        if enough or len(done) >= 2 * rounds:
+        for name, sides in rows.items():
+            runs[name].play(sides)
+        compared = {
+            name: run.judge(subject, control, control_off_max) for name, run in runs.items()
+        }
+        played = min(len(run.done) for run in runs.values())
+        enough = all(len(one.ratios) >= KEPT_MIN for one in compared.values())
+        if (enough and played >= rounds) or played >= 2 * rounds:
             return compared
 
 
-def _judge(
-    done: list[dict[str, Window]],
-    stolen: list[float],
-    subject: str,
-    control: str,
-    control_off_max: float,
-) -> Comparison:
-    middle = statistics.median(one[control].value for one in done)
-    dropped = {"failed": 0, "stolen": 0, "control": 0}
-    kept: list[dict[str, Window]] = []
-    for one, share in zip(done, stolen, strict=True):
-        off = abs(one[control].value / middle - 1)
-        if any(window.failed for window in one.values()):
-            dropped["failed"] += 1
-        elif share > STOLEN_MAX:
-            dropped["stolen"] += 1
-        elif off > control_off_max:
-            dropped["control"] += 1
-        else:
-            kept.append(one)
-    ratios = [one[subject].value / one[control].value for one in kept]
-    return Comparison({name: [one[name] for one in kept] for name in done[0]}, ratios, dropped)
+@dataclass
+class _Run:
+    """The rounds of one row so far."""
+
+    done: list[dict[str, Window]] = field(default_factory=list)
+    stolen: list[float] = field(default_factory=list)
+    """Of each round, the share that the host took away."""
+
+    def play(self, sides: Sides) -> None:
+        before = machine.cpu_ticks()
+        self.done.append({name: run() for name, run in sides.items()})
+        self.stolen.append(machine.stolen(before, machine.cpu_ticks()))
+
+    def judge(self, subject: str, control: str, control_off_max: float) -> Comparison:
+        middle = statistics.median(one[control].value for one in self.done)
+        dropped = {"failed": 0, "stolen": 0, "control": 0}
+        kept: list[dict[str, Window]] = []
+        for one, share in zip(self.done, self.stolen, strict=True):
+            off = abs(one[control].value / middle - 1)
+            if any(window.failed for window in one.values()):
+                dropped["failed"] += 1
+            elif share > STOLEN_MAX:
+                dropped["stolen"] += 1
+            elif off > control_off_max:
+                dropped["control"] += 1
+            else:
+                kept.append(one)
+        ratios = [one[subject].value / one[control].value for one in kept]
+        sides = {name: [one[name] for one in kept] for name in self.done[0]}
+        return Comparison(sides, ratios, dropped)

@@ -7,7 +7,7 @@ from bench import machine, messages, programs
 from bench.loads import h2load, paced, wrk
 from bench.messages import body
 from bench.programs import MODELS, Running, gateway, in_two_dialects
-from bench.rounds import Comparison, Window, compare
+from bench.rounds import Comparison, Sides, Window, compare, compare_rows
 from bench.scenarios import Found, Stage
 from bench.verdicts import Row
 
@@ -65,21 +65,34 @@ def closed(
 def against_proxy(stage: Stage) -> Found:
     """Every body size and stream through the gateway and through the control."""
     found = Found()
-    for key, model, size, connections in _AGAINST_PROXY + (_EXTRA if stage.plan.extra else ()):
+    _rows_against_proxy(found, stage, _AGAINST_PROXY)
+    if stage.plan.extra:
+        for row in _EXTRA:
+            _rows_against_proxy(found, stage, (row,))
+    return found
+
+
+def _rows_against_proxy(
+    found: Found, stage: Stage, rows: tuple[tuple[str, str, int, int], ...]
+) -> None:
+    compared_sides = (stage.gateway, stage.proxy)
+    sides: dict[str, Sides] = {}
+    direct: dict[str, float] = {}
+    for key, model, size, connections in rows:
         data = body(f"{_THROUGH}/{model}", size)
-        sides = {
+        sides[key] = {
             side.name: closed(side, data, stage.plan.window_s, connections)
-            for side in (stage.gateway, stage.proxy)
+            for side in compared_sides
         }
         # Buffers, pools and connections have their size before anything counts.
-        for side in (stage.gateway, stage.proxy):
+        for side in compared_sides:
             wrk(side.port, data, seconds=1, connections=connections)
-        direct = wrk(stage.upstream.port, data, seconds=1, connections=connections)
-        compared = compare(
-            sides, stage.plan.rounds, subject=stage.gateway.name, control=stage.proxy.name
-        )
-        _record(found, key, compared, stage.proxy.name, direct_requests_per_s=direct.rate)
-    return found
+        direct[key] = wrk(stage.upstream.port, data, seconds=1, connections=connections).rate
+    compared = compare_rows(
+        sides, stage.plan.rounds, subject=stage.gateway.name, control=stage.proxy.name
+    )
+    for key, one in compared.items():
+        _record(found, key, one, stage.proxy.name, direct_requests_per_s=direct[key])
 
 
 def http2(stage: Stage) -> Found:
