@@ -4,7 +4,7 @@ import http from "k6/http";
 
 import { chat, chatUrl, options as request } from "./target.js";
 
-const body = chat(__ENV.MODEL || "mock/fixed", false);
+const body = chat(false);
 
 export const options = {
   discardResponseBodies: true,

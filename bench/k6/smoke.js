@@ -5,8 +5,6 @@ import http from "k6/http";
 
 import { chat, chatUrl, options as request } from "./target.js";
 
-const model = __ENV.MODEL || "mock/fixed";
-
 export const options = {
   vus: 1,
   duration: __ENV.DURATION || "10s",
@@ -14,7 +12,7 @@ export const options = {
 };
 
 export default function () {
-  const reply = http.post(chatUrl, chat(model, false), request);
+  const reply = http.post(chatUrl, chat(false), request);
   check(reply, {
     "is answered": (r) => r.status === 200,
     "has an answer": (r) => r.json("choices.0.message.content") !== undefined,
@@ -22,7 +20,7 @@ export default function () {
   });
   if (__ENV.API_KEY) {
     const headers = { ...request.headers, Authorization: "Bearer wrong" };
-    const refused = http.post(chatUrl, chat(model, false), {
+    const refused = http.post(chatUrl, chat(false), {
       ...request,
       headers,
       responseCallback: http.expectedStatuses(401),

@@ -6,7 +6,7 @@ import { Trend } from "k6/metrics";
 
 import { chat, chatUrl, options as request } from "./target.js";
 
-const body = chat(__ENV.MODEL || "mock/fixed?frames=64", true);
+const body = chat(true);
 const firstByte = new Trend("first_byte_ms", true);
 
 export const options = {
