@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use llm_edge_core::rejection::{Code, Rejection};
 use tokio::sync::Notify;
 
+use crate::fail_points::fail_point;
 use crate::worker::Worker;
 
 /// Time between two sweeps.
@@ -103,6 +104,7 @@ impl Deadlines {
                 self.wake_sweep.notified().await;
             }
             worker.pressure.pace(worker, TICK).await;
+            fail_point!("loop.sweep");
             self.look_at_clock();
             let now = self.now_ms.get();
             for slot in self.slots.borrow().iter() {

@@ -26,8 +26,10 @@ use crate::descriptors;
 use crate::doors::balance::{Peer, Peers};
 use crate::doors::listener::{self, Place};
 use crate::doors::{Certificate, server_config};
+use crate::fail_points::fail_point;
 use crate::memory::{self, Trim};
 use crate::options::{Options, TlsFiles, cores};
+use crate::panics::{Panic, Panics};
 use crate::shared::{ByTarget, Credentials, Healths, Shared};
 use crate::telemetry::bank::Bank;
 use crate::telemetry::metrics::{ProcessGauges, render};
@@ -110,6 +112,7 @@ impl Engine {
         let pepper = Pepper::new(&options.pepper_bytes()?);
         let mut secret = [0; 32];
         fill_random(&mut secret)?;
+        let panics = Panics::default();
         let shared = Arc::new(Shared {
             published: Versioned::default(),
             directory: ArcSwap::from_pointee(Directory::default()),
@@ -123,7 +126,8 @@ impl Engine {
             cache: ExactCache::new(secret),
             owners: Owners::default(),
             policies: Policies::default(),
-            resolver: Resolver::default(),
+            resolver: Resolver::new(panics.clone()),
+            panics,
             draining: AtomicBool::new(false),
             ready: AtomicBool::new(true),
             occupancy: Occupancy::default(),
@@ -135,6 +139,16 @@ impl Engine {
         Ok(Self { options, shared, running: Mutex::new(None), pid: std::process::id() })
     }
 
+    /// Runs what another language asks for: a panic must not end up on the other side.
+    ///
+    /// # Errors
+    /// Those of `work`, and a panic; its message is on standard error.
+    pub fn call<T>(&self, work: impl FnOnce(&Self) -> Result<T, EngineError>) -> Result<T, EngineError> {
+        self.shared.panics.outlive(|| work(self)).unwrap_or_else(|Panic| {
+            Err(EngineError("the engine failed inside; it goes on as it was".to_owned()))
+        })
+    }
+
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
@@ -144,6 +158,7 @@ impl Engine {
     /// # Errors
     /// With the dotted path of the fault; the snapshot in force stays.
     pub fn apply(&self, snapshot: &[u8]) -> Result<u64, EngineError> {
+        fail_point!("call.apply");
         let snapshot = Snapshot::parse(snapshot).map_err(|e| EngineError(e.to_string()))?;
         for (at, provider) in snapshot.providers.iter().enumerate() {
             Origin::check(&provider.origin, &self.shared)
@@ -160,6 +175,7 @@ impl Engine {
     /// # Errors
     /// The JSON does not parse; nothing is changed.
     pub fn directory_replace(&self, principals: &[u8]) -> Result<usize, EngineError> {
+        fail_point!("call.directory");
         let directory = Directory::parse(principals)?;
         let count = directory.len();
         self.shared.directory.store(Arc::new(directory));
@@ -276,6 +292,7 @@ impl Engine {
     /// JSON for people and probes.
     pub fn status(&self) -> String {
         let running = self.running();
+        fail_point!("call.status");
         let published = self.shared.published.get();
         let snapshot = published.as_ref().map(|(_, snapshot)| snapshot);
         let targets: Vec<_> = snapshot
@@ -315,6 +332,7 @@ impl Engine {
     /// The metrics of the data path, as Prometheus text.
     pub fn metrics(&self) -> String {
         let running = self.running();
+        fail_point!("call.metrics");
         let none = Vec::new();
         let banks = running.as_ref().map_or(&none, |r| &r.banks);
         let breakers = self.shared.breakers.all().into_iter();
@@ -334,6 +352,7 @@ impl Engine {
                 .flat_map(|r| &r.runtimes)
                 .fold(0, |sum, runtime| sum + runtime.metrics().num_alive_tasks() as u64),
             heap_live_bytes: memory::heap_live_bytes(),
+            panics: self.shared.panics.counted(),
         };
         render(banks, &process)
     }
@@ -343,7 +362,11 @@ impl Engine {
     /// # Errors
     /// There is no thread for it.
     pub fn set_policy(&self, name: &str, policy: Policy) -> Result<(), EngineError> {
-        self.shared.policies.set(name, policy).map_err(|e| EngineError(format!("policy `{name}`: {e}")))
+        let panics = self.shared.panics.clone();
+        self.shared
+            .policies
+            .set(name, policy, panics)
+            .map_err(|e| EngineError(format!("policy `{name}`: {e}")))
     }
 
     /// What `/readyz` on the API port answers.
@@ -443,7 +466,7 @@ fn start_log(
         .spawn(move || {
             let mut trim = Trim::default();
             while stopped.recv_timeout(Duration::from_millis(100)) == Err(mpsc::RecvTimeoutError::Timeout) {
-                writer.flush();
+                drop(shared.panics.outlive(|| writer.flush()));
                 trim.look(shared.occupancy.connections());
                 let max = shared.published.get().map_or(0, |(_, snapshot)| snapshot.limits.memory_bytes_max);
                 if max > 0 {

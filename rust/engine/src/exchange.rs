@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -310,6 +311,9 @@ impl DerefMut for Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        settle::run(self);
+        // While another panic unwinds, one more would end the process.
+        if catch_unwind(AssertUnwindSafe(|| settle::run(self))).is_err() {
+            self.worker.shared.panics.count();
+        }
     }
 }

@@ -17,25 +17,63 @@ macro_rules! fail_point {
 }
 pub(crate) use fail_point;
 
-/// Every name, for a test that goes through all of them.
+/// What passes a point.
 #[cfg(feature = "fail-points")]
-pub const NAMES: [&str; 16] = [
-    "listener.open",
-    "http1.head",
-    "http1.write",
-    "http2.stream",
-    "http2.respond",
-    "head",
-    "authenticate",
-    "body",
-    "body.complete",
-    "authorize",
-    "admit",
-    "guard",
-    "cache",
-    "route",
-    "send",
-    "stream.advance",
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// Every request, or the connection that it comes by.
+    Always,
+    /// Requests of some kind, or on some routes.
+    Sometimes,
+    /// A loop that no request owns.
+    Loop,
+    /// A call from Python.
+    Call,
+}
+
+/// Every point, for a test that goes through all of them.
+#[cfg(feature = "fail-points")]
+pub const POINTS: [(&str, Passed); 40] = [
+    ("listener.open", Passed::Always),
+    ("http1.head", Passed::Always),
+    ("http1.write", Passed::Always),
+    ("http2.stream", Passed::Always),
+    ("http2.respond", Passed::Always),
+    ("head", Passed::Always),
+    ("authenticate", Passed::Always),
+    ("body", Passed::Always),
+    ("body.complete", Passed::Always),
+    ("authorize", Passed::Always),
+    ("admit", Passed::Always),
+    ("guard", Passed::Always),
+    ("cache", Passed::Always),
+    ("route", Passed::Always),
+    ("send", Passed::Always),
+    ("send.request", Passed::Always),
+    ("send.write", Passed::Always),
+    ("send.read", Passed::Always),
+    ("stream.advance", Passed::Always),
+    ("settle", Passed::Always),
+    ("settle.log", Passed::Always),
+    ("listener.take_over", Passed::Sometimes),
+    ("cache.hit", Passed::Sometimes),
+    ("cache.store", Passed::Sometimes),
+    ("send.connect", Passed::Sometimes),
+    ("send.again", Passed::Sometimes),
+    ("send.hedge", Passed::Sometimes),
+    ("send.commit", Passed::Sometimes),
+    ("resolve", Passed::Sometimes),
+    ("policy", Passed::Sometimes),
+    ("translate.request", Passed::Sometimes),
+    ("translate.reply", Passed::Sometimes),
+    ("loop.sweep", Passed::Loop),
+    ("loop.retire", Passed::Loop),
+    ("loop.notices", Passed::Loop),
+    ("loop.probes", Passed::Loop),
+    ("call.apply", Passed::Call),
+    ("call.directory", Passed::Call),
+    ("call.status", Passed::Call),
+    ("call.metrics", Passed::Call),
 ];
 
 #[cfg(feature = "fail-points")]

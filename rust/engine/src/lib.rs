@@ -39,4 +39,4 @@ pub use options::{Listen, Options, TlsFiles, Unix};
 pub use telemetry::metrics::METRICS;
 
 #[cfg(feature = "fail-points")]
-pub use fail_points::{NAMES as FAIL_POINTS, arm as arm_fail_point};
+pub use fail_points::{POINTS as FAIL_POINTS, Passed, arm as arm_fail_point};

@@ -3,11 +3,37 @@
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
 
 use llm_edge_core::rejection::{Code, Rejection};
 
 use crate::worker::Worker;
+
+/// How many there were, wherever they happened.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Panics(Arc<AtomicU64>);
+
+impl Panics {
+    #[cold]
+    pub(crate) fn count(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn counted(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    /// Runs `work`, which may panic; that is counted then. What the work shares with others is changed in whole
+    /// steps only, or behind a lock that does not mind.
+    pub(crate) fn outlive<T>(&self, work: impl FnOnce() -> T) -> Result<T, Panic> {
+        catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
+            self.count();
+            Panic
+        })
+    }
+}
 
 /// A panic happened; its message went to standard error.
 pub(crate) struct Panic;
@@ -15,7 +41,7 @@ pub(crate) struct Panic;
 impl Panic {
     /// Counts the panic; returns what the client is told.
     pub(crate) fn rejection(worker: &Worker) -> Rejection {
-        worker.bank.worker.panics.add(1);
+        worker.shared.panics.count();
         Rejection::new(Code::Internal, "the gateway failed on this request; others are not affected")
     }
 }

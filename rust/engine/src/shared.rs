@@ -22,6 +22,7 @@ use crate::backends::policies::Policies;
 use crate::backends::upstream::{self, Resolver};
 use crate::clients::{ClientCount, Clients, Refused};
 use crate::load::Load;
+use crate::panics::Panics;
 use crate::telemetry::bank::TargetLabels;
 
 /// See the module.
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) owners: Owners,
     pub(crate) policies: Policies,
     pub(crate) resolver: Resolver,
+    pub(crate) panics: Panics,
     /// No new work: connections close after their reply.
     pub(crate) draining: AtomicBool,
     /// What `/readyz` says.

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::pending;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 
@@ -10,7 +9,7 @@ use rustls::ServerConfig;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::background::{notices, probes};
+use crate::background::{self, notices, probes};
 use crate::doors::balance::{Handed, Peers};
 use crate::doors::listener::{self, Listening};
 use crate::shared::Shared;
@@ -54,16 +53,17 @@ impl Thread {
         };
         drop(started.send(Ok(runtime.handle().clone())));
         runtime.block_on(async {
-            spawn(&worker, |worker| async move { worker.deadlines.sweep(&worker).await });
-            spawn(&worker, |worker| async move { worker.retire_idle().await });
+            background::keep(&worker, |worker| async move { worker.deadlines.sweep(&worker).await });
+            background::keep(&worker, |worker| async move { worker.retire_idle().await });
             let index = peers.own;
-            spawn(&worker, move |worker| async move { notices::run(&worker, index).await });
+            background::keep(&worker, move |worker| async move { notices::run(&worker, index).await });
             // One worker asks for all.
             if peers.own == 0 {
-                spawn(&worker, |worker| async move { probes::run(&worker).await });
+                background::keep(&worker, |worker| async move { probes::run(&worker).await });
             }
             let tls_of_handed = tls.clone();
-            spawn(&worker, |worker| listener::take_over(worker, handed, tls_of_handed));
+            let taking_over = listener::take_over(Rc::clone(&worker), handed, tls_of_handed);
+            drop(tokio::task::spawn_local(taking_over));
             // Not a task: what `block_on` polls itself has its turn before the tasks that wait for theirs, so
             // that a new connection waits for none of them.
             let accepting = Box::pin(accept(&worker, socket, tls, peers));
@@ -99,15 +99,11 @@ async fn obey(worker: &Rc<Worker>, orders: &mut UnboundedReceiver<Order>) {
         match order {
             Order::Drain => {
                 worker.drain.notify_waiters();
-                spawn(worker, |worker| async move { worker.close_idle().await });
+                let worker = Rc::clone(worker);
+                drop(tokio::task::spawn_local(async move { worker.close_idle().await }));
             }
             Order::Cut => worker.deadlines.close_all(),
             Order::Stop => return,
         }
     }
-}
-
-fn spawn<F: Future<Output = ()> + 'static>(worker: &Rc<Worker>, make: impl FnOnce(Rc<Worker>) -> F) {
-    let boxed: Pin<Box<dyn Future<Output = ()>>> = Box::pin(make(Rc::clone(worker)));
-    drop(tokio::task::spawn_local(boxed));
 }

@@ -21,6 +21,7 @@ use crate::clients::{RefusalLog, Refused};
 use crate::deadlines::Deadlines;
 use crate::descriptors;
 use crate::doors::turns::Turns;
+use crate::fail_points::fail_point;
 use crate::loaded::Loaded;
 use crate::pressure::Pressure;
 use crate::shared::{Seat, Shared};
@@ -227,6 +228,7 @@ impl Worker {
         let mut refusals = RefusalLog::default();
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
+            fail_point!("loop.retire");
             descriptors::look();
             if let Some(line) = refusals.look(&self.bank.worker.connections_refused) {
                 self.log.push(line.as_bytes(), &self.bank.worker.log_dropped);
@@ -254,7 +256,7 @@ impl Drop for ConnectionCount {
         self.worker.bank.worker.connections.sub(1);
         // Outside of a request: the runtime ends this connection's task and no other.
         if std::thread::panicking() {
-            self.worker.bank.worker.panics.add(1);
+            self.worker.shared.panics.count();
         }
     }
 }

@@ -47,40 +47,41 @@ impl Engine {
     }
 
     fn apply(&self, py: Python<'_>, snapshot: &[u8]) -> PyResult<u64> {
-        py.detach(|| self.0.apply(snapshot)).map_err(refused)
+        self.call(py, |engine| engine.apply(snapshot))
     }
 
     fn directory_replace(&self, py: Python<'_>, principals: &[u8]) -> PyResult<usize> {
-        py.detach(|| self.0.directory_replace(principals)).map_err(refused)
+        self.call(py, |engine| engine.directory_replace(principals))
     }
 
-    fn set_credential(&self, slot: &str, value: &str) -> PyResult<()> {
-        self.0.set_credential(slot, value).map_err(refused)
+    fn set_credential(&self, py: Python<'_>, slot: &str, value: &str) -> PyResult<()> {
+        self.call(py, |engine| engine.set_credential(slot, value))
     }
 
-    fn set_private_key(&self, slot: &str, pem: &str) -> PyResult<()> {
-        self.0.set_private_key(slot, pem).map_err(refused)
+    fn set_private_key(&self, py: Python<'_>, slot: &str, pem: &str) -> PyResult<()> {
+        self.call(py, |engine| engine.set_private_key(slot, pem))
     }
 
     fn lose_credential(&self, slot: &str, reason: &str) {
         self.0.lose_credential(slot, reason);
     }
 
-    fn set_certificate(&self, cert_pem: &str, key_pem: &str) -> PyResult<()> {
-        self.0.set_certificate(cert_pem, key_pem).map_err(refused)
+    fn set_certificate(&self, py: Python<'_>, cert_pem: &str, key_pem: &str) -> PyResult<()> {
+        self.call(py, |engine| engine.set_certificate(cert_pem, key_pem))
     }
 
-    fn status<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.0.status().as_bytes())
+    fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let text = self.call(py, |engine| Ok(engine.status()))?;
+        Ok(PyBytes::new(py, text.as_bytes()))
     }
 
-    fn metrics<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        let text = py.detach(|| self.0.metrics());
-        PyBytes::new(py, text.as_bytes())
+    fn metrics<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let text = self.call(py, |engine| Ok(engine.metrics()))?;
+        Ok(PyBytes::new(py, text.as_bytes()))
     }
 
     fn explain<'py>(&self, py: Python<'py>, question: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        let text = py.detach(|| self.0.explain(question)).map_err(refused)?;
+        let text = self.call(py, |engine| engine.explain(question))?;
         Ok(PyBytes::new(py, text.as_bytes()))
     }
 
@@ -102,6 +103,18 @@ impl Engine {
 
     fn stop(&self, py: Python<'_>) {
         py.detach(|| self.0.stop());
+    }
+}
+
+impl Engine {
+    /// Without the interpreter's lock, and so that a panic is an error: Python's own wrapping of one is no
+    /// `Exception`, and would end whatever thread called.
+    fn call<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&llm_edge_engine::Engine) -> Result<T, llm_edge_engine::EngineError> + Send,
+    ) -> PyResult<T> {
+        py.detach(|| self.0.call(work)).map_err(refused)
     }
 }
 

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::fail_points::fail_point;
+use crate::panics::Panics;
+
 /// What ranks: it gets a question and gives an answer, both JSON; `None` when it failed.
 pub type Policy = Box<dyn Fn(&str) -> Option<String> + Send>;
 
@@ -42,9 +45,11 @@ impl Policies {
     ///
     /// # Errors
     /// There is no thread for it.
-    pub(crate) fn set(&self, name: &str, policy: Policy) -> std::io::Result<()> {
+    pub(crate) fn set(&self, name: &str, policy: Policy, panics: Panics) -> std::io::Result<()> {
         let (calls, waiting) = sync_channel(WAITING_MAX);
-        std::thread::Builder::new().name("policy".to_owned()).spawn(move || answer_all(&policy, &waiting))?;
+        std::thread::Builder::new()
+            .name("policy".to_owned())
+            .spawn(move || answer_all(&policy, &waiting, &panics))?;
         let mut policies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         policies.insert(name.to_owned(), Asker(calls));
         Ok(())
@@ -56,11 +61,15 @@ impl Policies {
     }
 }
 
-fn answer_all(policy: &Policy, waiting: &Receiver<Call>) {
+fn answer_all(policy: &Policy, waiting: &Receiver<Call>, panics: &Panics) {
     while let Ok(call) = waiting.recv() {
         // Who has given up needs no answer.
         if !call.answer.is_closed() {
-            drop(call.answer.send(policy(&call.question)));
+            let ranked = panics.outlive(|| {
+                fail_point!("policy");
+                policy(&call.question)
+            });
+            drop(call.answer.send(ranked.unwrap_or(None)));
         }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::fail_points::fail_point;
 use crate::pressure::Shed;
 use crate::telemetry::notice;
 use crate::worker::Worker;
@@ -87,6 +88,7 @@ pub(crate) async fn run(worker: &Rc<Worker>, index: usize) {
     };
     loop {
         tokio::time::sleep(LOOK).await;
+        fail_point!("loop.notices");
         let cells = &worker.bank.worker;
         for ((spell, cell), shed) in sheds.iter_mut().zip(&cells.sheds).zip(Shed::ALL) {
             if let Some(news) = spell.look(cell.get()) {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use llm_edge_core::snapshot::HealthProbe;
 
+use crate::fail_points::fail_point;
 use crate::loaded::{Loaded, LoadedProvider};
 use crate::telemetry::notice;
 use crate::worker::Worker;
@@ -29,6 +30,7 @@ pub(crate) async fn run(worker: &Rc<Worker>) {
     let mut watches: HashMap<String, Watch> = HashMap::new();
     loop {
         tokio::time::sleep(LOOK).await;
+        fail_point!("loop.probes");
         worker.deadlines.look_at_clock();
         let loaded = worker.loaded();
         let now_ms = worker.deadlines.now_ms();

@@ -243,7 +243,7 @@ impl Drop for Open {
     fn drop(&mut self) {
         let connection = &self.connection;
         if std::thread::panicking() {
-            connection.worker.bank.worker.panics.add(1);
+            connection.worker.shared.panics.count();
         }
         connection.streams.borrow_mut().remove(&self.id);
         connection.open.set(connection.open.get().saturating_sub(1));

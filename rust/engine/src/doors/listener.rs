@@ -4,7 +4,6 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener, ToSocketAddrs};
 use std::os::unix::net::UnixListener as StdUnixListener;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -180,7 +179,10 @@ pub(crate) async fn take_over(
     while let Some(handed) = handed.recv().await {
         // What the runtime cannot take is closed, like a connection that was gone before it was accepted.
         if let Ok((accepted, seat)) = Accepted::take(handed) {
-            open(&worker, accepted, seat, tls.as_ref());
+            drop(worker.shared.panics.outlive(|| {
+                fail_point!("listener.take_over");
+                open(&worker, accepted, seat, tls.as_ref());
+            }));
         }
     }
 }
@@ -264,9 +266,7 @@ fn admit_caught(
     peer: Option<IpAddr>,
     tls: Option<&TlsAcceptor>,
 ) {
-    if catch_unwind(AssertUnwindSafe(|| admit(worker, peers, accepted, peer, tls))).is_err() {
-        worker.bank.worker.panics.add(1);
-    }
+    drop(worker.shared.panics.outlive(|| admit(worker, peers, accepted, peer, tls)));
 }
 
 /// Serves an accepted connection, or hands it to a worker that has clearly fewer.

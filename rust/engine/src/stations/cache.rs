@@ -64,6 +64,7 @@ pub(crate) fn look_up(
         Control::NoCache | Control::NoStore => None,
     };
     if let Some(stored) = found {
+        fail_point!("cache.hit");
         x.worker.buffers.give(key);
         count(x, route, CacheResult::Hit);
         return Lookup::Hit(stored);

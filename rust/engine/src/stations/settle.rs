@@ -13,6 +13,7 @@ use llm_edge_core::tap::Usage;
 
 use crate::breaking;
 use crate::exchange::{CacheResult, Ending, Exchange};
+use crate::fail_points::fail_point;
 use crate::loaded::LoadedRoute;
 use crate::stamp::Stamp;
 use crate::telemetry::bank::{DURATION_US, KeyCells, KeyLabels, Money, OVERHEAD_US, TargetCells};
@@ -29,6 +30,8 @@ pub(crate) fn run(x: &mut Exchange) {
     if facts.streaming {
         cells.open_streams.sub(1);
     }
+    // Behind what would otherwise stay counted for ever.
+    fail_point!("settle");
     if let Some(cell) = facts.operation.and_then(|o| cells.operations.get(o as usize)) {
         cell.add(1);
     }
@@ -192,6 +195,7 @@ fn log(x: &Exchange, duration_us: u64) {
         facts.rejection == Some(Code::Overloaded) && !x.worker.pressure.may_log(x.worker.deadlines.now_ms())
     };
     if wanted && !flood() {
+        fail_point!("settle.log");
         let mut line = x.worker.buffers.take();
         write_line(&mut line, x, duration_us);
         x.worker.log.push(&line, &x.worker.bank.worker.log_dropped);

@@ -200,7 +200,6 @@ pub(crate) struct WorkerCells {
     pub(crate) cache_stored: Cell64,
     pub(crate) translations: [Cell64; TRANSLATIONS.len()],
     pub(crate) log_dropped: Cell64,
-    pub(crate) panics: Cell64,
 }
 
 /// Counters with the labels route and key, where the operator asks for them.

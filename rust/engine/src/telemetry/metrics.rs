@@ -300,8 +300,12 @@ const LOG_DROPPED: Metric = metric(
     &[],
     "Request log lines dropped because the log could not be written fast enough.",
 );
-const PANICS: Metric =
-    metric("llm_edge_panics_total", "counter", &[], "Requests that ended because the gateway failed inside.");
+const PANICS: Metric = metric(
+    "llm_edge_panics_total",
+    "counter",
+    &[],
+    "Failures inside the gateway, each of which costs one request at most.",
+);
 const CACHE_BYTES: Metric =
     metric("llm_edge_cache_bytes", "gauge", &[], "Bytes held by the exact cache, keys included.");
 const TASKS: Metric = metric("llm_edge_tasks", "gauge", &[], "Tasks alive in the workers' runtimes.");
@@ -402,6 +406,7 @@ pub(crate) struct ProcessGauges {
     pub(crate) dns_age_ms: u64,
     pub(crate) tasks: u64,
     pub(crate) heap_live_bytes: u64,
+    pub(crate) panics: u64,
 }
 
 /// Sums a histogram's cells over workers.
@@ -457,6 +462,7 @@ pub(crate) fn render(banks: &[Arc<Bank>], process: &ProcessGauges) -> String {
     for (metric, value) in [
         (&CACHE_BYTES, process.cache_bytes),
         (&BUFFERED, process.buffered_bytes),
+        (&PANICS, process.panics),
         (&DNS_FAILURES, process.dns_failures),
         (&TASKS, process.tasks),
         (&HEAP_LIVE, process.heap_live_bytes),
@@ -692,7 +698,6 @@ fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {
         (&UPSTREAM_OPENED, |w| &w.upstream_connections_opened),
         (&CACHE_STORED, |w| &w.cache_stored),
         (&LOG_DROPPED, |w| &w.log_dropped),
-        (&PANICS, |w| &w.panics),
     ] {
         header(out, metric);
         sample(out, metric.name, "", total(of));

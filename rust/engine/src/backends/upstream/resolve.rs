@@ -8,12 +8,16 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
+
+use crate::fail_points::fail_point;
+use crate::panics::{Panics, caught};
 
 /// A connection waits this long for a new answer when the one at hand is old.
 const OLD_ANSWER_WAIT: Duration = Duration::from_millis(250);
@@ -26,18 +30,22 @@ const MISSING_MAX: u8 = 3;
 const IN_USE: Duration = Duration::from_mins(1);
 
 /// All names, for as long as an origin uses them.
-#[derive(Default)]
 pub(crate) struct Resolver {
     names: Mutex<HashMap<String, Arc<Name>>>,
     failures: Arc<AtomicU64>,
+    panics: Panics,
 }
 
 impl Resolver {
+    pub(crate) fn new(panics: Panics) -> Self {
+        Self { names: Mutex::default(), failures: Arc::default(), panics }
+    }
+
     /// The name's entry, made at first use.
     pub(crate) fn name(&self, host: &str) -> Arc<Name> {
         let mut names = self.names();
         names.retain(|_, name| Arc::strong_count(name) > 1);
-        let made = || Arc::new(Name::new(host, Arc::clone(&self.failures)));
+        let made = || Arc::new(Name::new(host, Arc::clone(&self.failures), self.panics.clone()));
         Arc::clone(names.entry(host.to_owned()).or_insert_with(made))
     }
 
@@ -79,6 +87,7 @@ pub(crate) struct Name {
     /// When it was last needed, in milliseconds since `made`.
     used_ms: AtomicU64,
     failures: Arc<AtomicU64>,
+    panics: Panics,
 }
 
 struct Answer {
@@ -94,7 +103,7 @@ struct Listed {
 }
 
 impl Name {
-    fn new(host: &str, failures: Arc<AtomicU64>) -> Self {
+    fn new(host: &str, failures: Arc<AtomicU64>, panics: Panics) -> Self {
         Self {
             host: host.to_owned(),
             answer: ArcSwapOption::empty(),
@@ -105,6 +114,7 @@ impl Name {
             made: Instant::now(),
             used_ms: AtomicU64::new(0),
             failures,
+            panics,
         }
     }
 
@@ -187,10 +197,18 @@ impl Name {
             return;
         }
         let name = Arc::clone(self);
-        drop(tokio::task::spawn_local(async move { name.look_up().await }));
+        drop(tokio::task::spawn_local(async move {
+            // Whoever waits is told, and the next one asks again.
+            if caught(pin!(name.look_up())).await.is_err() {
+                name.panics.count();
+                name.failed("the look-up failed inside the gateway".to_owned());
+            }
+            name.asking.store(false, Ordering::Release);
+        }));
     }
 
-    async fn look_up(self: Arc<Self>) {
+    async fn look_up(&self) {
+        fail_point!("resolve");
         let host = (self.host.clone(), 0);
         let asked = tokio::net::lookup_host(host);
         tokio::pin!(asked);
@@ -205,7 +223,6 @@ impl Name {
             Ok(_) => self.failed("no address".to_owned()),
             Err(e) => self.failed(e.to_string()),
         }
-        self.asking.store(false, Ordering::Release);
     }
 
     fn succeeded(&self, found: Vec<IpAddr>) {

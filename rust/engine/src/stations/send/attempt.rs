@@ -13,6 +13,7 @@ use super::request::Request;
 use crate::backends::upstream::{Connection, ReadError};
 use crate::deadlines::Timer;
 use crate::exchange::Exchange;
+use crate::fail_points::fail_point;
 use crate::stamp::Stamp;
 
 /// Interim replies (1xx) before the final one that are put up with.
@@ -68,6 +69,7 @@ impl Attempt<'_> {
             };
             connection.buffer = x.worker.buffers.take();
             self.timer.arm_before(self.deadlines.first_byte_ms, self.latest_ms);
+            fail_point!("send.write");
             match self.write(&mut connection).await {
                 Ok(()) => {}
                 // The upstream had closed a kept-alive connection just then: take another one.
@@ -81,6 +83,7 @@ impl Attempt<'_> {
                 Err(failed) => return Err(failed),
             }
             let sent = Stamp::now();
+            fail_point!("send.read");
             match self.read_head(&mut connection).await {
                 Ok(()) => {}
                 // A shared connection that is going away did nothing for this request: take another one.
@@ -96,6 +99,7 @@ impl Attempt<'_> {
     }
 
     async fn connect(&self) -> Result<Box<Connection>, Failed> {
+        fail_point!("send.connect");
         let Self { request, .. } = *self;
         let connect_ms = self.deadlines.connect_ms;
         self.timer.arm_before(connect_ms, self.latest_ms);

@@ -16,6 +16,7 @@ use llm_edge_core::translate::StreamTranslator;
 use super::{Awaited, Begun};
 use crate::backends::upstream::{Connection, End};
 use crate::exchange::Exchange;
+use crate::fail_points::fail_point;
 
 /// Most bytes of a stream that are held.
 const HELD_BYTES_MAX: usize = 64 * 1024;
@@ -30,6 +31,7 @@ pub(super) enum Failure {
 
 /// Waits for the stream's first word; `None` when the reply may go to the client.
 pub(super) async fn wait(x: &Exchange, begun: &mut Begun) -> Option<Failure> {
+    fail_point!("send.commit");
     let dialect = begun.dialect?;
     if !begun.is_event_stream() {
         return None;

@@ -16,6 +16,7 @@ use super::{Answer, Asked, CANCELLED, Sender, count};
 use crate::breaking;
 use crate::deadlines::Timer;
 use crate::exchange::Exchange;
+use crate::fail_points::fail_point;
 use crate::loaded::LoadedRoute;
 
 /// Indices into [`crate::telemetry::bank::HEDGE_RESULTS`].
@@ -80,6 +81,7 @@ async fn both(
     timer: &Timer,
     mut running: Pin<&mut impl Future<Output = Ended>>,
 ) -> Race {
+    fail_point!("send.hedge");
     let Some(second) = beside(x, sender, tries, first) else {
         return Race::Alone(running.await);
     };

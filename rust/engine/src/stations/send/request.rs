@@ -22,6 +22,7 @@ use crate::backends::upstream::Origin;
 use crate::buffers::JOIN_BYTES_MAX;
 use crate::caller_credential::Fields;
 use crate::exchange::Exchange;
+use crate::fail_points::fail_point;
 use crate::loaded::{Account, LoadedProvider, Place};
 use crate::shared::Credential;
 
@@ -70,6 +71,7 @@ impl Request {
         screened: &Screened,
         asked: &Route,
     ) -> Result<Option<Self>, Rejection> {
+        fail_point!("send.request");
         let snapshot = &x.loaded.snapshot;
         let Some(target) = place.target(snapshot) else { return Ok(None) };
         let Some(config) = snapshot.providers.get(target.provider) else { return Ok(None) };

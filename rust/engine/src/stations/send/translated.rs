@@ -13,6 +13,7 @@ use llm_edge_core::translate::{Context, Losses, Malformed, Options, Pair, Replie
 
 use super::super::guard::Screened;
 use crate::exchange::Exchange;
+use crate::fail_points::fail_point;
 
 /// What the reply to a translated request needs.
 pub(crate) struct Translation {
@@ -91,6 +92,7 @@ pub(super) fn body(
     names: Names<'_>,
     policy: TranslationPolicy,
 ) -> Result<(Vec<u8>, Translation), Rejection> {
+    fail_point!("translate.request");
     let mut out = Vec::new();
     let body = screened.envelope().body.of(&x.input);
     let (reply, losses) = match crossing.between {

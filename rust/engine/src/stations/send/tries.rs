@@ -18,6 +18,7 @@ use super::{Begun, Refused, Sender};
 use crate::breaking::{self, Permit};
 use crate::deadlines::Lapse;
 use crate::exchange::Exchange;
+use crate::fail_points::fail_point;
 use crate::loaded::{Account, LoadedProvider, Place};
 
 /// See the module. Allocates nothing until something has failed.
@@ -132,6 +133,7 @@ impl<'a> Tries<'a> {
 
     /// A place that was asked before, once its time has come.
     async fn again(&mut self, x: &Exchange, latest_ms: u64) -> Result<Option<(Place, Permit)>, Rejection> {
+        fail_point!("send.again");
         loop {
             let now_ms = x.worker.deadlines.now_ms();
             let Some(next) = self.failed.iter_mut().min_by_key(|tried| tried.again_at_ms) else {

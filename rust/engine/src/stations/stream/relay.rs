@@ -22,6 +22,7 @@ use crate::backends::owners::Owner;
 use crate::backends::upstream::{Connection, End, Origin};
 use crate::deadlines::Lapse;
 use crate::exchange::Exchange;
+use crate::fail_points::fail_point;
 use crate::loaded::Place;
 use crate::stamp::Stamp;
 use crate::stations::cache::Keep;
@@ -627,6 +628,7 @@ impl Relay {
 
     fn store(&mut self, x: &Exchange) {
         if let (Some(body), Some((keep, fields))) = (self.gathered.take(), self.keep.take()) {
+            fail_point!("cache.store");
             let stored = Stored {
                 status: self.status,
                 fields,

@@ -15,6 +15,7 @@ use super::relay::{Progress, Relay};
 use crate::backends::cache::memory::Stored;
 use crate::breaking;
 use crate::exchange::{Exchange, Source};
+use crate::fail_points::fail_point;
 use crate::stamp::Stamp;
 use crate::stations::cache::Flight;
 use crate::stations::send::{Awaited, Begun, Translation};
@@ -50,6 +51,7 @@ impl Translator {
     }
 
     pub(super) fn push(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+        fail_point!("translate.reply");
         let before = out.len();
         let pushed = self.stream.push(payload, out);
         self.has_begun |= out.len() > before;
