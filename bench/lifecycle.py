@@ -2,7 +2,8 @@
 
 usage: python -m bench.lifecycle [smoke|full]
 
-- drain: streams in hand when the signal comes end exactly as they would have; readiness goes off
+- drain: streams in hand when the signal comes, over HTTP/1.1 and HTTP/2, as they come and
+  translated, end exactly as they would have; readiness goes off
   within 100 ms; the process ends within its drain limit; what is longer than that is cut, and says
   so.
 - restarts: with `--reuse-port` a new process takes over from the old one again and again, under a
@@ -31,6 +32,8 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
+
+import httpx2
 
 from bench import machine
 from bench.programs import BenchError
@@ -118,7 +121,12 @@ def _write_config(upstream: str, **more: object) -> Path:
         "debug_headers": True,
         "keys": [{"name": "soak", "key": KEY}],
         "providers": {
-            "up": {"type": "openai_compatible", "base_url": upstream, "api_key": "sk-upstream"}
+            "up": {"type": "openai_compatible", "base_url": upstream, "api_key": "sk-upstream"},
+            "claude": {
+                "type": "anthropic",
+                "base_url": upstream.removesuffix("/v1"),
+                "api_key": "sk-upstream",
+            },
         },
         "limits": {"upstream_idle_ms": 1000},
         "request_log": {"mode": "off"},
@@ -160,13 +168,23 @@ async def _ask(address: tuple[str, int], data: bytes) -> tuple[int, bytes]:
 
 
 async def _drain(upstream: str, streams: int) -> dict[str, float]:
-    asked = chat("up/lorem?tokens=60&itl=40ms&seed=7", stream=True)
+    model = "lorem?tokens=60&itl=40ms&seed=7"
     with process("drain", *_arguments(_write_config(upstream))) as (running, said, log):
         gateway = Gateway(running, said, log)
-        reference = _content((await _ask(gateway.address, asked))[1])
+        api = said["api"]
+        client = httpx2.AsyncClient(
+            http1=False, http2=True, trust_env=False, base_url=api, timeout=60
+        )
+        asks: list[Callable[[], Awaitable[tuple[int, bytes]]]] = [
+            lambda: _ask(gateway.address, chat(f"up/{model}", stream=True)),
+            lambda: _ask(gateway.address, chat(f"claude/{model}", stream=True)),
+            lambda: _over_http2(client, f"up/{model}"),
+        ]
+        reference = _content((await asks[0]())[1])
         if len(reference) < 60:
             raise BenchError(f"the reference stream says only {reference!r}")
-        tasks = [asyncio.create_task(_ask(gateway.address, asked)) for _ in range(streams)]
+        mixed = itertools.islice(itertools.cycle(asks), streams)
+        tasks = [asyncio.ensure_future(ask()) for ask in mixed]
         await _until(lambda: gateway.metrics()["llm_edge_open_streams"] >= streams)
         begun = time.monotonic()
         running.send_signal(signal.SIGTERM)
@@ -177,6 +195,7 @@ async def _drain(upstream: str, streams: int) -> dict[str, float]:
         off_ms = (time.monotonic() - begun) * 1000
         ended = await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(running.wait, DRAIN_S + 10)
+        await client.aclose()
         exit_s = time.monotonic() - begun
     exact = sum(
         not isinstance(one, BaseException)
@@ -190,6 +209,14 @@ async def _drain(upstream: str, streams: int) -> dict[str, float]:
         "readiness_off_ms": off_ms,
         "exit_s": exit_s,
     }
+
+
+async def _over_http2(client: httpx2.AsyncClient, model: str) -> tuple[int, bytes]:
+    """The same over HTTP/2, many streams a connection."""
+    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "hello"}]}
+    headers = {"authorization": f"Bearer {KEY}"}
+    answer = await client.post("/chat/completions", json=body, headers=headers)
+    return answer.status_code, answer.content
 
 
 async def _cut(upstream: str) -> dict[str, float]:
