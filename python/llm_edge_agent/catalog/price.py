@@ -87,12 +87,13 @@ class Price(Rates, frozen=True, kw_only=True):
         Args:
             input_tokens: All of the input, those from the cache included.
             output_tokens: The output, reasoning included.
-            cached_tokens: How many of the input tokens were read from the cache.
+            cached_tokens: How many of the input tokens were read from the cache; they cost what
+                other input does where they have no price of their own, as the gateway counts them.
         """
         rates = self.rates(input_tokens)
         parts = (
             (input_tokens - cached_tokens, rates.input),
-            (cached_tokens, rates.cached_input),
+            (cached_tokens, rates.input if rates.cached_input is None else rates.cached_input),
             (output_tokens, rates.output),
         )
         cost = 0

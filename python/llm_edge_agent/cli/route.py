@@ -67,6 +67,8 @@ def explain(
     if file is not None and (said["input_tokens"] is not None or said["needs"] or said["stream"]):
         raise click.UsageError("--input-tokens, --needs and --stream go with --model")
     live_file: IO[bytes] | None = said["live_file"]
+    if _is_stdin(file) and _is_stdin(live_file):
+        raise click.UsageError("standard input is one of --request and --live, not both")
     question = Question(
         path=said["path"],
         body=msgspec.Raw(_checked(file.read()) if file is not None else _body(**said)),
@@ -80,6 +82,10 @@ def explain(
         click.echo(msgspec.json.encode(explanation))
         return
     _print(explanation)
+
+
+def _is_stdin(file: IO[bytes] | None) -> bool:
+    return file is not None and getattr(file, "name", "<stdin>") == "<stdin>"
 
 
 def _snapshot(config_file: str | None) -> bytes:

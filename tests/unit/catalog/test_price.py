@@ -29,15 +29,14 @@ def test_a_long_request_pays_the_higher_price_for_every_token() -> None:
     assert TIERED.cost(input_tokens=200_001, output_tokens=1) == 200_001 * 2_500_000 + 15_000_000
 
 
-@pytest.mark.parametrize(
-    "counts",
-    [
-        {"input_tokens": 1, "output_tokens": 1},
-        {"input_tokens": 1, "output_tokens": 0, "cached_tokens": 1},
-    ],
-)
-def test_a_cost_that_takes_an_unknown_price_is_unknown(counts: dict[str, int]) -> None:
-    assert Price(input=5).cost(**counts) is None
+def test_a_cost_that_takes_an_unknown_price_is_unknown() -> None:
+    assert Price(input=5).cost(input_tokens=1, output_tokens=1) is None
+    assert Price(output=5).cost(input_tokens=1, output_tokens=1) is None
+
+
+def test_what_the_cache_had_costs_as_other_input_where_it_has_no_price() -> None:
+    price = Price(input=5, output=7)
+    assert price.cost(input_tokens=3, cached_tokens=2, output_tokens=1) == 3 * 5 + 7
 
 
 def test_an_unknown_price_that_is_not_needed_does_no_harm() -> None:

@@ -23,6 +23,7 @@ VERBS = [
     "mock",
     "models",
     "providers",
+    "route",
     "serve",
     "tokens",
     "version",
