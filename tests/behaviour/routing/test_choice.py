@@ -183,6 +183,34 @@ def test_a_rule_leads_elsewhere(tmp_path: Path) -> None:
         assert both.metric("llm_edge_routing_redirects_total", route="chat") == 1
 
 
+def test_a_rule_goes_by_what_is_asked_and_for_which_model(tmp_path: Path) -> None:
+    rules = "{when: {models: [chat-long*]}, route: night}, {when: {needs: [vision]}, route: night}"
+    route = f"models: [chat, chat-*]\nrules: [{rules}]"
+    with several(tmp_path, route, more=RULES) as both:
+        for seen, content, model in (
+            ([1, 0], "hello", "chat"),
+            ([1, 1], [IMAGE], "chat"),
+            ([2, 1], "hello", "chat-short"),
+            ([2, 2], "hello", "chat-long-1"),
+        ):
+            assert both.hop.ask(asks(content, model=model)).status == 200
+            assert both.seen() == seen
+        assert both.metric("llm_edge_routing_redirects_total", route="chat") == 2
+
+
+def test_a_split_in_percent_is_one(tmp_path: Path) -> None:
+    targets = [
+        {"provider": name, "model": "m", "weight": weight} for name, weight in (("a", 95), ("b", 5))
+    ]
+    route = f"strategy: weighted\ntargets: {msgspec.json.encode(targets).decode()}"
+    with several(tmp_path, route) as both:
+        for _ in range(1000):
+            assert both.ask().status == 200
+        # 50 on average, and outside of these bounds less often than once in half a million times.
+        assert sum(both.seen()) == 1000
+        assert 20 <= both.seen()[1] <= 85
+
+
 def test_shares_stay_by_weight_when_one_cannot(tmp_path: Path) -> None:
     route = (
         "strategy: round_robin\ntargets: "

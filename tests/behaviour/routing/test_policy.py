@@ -2,17 +2,25 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.behaviour.failure.several import Several, several
-from tests.behaviour.process.programs import run
+from tests.behaviour.process.programs import run, wait_until
 from tests.support.distribution import install
 
 MODULE = """
+import os
 import time
+from pathlib import Path
+
+def waits(question):
+    while not Path(os.environ["GO"]).exists():
+        time.sleep(0.01)
+    return ["b/m"]
 
 def last_first(question):
     assert question.route == "chat" and question.model == "chat" and question.key == "app"
@@ -57,7 +65,7 @@ py-modules = ["own_policies"]
 def with_policy(folder: Path, name: str, count: int = 3) -> Iterator[Several]:
     (folder / "own_policies.py").write_text(MODULE)
     route = f"policy: {{name: 'own_policies:{name}', deadline_ms: 100}}"
-    env = {"PYTHONPATH": str(folder)}
+    env = {"PYTHONPATH": str(folder), "GO": str(folder / "go")}
     with several(folder, route, count=count, env=env) as found:
         yield found
 
@@ -130,6 +138,30 @@ def test_a_bad_one_is_passed_over_in_time_and_counted(
             log = three.running.log()
             assert "policy `own_policies:raises` failed: RuntimeError" in log
             assert "secret of the policy" not in log
+
+
+WAITING_MAX = 256
+"""Questions that wait for a policy at most, beside the one that it has before it."""
+
+
+def test_one_that_hangs_holds_up_a_bounded_number_and_goes_on_when_it_can(tmp_path: Path) -> None:
+    asked = WAITING_MAX + 1 + 40
+
+    def ask(_: int) -> float:
+        begun = time.monotonic()
+        assert three.ask().status == 200
+        return time.monotonic() - begun
+
+    with with_policy(tmp_path, "waits") as three, ThreadPoolExecutor(32) as clients:
+        took = sorted(clients.map(ask, range(asked)))
+        # Whom it will not hear any more is not kept waiting.
+        assert results(three) == {"late": WAITING_MAX + 1, "busy": 40}
+        assert took[0] < 0.1 <= took[-1] < 1.0
+        assert three.seen() == [asked, 0, 0]
+        (tmp_path / "go").touch()
+        wait_until(lambda: three.ask().status == 200 and three.seen()[1] > 0)
+        # Nobody waits any more for what was asked before.
+        assert results(three)["ranked"] == three.seen()[1] == 1
 
 
 @pytest.mark.parametrize(

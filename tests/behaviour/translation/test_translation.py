@@ -1,5 +1,6 @@
 """A client of one API reaches a model of the other, or is told what could not be said there."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,18 @@ import pytest
 from tests.behaviour.failure.several import metric
 from tests.support.hop import KEY, UPSTREAM_KEY, Hop, post, start_hop
 from tests.support.streams import EVENTS, TEXT
-from tests.support.upstream import Close, Read, Received, Send, Upstream, chunk, reply, stream_head
+from tests.support.upstream import (
+    Action,
+    Close,
+    Read,
+    Received,
+    Send,
+    Upstream,
+    Wait,
+    chunk,
+    reply,
+    stream_head,
+)
 from tests.support.wire import Answer
 
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
@@ -212,6 +224,57 @@ def test_a_stream_that_breaks_off_is_never_ended(tmp_path: Path, path: str, dial
             error = told(answer.body)[-1]["error"]
             wanted = "api_error" if path == MESSAGES else "server_error"
             assert error["type"] == wanted  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("path", "dialect", "damaged"),
+    [
+        (CHAT, "messages", b'event: content_block_delta\ndata: {"type":"content_blo\n\n'),
+        (MESSAGES, "chat", b'data: {"choices":[{"delta":\n\n'),
+        (MESSAGES, "chat", b"data: [DONE]\n\n"),
+    ],
+    ids=["half an event", "half a chunk", "an end without a reason"],
+)
+def test_a_damaged_event_after_words_is_an_error_and_no_end(
+    tmp_path: Path, path: str, dialect: str, damaged: bytes
+) -> None:
+    with hop(tmp_path) as gateway:
+        events = EVENTS[dialect]
+        word = TEXT.split()[0].encode()
+        said = next(at for at, event in enumerate(events) if word in event) + 1
+        streams(gateway, [*events[:said], damaged, *events[said:]])
+        answer = ask(gateway, path, stream=True)
+        assert answer.status == 200
+        assert word in answer.body
+        assert LAST not in answer.body
+        assert b"message_stop" not in answer.body
+        error = told(answer.body)[-1]["error"]
+        wanted = "api_error" if path == MESSAGES else "server_error"
+        assert error["type"] == wanted  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("path", "dialect"), [(CHAT, "messages"), (MESSAGES, "chat")])
+def test_each_event_is_passed_on_before_the_next_one_comes(
+    tmp_path: Path, path: str, dialect: str
+) -> None:
+    words = TEXT.split()
+    events = EVENTS[dialect]
+    go_on = [threading.Event() for _ in events]
+    script: list[Action] = [Send(stream_head())]
+    for event, gate in zip(events, go_on, strict=True):
+        script += [Wait(gate), Send(chunk(event))]
+    with hop(tmp_path) as gateway, gateway.connect() as wire:
+        gateway.upstream.once(Read(), *script, Send(chunk(b"")))
+        model = "claude/m" if path == CHAT else "up/m"
+        tree = {"model": model, "messages": HELLO, "max_tokens": 16, "stream": True}
+        wire.send(post(path, msgspec.json.encode(tree)))
+        left = list(words)
+        for event, gate in zip(events, go_on, strict=True):
+            gate.set()
+            # The upstream says nothing more until the client has this word.
+            if left and left[0].encode() in event:
+                wire.read_until(left.pop(0).encode())
+        assert not left
 
 
 UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
