@@ -81,6 +81,7 @@ def compile_provider(
         host_header=url.host_header,
         chat_fields=spec.chat_fields,
         chat_members=spec.chat_members,
+        tool_id_length=spec.tool_id_length,
         takes_models=spec.takes_models,
         platform=spec.platform,
         operations={

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fault", "check_description"]
 
-_OPTIONS = ("operations", "auth", "operation_auth", "chat_fields", "chat_members")
+_OPTIONS = ("operations", "auth", "operation_auth", "chat_fields", "chat_members", "tool_id_length")
 
 
 class Fault(Protocol):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from llm_edge_agent.providers.spec import CHAT_MEMBERS, OPERATIONS, ProviderSpec
+from llm_edge_agent.providers.spec import CHAT_MEMBERS, OPERATIONS, TOOL_ID_LENGTHS, ProviderSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,6 +97,9 @@ def _member_faults(spec: ProviderSpec) -> Iterator[str]:
             yield f"`chat_members` holds `{name}`; it may hold {', '.join(CHAT_MEMBERS)}"
         if own is not None and _MEMBER.fullmatch(own) is None:
             yield f"`chat_members`: `{own}` is not a word of `a-z` and `_`"
+    least, most = TOOL_ID_LENGTHS
+    if spec.tool_id_length is not None and not least <= spec.tool_id_length <= most:
+        yield f"`tool_id_length` is not from {least} to {most}"
 
 
 def _catalog_faults(spec: ProviderSpec) -> Iterator[str]:

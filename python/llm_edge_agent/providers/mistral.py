@@ -3,7 +3,9 @@
 Source: docs.mistral.ai API reference. Wants `max_tokens`, not `max_completion_tokens`, and refuses
 with 422 whatever it does not know, `stream_options` among it (openai/openai-agents-python#442): the
 usage of a stream comes unasked. A refusal is `{"object":"error",…}` or a 422 with `detail`, and
-passes as it is.
+passes as it is. Ids of tool calls are nine letters and digits, and others are refused with 400
+("Tool call id was … but must be a-z, A-Z, 0-9, with a length of 9"). Models that reason give
+`content` as an array with parts of type `thinking` (docs.mistral.ai, "Reasoning").
 """
 
 from __future__ import annotations
@@ -30,5 +32,6 @@ MISTRAL = ProviderSpec(
         "service_tier": None,
         "stream_options": None,
     },
+    tool_id_length=9,
     catalog=("mistral",),
 )

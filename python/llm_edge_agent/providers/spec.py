@@ -12,7 +12,15 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["BEARER", "CHAT_MEMBERS", "OPERATIONS", "AuthSpec", "ProviderSpec", "openai_paths"]
+__all__ = [
+    "BEARER",
+    "CHAT_MEMBERS",
+    "OPERATIONS",
+    "TOOL_ID_LENGTHS",
+    "AuthSpec",
+    "ProviderSpec",
+    "openai_paths",
+]
 
 OPERATIONS = (
     "chat_completions",
@@ -43,6 +51,9 @@ OPERATIONS = (
 )
 """Operations that go upstream, named as in the engine and in its order."""
 
+
+TOOL_ID_LENGTHS = (8, 32)
+"""Bounds of `tool_id_length`: shorter ones would soon be the same, longer ones nobody asks for."""
 
 CHAT_MEMBERS = (
     "temperature",
@@ -127,6 +138,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
             (`max_tokens`).
         chat_members: Members of translated chat requests that it calls otherwise, or (None) does
             not know.
+        tool_id_length: Of how many letters and digits ids of tool calls must be, where it insists;
+            in what is translated, others are replaced.
         takes_models: Whether it turns to the models of a request's `models` itself.
         platform: Where the vendor's API is served: the vendor's `own`, or `vertex`, where
             Anthropic's version stands in the body and its model in the path only, and what is to be
@@ -159,6 +172,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     chat_fields: Literal["openai", "common"] = "common"
     chat_members: dict[str, str | None] = {}
+    tool_id_length: int | None = None
     takes_models: bool = False
     platform: Literal["own", "vertex"] = "own"
     catalog: tuple[str, ...] = ()

@@ -12,7 +12,7 @@
 //! let pair = between(Dialect::OpenaiChat, Dialect::AnthropicMessages).expect("both have codecs");
 //! let body = br#"{"model":"claude","messages":[{"role":"user","content":"Hi"}],"seed":7}"#;
 //! let options =
-//!     Options { created_s: 0, max_tokens_default: 4096, chat_fields: ChatFields::Openai, chat_members: ChatMembers::ALL, platform: Platform::Own, cache_breakpoints: false, stream: None, json_array: false };
+//!     Options { created_s: 0, max_tokens_default: 4096, chat_fields: ChatFields::Openai, chat_members: ChatMembers::ALL, tool_id_length: None, platform: Platform::Own, cache_breakpoints: false, stream: None, json_array: false };
 //! let mut upstream = Vec::new();
 //! let translated = pair.request(body, "claude-x", &options, &mut upstream).expect("it can be carried over");
 //! assert_eq!(translated.losses.to_string(), "seed");
@@ -43,6 +43,8 @@ pub struct Options<'a> {
     pub chat_fields: ChatFields,
     /// What of them the upstream calls otherwise, or does not know.
     pub chat_members: &'a ChatMembers,
+    /// Of how many letters and digits ids of tool calls must be there, where it insists.
+    pub tool_id_length: Option<u8>,
     /// Where the upstream's API is served.
     pub platform: Platform,
     /// Whether to mark tools, system prompt and settled turns for the provider's prompt cache, where the
@@ -154,6 +156,9 @@ impl Pair {
             Some((client, _)) => client.read(body, &mut losses)?,
         };
         request.stream = options.stream.unwrap_or(request.stream);
+        if let Some(length) = options.tool_id_length {
+            request.fit_tool_ids(length);
+        }
         let target = Target {
             model,
             max_tokens_default: options.max_tokens_default,

@@ -1,5 +1,7 @@
 """What a provider refuses of a chat request is not sent there unasked."""
 
+import re
+
 import msgspec
 
 from tests.conftest import Serve
@@ -35,6 +37,26 @@ def test_mistral_is_not_asked_for_what_it_tells_anyway(serve: Serve, upstream: U
     assert sent["stream"] is True
     assert "stream_options" not in sent
     assert (sent["random_seed"], "seed" in sent) == (7, False)
+
+
+def test_ids_of_tools_are_such_as_mistral_takes(serve: Serve, upstream: Upstream) -> None:
+    hop = start(serve, upstream)
+    call = {"type": "tool_use", "id": "toolu_01A09q90qw90lq917835lq9", "name": "f", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": call["id"], "content": "ok"}
+    turns = [("user", "x"), ("assistant", [call]), ("user", [result])]
+    messages = [{"role": role, "content": content} for role, content in turns]
+
+    def sent(model: str) -> tuple[str, str]:
+        tree = {"model": model, "max_tokens": 9, "messages": messages}
+        hop.ask(post("/v1/messages", msgspec.json.encode(tree)))
+        told = msgspec.json.decode(upstream.requests[-1].body)["messages"]
+        return told[1]["tool_calls"][0]["id"], told[2]["tool_call_id"]
+
+    called, answered = sent("mistral/m")
+    assert called == answered
+    assert re.fullmatch("[A-Za-z0-9]{9}", called)
+    # Others take them as they are.
+    assert sent("groq/m") == (call["id"], call["id"])
 
 
 def test_nor_where_a_route_asks_for_its_clients(serve: Serve, upstream: Upstream) -> None:

@@ -214,6 +214,11 @@ BROKEN = [
         "@:5: providers.b.chat_members.seed: `a b` is not valid here",
     ),
     Broken(
+        "tool_id_length_too_short",
+        DESCRIBED.format("tool_id_length: 4"),
+        "@:5: providers.b.tool_id_length: `4` is below 8",
+    ),
+    Broken(
         "mock_described",
         "providers:\n  mock:\n    type: mock\n    chat_fields: openai\n",
         "@:4: providers.mock.chat_fields: the mock is what it is",

@@ -87,6 +87,13 @@ def test_a_member_that_is_none_is_refused(members: dict[str, str | None], says: 
     assert fault.startswith(says)
 
 
+def test_ids_of_tools_have_a_length_that_tells_them_apart() -> None:
+    assert fault_of(replace(SPECS["groq"], tool_id_length=32)) is None
+    for length in (7, 33):
+        fault = fault_of(replace(SPECS["groq"], tool_id_length=length))
+        assert fault == "`tool_id_length` is not from 8 to 32"
+
+
 def test_the_catalogs_providers_are_words() -> None:
     assert fault_of(replace(SPECS["groq"], catalog=("x-ai", "groq"))) is None
     fault = fault_of(replace(SPECS["groq"], catalog=("Groq!",)))

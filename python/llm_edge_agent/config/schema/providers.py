@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from llm_edge_agent.config.schema.base import U32_MAX, Area
 from llm_edge_agent.config.secret import Secret, SecretText
-from llm_edge_agent.providers.spec import AuthSpec, ProviderSpec
+from llm_edge_agent.providers.spec import TOOL_ID_LENGTHS, AuthSpec, ProviderSpec
 
 __all__ = ["Auth", "Aws", "Google", "Health", "Provider"]
 
@@ -16,6 +16,7 @@ _Version = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,40}$")]
 _FileName = Annotated[str, Meta(min_length=1)]
 _Range = Annotated[str, Meta(min_length=1, examples=["127.0.0.0/8"])]
 _Secrets = Annotated[list[Secret], Meta(min_length=1)]
+_IdLength = Annotated[int, Meta(ge=TOOL_ID_LENGTHS[0], le=TOOL_ID_LENGTHS[1])]
 _Weight = Annotated[int, Meta(ge=1, le=1_000_000)]
 _Member = Annotated[str, Meta(pattern=r"^[a-z_]+$", extra={"hint": "write a member's name"})]
 
@@ -197,6 +198,13 @@ class Provider(Area, frozen=True, kw_only=True):
             examples=[{"seed": "random_seed", "logit_bias": None}],
         ),
     ] = field(default_factory=dict)
+    tool_id_length: Annotated[
+        _IdLength | None,
+        Meta(
+            description="Of how many letters and digits ids of tool calls must be; in what is "
+            "translated, others are replaced. Any, when absent and the type says nothing.",
+        ),
+    ] = None
     api_version: Annotated[
         _Version | None,
         Meta(description="Azure: with it deployment URLs are used, without it `/openai/v1/`."),
@@ -263,4 +271,6 @@ class Provider(Area, frozen=True, kw_only=True):
             spec = replace(spec, operation_auth=own)
         if self.chat_members:
             spec = replace(spec, chat_members=spec.chat_members | self.chat_members)
+        if self.tool_id_length is not None:
+            spec = replace(spec, tool_id_length=self.tool_id_length)
         return spec if self.chat_fields is None else replace(spec, chat_fields=self.chat_fields)

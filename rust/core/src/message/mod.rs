@@ -95,6 +95,31 @@ pub(crate) struct Request<'a> {
 }
 
 /// Numbers that steer sampling, each the JSON text it came as.
+impl Request<'_> {
+    /// Gives calls of tools, and their results, ids of so many letters and digits where theirs are others. The same
+    /// id becomes the same everywhere: a conversation stays the beginning of its continuation.
+    pub(crate) fn fit_tool_ids(&mut self, length: u8) {
+        for block in self.turns.iter_mut().flat_map(|turn| &mut turn.blocks) {
+            if let Part::ToolCall { id, .. } | Part::ToolResult { id, .. } = &mut block.part
+                && let Some(fit) = fit_tool_id(id.raw(), usize::from(length))
+            {
+                *id = Text::escaped(fit);
+            }
+        }
+    }
+}
+
+/// `None` where the id is as it must be.
+fn fit_tool_id(id: &str, length: usize) -> Option<String> {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    if id.len() == length && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let hash = blake3::hash(id.as_bytes());
+    let digits = hash.as_bytes().iter().filter_map(|byte| DIGITS.get(usize::from(*byte) % DIGITS.len()));
+    Some(digits.take(length).map(|digit| char::from(*digit)).collect())
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Sampling<'a> {
     pub(crate) temperature: Option<&'a str>,

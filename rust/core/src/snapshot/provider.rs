@@ -26,6 +26,8 @@ pub struct Provider {
     pub chat_fields: ChatFields,
     /// What of them it calls otherwise, or does not know.
     pub chat_members: ChatMembers,
+    /// Of how many letters and digits ids of tool calls must be, where it insists.
+    pub tool_id_length: Option<u8>,
     /// Whether it turns to the models of a request's `models` itself.
     pub takes_models: bool,
     /// Where its APIs are served, as far as requests differ there.
@@ -328,6 +330,7 @@ pub(super) struct ProviderDoc {
     host_header: String,
     chat_fields: ChatFields,
     chat_members: ChatMembers,
+    tool_id_length: Option<u8>,
     takes_models: bool,
     platform: Platform,
     operations: BTreeMap<Operation, String>,
@@ -425,6 +428,7 @@ impl ProviderDoc {
             host_header: self.host_header,
             chat_fields: self.chat_fields,
             chat_members: self.chat_members,
+            tool_id_length: self.tool_id_length,
             takes_models: self.takes_models,
             platform: self.platform,
             operations,

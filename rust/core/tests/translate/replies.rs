@@ -139,6 +139,26 @@ fn spellings_of_other_servers_are_understood() {
 }
 
 #[test]
+fn thoughts_among_the_parts_of_content_are_thoughts() {
+    let told = |content: Value| {
+        let message = json!({"role": "assistant", "content": content});
+        let reply = json!({"id": "r1", "choices": [{"message": message, "finish_reason": "stop"}]});
+        let (told, losses) = answered(anthropic_to_chat(), &reply).unwrap();
+        (without_nulls(told["content"].clone()), losses)
+    };
+    let thought = |text: &str| json!({"type": "thinking", "thinking": text, "signature": ""});
+    let text = json!({"type": "text", "text": "a"});
+    let thinking = json!([{"type": "text", "text": "Hm."}, {"type": "text", "text": " Yes."}]);
+    let (content, losses) = told(json!([{"type": "thinking", "thinking": thinking, "closed": true}, text]));
+    assert_eq!((content, losses.as_str()), (json!([thought("Hm."), thought(" Yes."), text]), ""));
+    let (content, losses) = told(json!([{"type": "thinking", "thinking": "Hm."}, text]));
+    assert_eq!((content, losses.as_str()), (json!([thought("Hm."), text]), ""));
+    let (content, losses) =
+        told(json!([{"type": "thinking", "thinking": [{"type": "tool_reference"}]}, text]));
+    assert_eq!((content, losses.as_str()), (json!([text]), "choices[].message.content[].thinking[]"));
+}
+
+#[test]
 fn a_reply_that_is_none_is_malformed() {
     let call = |arguments: &str| {
         let call = json!({"id": "c", "function": {"name": "f", "arguments": arguments}});

@@ -474,6 +474,35 @@ fn what_a_server_calls_otherwise_is_called_so_and_what_it_does_not_know_is_named
 }
 
 #[test]
+fn ids_of_tools_have_the_form_that_the_server_insists_on() {
+    let options = Options { tool_id_length: Some(9), ..OPTIONS };
+    let call = |id: &str| json!({"type": "tool_use", "id": id, "name": "f", "input": {}});
+    let result = |id: &str| json!({"type": "tool_result", "tool_use_id": id, "content": "ok"});
+    let turns = |ids: [&str; 2]| {
+        json!([{"role": "user", "content": "x"}, {"role": "assistant", "content": ids.map(call)},
+            {"role": "user", "content": ids.map(result)}])
+    };
+    let told = |ids: [&str; 2]| -> Vec<String> {
+        let body = json!({"max_tokens": 5, "messages": turns(ids)});
+        let mut out = Vec::new();
+        anthropic_to_chat().request(body.to_string().as_bytes(), "m", &options, &mut out).unwrap();
+        let body: Value = serde_json::from_slice(&out).unwrap();
+        let messages = body["messages"].as_array().unwrap();
+        let called = messages[1]["tool_calls"].as_array().unwrap().iter().map(|call| &call["id"]);
+        let answered = messages[2..].iter().map(|message| &message["tool_call_id"]);
+        called.chain(answered).map(|id| id.as_str().unwrap().to_owned()).collect()
+    };
+    let [first, second, third, fourth] = <[String; 4]>::try_from(told(["toolu_01", "toolu_02"])).unwrap();
+    assert_eq!((&first, &second), (&third, &fourth));
+    assert_ne!(first, second);
+    for id in [&first, &second] {
+        assert!(id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{id}");
+    }
+    // The same in every turn, and what fits stays.
+    assert_eq!(told(["toolu_02", "D681PevKs"]), [&second, "D681PevKs", &second, "D681PevKs"]);
+}
+
+#[test]
 fn a_budget_beside_an_effort_is_named() {
     let body = json!({"max_tokens": 9, "messages": user("x"), "output_config": {"effort": "low"},
         "thinking": {"type": "enabled", "budget_tokens": 2000}});

@@ -300,6 +300,19 @@ fn what_a_stream_loses_is_named() {
 }
 
 #[test]
+fn thoughts_among_the_parts_of_content_are_streamed_as_such() {
+    let piece =
+        |content: Value| chunk("r1", &json!([{"index": 0, "delta": {"content": content}}]), &Value::Null);
+    let thought = |text: &str| json!([{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]);
+    let stream = [piece(thought("Hm.")), piece(thought(" Yes.")), piece(json!("a")), finish("stop")].concat();
+    let (told, ended) = streamed(anthropic_to_chat(), [stream.as_bytes()]);
+    ended.unwrap();
+    let folded = fold_anthropic(&told);
+    assert_eq!(folded["content"][0]["thinking"], "Hm. Yes.");
+    assert_eq!(folded["content"][1]["text"], "a");
+}
+
+#[test]
 fn the_usage_of_a_message_delta_counts_and_says_no_more() {
     let usage = json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120,
         "prompt_tokens_details": {"cached_tokens": 85}, "completion_tokens_details": {"reasoning_tokens": 7}});

@@ -50,8 +50,11 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
     } else if let Some(text) = told(message.reasoning_content, message.reasoning) {
         parts.push(Part::Thinking { text, signature: None });
     }
-    for text in texts(message.content, losses)? {
-        parts.push(Part::Text(text));
+    for said in said(message.content, losses)? {
+        parts.push(match said {
+            Said::Text(text) => Part::Text(text),
+            Said::Thought(text) => Part::Thinking { text, signature: None },
+        });
     }
     let refusal = message.refusal.filter(|text| !text.is_empty());
     let refused = refusal.is_some();
@@ -122,21 +125,43 @@ fn told<'a>(content: Option<Text<'a>>, reasoning: Option<&'a RawValue>) -> Optio
     content.filter(said).or_else(|| reasoning.and_then(Text::of).filter(said))
 }
 
-/// The texts of `content`, which some servers give as parts.
-fn texts<'a>(content: Option<&'a RawValue>, losses: &mut Losses) -> Result<Vec<Text<'a>>, Untranslatable> {
+/// What `content` consists of.
+enum Said<'a> {
+    Text(Text<'a>),
+    Thought(Text<'a>),
+}
+
+/// What is said in `content`, which some servers give as parts; Mistral's models think in them.
+fn said<'a>(content: Option<&'a RawValue>, losses: &mut Losses) -> Result<Vec<Said<'a>>, Untranslatable> {
     let Some(content) = content else { return Ok(Vec::new()) };
     if let Some(text) = Text::of(content) {
-        return Ok(if text.is_empty() { Vec::new() } else { vec![text] });
+        return Ok(if text.is_empty() { Vec::new() } else { vec![Said::Text(text)] });
     }
-    let parts: Vec<wire::Part<'a>> = At::ROOT.member("content").parse(content.get())?;
-    let mut texts = Vec::with_capacity(parts.len());
+    let at = At::ROOT.member("content");
+    let parts: Vec<wire::Part<'a>> = at.parse(content.get())?;
+    let mut said = Vec::with_capacity(parts.len());
     for part in parts {
-        match part.text {
-            Some(text) => texts.push(text),
-            None => losses.add("choices[].message.content[]"),
+        match (part.text, part.thinking) {
+            (Some(text), _) => said.push(Said::Text(text)),
+            (None, Some(thinking)) => said.extend(thoughts(&at, thinking, losses)?),
+            (None, None) => losses.add("choices[].message.content[]"),
         }
     }
-    Ok(texts)
+    Ok(said)
+}
+
+/// A text, or parts that are texts.
+fn thoughts<'a>(
+    at: &At<'_>,
+    thinking: &'a RawValue,
+    losses: &mut Losses,
+) -> Result<Vec<Said<'a>>, Untranslatable> {
+    if let Some(text) = Text::of(thinking) {
+        return Ok(vec![Said::Thought(text)]);
+    }
+    let parts: Vec<wire::Part<'a>> = at.member("thinking").parse(thinking.get())?;
+    losses.add_if(parts.iter().any(|part| part.text.is_none()), "choices[].message.content[].thinking[]");
+    Ok(parts.into_iter().filter_map(|part| part.text).map(Said::Thought).collect())
 }
 
 fn usage(usage: wire::Usage) -> Usage {
@@ -237,8 +262,11 @@ impl Chunks {
             } else if let Some(text) = told(delta.reasoning_content, delta.reasoning) {
                 sink.emit(Event::Thinking(text))?;
             }
-            for text in texts(delta.content, sink.losses)? {
-                sink.emit(Event::Text(text))?;
+            for said in said(delta.content, sink.losses)? {
+                sink.emit(match said {
+                    Said::Text(text) => Event::Text(text),
+                    Said::Thought(text) => Event::Thinking(text),
+                })?;
             }
             if let Some(refusal) = delta.refusal.filter(|text| !text.is_empty()) {
                 self.refused = true;

@@ -1,7 +1,7 @@
 //! The objects of the dialect, as far as they are read: of requests, replies and chunks alike, since a message
 //! sent back is the message that was received. Source: `OpenAI` API reference, "Chat"; `LiteLLM` for
 //! `reasoning_content`, `thinking_blocks` and `cache_control`, vLLM and `OpenRouter` for `reasoning`, Groq for
-//! `x_groq`.
+//! `x_groq`, Mistral for parts of type `thinking`.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -133,6 +133,7 @@ object! {
     Part<'a> {
         kind as "type": Text<'a>,
         text: Text<'a>,
+        thinking: &'a RawValue,
         refusal: Text<'a>,
         image_url: ImageUrl<'a>,
         file: Attachment<'a>,

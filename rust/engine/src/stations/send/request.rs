@@ -93,6 +93,7 @@ impl Request {
                     json_array: head.wants_array(),
                     chat_fields: config.chat_fields,
                     chat_members: &config.chat_members,
+                    tool_id_length: config.tool_id_length,
                     platform: config.platform,
                 };
                 Some(Body::translated(x, place, screened, asked, &target.model, crossing)?)

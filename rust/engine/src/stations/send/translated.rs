@@ -69,6 +69,7 @@ pub(super) struct Crossing<'a> {
     pub(super) json_array: bool,
     pub(super) chat_fields: ChatFields,
     pub(super) chat_members: &'a ChatMembers,
+    pub(super) tool_id_length: Option<u8>,
     pub(super) platform: Platform,
 }
 
@@ -126,6 +127,7 @@ impl<'a> Crossing<'a> {
             max_tokens_default: policy.max_tokens,
             chat_fields: self.chat_fields,
             chat_members: self.chat_members,
+            tool_id_length: self.tool_id_length,
             platform: self.platform,
             cache_breakpoints: policy.cache_breakpoints,
             stream: self.stream,
