@@ -78,6 +78,10 @@ build: $(STAMPS)/venv ## release wheel in dist/, laid out by a profile (PROFILE=
 	@scripts/wheel.sh dist
 	@ls -l dist
 
+.PHONY: image
+image: ## the container image, built without a container engine, booted read-only and asked (needs root)
+	@deployments/standalone/docker/build-without-engine.sh
+
 .PHONY: gen
 gen: $(STAMPS)/engine ## write the generated pages under docs/reference and docs/operate
 	@$(BIN)/python scripts/gen.py
