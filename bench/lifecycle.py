@@ -171,32 +171,31 @@ async def _drain(upstream: str, streams: int) -> dict[str, float]:
     model = "lorem?tokens=60&itl=40ms&seed=7"
     with process("drain", *_arguments(_write_config(upstream))) as (running, said, log):
         gateway = Gateway(running, said, log)
-        api = said["api"]
-        client = httpx2.AsyncClient(
-            http1=False, http2=True, trust_env=False, base_url=api, timeout=60
-        )
-        asks: list[Callable[[], Awaitable[tuple[int, bytes]]]] = [
-            lambda: _ask(gateway.address, chat(f"up/{model}", stream=True)),
-            lambda: _ask(gateway.address, chat(f"claude/{model}", stream=True)),
-            lambda: _over_http2(client, f"up/{model}"),
-        ]
-        reference = _content((await asks[0]())[1])
-        if len(reference) < 60:
-            raise BenchError(f"the reference stream says only {reference!r}")
-        mixed = itertools.islice(itertools.cycle(asks), streams)
-        tasks = [asyncio.ensure_future(ask()) for ask in mixed]
-        await _until(lambda: gateway.metrics()["llm_edge_open_streams"] >= streams)
-        begun = time.monotonic()
-        running.send_signal(signal.SIGTERM)
-        while await asyncio.to_thread(_is_ready, said["metrics"]):
-            if time.monotonic() - begun > 5:
-                raise BenchError("readiness stays on")
-            await asyncio.sleep(0.002)
-        off_ms = (time.monotonic() - begun) * 1000
-        ended = await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.to_thread(running.wait, DRAIN_S + 10)
-        await client.aclose()
-        exit_s = time.monotonic() - begun
+        async with httpx2.AsyncClient(
+            http1=False, http2=True, trust_env=False, base_url=said["api"], timeout=60
+        ) as client:
+            asks: list[Callable[[], Awaitable[tuple[int, bytes]]]] = [
+                lambda: _ask(gateway.address, chat(f"up/{model}", stream=True)),
+                lambda: _ask(gateway.address, chat(f"claude/{model}", stream=True)),
+                lambda: _over_http2(client, f"up/{model}"),
+                lambda: _over_http2(client, f"claude/{model}"),
+            ]
+            reference = _content((await asks[0]())[1])
+            if len(reference) < 60:
+                raise BenchError(f"the reference stream says only {reference!r}")
+            mixed = itertools.islice(itertools.cycle(asks), streams)
+            tasks = [asyncio.ensure_future(ask()) for ask in mixed]
+            await _until(lambda: gateway.metrics()["llm_edge_open_streams"] >= streams)
+            begun = time.monotonic()
+            running.send_signal(signal.SIGTERM)
+            while await asyncio.to_thread(_is_ready, said["metrics"]):
+                if time.monotonic() - begun > 5:
+                    raise BenchError("readiness stays on")
+                await asyncio.sleep(0.002)
+            off_ms = (time.monotonic() - begun) * 1000
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(running.wait, DRAIN_S + 10)
+            exit_s = time.monotonic() - begun
     exact = sum(
         not isinstance(one, BaseException)
         and one[0] == 200

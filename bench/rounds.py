@@ -26,6 +26,10 @@ class Window:
     """Printed and kept, not compared."""
 
 
+Sides = Mapping[str, Callable[[], Window]]
+"""What one window of each side of a comparison is."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Rounds of two or more sides."""
@@ -70,9 +74,6 @@ def _names(windows: list[Window]) -> list[str]:
     return list(windows[0].more) if windows else []
 
 
-Sides = Mapping[str, Callable[[], Window]]
-
-
 def compare(
     sides: Sides,
     rounds: int,
@@ -86,7 +87,7 @@ def compare(
     Where fewer than five rounds count, more follow, up to twice as many as asked for.
 
     Args:
-        sides: What one window of each side is.
+        sides: By name.
         rounds: How many.
         subject: The side above the fraction line.
         control: The side below it.

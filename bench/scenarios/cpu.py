@@ -67,6 +67,7 @@ def against_proxy(stage: Stage) -> Found:
     found = Found()
     _rows_against_proxy(found, stage, _AGAINST_PROXY)
     if stage.plan.extra:
+        # Nothing is demanded of them, and other numbers of connections would stir up the pools of those above.
         for row in _EXTRA:
             _rows_against_proxy(found, stage, (row,))
     return found

@@ -80,7 +80,11 @@ class Engine:
 
     def lose_credential(self, slot: str, reason: str) -> None:
         """Empty a slot whose value is good no more: requests that need it get a 502 with `reason`, until another
-        value is set."""
+        value is set.
+
+        Raises:
+            EngineError: The engine failed inside.
+        """
 
     def set_certificate(self, cert_pem: str, key_pem: str) -> None:
         """Replace the certificate of the API listener; handshakes from now on show it.
@@ -92,10 +96,18 @@ class Engine:
 
     def status(self) -> bytes:
         """JSON object: `epoch`, `fingerprint`, `address`, `workers`, `draining`, `in_flight`,
-        `connections`, `worker_connections` (list), `targets` (list of `{"route", "provider", "model"}`), `principals`."""
+        `connections`, `worker_connections` (list), `targets` (list of `{"route", "provider", "model"}`), `principals`.
+
+        Raises:
+            EngineError: The engine failed inside.
+        """
 
     def metrics(self) -> bytes:
-        """The data path's metrics in Prometheus text format, ending without `# EOF`."""
+        """The data path's metrics in Prometheus text format, ending without `# EOF`.
+
+        Raises:
+            EngineError: The engine failed inside.
+        """
 
     def set_ready(self, ready: bool) -> None:
         """What `/readyz` on the API port answers (a started engine is ready until told otherwise)."""
@@ -105,6 +117,9 @@ class Engine:
 
         Readiness goes off first. Blocks without the GIL. What is left after the deadline is cut,
         and its clients are told.
+
+        Raises:
+            EngineError: The engine failed inside.
         """
 
     def stop(self) -> None:

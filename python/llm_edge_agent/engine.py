@@ -404,7 +404,8 @@ class Engine:
         A value that is set afterwards counts again.
         """
         self._process.check()
-        self._native.lose_credential(slot, reason)
+        with _refusals():
+            self._native.lose_credential(slot, reason)
 
     def set_certificate(self, tls: TlsOptions) -> None:
         """Replace the API listener's certificate; connections that stand keep theirs.
@@ -418,14 +419,24 @@ class Engine:
             self._native.set_certificate(tls.cert_pem, tls.key_pem)
 
     def status(self) -> Status:
-        """What the engine is doing now."""
+        """What the engine is doing now.
+
+        Raises:
+            EngineFailed: It failed inside.
+        """
         self._process.check()
-        return msgspec.json.decode(self._native.status(), type=Status)
+        with _refusals():
+            return msgspec.json.decode(self._native.status(), type=Status)
 
     def metrics(self) -> bytes:
-        """The data path's metrics in Prometheus text format, ending without `# EOF`."""
+        """The data path's metrics in Prometheus text format, ending without `# EOF`.
+
+        Raises:
+            EngineFailed: It failed inside.
+        """
         self._process.check()
-        return bytes(self._native.metrics())
+        with _refusals():
+            return bytes(self._native.metrics())
 
     def set_ready(self, *, ready: bool) -> None:
         """Choose what `/readyz` on the API port answers; a started engine is ready."""
@@ -438,7 +449,8 @@ class Engine:
         Blocks without the GIL: call it in a thread when a loop must go on.
         """
         self._process.check()
-        return bool(self._native.drain(deadline_s))
+        with _refusals():
+            return bool(self._native.drain(deadline_s))
 
     def stop(self) -> None:
         """Stop the workers at once. Idempotent."""

@@ -32,7 +32,7 @@ from llm_edge_agent.control.exposition import Exposition
 from llm_edge_agent.control.plane import Plane, Readiness
 from llm_edge_agent.control.port import Port, check_free
 from llm_edge_agent.engine import Engine, Mock, engine_version
-from llm_edge_agent.errors import ConfigError
+from llm_edge_agent.errors import ConfigError, EngineFailed
 from llm_edge_agent.reload import Reloader, ReloadResult
 
 if TYPE_CHECKING:
@@ -203,8 +203,9 @@ class _Process:
         self._readiness.reason = "draining"
         for task in self._tasks:
             task.cancel()
-        in_flight = self._engine.status().in_flight
-        log.logger().info("draining", in_flight=in_flight, deadline_s=deadline_s)
+        with suppress(EngineFailed):
+            in_flight = self._engine.status().in_flight
+            log.logger().info("draining", in_flight=in_flight, deadline_s=deadline_s)
         drained = in_daemon_thread(partial(self._engine.drain, deadline_s))
         again = asyncio.ensure_future(self._told_again.wait())
         if drained in await _first({drained, again}) and drained.result():

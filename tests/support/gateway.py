@@ -23,8 +23,8 @@ START_S = 15.0
 STOP_S = 20.0
 READ_S = 10.0
 FAULTS = ("panicked at", "Traceback (most recent call last)", "RuntimeWarning")
-_started: list[subprocess.Popen[bytes]] = []
 FREE_PORTS = ("--port", "0", "--admin-port", "0", "--metrics-port", "0")
+_started: list[subprocess.Popen[bytes]] = []
 
 
 def program() -> list[str]:
@@ -209,7 +209,7 @@ def end_what_is_left() -> None:
     for process in _started:
         if process.poll() is None:
             process.kill()
-            process.communicate()
+            process.wait()
 
 
 def _first_line(process: subprocess.Popen[bytes], log_path: Path) -> bytes:

@@ -93,15 +93,19 @@ fn network(peer: IpAddr) -> IpAddr {
 }
 
 /// A log line when connections were refused since the last look.
-#[derive(Default)]
 pub(crate) struct RefusalLog {
     seen: [u64; REFUSED.len()],
 }
 
 impl RefusalLog {
+    /// What was counted before is no news.
+    pub(crate) fn since(counts: &[Cell64; REFUSED.len()]) -> Self {
+        Self { seen: counts.each_ref().map(Cell64::get) }
+    }
+
     /// The line, or nothing to say.
     pub(crate) fn look(&mut self, counts: &[Cell64; REFUSED.len()]) -> Option<String> {
-        let now = [0, 1, 2].map(|at: usize| counts.get(at).map_or(0, Cell64::get));
+        let now = counts.each_ref().map(Cell64::get);
         let seen = std::mem::replace(&mut self.seen, now);
         if seen == now {
             return None;

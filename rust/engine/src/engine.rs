@@ -144,9 +144,10 @@ impl Engine {
     /// # Errors
     /// Those of `work`, and a panic; its message is on standard error.
     pub fn call<T>(&self, work: impl FnOnce(&Self) -> Result<T, EngineError>) -> Result<T, EngineError> {
-        self.shared.panics.outlive(|| work(self)).unwrap_or_else(|Panic| {
-            Err(EngineError("the engine failed inside; it goes on as it was".to_owned()))
-        })
+        self.shared
+            .panics
+            .outlive(|| work(self))
+            .unwrap_or_else(|Panic| Err(EngineError("the engine failed inside, and goes on".to_owned())))
     }
 
     pub(crate) fn shared(&self) -> &Shared {
@@ -466,12 +467,15 @@ fn start_log(
         .spawn(move || {
             let mut trim = Trim::default();
             while stopped.recv_timeout(Duration::from_millis(100)) == Err(mpsc::RecvTimeoutError::Timeout) {
-                drop(shared.panics.outlive(|| writer.flush()));
-                trim.look(shared.occupancy.connections());
-                let max = shared.published.get().map_or(0, |(_, snapshot)| snapshot.limits.memory_bytes_max);
-                if max > 0 {
-                    shared.resident_bytes.store(trim.make_room(max), Ordering::Relaxed);
-                }
+                drop(shared.panics.outlive(|| {
+                    fail_point!("loop.log");
+                    writer.flush();
+                    trim.look(shared.occupancy.connections());
+                    let max = shared.published.get().map_or(0, |(_, s)| s.limits.memory_bytes_max);
+                    if max > 0 {
+                        shared.resident_bytes.store(trim.make_room(max), Ordering::Relaxed);
+                    }
+                }));
             }
             writer.flush();
         })

@@ -33,7 +33,7 @@ pub enum Passed {
 
 /// Every point, for a test that goes through all of them.
 #[cfg(feature = "fail-points")]
-pub const POINTS: [(&str, Passed); 40] = [
+pub const POINTS: [(&str, Passed); 41] = [
     ("listener.open", Passed::Always),
     ("http1.head", Passed::Always),
     ("http1.write", Passed::Always),
@@ -70,6 +70,7 @@ pub const POINTS: [(&str, Passed); 40] = [
     ("loop.retire", Passed::Loop),
     ("loop.notices", Passed::Loop),
     ("loop.probes", Passed::Loop),
+    ("loop.log", Passed::Loop),
     ("call.apply", Passed::Call),
     ("call.directory", Passed::Call),
     ("call.status", Passed::Call),
@@ -79,7 +80,7 @@ pub const POINTS: [(&str, Passed); 40] = [
 #[cfg(feature = "fail-points")]
 static ARMED: Mutex<Option<&'static str>> = Mutex::new(None);
 
-/// Makes the next request that passes `name` panic there.
+/// Makes whatever passes `name` next panic there.
 #[cfg(feature = "fail-points")]
 pub fn arm(name: &'static str) {
     ARMED.lock().unwrap_or_else(PoisonError::into_inner).replace(name);

@@ -1,4 +1,5 @@
-//! A panic is one request's fault, not the connection's and not the worker's (B35).
+//! A panic is the fault of what was at work: a request, a connection, a turn of a loop, a call; never the worker's
+//! (B35).
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,7 +26,7 @@ impl Panics {
         self.0.load(Relaxed)
     }
 
-    /// Runs `work`, which may panic; that is counted then. What the work shares with others is changed in whole
+    /// Runs `work`, which may panic; that is counted then. What the work shares with others must be changed in whole
     /// steps only, or behind a lock that does not mind.
     pub(crate) fn outlive<T>(&self, work: impl FnOnce() -> T) -> Result<T, Panic> {
         catch_unwind(AssertUnwindSafe(work)).map_err(|_| {

@@ -225,7 +225,7 @@ impl Worker {
     /// Retires idle upstream connections and says what was refused, once a second for as long as the worker
     /// lives.
     pub(crate) async fn retire_idle(&self) {
-        let mut refusals = RefusalLog::default();
+        let mut refusals = RefusalLog::since(&self.bank.worker.connections_refused);
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
             fail_point!("loop.retire");

@@ -40,7 +40,7 @@ impl Engine {
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<(String, u16)> {
-        match py.detach(|| self.0.start()).map_err(refused)? {
+        match self.call(py, llm_edge_engine::Engine::start)? {
             Address::Tcp(address) => Ok(pair(address)),
             unix @ Address::Unix(_) => Ok((unix.to_string(), 0)),
         }
@@ -62,8 +62,11 @@ impl Engine {
         self.call(py, |engine| engine.set_private_key(slot, pem))
     }
 
-    fn lose_credential(&self, slot: &str, reason: &str) {
-        self.0.lose_credential(slot, reason);
+    fn lose_credential(&self, py: Python<'_>, slot: &str, reason: &str) -> PyResult<()> {
+        self.call(py, |engine| {
+            engine.lose_credential(slot, reason);
+            Ok(())
+        })
     }
 
     fn set_certificate(&self, py: Python<'_>, cert_pem: &str, key_pem: &str) -> PyResult<()> {
@@ -85,11 +88,11 @@ impl Engine {
         Ok(PyBytes::new(py, text.as_bytes()))
     }
 
-    fn set_policy(&self, name: &str, policy: Py<PyAny>) -> PyResult<()> {
+    fn set_policy(&self, py: Python<'_>, name: &str, policy: Py<PyAny>) -> PyResult<()> {
         let rank = move |question: &str| -> Option<String> {
             Python::attach(|py| policy.call1(py, (question,)).ok()?.extract(py).ok())
         };
-        self.0.set_policy(name, Box::new(rank)).map_err(refused)
+        self.call(py, |engine| engine.set_policy(name, Box::new(rank)))
     }
 
     fn set_ready(&self, ready: bool) {
@@ -98,7 +101,7 @@ impl Engine {
 
     fn drain(&self, py: Python<'_>, deadline_s: f64) -> PyResult<bool> {
         let deadline = Duration::try_from_secs_f64(deadline_s).map_err(refused)?;
-        Ok(py.detach(|| self.0.drain(deadline)))
+        self.call(py, |engine| Ok(engine.drain(deadline)))
     }
 
     fn stop(&self, py: Python<'_>) {

@@ -12,11 +12,13 @@ import pytest
 from tests.support.gateway import Running
 
 SCRIPTS = Path(__file__).parents[3] / "bench" / "k6"
+RUN_S = 45
 CROSSED = 99
 """k6's exit code where a threshold was crossed."""
 SHORT = {
     "smoke": {"DURATION": "2s"},
-    "constant": {"DURATION": "3s", "RATE": "200"},
+    # Other tests run beside this one: how fast a reply is shows nothing here.
+    "constant": {"DURATION": "3s", "RATE": "200", "P99_MS": "10000", "DROPPED_MAX": "600"},
     "ramp": {"DURATION": "3s", "RATE_MAX": "600"},
     "streaming": {"DURATION": "3s", "STREAMS": "20"},
 }
@@ -35,7 +37,7 @@ def play(script: str, running: Running, folder: Path, **env: str) -> tuple[int, 
         capture_output=True,
         check=False,
         text=True,
-        timeout=50,
+        timeout=RUN_S,
     )
     assert summary.exists(), done.stderr
     return done.returncode, json.loads(summary.read_text())["metrics"]
@@ -45,6 +47,7 @@ def test_there_is_a_short_run_of_every_script() -> None:
     assert {path.stem for path in SCRIPTS.glob("*.js")} == {*SHORT, "target"}
 
 
+@pytest.mark.timeout(RUN_S + 10)
 @pytest.mark.parametrize("script", SHORT)
 def test_a_sound_gateway_passes(gateway: Running, tmp_path: Path, script: str) -> None:
     code, metrics = play(script, gateway, tmp_path)
@@ -53,6 +56,7 @@ def test_a_sound_gateway_passes(gateway: Running, tmp_path: Path, script: str) -
     assert metrics["http_req_failed"]["value"] == 0
 
 
+@pytest.mark.timeout(RUN_S + 10)
 @pytest.mark.parametrize(
     ("script", "model"),
     [
@@ -67,3 +71,8 @@ def test_a_fault_crosses_a_threshold(
 ) -> None:
     code, metrics = play(script, gateway, tmp_path, MODEL=model)
     assert code == CROSSED, metrics
+    # For that reason, and not because it was slow.
+    if script == "streaming":
+        assert metrics["checks"]["fails"] > 0
+    else:
+        assert metrics["http_req_failed"]["value"] > 0

@@ -22,16 +22,16 @@ def hop(serve: Serve, upstream: Upstream) -> Hop:
     return Hop(serve(config(upstream.url)), upstream)
 
 
-def buckets(hop: Hop, name: str, labels: str = "") -> dict[float, float]:
+def buckets(hop: Hop, name: str) -> dict[float, float]:
     """Upper bound in seconds and cumulative count of a histogram."""
-    pattern = re.compile(re.escape(name) + r"_bucket\{" + re.escape(labels) + r',?le="(.+)"\}')
+    pattern = re.compile(re.escape(name) + r'_bucket\{le="(.+)"\}')
     found = ((pattern.fullmatch(line), value) for line, value in hop.running.scrape().items())
     return {float(line[1]): value for line, value in found if line}
 
 
 def about(seconds: float) -> object:
-    """As long as the upstream took, and little more."""
-    return pytest.approx(seconds + SLACK_S / 2, abs=SLACK_S / 2)
+    """As long as the upstream took, as far as a busy machine lets it."""
+    return pytest.approx(seconds, abs=SLACK_S)
 
 
 def test_overhead_is_what_the_gateway_adds_and_not_the_upstream(
@@ -89,5 +89,5 @@ def test_good_replies_without_usage_are_counted(
     hop.ask(post(data=body(stream=stream)))
     name = "llm_edge_replies_without_usage_total"
     assert metric(hop.running, name, provider="up") == without
-    tokens = 0 if without or answer != reply(USED) else 3
+    tokens = 3 if answer == reply(USED) else 0
     assert metric(hop.running, "llm_edge_tokens_total", type="input") == tokens

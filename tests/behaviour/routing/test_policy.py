@@ -156,7 +156,7 @@ def test_one_that_hangs_holds_up_a_bounded_number_and_goes_on_when_it_can(tmp_pa
         took = sorted(clients.map(ask, range(asked)))
         # Whom it will not hear any more is not kept waiting.
         assert results(three) == {"late": WAITING_MAX + 1, "busy": 40}
-        assert took[0] < 0.1 <= took[-1] < 1.0
+        assert took[0] < 0.1 <= took[-1] < 3.0
         assert three.seen() == [asked, 0, 0]
         (tmp_path / "go").touch()
         wait_until(lambda: three.ask().status == 200 and three.seen()[1] > 0)

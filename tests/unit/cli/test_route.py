@@ -38,7 +38,7 @@ BODY = b'{"model":"chat","messages":[{"role":"user","content":"Hi"}]}'
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with the configuration, and nothing of the machine's user."""
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "LLM_EDGE_CONFIG", "STATE_DIRECTORY"):
         monkeypatch.delenv(name, raising=False)
@@ -46,7 +46,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("llm-edge.yaml").write_text(CONFIG)
     Path("ask.json").write_bytes(BODY)
-    return tmp_path
 
 
 def run(*arguments: str, stdin: bytes | None = None) -> Result:

@@ -94,7 +94,6 @@ pub(crate) struct Request<'a> {
     pub(crate) settings: Vec<u8>,
 }
 
-/// Numbers that steer sampling, each the JSON text it came as.
 impl Request<'_> {
     /// Gives calls of tools, and their results, ids of so many letters and digits where theirs are others. The same
     /// id becomes the same everywhere: a conversation stays the beginning of its continuation.
@@ -120,6 +119,7 @@ fn fit_tool_id(id: &str, length: usize) -> Option<String> {
     Some(digits.take(length).map(|digit| char::from(*digit)).collect())
 }
 
+/// Numbers that steer sampling, each the JSON text it came as.
 #[derive(Debug, Default)]
 pub(crate) struct Sampling<'a> {
     pub(crate) temperature: Option<&'a str>,

@@ -150,9 +150,12 @@ fn thoughts_among_the_parts_of_content_are_thoughts() {
     let text = json!({"type": "text", "text": "a"});
     let thinking = json!([{"type": "text", "text": "Hm."}, {"type": "text", "text": " Yes."}]);
     let (content, losses) = told(json!([{"type": "thinking", "thinking": thinking, "closed": true}, text]));
-    assert_eq!((content, losses.as_str()), (json!([thought("Hm."), thought(" Yes."), text]), ""));
+    assert_eq!((content, losses.as_str()), (json!([thought("Hm. Yes."), text]), ""));
     let (content, losses) = told(json!([{"type": "thinking", "thinking": "Hm."}, text]));
     assert_eq!((content, losses.as_str()), (json!([thought("Hm."), text]), ""));
+    let empty = json!({"type": "thinking", "thinking": ""});
+    let (content, _) = told(json!([empty, text, {"type": "thinking", "thinking": []}]));
+    assert_eq!(content, json!([text]));
     let (content, losses) =
         told(json!([{"type": "thinking", "thinking": [{"type": "tool_reference"}]}, text]));
     assert_eq!((content, losses.as_str()), (json!([text]), "choices[].message.content[].thinking[]"));

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::fail_points::fail_point;
 use crate::pressure::Shed;
+use crate::telemetry::bank::Cell64;
 use crate::telemetry::notice;
 use crate::worker::Worker;
 
@@ -46,6 +47,11 @@ enum News {
 }
 
 impl Spell {
+    /// None so far: what was counted before is no news.
+    fn since(counter: &Cell64) -> Self {
+        Self { seen: counter.get(), ..Self::default() }
+    }
+
     fn look(&mut self, counter: u64) -> Option<News> {
         let before = std::mem::replace(&mut self.seen, counter);
         if counter != before {
@@ -67,8 +73,9 @@ impl Spell {
 
 /// Looks for as long as the worker lives. `index` is its own; the first one looks at what all have in common.
 pub(crate) async fn run(worker: &Rc<Worker>, index: usize) {
-    let mut sheds: [Spell; Shed::ALL.len()] = Default::default();
-    let mut pauses = Spell::default();
+    let cells = &worker.bank.worker;
+    let mut sheds = cells.sheds.each_ref().map(Spell::since);
+    let mut pauses = Spell::since(&cells.accept_pauses);
     let mut unresolved = BTreeSet::new();
     let tell = |kind: &Kind, reason: Option<Shed>, news: &News| {
         let (state, count) = match news {
@@ -89,7 +96,6 @@ pub(crate) async fn run(worker: &Rc<Worker>, index: usize) {
     loop {
         tokio::time::sleep(LOOK).await;
         fail_point!("loop.notices");
-        let cells = &worker.bank.worker;
         for ((spell, cell), shed) in sheds.iter_mut().zip(&cells.sheds).zip(Shed::ALL) {
             if let Some(news) = spell.look(cell.get()) {
                 tell(&SHEDDING, Some(shed), &news);
@@ -130,6 +136,15 @@ fn tell_names(worker: &Worker, unresolved: &mut BTreeSet<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_counted_before_is_no_news() {
+        let counter = Cell64::default();
+        counter.add(7);
+        let mut spell = Spell::since(&counter);
+        assert_eq!(spell.look(7), None);
+        assert_eq!(spell.look(8), Some(News::Began));
+    }
 
     #[test]
     fn what_comes_again_and_again_is_one_spell() {

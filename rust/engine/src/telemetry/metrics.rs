@@ -64,7 +64,7 @@ const INTER_CHUNK: Metric = metric(
     "llm_edge_inter_chunk_seconds",
     "histogram",
     TARGET,
-    "From one read of a streamed reply to the next, as long as it has not ended.",
+    "From one read of a streamed reply to the next, as long as it has not ended; a client that reads slowly counts too.",
 );
 const TOKENS: Metric = metric(
     "llm_edge_tokens_total",
@@ -304,7 +304,7 @@ const PANICS: Metric = metric(
     "llm_edge_panics_total",
     "counter",
     &[],
-    "Failures inside the gateway, each of which costs one request at most.",
+    "Panics inside the gateway; one costs a request or a connection, in a loop of the gateway's own nothing.",
 );
 const CACHE_BYTES: Metric =
     metric("llm_edge_cache_bytes", "gauge", &[], "Bytes held by the exact cache, keys included.");

@@ -198,12 +198,14 @@ impl Name {
         }
         let name = Arc::clone(self);
         drop(tokio::task::spawn_local(async move {
-            // Whoever waits is told, and the next one asks again.
+            // Whoever waits is told, and asks again.
             if caught(pin!(name.look_up())).await.is_err() {
                 name.panics.count();
                 name.failed("the look-up failed inside the gateway".to_owned());
             }
             name.asking.store(false, Ordering::Release);
+            // Who came between the answer and this found it asked, and may have waited for nothing.
+            name.told.notify_waiters();
         }));
     }
 
