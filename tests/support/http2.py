@@ -115,6 +115,11 @@ class Http2:
             assert self._receive(), "the connection ended first"
         return stream
 
+    def wait_for_goaway(self) -> None:
+        """Take what comes until the server says that it is going."""
+        while not self.goaway:
+            assert self._receive(), "the connection ended first"
+
     def read_to_end(self) -> None:
         """Take what comes until the server closes the connection."""
         while self._receive():

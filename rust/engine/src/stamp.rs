@@ -36,6 +36,11 @@ impl Stamp {
         Duration::from_nanos(self.ns_since(earlier))
     }
 
+    /// How long ago it was.
+    pub(crate) fn elapsed(self) -> Duration {
+        Self::now().since(self)
+    }
+
     #[cfg(test)]
     pub(crate) fn after(self, ms: u64) -> Self {
         Self(self.0.saturating_add(ms * 1_000_000))

@@ -3,13 +3,16 @@
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import msgspec
 import pytest
 
+from tests.behaviour.process.programs import wait_until
 from tests.support.hop import CHAT, KEY, PATHS, UPSTREAM_KEY, Hop, body, post, start_hop
 from tests.support.http2 import Http2
 from tests.support.streams import EVENTS, SURFACES, chunked, whole
@@ -21,6 +24,7 @@ from tests.support.upstream import (
     Read,
     Send,
     Upstream,
+    Wait,
     chunk,
     reply,
     stream_head,
@@ -262,27 +266,78 @@ def test_too_large_a_body_is_a_413(hop: Hop, client: Http2) -> None:
     assert hop.upstream.begun == 0
 
 
-@pytest.mark.behaviour("B28")
-def test_a_drain_says_goaway_and_lets_streams_finish(tmp_path: Path, upstream: Upstream) -> None:
+@pytest.fixture
+def half_said(tmp_path: Path, upstream: Upstream) -> Iterator[tuple[Hop, threading.Event]]:
+    """A gateway whose upstream's streams wait after their first event, and what lets them go on."""
     hop = start_hop(tmp_path / "drain", upstream, "", "--workers", "1")
-    events = EVENTS["chat"]
+    go_on = threading.Event()
+    first, *rest = EVENTS["chat"]
     upstream.always(
         Read(),
-        Send(stream_head() + chunk(events[0])),
-        Pause(1),
-        Send(b"".join(map(chunk, events[1:])) + chunk(b"")),
+        Send(stream_head() + chunk(first)),
+        Wait(go_on),
+        Send(b"".join(map(chunk, rest)) + chunk(b"")),
     )
+    yield hop, go_on
+    hop.running.check_end()
+
+
+def begin(client: Http2, count: int) -> list[int]:
+    """So many streams, each with its first event."""
+    sent = [client.request(CHAT, body(stream=True), AUTH, JSON) for _ in range(count)]
+    for number in sent:
+        client.wait_for(number, EVENTS["chat"][0])
+    return sent
+
+
+@pytest.mark.behaviour("B28")
+def test_a_drain_says_goaway_when_the_last_stream_has_ended(
+    half_said: tuple[Hop, threading.Event],
+) -> None:
+    hop, go_on = half_said
     with Http2(hop.running.address) as client, Http2(hop.running.address) as idle:
         assert idle.answer(idle.request("/livez", b"", method="GET")).status == 200
-        sent = [client.request(CHAT, body(stream=True), AUTH, JSON) for _ in range(5)]
-        for number in sent:
-            client.wait_for(number, events[0])
+        sent = begin(client, 5)
         hop.running.signal(signal.SIGTERM)
         idle.read_to_end()
         assert idle.goaway
+        # Python's h2 would give up these five if it heard of it before they are over.
+        go_on.set()
         assert [client.answer(number).body for number in sent] == [whole("chat")] * 5
+        assert not client.goaway
+        client.read_to_end()
         assert client.goaway
-    hop.running.check_end()
+
+
+@pytest.mark.behaviour("B28")
+def test_a_drain_says_goaway_to_who_asks_for_more_and_serves_that_too(
+    half_said: tuple[Hop, threading.Event],
+) -> None:
+    hop, go_on = half_said
+    with Http2(hop.running.address) as client:
+        sent = begin(client, 2)
+        hop.running.signal(signal.SIGTERM)
+        wait_until(lambda: httpx2.get(f"{hop.running.metrics}/readyz").status_code != 200)
+        assert not client.goaway
+        sent += begin(client, 1)
+        client.wait_for_goaway()
+        go_on.set()
+        assert [client.answer(number).body for number in sent] == [whole("chat")] * 3
+
+
+@pytest.mark.behaviour("B28")
+def test_a_client_that_does_not_listen_holds_up_no_drain(
+    half_said: tuple[Hop, threading.Event],
+) -> None:
+    hop, go_on = half_said
+    go_on.set()
+    with Http2(hop.running.address) as client:
+        (number,) = begin(client, 1)
+        assert client.answer(number).body == whole("chat")
+        began = time.monotonic()
+        hop.running.signal(signal.SIGTERM)
+        hop.running.process.wait(timeout=10)
+        assert time.monotonic() - began < 5
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")

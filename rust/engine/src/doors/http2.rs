@@ -31,6 +31,7 @@ use crate::deadlines::{Lapse, Timer};
 use crate::exchange::{Exchange, serve as serve_exchange};
 use crate::fail_points::fail_point;
 use crate::panics::{Panic, caught};
+use crate::stamp::Stamp;
 use crate::stations::authenticate::Remembered;
 use crate::stations::body::{BodyError, Pace};
 use crate::stations::stream;
@@ -94,6 +95,8 @@ struct Handle {
 
 /// How often a connection's deadlines are looked at.
 const LOOK_MS: u32 = 500;
+/// The same while it is to end.
+const LEAVING_LOOK_MS: u32 = 50;
 /// What a connection gets to say its farewell.
 const FAREWELL: Duration = Duration::from_millis(500);
 /// Pings find a peer that is gone without a word.
@@ -132,38 +135,46 @@ where
     tokio::pin!(connection);
     let drain = worker.drain.notified();
     tokio::pin!(drain);
-    let mut leaving = worker.shared.draining();
-    if leaving {
+    let mut leave = if worker.shared.draining() { Leave::Begun(Stamp::now()) } else { Leave::No };
+    if let Leave::Begun(_) = leave {
         connection.as_mut().graceful_shutdown();
     }
     let timer = worker.deadlines.timer();
     loop {
-        timer.arm(LOOK_MS);
+        timer.arm(if leave == Leave::No { LOOK_MS } else { LEAVING_LOOK_MS });
         // What ended the connection concerns its client, who has seen it; exchanges settle by themselves.
         let told = timer
             .limit(poll_fn(|cx| {
                 if connection.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Told::Ended);
                 }
-                if !leaving && drain.as_mut().poll(cx).is_ready() {
+                if leave == Leave::No && drain.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Told::Drain);
                 }
-                Poll::Pending
+                match leave {
+                    Leave::AtNextStream(at) if state.next_stream.get() != at => Poll::Ready(Told::Leave),
+                    _ => Poll::Pending,
+                }
             }))
             .await;
         match told {
             Ok(Told::Ended) => return,
-            Ok(Told::Drain) => {
-                leaving = true;
+            Ok(Told::Drain) => leave = Leave::AtNextStream(state.next_stream.get()),
+            Ok(Told::Leave) => {
+                leave = Leave::Begun(Stamp::now());
                 connection.as_mut().graceful_shutdown();
             }
-            Err(Lapse::Elapsed) => match state.overdue(&limits) {
-                Overdue::No => {}
-                Overdue::Quiet if !leaving => {
-                    leaving = true;
+            Err(Lapse::Elapsed) => match (state.overdue(&limits), leave) {
+                (Overdue::Quiet, Leave::No) | (Overdue::No, Leave::AtNextStream(_))
+                    if state.is_quiet_for(LEAVING_LOOK_MS) =>
+                {
+                    leave = Leave::Begun(Stamp::now());
                     connection.as_mut().graceful_shutdown();
                 }
-                Overdue::Quiet => return,
+                (Overdue::Quiet, _) => return,
+                // A client that reads nothing while it asks nothing does not hear that it was told to go.
+                (Overdue::No, Leave::Begun(at)) if state.is_quiet_for(0) && at.elapsed() > FAREWELL => return,
+                (Overdue::No, _) => {}
             },
             Err(Lapse::Closing) => {
                 connection.as_mut().graceful_shutdown();
@@ -177,6 +188,17 @@ where
 enum Told {
     Ended,
     Drain,
+    Leave,
+}
+
+/// Whether the client was told to go elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    No,
+    /// It is told when it asks for more than these streams, or has none left: some clients (Python's h2) give up
+    /// whatever is under way when they hear of it.
+    AtNextStream(u64),
+    Begun(Stamp),
 }
 
 enum Overdue {
@@ -201,10 +223,13 @@ impl Connection {
             }
         }
         let quiet_ms = if self.begun.get() { limits.idle_ms } else { limits.head_ms };
-        if self.open.get() == 0 && since(self.quiet_since_ms.get()) > u64::from(quiet_ms) {
-            return Overdue::Quiet;
-        }
-        Overdue::No
+        if self.is_quiet_for(quiet_ms) { Overdue::Quiet } else { Overdue::No }
+    }
+
+    /// No stream has been open for longer than that: what the last one said has left.
+    fn is_quiet_for(&self, ms: u32) -> bool {
+        let since_ms = self.worker.deadlines.now_ms().saturating_sub(self.quiet_since_ms.get());
+        self.open.get() == 0 && since_ms > u64::from(ms)
     }
 
     /// Counts a stream for as long as the returned value lives.
