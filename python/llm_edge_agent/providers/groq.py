@@ -20,6 +20,6 @@ GROQ = ProviderSpec(
     key_env="GROQ_API_KEY",
     operations=openai_paths("chat_completions", "responses", "openai_pass_through"),
     auth=BEARER,
-    chat_members={"logit_bias": None, "logprobs": None, "top_logprobs": None, "n": None},
+    chat_members={"logit_bias": None, "logprobs": None, "top_logprobs": None},
     catalog=("groq",),
 )

@@ -25,7 +25,9 @@ use std::fmt::{self, Debug, Formatter};
 use crate::dialect::count::{self, CountClient, CountUpstream};
 use crate::dialect::{ChatFields, ChatMembers, Client, Dialect, Platform, Upstream, codec};
 use crate::event_stream::EventStream;
-use crate::message::{Event, Fault, Framed, MessageReader, Repeat, Sink, StreamReader, StreamWriter, Target};
+use crate::message::{
+    Event, Fault, Framed, MessageReader, Repeat, Request, Sink, StreamReader, StreamWriter, Target,
+};
 use crate::ndjson::{Line, LineScanner};
 use crate::sse::SseScanner;
 use crate::tap::{Outcome, Usage};
@@ -168,9 +170,12 @@ impl Pair {
             cache_breakpoints: options.cache_breakpoints && self.count.is_none(),
             counts: self.count.is_some(),
         };
+        let mut unwritten = Losses::default();
+        if !self.target.takes_shared || options.chat_fields != ChatFields::Openai || self.count.is_some() {
+            self.leave_out_shared(&mut request, &mut unwritten);
+        }
         // Little is added, but for escapes.
         out.reserve(body.len() + body.len() / 8);
-        let mut unwritten = Losses::default();
         let written = match self.count {
             None => (self.target.write_request)(&request, &target, &mut unwritten, out),
             Some((_, upstream)) => upstream.write(&request, &target, &mut unwritten, out),
@@ -187,6 +192,13 @@ impl Pair {
             settings: request.settings,
         };
         Ok(Translated { losses, context, stream: request.stream })
+    }
+
+    fn leave_out_shared(self, request: &mut Request<'_>, losses: &mut Losses) {
+        for (name, value) in request.shared.drain(..) {
+            // What is counted does not hang on them, and of these words one says what is so by default.
+            losses.add_if(self.count.is_none() && (name, value) != ("verbosity", "\"medium\""), name);
+        }
     }
 
     /// Appends a whole reply (status 2xx) in the surface's dialect.

@@ -98,6 +98,14 @@ def test_an_unknown_model_is_a_404_with_the_nearest_names(
     assert gateway_models.upstream.begun == 0
 
 
+def test_a_provider_that_is_written_wrongly_is_named_with_the_model(hop: Hop) -> None:
+    answer = hop.ask(post(CHAT, body().replace(b"up/m", b"clade/some-model-that-is-not-listed")))
+    assert answer.status == 404
+    message = check_shape(answer, "chat")["message"]
+    assert "did you mean `claude/some-model-that-is-not-listed`?" in message
+    assert hop.upstream.begun == 0
+
+
 def test_a_model_that_the_key_may_not_use_looks_like_one_that_is_not_there(
     gateway_models: Hop,
 ) -> None:

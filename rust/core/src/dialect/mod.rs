@@ -133,7 +133,7 @@ impl TryFrom<BTreeMap<String, Option<String>>> for ChatMembers {
     type Error = NoChatMember;
 
     fn try_from(members: BTreeMap<String, Option<String>>) -> Result<Self, NoChatMember> {
-        const KNOWN: [&str; 13] = [
+        const KNOWN: [&str; 12] = [
             "temperature",
             "top_p",
             "frequency_penalty",
@@ -142,7 +142,6 @@ impl TryFrom<BTreeMap<String, Option<String>>> for ChatMembers {
             "logit_bias",
             "logprobs",
             "top_logprobs",
-            "n",
             "service_tier",
             "reasoning_effort",
             "parallel_tool_calls",
@@ -306,6 +305,8 @@ pub(crate) struct Upstream {
     pub(crate) stream_reader: fn() -> Framed,
     /// Of its streams, without parameters.
     pub(crate) stream_media_type: &'static str,
+    /// Whether its requests have what OpenAI's APIs share.
+    pub(crate) takes_shared: bool,
 }
 
 /// The codec of `dialect`; `None` where it has no chat-like generation.

@@ -31,7 +31,7 @@ impl Losses {
     }
 
     /// Names a loss.
-    pub(crate) fn add(&mut self, name: &'static str) {
+    pub fn add(&mut self, name: &'static str) {
         self.keep(name, Cow::Borrowed);
     }
 

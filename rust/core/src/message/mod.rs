@@ -83,6 +83,8 @@ pub(crate) struct Request<'a> {
     /// An opaque name of the end user.
     pub(crate) user: Option<Text<'a>>,
     pub(crate) tier: Option<Tier>,
+    /// Members that OpenAI's APIs share and no other has, as JSON: hints for its prompt cache, the application's notes.
+    pub(crate) shared: Vec<(&'static str, &'a str)>,
     /// A marker that the provider moves to the last block by itself.
     pub(crate) cache: Option<&'a str>,
     pub(crate) stream: bool,

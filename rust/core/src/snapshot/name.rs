@@ -37,6 +37,11 @@ impl Names {
     pub fn exact(&self) -> impl Iterator<Item = &str> {
         self.exact.keys().map(String::as_str)
     }
+
+    /// What names begin with that lead somewhere by their beginning, such as `openai/`.
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.prefixes.iter().map(|(prefix, _)| prefix.as_str())
+    }
 }
 
 /// A model that `GET /v1/models` may list.

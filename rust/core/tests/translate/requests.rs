@@ -47,7 +47,7 @@ fn a_chat_request_with_everything_reaches_anthropic() {
         ],
     });
     let (told, losses) = sent(chat_to_anthropic(), &body);
-    assert_eq!(losses, "temperature,top_k,stop");
+    assert_eq!(losses, "prompt_cache_key,temperature,top_k,stop");
     let cached = json!({"type": "ephemeral"});
     assert_eq!(
         told,
@@ -222,7 +222,8 @@ fn what_anthropic_has_no_word_for_is_named() {
         ("a b", json!(1), "other"),
         ("frequency_penalty", json!(0.0), ""),
         ("frequency_penalty", json!(0), ""),
-        ("prompt_cache_retention", json!("24h"), ""),
+        ("prompt_cache_retention", json!("24h"), "prompt_cache_retention"),
+        ("prompt_cache_key", json!("k"), "prompt_cache_key"),
         ("stream_options", json!({"novel": 1}), "stream_options.novel"),
         (
             "tool_choice",
@@ -450,7 +451,7 @@ fn a_server_that_only_speaks_like_openai_gets_the_members_that_everybody_has() {
 #[test]
 fn what_a_server_calls_otherwise_is_called_so_and_what_it_does_not_know_is_named() {
     let members: ChatMembers = serde_json::from_value(json!({
-        "seed": "random_seed", "logprobs": null, "n": null, "stream_options": null, "reasoning_effort": null,
+        "seed": "random_seed", "logprobs": null, "stream_options": null, "reasoning_effort": null,
         "parallel_tool_calls": null,
     }))
     .unwrap();

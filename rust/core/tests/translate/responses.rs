@@ -48,7 +48,7 @@ fn everything() -> Value {
 #[test]
 fn a_request_with_everything_reaches_anthropic() {
     let (told, losses) = sent(responses_to(AnthropicMessages), &everything());
-    assert_eq!(losses, "");
+    assert_eq!(losses, "prompt_cache_key");
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
     let image =
         json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}});
@@ -96,7 +96,7 @@ fn a_request_with_everything_reaches_chat() {
         told,
         json!({
             "model": "m", "max_completion_tokens": 100, "temperature": 0.5, "top_p": 1,
-            "safety_identifier": "u-1", "service_tier": "default", "stream": true,
+            "safety_identifier": "u-1", "service_tier": "default", "stream": true, "prompt_cache_key": "k", "verbosity": "medium",
             "stream_options": {"include_usage": true}, "parallel_tool_calls": false,
             "response_format": {"type": "json_schema", "json_schema": {"name": "output", "strict": true, "schema": schema}},
             "tool_choice": {"type": "function", "function": {"name": "f"}},
@@ -325,7 +325,7 @@ fn what_others_have_no_word_for_is_named() {
         ("metadata", json!({"a": "b"}), "metadata"),
         ("max_tool_calls", json!(3), "max_tool_calls"),
         ("service_tier", json!("flex"), "service_tier"),
-        ("prompt_cache_retention", json!("24h"), ""),
+        ("prompt_cache_retention", json!("24h"), "prompt_cache_retention"),
         ("stream_options", json!({"novel": 1}), "stream_options.novel"),
         ("text", json!({"verbosity": "low"}), "text.verbosity"),
         ("text", json!({"format": {"type": "text"}}), ""),

@@ -1,5 +1,6 @@
 //! Authorize: may this caller ask for this model, and which route is meant.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +12,7 @@ use llm_edge_core::principal::Principal;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::routing::{self, Asked, Needs};
 use llm_edge_core::scan::{self, Models};
-use llm_edge_core::snapshot::{Model, Route};
+use llm_edge_core::snapshot::{Model, Route, Snapshot};
 use llm_edge_core::span::Span;
 use llm_edge_core::surface::{Operation, Surface};
 
@@ -340,8 +341,8 @@ fn nearest(x: &Exchange, caller: &Principal, model: &str) -> Vec<String> {
     let snapshot = &x.loaded.snapshot;
     let listed = snapshot.models.iter().map(|model| model.id.as_str());
     let wanted: Vec<char> = model.chars().take(64).collect();
-    let mut near: Vec<(usize, &str)> = listed
-        .chain(snapshot.names.exact())
+    let mut near: Vec<(usize, Cow<'_, str>)> = with_other_providers(snapshot, model)
+        .chain(listed.chain(snapshot.names.exact()).map(Cow::Borrowed))
         .filter(|name| caller.may_use(name))
         .take(1000)
         .map(|name| (distance(&wanted, &name.chars().take(64).collect::<Vec<_>>()), name))
@@ -349,7 +350,20 @@ fn nearest(x: &Exchange, caller: &Principal, model: &str) -> Vec<String> {
         .collect();
     near.sort_unstable();
     near.dedup();
-    near.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
+    near.into_iter().take(3).map(|(_, name)| name.into_owned()).collect()
+}
+
+/// The model at the providers that are called nearly as the one it names: of what they serve not all is listed.
+fn with_other_providers<'a>(snapshot: &'a Snapshot, model: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
+    let named = model.split_once('/').filter(|(provider, _)| provider.len() <= 64);
+    named.into_iter().flat_map(|(provider, rest)| {
+        let wanted: Vec<char> = provider.chars().collect();
+        snapshot.names.prefixes().filter_map(move |prefix| {
+            let known = prefix.strip_suffix('/')?;
+            let away = distance(&wanted, &known.chars().collect::<Vec<_>>());
+            (0 < away && away <= known.len() / 3).then(|| Cow::Owned(format!("{prefix}{rest}")))
+        })
+    })
 }
 
 /// Levenshtein's distance.

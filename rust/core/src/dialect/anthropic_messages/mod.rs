@@ -99,5 +99,6 @@ pub(super) const CODEC: Codec = Codec {
         read_reply: read_reply::reply,
         stream_reader: || Framed::Sse(Box::new(read_reply::Events::default())),
         stream_media_type: crate::sse::MEDIA_TYPE,
+        takes_shared: false,
     }),
 };

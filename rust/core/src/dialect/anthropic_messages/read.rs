@@ -68,6 +68,7 @@ pub(in crate::dialect) fn request_to_count<'a>(
                 None
             }
         }),
+        shared: Vec::new(),
         cache: body.cache_control.map(RawValue::get),
         stream,
         include_thoughts: false,

@@ -69,5 +69,6 @@ pub(super) const CODEC: Codec = Codec {
         read_reply: read_reply::reply,
         stream_reader: || Framed::EventStream(Box::new(read_reply::Events::default())),
         stream_media_type: "application/vnd.amazon.eventstream",
+        takes_shared: false,
     }),
 };

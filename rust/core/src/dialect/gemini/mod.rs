@@ -142,5 +142,6 @@ pub(super) const CODEC: Codec = Codec {
         read_reply: read_reply::reply,
         stream_reader: || Framed::Sse(Box::new(read_reply::Chunks::default())),
         stream_media_type: crate::sse::MEDIA_TYPE,
+        takes_shared: false,
     }),
 };

@@ -78,6 +78,7 @@ pub(in crate::dialect) fn request<'a>(
                 None
             }
         }),
+        shared: Vec::new(),
         cache: None,
         stream: false,
         // Every reply of the dialect tells it.

@@ -56,5 +56,6 @@ pub(super) const CODEC: Codec = Codec {
         read_reply: read_reply::reply,
         stream_reader: || Framed::Lines(Box::new(read_reply::Lines::default())),
         stream_media_type: "application/x-ndjson",
+        takes_shared: false,
     }),
 };

@@ -10,10 +10,6 @@ use crate::message::{
     ToolChoice, Turn, Untranslatable, tool_input,
 };
 
-/// Members that cannot change the reply: they steer the cache of a provider that is not asked.
-pub(in crate::dialect) const HARMLESS: &[&str] =
-    &["prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"];
-
 /// What a reply tells of itself and clients send back; no model reads it.
 const HARMLESS_IN_MESSAGES: &[&str] = &["annotations"];
 
@@ -23,11 +19,21 @@ pub(in crate::dialect) const EPHEMERAL: &str = r#"{"type":"ephemeral"}"#;
 /// The only type of file that the API takes.
 const PDF: Text<'_> = Text::plain("application/pdf");
 
+/// Those of the members that say something.
+pub(in crate::dialect) fn shared<'a, const N: usize>(
+    members: [(&'static str, Option<&'a RawValue>); N],
+) -> Vec<(&'static str, &'a str)> {
+    let given = |(name, value): (&'static str, Option<&'a RawValue>)| {
+        value.filter(|value| says_something(value)).map(|value| (name, value.get()))
+    };
+    members.into_iter().filter_map(given).collect()
+}
+
 /// Reads a request.
 pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<'a>, Untranslatable> {
     let at = At::ROOT;
     let body: wire::Body<'a> = at.parse(body)?;
-    losses.unknown("", &body.rest, HARMLESS);
+    losses.unknown("", &body.rest, &[]);
     if body.functions.is_some() || body.function_call.is_some() {
         let name = if body.functions.is_some() { "functions" } else { "function_call" };
         return Err(at.member(name).error("is the form before `tools`. hint: use `tools` and `tool_choice`"));
@@ -69,6 +75,13 @@ pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<
                 None
             }
         }),
+        shared: shared([
+            ("prompt_cache_key", body.prompt_cache_key),
+            ("prompt_cache_options", body.prompt_cache_options),
+            ("prompt_cache_retention", body.prompt_cache_retention),
+            ("metadata", body.metadata),
+            ("verbosity", body.verbosity),
+        ]),
         cache: body.cache_control.map(RawValue::get),
         stream,
         include_thoughts: false,

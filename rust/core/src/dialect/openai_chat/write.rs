@@ -82,6 +82,9 @@ pub(super) fn request(
         }
         None => {}
     }
+    for (name, value) in &request.shared {
+        out.key(name).raw(value);
+    }
     if request.stream {
         out.key("stream").raw("true");
         // Who does not know it tells without being asked.
@@ -150,12 +153,12 @@ fn sampling(request: &Request<'_>, members: Members<'_>, losses: &mut Losses, ou
         ("logit_bias", sampling.logit_bias),
         ("logprobs", sampling.logprobs),
         ("top_logprobs", sampling.top_logprobs),
-        // One is what comes anyway.
-        ("n", sampling.n.filter(|n| *n != "1" || members.known.called("n").is_some())),
     ] {
         members.write(name, value, losses, out);
     }
     losses.add_if(sampling.top_k.is_some(), "top_k");
+    // The canonical form holds one answer: the others would be paid for and dropped.
+    losses.unlike_default(&[("n", sampling.n, "1")]);
 }
 
 /// The effort that comes nearest to what is asked for; `None` where nothing is said of it.

@@ -86,6 +86,7 @@ const WORDS: &[(&str, &str)] = &[
     ("reasoning_effort", "reasoning.effort"),
     ("response_format", "text.format"),
     ("thinking.type", "reasoning.effort"),
+    ("verbosity", "text.verbosity"),
 ];
 
 pub(super) use read::request as read_request;
@@ -105,5 +106,6 @@ pub(super) const CODEC: Codec = Codec {
         read_reply: read_reply::reply,
         stream_reader: || Framed::Sse(Box::new(read_reply::Events::default())),
         stream_media_type: crate::sse::MEDIA_TYPE,
+        takes_shared: true,
     }),
 };

@@ -31,13 +31,12 @@ pub(in crate::dialect) fn request<'a>(
     let at = At::ROOT;
     let body: wire::Body<'a> = at.parse(body)?;
     refuse_state(&body)?;
-    losses.unknown("", &body.rest, chat::HARMLESS);
+    losses.unknown("", &body.rest, &[]);
     losses.add_if(body.truncation.as_ref().is_some_and(|how| how.raw() != "disabled"), "truncation");
     let (system, turns) = conversation(&body, losses)?;
     let tools = tools(body.tools.unwrap_or_default(), losses)?;
     let text = body.text.unwrap_or_default();
     losses.unknown("text.", &text.rest, &[]);
-    losses.add_if(text.verbosity.is_some_and(|verbosity| verbosity.raw() != "medium"), "text.verbosity");
     let top_logprobs = at.number("top_logprobs", body.top_logprobs)?.filter(|count| *count != "0");
     let logprobs = included(&body.include.unwrap_or_default(), losses) || top_logprobs.is_some();
     losses.add_if(body.metadata.is_some(), "metadata");
@@ -79,6 +78,12 @@ pub(in crate::dialect) fn request<'a>(
                 None
             }
         }),
+        shared: chat::shared([
+            ("prompt_cache_key", body.prompt_cache_key),
+            ("prompt_cache_options", body.prompt_cache_options),
+            ("prompt_cache_retention", body.prompt_cache_retention),
+            ("verbosity", text.verbosity),
+        ]),
         stream,
         include_thoughts: false,
         include_usage: stream,

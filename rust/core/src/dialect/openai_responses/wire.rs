@@ -42,6 +42,9 @@ object! {
         previous_response_id: &'a RawValue,
         conversation: &'a RawValue,
         prompt: &'a RawValue,
+        prompt_cache_key: &'a RawValue,
+        prompt_cache_options: &'a RawValue,
+        prompt_cache_retention: &'a RawValue,
         ..rest
     }
 }
@@ -51,7 +54,7 @@ object! {
 }
 
 object! {
-    TextConfig<'a> { format: &'a RawValue, verbosity: Text<'a>, ..rest }
+    TextConfig<'a> { format: &'a RawValue, verbosity: &'a RawValue, ..rest }
 }
 
 object! {

@@ -64,20 +64,12 @@ pub(in crate::dialect) fn request(
             out.key("include").raw(r#"["reasoning.encrypted_content"]"#);
         }
     }
-    match &request.format {
-        Some(Format::Json) => out.key("text").raw(r#"{"format":{"type":"json_object"}}"#),
-        Some(Format::Schema(schema)) => {
-            out.key("text").open(b'{');
-            out.key("format").open(b'{');
-            out.key("type").raw("\"json_schema\"");
-            out.key("name").raw("\"output\"");
-            out.key("strict").raw("true");
-            out.key("schema").raw(schema);
-            out.close(b'}');
-            out.close(b'}');
-        }
-        None => {}
+    let (verbosity, shared): (Vec<_>, Vec<_>) =
+        request.shared.iter().partition(|(name, _)| *name == "verbosity");
+    for (name, value) in shared {
+        out.key(name).raw(value);
     }
+    text(request.format.as_ref(), verbosity.first().map(|(_, value)| *value), out);
     if request.stream {
         out.key("stream").raw("true");
     }
@@ -85,6 +77,29 @@ pub(in crate::dialect) fn request(
     input(request, losses, out);
     out.close(b'}');
     Ok(())
+}
+
+fn text(format: Option<&Format<'_>>, verbosity: Option<&str>, out: &mut Vec<u8>) {
+    if format.is_none() && verbosity.is_none() {
+        return;
+    }
+    out.key("text").open(b'{');
+    match format {
+        Some(Format::Json) => out.key("format").raw(r#"{"type":"json_object"}"#),
+        Some(Format::Schema(schema)) => {
+            out.key("format").open(b'{');
+            out.key("type").raw("\"json_schema\"");
+            out.key("name").raw("\"output\"");
+            out.key("strict").raw("true");
+            out.key("schema").raw(schema);
+            out.close(b'}');
+        }
+        None => {}
+    }
+    if let Some(verbosity) = verbosity {
+        out.key("verbosity").raw(verbosity);
+    }
+    out.close(b'}');
 }
 
 fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {

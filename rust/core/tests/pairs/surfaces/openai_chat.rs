@@ -12,10 +12,7 @@ pub(super) const SURFACE: Surface = Surface {
     title: "chat completions",
     plain: base,
     features,
-    harmless: &[
-        ("hints for the prompt cache", "OpenAI's only, no content"),
-        ("citations of an earlier turn", "no model reads them"),
-    ],
+    harmless: &[("citations of an earlier turn", "no model reads them")],
     counts_cache_writes: true,
     fold: fold_chat,
     told,

@@ -13,7 +13,6 @@ pub(super) const SURFACE: Surface = Surface {
     plain: base,
     features,
     harmless: &[
-        ("hints for the prompt cache", "OpenAI's only, no content"),
         ("citations of an earlier turn", "no model reads them"),
         ("padding of a stream", "no content"),
         ("ids and states of earlier items", "no content"),

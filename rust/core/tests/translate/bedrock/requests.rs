@@ -41,7 +41,7 @@ fn a_chat_request_with_everything_reaches_claude() {
         ],
     });
     let (told, losses) = sent(chat(), CLAUDE, &body);
-    assert_eq!(losses, "temperature,top_k,stop");
+    assert_eq!(losses, "prompt_cache_key,temperature,top_k,stop");
     assert_eq!(
         told,
         json!({

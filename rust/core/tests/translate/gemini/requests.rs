@@ -203,7 +203,7 @@ fn a_gemini_request_with_everything_reaches_chat() {
         told,
         json!({
             "model": "m", "max_completion_tokens": 100, "temperature": 0.5, "top_p": 0.9, "frequency_penalty": 0.5,
-            "presence_penalty": 0.25, "seed": 7, "n": 1, "stop": ["END"], "service_tier": "default",
+            "presence_penalty": 0.25, "seed": 7, "stop": ["END"], "service_tier": "default",
             "reasoning_effort": "low",
             "response_format": {"type": "json_schema", "json_schema": {"name": "output", "strict": true, "schema": {"type": "object"}}},
             "tool_choice": {"type": "function", "function": {"name": "f"}},

@@ -82,6 +82,9 @@ pub(super) struct Names<'a> {
     pub(super) sent: &'a str,
 }
 
+/// Header fields that ask for something, in the words of one vendor: no other has it.
+const ASKS: [&str; 2] = ["anthropic-beta", "openai-beta"];
+
 /// Writes the body for a target that the pair leads to.
 ///
 /// # Errors
@@ -96,7 +99,7 @@ pub(super) fn body(
     fail_point!("translate.request");
     let mut out = Vec::new();
     let body = screened.envelope().body.of(&x.input);
-    let (reply, losses) = match crossing.between {
+    let (reply, mut losses) = match crossing.between {
         Between::Generation(pair) => {
             let options = crossing.options(policy);
             let mut translated = pair.request(body, names.sent, &options, &mut out).map_err(refused)?;
@@ -109,6 +112,9 @@ pub(super) fn body(
             (Awaited::Embeddings { pair, context: translated.context }, translated.losses)
         }
     };
+    for name in ASKS.into_iter().filter(|name| x.header(name).is_some()) {
+        losses.add(name);
+    }
     if policy.strict && !losses.is_empty() {
         let message = format!(
             "the model's provider speaks another dialect, which cannot carry `{losses}`, and the route is strict (`translation.strict`). hint: leave it out"
