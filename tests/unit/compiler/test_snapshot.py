@@ -42,6 +42,45 @@ def test_every_golden_snapshot_has_its_input() -> None:
     assert len(cases()) >= 12
 
 
+GOLDEN = sorted(FOLDER.glob("*.json"))
+
+
+def each(tree: dict[str, Any], place: str) -> list[dict[str, Any]]:
+    """The mappings of one kind."""
+    routes = tree["routes"]
+    match place:
+        case "top":
+            return [tree]
+        case "target":
+            return [target for route in routes for target in route["targets"]]
+        case "provider" | "route":
+            found: list[dict[str, Any]] = tree[f"{place}s"]
+            return found
+        case _:
+            raise ValueError(place)
+
+
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.stem)
+def test_a_golden_snapshot_has_every_member_that_its_type_demands(golden: Path) -> None:
+    found = msgspec.json.decode(golden.read_bytes(), type=SnapshotDoc)
+    assert found.providers
+    assert all(route.targets for route in found.routes)
+
+
+@pytest.mark.parametrize("place", ["top", "provider", "route", "target"])
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: golden.stem)
+def test_a_member_that_a_snapshot_does_not_have_is_refused_wherever_it_stands(
+    golden: Path, place: str
+) -> None:
+    tree = msgspec.json.decode(golden.read_bytes())
+    assert each(tree, place)
+    for mapping in each(tree, place):
+        mapping["a_newer_member"] = 1
+        with pytest.raises(msgspec.ValidationError, match="unknown field `a_newer_member`"):
+            msgspec.json.decode(msgspec.json.encode(tree), type=SnapshotDoc)
+        del mapping["a_newer_member"]
+
+
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.stem)
 def test_no_credential_is_in_a_snapshot(case: Path) -> None:
     result = compiled(case)
