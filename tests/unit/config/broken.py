@@ -33,6 +33,11 @@ def route(body: str) -> str:
     return OPENAI + "routes:\n  chat:\n" + body
 
 
+def model(body: str) -> str:
+    """A configuration with OpenAI, and what it says of a model there."""
+    return OPENAI + f"catalog: {{models: {{openai/gpt-x: {body}}}}}\n"
+
+
 RULE = "    rules: [{{when: {}, route: o}}]\n"
 OTHER = "  o: {targets: [{provider: openai}]}\n"
 
@@ -517,6 +522,17 @@ BROKEN = [
         "@:5: providers.b.headers.X-Amz-Date: is part of the signature",
     ),
     Broken(
+        "google_for_another_type",
+        "providers:\n  o: {type: openai, api_key: x, google: {project: p, location: global}}\n",
+        "@:2: providers.o.google: a provider of type `openai` takes no Google Cloud account",
+    ),
+    Broken(
+        "google_location_that_is_no_word",
+        "providers:\n  v: {type: vertex, google: {project: p, location: evil.example/x}}\n",
+        "@:2: providers.v.google.location: `evil.example/x` is not valid here",
+        "europe-west1",
+    ),
+    Broken(
         "bedrock_without_a_key",
         "providers:\n  b: {type: bedrock, base_url: 'https://b.example'}\n",
         "@:2: providers.b.api_key: a provider of type `bedrock` needs a key",
@@ -611,6 +627,110 @@ BROKEN = [
         "providers:\n  openai:\n    type: openai\n    api_key: x\n"
         "    cert_file: /dev/null\n    key_file: /nonexistent.key\n",
         "@:6: providers.openai.key_file: the file `/nonexistent.key` cannot be read",
+    ),
+    Broken(
+        "health_switch",
+        DESCRIBED.format("health: true"),
+        "@:5: providers.b.health: expected a mapping, found `true`",
+    ),
+    Broken(
+        "health_path_relative",
+        DESCRIBED.format("health: {path: models}"),
+        "@:5: providers.b.health.path: `models` is not valid here",
+        "begins with `/`",
+    ),
+    Broken(
+        "health_interval_too_short",
+        DESCRIBED.format("health: {interval_ms: 99}"),
+        "@:5: providers.b.health.interval_ms: `99` is below 100",
+    ),
+    Broken(
+        "health_timeout_zero",
+        DESCRIBED.format("health: {timeout_ms: 0}"),
+        "@:5: providers.b.health.timeout_ms: `0` is below 10",
+    ),
+    Broken(
+        "health_failures_zero",
+        DESCRIBED.format("health: {failures: 0}"),
+        "@:5: providers.b.health.failures: `0` is below 1",
+    ),
+    Broken(
+        "health_unknown_option",
+        DESCRIBED.format("health: {every_s: 1}"),
+        "@:5: providers.b.health.every_s: unknown option `every_s`",
+        "known here: `path`, `interval_ms`, `timeout_ms`, `failures`",
+    ),
+    # What is counted, what is kept.
+    Broken(
+        "metrics_switch",
+        OPENAI + "metrics: true\n",
+        "@:2: metrics: expected a mapping, found `true`",
+    ),
+    Broken(
+        "metrics_by_key_word",
+        OPENAI + "metrics: {by_key: all}\n",
+        "@:2: metrics.by_key: expected true or false, found `all`",
+    ),
+    Broken(
+        "metrics_unknown_option",
+        OPENAI + "metrics: {by_keys: true}\n",
+        "@:2: metrics.by_keys: unknown option `by_keys`",
+        "did you mean `by_key`?",
+    ),
+    Broken(
+        "cache_negative",
+        OPENAI + "cache: {bytes_max: -1}\n",
+        "@:2: cache.bytes_max: `-1` is below 0",
+    ),
+    Broken(
+        "cache_too_large",
+        OPENAI + f"cache: {{bytes_max: {2**63}}}\n",
+        f"@:2: cache.bytes_max: `{2**63}` is above {2**63 - 1}",
+    ),
+    Broken(
+        "cache_with_a_unit",
+        OPENAI + "cache: {bytes_max: 1GiB}\n",
+        "@:2: cache.bytes_max: expected a whole number, found `1GiB`",
+    ),
+    Broken(
+        "cache_option_of_a_route",
+        OPENAI + "cache: {ttl_s: 60}\n",
+        "@:2: cache.ttl_s: unknown option `ttl_s`",
+        "known here: `bytes_max`",
+    ),
+    # The catalog.
+    Broken(
+        "catalog_file_empty",
+        OPENAI + "catalog: {file: ''}\n",
+        "@:2: catalog.file: is empty",
+    ),
+    Broken(
+        "catalog_model_of_nobody",
+        OPENAI + "catalog: {models: {gpt-x: {}}}\n",
+        "@:2: catalog.models.gpt-x: `gpt-x` is not a valid name",
+        "write `<provider>/<model>`",
+    ),
+    Broken(
+        "catalog_window",
+        model("{context_window: 0}"),
+        '@:2: catalog.models["openai/gpt-x"].context_window: `0` is below 1',
+    ),
+    Broken(
+        "catalog_capability",
+        model("{capabilities: {smell: true}}"),
+        '@:2: catalog.models["openai/gpt-x"].capabilities.smell: unknown option `smell`',
+        "known here: `tools`, ",
+    ),
+    Broken(
+        "catalog_price_negative",
+        model("{price: {input: -1}}"),
+        '@:2: catalog.models["openai/gpt-x"].price.input: `-1` is negative',
+        "USD per million tokens",
+    ),
+    Broken(
+        "catalog_tier_of_every_request",
+        model("{price: {tiers: [{above_input_tokens: 0, input: 1}]}}"),
+        '@:2: catalog.models["openai/gpt-x"].price.tiers[0].above_input_tokens: `0` is below 1',
     ),
     # Routes.
     Broken(
@@ -806,6 +926,11 @@ BROKEN = [
         "write `strategy: affinity`, or leave it out",
     ),
     Broken(
+        "affinity_by",
+        route(CHAT + "    strategy: affinity\n    affinity: {by: user}\n"),
+        "@:7: routes.chat.affinity.by: `user` is not one of `conversation`, `header`, `key`",
+    ),
+    Broken(
         "affinity_header_missing",
         route(CHAT + "    strategy: affinity\n    affinity: {by: header}\n"),
         "@:7: routes.chat.affinity: `by: header` and `header` go together",
@@ -834,6 +959,11 @@ BROKEN = [
         route(CHAT + RULE.format("{input_tokens: {min: 9, max: 8}}") + OTHER),
         "@:6: routes.chat.rules[0].when.input_tokens: can never hold: `min` 9 is above",
         "exchange them",
+    ),
+    Broken(
+        "rule_tokens_negative",
+        route(CHAT + RULE.format("{input_tokens: {min: -1}}") + OTHER),
+        "@:6: routes.chat.rules[0].when.input_tokens.min: `-1` is below 0",
     ),
     Broken(
         "rule_whole_day",
