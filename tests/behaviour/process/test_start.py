@@ -4,12 +4,14 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from bench import quota
+from bench.programs import BenchError
 from llm_edge_agent.config import hash_key
 from tests.behaviour.process.programs import run, wait_until
 from tests.conftest import Serve
@@ -52,7 +54,28 @@ def test_the_first_line_leads_to_ports_that_accept(serve: Serve) -> None:
     assert status.json()["workers"] == 1
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core is all there is")
+def test_status_names_the_targets_of_each_route(serve: Serve) -> None:
+    running = serve(
+        MOCK
+        + "routes:\n"
+        + "  chat:\n"
+        + "    models: [chat]\n"
+        + "    targets: [{provider: mock, model: echo}, {provider: local}]\n"
+        + "  team: {models: [team/*], targets: [{provider: local, model: '*'}]}\n"
+        + "providers: {local: {type: openai_compatible, base_url: 'http://127.0.0.1:9/v1'}}\n"
+    )
+    targets = running.ask_admin("status")["targets"]
+    assert [one for one in targets if one["route"] in {"chat", "team"}] == [
+        {"route": "chat", "provider": "mock", "model": "echo"},
+        {"route": "chat", "provider": "local", "model": "*"},
+        {"route": "team", "provider": "local", "model": "*"},
+    ]
+
+
+TWO_CORES = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core is all there is")
+
+
+@TWO_CORES
 def test_there_is_a_worker_for_each_core_it_may_use(tmp_path: Path) -> None:
     cores = sorted(os.sched_getaffinity(0))
     config = write(tmp_path, MOCK)
@@ -64,6 +87,20 @@ def test_there_is_a_worker_for_each_core_it_may_use(tmp_path: Path) -> None:
             assert running.ask_admin("status")["workers"] == len(some)
         finally:
             running.stop()
+
+
+@TWO_CORES
+def test_a_quota_of_processor_time_leaves_fewer_workers(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        try:
+            one_core = stack.enter_context(quota.limited(100_000, 100_000))
+        except BenchError as error:
+            pytest.skip(str(error))
+        config = write(tmp_path, MOCK)
+        running = start(["serve", "--config", config], tmp_path, launcher=one_core)
+        # Before the group goes, which it cannot with a program in it.
+        stack.callback(running.stop)
+        assert running.ask_admin("status")["workers"] == 1
 
 
 def test_the_log_says_what_was_started_and_never_a_secret(serve: Serve) -> None:
