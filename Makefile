@@ -17,6 +17,9 @@ STAMPS := .cache/stamps
 # Workers of pytest: every core, but no more than are of use to tests that wait for sockets.
 TEST_WORKERS ?= $(shell nproc)
 PYTEST_ARGS ?=
+# The release wheel as users have it, and the tests that reach the gateway through its program alone.
+WHEEL_VENV := .cache/wheel-venv
+WHEEL_TESTS := tests/sdk/python $(addprefix tests/behaviour/,process bytes surfaces)
 FUZZ_SECONDS ?= 4
 DEMO ?=
 DEMO_ARGS ?=
@@ -111,6 +114,15 @@ unit-python: $(STAMPS)/engine $(STAMPS)/system-test
 behaviour: $(STAMPS)/engine $(STAMPS)/system-test $(STAMPS)/node ## tests through real sockets, processes and SDKs
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS) tests \
 	  --ignore=tests/unit --ignore=tests/golden --ignore=tests/architecture --ignore=tests/schemas
+
+# The tests' own Python imports the package of this tree, the engine in it; what they start is the wheel's.
+.PHONY: test-wheel
+test-wheel: build $(STAMPS)/engine $(STAMPS)/system-test $(STAMPS)/node ## SDKs, processes, bytes and surfaces against the installed release wheel
+	@rm -rf $(WHEEL_VENV) && $(PYTHON) -m venv $(WHEEL_VENV)
+	@$(WHEEL_VENV)/bin/pip install --quiet --no-deps --require-hashes -r requirements/runtime.txt
+	@$(WHEEL_VENV)/bin/pip install --quiet --no-deps --no-index dist/*.whl
+	LLM_EDGE_AGENT=$(abspath $(WHEEL_VENV)/bin/llm-edge-agent) \
+	  $(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS) $(WHEEL_TESTS)
 
 .PHONY: chaos
 chaos: $(STAMPS)/engine ## faults against the real gateway, every reply judged (CHAOS=short: three minutes)

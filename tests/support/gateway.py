@@ -33,6 +33,11 @@ def program() -> list[str]:
     return [named or str(Path(sys.executable).with_name("llm-edge-agent"))]
 
 
+def interpreter() -> Path:
+    """The Python beside the command under test, which has the same package."""
+    return Path(program()[0]).with_name("python")
+
+
 def clean_environment(home: Path, extra: dict[str, str] | None = None) -> dict[str, str]:
     """An environment without anything of the machine's user: no keys, configuration, state."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "TZ") if name in os.environ}

@@ -2,12 +2,11 @@
 
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.gateway import clean_environment, program
+from tests.support.gateway import clean_environment, interpreter, program
 
 END_S = 20.0
 DEADLINE_S = 10.0
@@ -30,9 +29,9 @@ def run(
 
 
 def python(folder: Path, code: str) -> str:
-    """Run Python code with this interpreter and return what it prints."""
+    """Run code with the Python of the program and return what it prints."""
     return subprocess.run(
-        [sys.executable, "-c", code],
+        [interpreter(), "-c", code],
         check=True,
         capture_output=True,
         text=True,

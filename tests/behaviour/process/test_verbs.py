@@ -3,7 +3,6 @@
 import signal
 import statistics
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx2
@@ -12,7 +11,14 @@ import pytest
 
 from tests.behaviour.process.programs import python, run
 from tests.conftest import Serve
-from tests.support.gateway import FREE_PORTS, Running, clean_environment, program, start
+from tests.support.gateway import (
+    FREE_PORTS,
+    Running,
+    clean_environment,
+    interpreter,
+    program,
+    start,
+)
 
 MOCK = "version: 1\nmock: true\n"
 
@@ -152,10 +158,11 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
 
 def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "llm_edge_agent", "version", "--json"],
+        [interpreter(), "-m", "llm_edge_agent", "version", "--json"],
         check=True,
         capture_output=True,
         cwd=tmp_path,
+        env=clean_environment(tmp_path),
     )
     assert msgspec.json.decode(ended.stdout)["version"]
 
