@@ -159,7 +159,7 @@ h2spec: $(STAMPS)/engine ## HTTP/2 and HPACK conformance, on a plain and on a TL
 	@scripts/h2spec.sh
 
 .PHONY: bench
-bench: $(STAMPS)/venv $(STAMPS)/system-bench ## measure against nginx (BENCH=quick: five minutes)
+bench: $(STAMPS)/venv $(STAMPS)/system-bench ## measure against nginx (BENCH=quick: five minutes after the build)
 	@scripts/bench.sh $(BENCH)
 
 .PHONY: bench-gate

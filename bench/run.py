@@ -31,7 +31,7 @@ from bench.scenarios import (
     start,
     syscalls,
 )
-from bench.verdicts import table
+from bench.verdicts import Row, table
 
 SCENARIOS: dict[str, Callable[[Stage], Found]] = {
     "cpu": cpu.against_proxy,
@@ -67,14 +67,17 @@ def main(arguments: list[str]) -> int:
             f"unknown: {', '.join(unknown)}; known: {BURST} {' '.join(SCENARIOS)}", file=sys.stderr
         )
         return 2
+    began = time.monotonic()
     try:
         found, described = measure(plan, wanted)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
+    seconds = round(time.monotonic() - began, 1)
     rows = [row.as_json() for row in found.rows]
     result = {
         "plan": plan.name,
+        "seconds": seconds,
         "machine": described,
         "versions": versions(),
         "control": "nginx, bench/control",
@@ -84,8 +87,19 @@ def main(arguments: list[str]) -> int:
     whole = plan is FULL and not arguments[1:]
     path = (ROOT / "bench" / "results" if whole else WORK) / f"{plan.name}.json"
     path.write_text(json.dumps(without_nan(result), indent=1, ensure_ascii=False) + "\n")
-    print(f"\n{table(rows)}\n\nwritten: {path.relative_to(ROOT)}")
-    return int(any(row.gated and row.verdict == "FAIL" for row in found.rows))
+    failed = failures(plan, found.rows, seconds)
+    print(f"\n{table(rows)}\n\ntook {seconds:.0f} s; written: {path.relative_to(ROOT)}")
+    for failure in failed:
+        print(f"FAIL: {failure}")
+    return int(bool(failed))
+
+
+def failures(plan: Plan, rows: list[Row], seconds: float) -> list[str]:
+    """What does not hold of a run: its figures, and how long it took, the build left out."""
+    failed = [row.key for row in rows if row.gated and row.verdict == "FAIL"]
+    if plan.seconds_max is not None and seconds > plan.seconds_max:
+        failed.append(f"took {seconds:.0f} s; {plan.seconds_max} s are allowed")
+    return failed
 
 
 def measure(plan: Plan, wanted: list[str]) -> tuple[Found, dict[str, object]]:

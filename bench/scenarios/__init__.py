@@ -18,9 +18,20 @@ class Plan:
     idle_connections: int
     extra: bool
     """Figures without a limit, too."""
+    seconds_max: int | None = None
+    """A run that takes longer fails: what is too slow to be run often is not run."""
 
 
-QUICK = Plan("quick", rounds=5, window_s=1, k6_s=10, starts=5, idle_connections=1000, extra=False)
+QUICK = Plan(
+    "quick",
+    rounds=5,
+    window_s=1,
+    k6_s=10,
+    starts=5,
+    idle_connections=1000,
+    extra=False,
+    seconds_max=300,
+)
 FULL = Plan("full", rounds=11, window_s=2, k6_s=60, starts=10, idle_connections=5000, extra=True)
 
 
