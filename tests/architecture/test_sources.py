@@ -99,6 +99,41 @@ def test_a_call_of_another_station_is_told_from_a_type(line: str, found: list[st
     assert uses(line, {"body"}) == found
 
 
+# As the first word of a path: modules of ours may be called so.
+LIBRARIES = re.compile(
+    r"(?<!\w)(?<!\w::)(?:hyper(?:_util)?|h2|http(?:_body(?:_util)?)?)(?:::| as )"
+)
+
+
+def test_stations_do_not_know_which_library_speaks_http() -> None:
+    files = sorted(STATIONS.rglob("*.rs"))
+    assert files, "no stations found"
+    found = [
+        f"{name_of(path)}: {hit[0]}"
+        for path in files
+        if (hit := LIBRARIES.search(without_comments(without_tests(path.read_text()))))
+    ]
+    assert found == [], "doors and backends speak HTTP; stations are handed our own types"
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("use hyper::body::Frame;", True),
+        ("use ::http::HeaderMap;", True),
+        ("fn read(body: h2::RecvStream) {}", True),
+        ("use http_body_util::BodyExt;", True),
+        ("use http as library;", True),
+        ("use {bytes::Bytes, http::Uri};", True),
+        ("use llm_edge_core::http1::Known;", False),
+        ("use crate::backends::http::Link;", False),
+        ("self.http2::<Known>()", False),
+    ],
+)
+def test_a_crate_s_path_is_told_from_a_module_of_ours(line: str, *, named: bool) -> None:
+    assert bool(LIBRARIES.search(line)) is named
+
+
 def test_the_journey_of_a_request_fits_a_screen() -> None:
     lines = EXCHANGE.read_text().splitlines()
     start = next(
