@@ -67,7 +67,8 @@ def against_proxy(stage: Stage) -> Found:
     found = Found()
     _rows_against_proxy(found, stage, _AGAINST_PROXY)
     if stage.plan.extra:
-        # Nothing is demanded of them, and other numbers of connections would stir up the pools of those above.
+        # Nothing is demanded of them, and other numbers of connections would stir up the pools of
+        # those above.
         for row in _EXTRA:
             _rows_against_proxy(found, stage, (row,))
     return found
