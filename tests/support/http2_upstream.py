@@ -68,16 +68,18 @@ class ServerStream:
             ConnectionError: The stream was reset, or the connection has ended.
         """
         http, left = self.connection.http, memoryview(data)
+        # Its own length takes a byte too, and all of it room in the window (RFC 9113 §6.9.1).
+        overhead = 0 if padding is None else padding + 1
         while left or end:
             with self.connection.changed:
-                room = self.connection.changed.wait_for(self._room, ACTION_S)
+                room = self.connection.changed.wait_for(lambda: self._room(overhead), ACTION_S)
                 if self.reset_at is not None or self.connection.ended:
                     raise ConnectionError
                 assert room, "the client's window stays shut"
                 taken = min(
                     len(left),
-                    http.local_flow_control_window(self.number) - (padding or 0) - 1,
-                    http.max_outbound_frame_size - (padding or 0) - 1,
+                    http.local_flow_control_window(self.number) - overhead,
+                    http.max_outbound_frame_size - overhead,
                 )
                 piece, left = left[: max(taken, 0)], left[max(taken, 0) :]
                 last = end and not left
@@ -140,11 +142,11 @@ class ServerStream:
             )
             assert seen, "the stream was not reset"
 
-    def _room(self) -> bool:
+    def _room(self, overhead: int) -> bool:
         if self.reset_at is not None or self.connection.ended:
             return True
         with contextlib.suppress(h2.exceptions.ProtocolError):
-            return self.connection.http.local_flow_control_window(self.number) > 1
+            return self.connection.http.local_flow_control_window(self.number) > overhead
         return True
 
 

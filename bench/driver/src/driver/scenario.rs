@@ -30,7 +30,7 @@ pub(crate) struct Scenario {
 }
 
 /// Every scenario, in the order of the baseline.
-pub(crate) const ALL: [Scenario; 13] = [
+pub(crate) const ALL: [Scenario; 14] = [
     Scenario::new("unary_1k", "up/unary-1024", Body::Prose(1024)),
     Scenario::new("unary_16k", "up/unary-1024", Body::Prose(16 * 1024)),
     Scenario::new("unary_64k", "up/unary-1024", Body::Prose(64 * 1024)),
@@ -38,6 +38,7 @@ pub(crate) const ALL: [Scenario; 13] = [
     Scenario::new("stream_1000x200", "up/sse-1000x200", Body::Prose(1024)),
     Scenario::new("unary_1k_resilient", "resilient/unary-1024", Body::Prose(1024)),
     Scenario::new("stream_64x200_resilient", "resilient/sse-64x200", Body::Prose(1024)),
+    Scenario::new("unary_1k_routed", "routed/unary-1024", Body::Prose(1024)),
     Scenario::new("unary_1k_translated", "claude/message-1024", Body::Prose(1024)),
     Scenario::new("stream_64x200_translated", "claude/message-64x200", Body::Prose(1024)),
     Scenario::new("agent_64k_anthropic", "claude/message-1024", Body::Agent),
@@ -96,7 +97,8 @@ pub(crate) fn options(pepper: &[u8]) -> Value {
 }
 
 /// One provider at `port`; its models as `up/…`, as `cached/…` through the cache, as `resilient/…` with all that
-/// answers failures configured and nothing failing, as `claude/…` in Anthropic's dialect and as `google/…` in Google's.
+/// answers failures configured and nothing failing, as `routed/…` by price, capability and window though there is one
+/// target only, as `claude/…` in Anthropic's dialect and as `google/…` in Google's.
 pub(crate) fn snapshot(port: u16) -> Value {
     let deadlines =
         json!({"connect_ms": 5000, "first_byte_ms": 600_000, "progress_ms": 300_000, "total_ms": 0});
@@ -177,8 +179,16 @@ pub(crate) fn snapshot(port: u16) -> Value {
             })),
             route("claude", json!({"targets": targets(1)})),
             route("google", json!({"targets": targets(2)})),
+            route("routed", json!({
+                "strategy": "cost",
+                "targets": [{"provider": 0, "model": "rest", "weight": 1, "facts": {
+                    "lacks": ["vision", "audio"], "context_window": 128_000,
+                    "price": {"base": {"input": 37_500, "output": 150_000, "cached_input": null, "cache_write": null,
+                        "cache_write_1h": null}, "tiers": []},
+                }}],
+            })),
         ],
-        "names": {"exact": {}, "prefixes": [["cached/", 1], ["up/", 0], ["resilient/", 2], ["claude/", 3], ["google/", 4]], "by_dialect": {}},
+        "names": {"exact": {}, "prefixes": [["cached/", 1], ["up/", 0], ["resilient/", 2], ["claude/", 3], ["google/", 4], ["routed/", 5]], "by_dialect": {}},
         "models": [],
     })
 }
