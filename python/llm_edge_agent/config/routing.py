@@ -28,17 +28,9 @@ def check_routing(
     fault: Callable[[Path, str, str], None], config: Config, name: str, route: Route
 ) -> None:
     """Check how route `name` chooses; what is wrong goes to `fault`."""
-    affinity = route.affinity
-    if affinity is not None:
-        path: Path = ("routes", name, "affinity")
-        if route.strategy != "affinity":
-            message = f"has no effect with `strategy: {route.strategy}`"
-            fault(path, message, "write `strategy: affinity`, or leave it out")
-        if (affinity.by == "header") != (affinity.header is not None):
-            message = "`by: header` and `header` go together"
-            fault(path, message, "write `by: header` and `header: x-session-id`")
+    _strategy(fault, name, route)
     for at, rule in enumerate(route.rules):
-        path = ("routes", name, "rules", at)
+        path: Path = ("routes", name, "rules", at)
         if rule.route == name:
             fault((*path, "route"), "leads to the route itself", "leave the rule out")
         elif rule.route not in config.routes:
@@ -50,6 +42,24 @@ def check_routing(
         elif any(is_within(rule.when, other.when) for other in route.rules[:at]):
             message = "can never hold: a rule before it already takes all of these requests"
             fault(path, message, "put it before that one, or leave it out")
+
+
+def _strategy(fault: Callable[[Path, str, str], None], name: str, route: Route) -> None:
+    unheard = f"has no effect with `strategy: {route.strategy}`"
+    affinity = route.affinity
+    if affinity is not None:
+        path: Path = ("routes", name, "affinity")
+        if route.strategy != "affinity":
+            fault(path, unheard, "write `strategy: affinity`, or leave it out")
+        if (affinity.by == "header") != (affinity.header is not None):
+            message = "`by: header` and `header` go together"
+            fault(path, message, "write `by: header` and `header: x-session-id`")
+    # The one strategy that looks at no weight. One of 1 is what holds anyway.
+    if route.strategy == "ordered":
+        for at, target in enumerate(route.targets):
+            if target.weight != 1:
+                path = ("routes", name, "targets", at, "weight")
+                fault(path, unheard, "leave it out, or write `strategy: weighted`")
 
 
 def _when(

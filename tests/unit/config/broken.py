@@ -782,6 +782,15 @@ BROKEN = [
         "@:5: routes.chat.targets[0].weight: `0` is below 1",
     ),
     Broken(
+        "weight_of_no_effect",
+        route(
+            "    models: [m]\n    strategy: ordered\n    targets:\n"
+            "      - {provider: openai, weight: 1}\n      - {provider: openai, weight: 2}\n"
+        ),
+        "@:8: routes.chat.targets[1].weight: has no effect with `strategy: ordered`",
+        "leave it out, or write `strategy: weighted`",
+    ),
+    Broken(
         "ttl_zero",
         route("    models: [m]\n    targets: [{provider: openai}]\n    cache: {ttl_s: 0}\n"),
         "@:6: routes.chat.cache.ttl_s: `0` is not above 0",

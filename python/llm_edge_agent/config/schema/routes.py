@@ -41,7 +41,14 @@ class Target(Area, frozen=True, kw_only=True):
         ),
     ] = None
     weight: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="Share of the traffic, relative to the others.")
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description=(
+                "Share of the traffic, relative to the others; `strategy: ordered` knows none."
+            ),
+        ),
     ] = 1
 
 
