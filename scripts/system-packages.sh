@@ -8,7 +8,10 @@ set -euo pipefail
 # Each line: how its presence is seen, then the package that brings it.
 case "${1:?build, test, bench, origins or image}" in
   build) wanted=$'cc gcc\nmake make\npython3.11 python3.11\nvenv python3.11-venv' ;;
-  test) wanted=$'c++ g++\nnode nodejs\nnpm npm\ncurl curl\nvalgrind valgrind\nslowhttptest slowhttptest' ;;
+  test)
+    wanted=$'c++ g++\nnode nodejs\nnpm npm\ncurl curl\nvalgrind valgrind\nslowhttptest slowhttptest'
+    wanted+=$'\npromtool prometheus'
+    ;;
   bench) wanted=$'nginx nginx-light\nwrk wrk\nh2load nghttp2-client\nvalgrind valgrind\nstrace strace\nss iproute2' ;;
   origins)
     wanted=$'nginx nginx-light\nhaproxy haproxy\napache2 apache2-bin\nlighttpd lighttpd\nvarnishd varnish'
@@ -51,7 +54,7 @@ if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
 fi
 echo "· system packages: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
-# nginx would start as a service at once; the benchmarks start their own.
+# nginx and Prometheus would start as services at once; the benchmarks start their own, the tests need none.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
   printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"
