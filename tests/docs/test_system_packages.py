@@ -48,7 +48,7 @@ def machine(tmp_path: Path) -> Machine:
 @pytest.mark.parametrize("lacks", ["apt", "root"])
 @pytest.mark.parametrize(
     ("group", "packages"),
-    [("build", BUILD), ("test", "g++ nodejs npm curl valgrind slowhttptest")],
+    [("build", BUILD), ("test", "g++ nodejs npm curl valgrind slowhttptest prometheus")],
 )
 def test_packages_that_cannot_be_installed_from_here_are_named(
     machine: Machine, tmp_path: Path, lacks: str, group: str, packages: str
