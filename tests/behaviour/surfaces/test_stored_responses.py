@@ -27,6 +27,10 @@ routes:
     models: [mine]
     targets: [{{provider: o, model: real}}, {{provider: p}}]
     retry: {{attempts_max: 1}}
+  owned:
+    models: [owned]
+    targets: [{{provider: o, model: real}}]
+    retry: {{attempts_max: 3, backoff_ms: 10, cooldown_ms: 10}}
 """
 FOUND = (
     b'{"id":"resp_1","object":"response","created_at":1,"model":"real","output":[],'
@@ -112,6 +116,25 @@ def test_every_account_is_asked_until_one_has_it(hop: Hop, second: Upstream) -> 
     assert (answer.status, answer.body) == (200, FOUND)
     assert accounts(hop.upstream, second) == [ONE, TWO, THREE]
     assert second.requests[0].request_line == "GET /p/v1/responses/resp_1 HTTP/1.1"
+
+
+def test_the_account_that_gave_it_is_asked_first(hop: Hop) -> None:
+    given = FOUND.replace(b"resp_1", b"resp_of_the_second")
+    # The first account is busy, so the second one answers.
+    busy = b'{"error":{"message":"slow down","type":"rate_limit_error"}}'
+    hop.upstream.once(Read(), Send(reply(busy, "429 Too Many Requests")))
+    hop.upstream.always(Read(), Send(reply(given)))
+    asks = b'{"model":"owned","input":"hello"}'
+    fields = (f"Authorization: Bearer {KEY}", "Content-Type: application/json")
+    assert hop.ask(request("/v1/responses", asks, *fields)).status == 200
+    (first, owner) = accounts(hop.upstream)
+    assert {first, owner} == {ONE, TWO}
+    for method, rest in (("GET", ""), ("POST", "/cancel"), ("DELETE", "")):
+        hop.upstream.reset()
+        hop.upstream.always(Read(), Send(reply(given)))
+        answer = ask(hop, method, f"/v1/responses/resp_of_the_second{rest}")
+        assert answer.status == 200
+        assert accounts(hop.upstream) == [owner]
 
 
 def test_what_nobody_has_is_not_found(hop: Hop, second: Upstream) -> None:

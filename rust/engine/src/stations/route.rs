@@ -13,6 +13,7 @@ use llm_edge_core::surface::{Dialect, Operation};
 use super::body::Envelope;
 use super::guard::Screened;
 use super::head::Head;
+use crate::backends::owners::Owner;
 use crate::exchange::Exchange;
 use crate::fail_points::fail_point;
 use crate::loaded::{Account, LoadedRoute, Place};
@@ -584,7 +585,7 @@ fn lacking(config: &Route, capability: Capability) -> Rejection {
 #[cold]
 fn unread(x: &Exchange, head: &Head, route: &Rc<LoadedRoute>, screened: &Screened) -> Option<Vec<Place>> {
     if head.operation == Operation::StoredResponse {
-        return Some(keepers(x));
+        return Some(keepers(x, head));
     }
     if screened.envelope().scan.model.is_some() {
         return None;
@@ -596,10 +597,10 @@ fn unread(x: &Exchange, head: &Head, route: &Rc<LoadedRoute>, screened: &Screene
     Some(vec![Place::new(route, target, Account::Only(0))])
 }
 
-/// Every account that may have kept a response: each credential of each provider once. Its id does not say whose it
-/// is, and who was asked for it is not remembered, so that another instance, or this one after a restart, finds it
-/// too.
-fn keepers(x: &Exchange) -> Vec<Place> {
+/// Every account that may have kept a response: each credential of each provider once, and first the one that is known
+/// to have given it. Its id does not say whose it is, and another instance, or this one after a restart, finds it too.
+fn keepers(x: &Exchange, head: &Head) -> Vec<Place> {
+    let owner = giver(x, head);
     let snapshot = &x.loaded.snapshot;
     let Some(caller) = &x.facts.principal else { return Vec::new() };
     let mut asked = vec![false; snapshot.providers.len()];
@@ -619,12 +620,26 @@ fn keepers(x: &Exchange) -> Vec<Place> {
                 continue;
             }
             let accounts = snapshot.providers.get(target.provider).map_or(0, |p| p.credentials.len());
-            places.extend(
-                (0..accounts.max(1)).map(|credential| Place::new(loaded, at, Account::Only(credential))),
-            );
+            let provider = x.loaded.providers.get(target.provider);
+            let owns = owner.and_then(|owner| provider?.credential_of(owner));
+            places.extend((0..accounts.max(1)).map(|credential| {
+                (owns != Some(credential), Place::new(loaded, at, Account::Only(credential)))
+            }));
         }
     }
-    places
+    places.sort_by_key(|(is_other, _)| *is_other);
+    places.into_iter().map(|(_, place)| place).collect()
+}
+
+/// Who gave the response that the path names, if that is known.
+fn giver(x: &Exchange, head: &Head) -> Option<Owner> {
+    let rest = head.model_id.of(&x.input);
+    let id = rest.split(|byte| *byte == b'/').next()?;
+    let mut owner = None;
+    // As it stands in the reply that gave it.
+    let quoted = [b"\"".as_slice(), id, b"\"".as_slice()].concat();
+    Keepsakes::default().push(&quoted, |keepsake| owner = x.worker.shared.owners.of(keepsake));
+    owner
 }
 
 fn mismatch(x: &Exchange, head: &Head, route: &Route) -> Rejection {
