@@ -46,9 +46,19 @@ class Surface(Protocol):
     def user(self, text: str) -> Any: ...  # noqa: ANN401 -- a turn is what its SDK makes of it
     def ask(self, model: str, turns: list[Any], *, stream: bool) -> Said: ...
     def results(self, said: Said, results: list[str]) -> list[Any]: ...
+    def close(self) -> None: ...
 
 
-class Chat:
+class _Closing:
+    """Has a client that is to be closed: a socket that is left open is another test's warning."""
+
+    client: Any
+
+    def close(self) -> None:
+        self.client.close()
+
+
+class Chat(_Closing):
     """OpenAI's chat completions."""
 
     name = "chat"
@@ -96,7 +106,7 @@ class Chat:
         ]
 
 
-class Responses:
+class Responses(_Closing):
     """OpenAI's responses."""
 
     name = "responses"
@@ -141,7 +151,7 @@ class Responses:
         ]
 
 
-class Messages:
+class Messages(_Closing):
     """Anthropic's messages."""
 
     name = "messages"
@@ -180,7 +190,7 @@ class Messages:
         return [{"role": "user", "content": content}]
 
 
-class Gemini:
+class Gemini(_Closing):
     """Google's generateContent."""
 
     name = "gemini"

@@ -3,6 +3,7 @@
 Our own mock could share a misunderstanding with the gateway; this one cannot.
 """
 
+import contextlib
 from collections.abc import Iterator
 
 import anthropic
@@ -118,9 +119,10 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clients]:
 
 
 @pytest.fixture(params=PAIRS, ids="-".join)
-def pair(request: pytest.FixtureRequest, clients: Clients) -> tuple[Surface, str]:
+def pair(request: pytest.FixtureRequest, clients: Clients) -> Iterator[tuple[Surface, str]]:
     surface, target = request.param
-    return SURFACES[surface](clients), MODELS[target]
+    with contextlib.closing(SURFACES[surface](clients)) as client:
+        yield client, MODELS[target]
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])

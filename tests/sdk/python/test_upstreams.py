@@ -3,6 +3,8 @@
 The mock stands at Amazon's Converse, Cohere's chat and Ollama's.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -21,9 +23,12 @@ either = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streame
 
 
 @pytest.fixture(params=PAIRS, ids="-".join)
-def pair(request: pytest.FixtureRequest, crossing_clients: Clients) -> tuple[Surface, str]:
+def pair(
+    request: pytest.FixtureRequest, crossing_clients: Clients
+) -> Iterator[tuple[Surface, str]]:
     surface, target = request.param
-    return SURFACES[surface](crossing_clients), target
+    with contextlib.closing(SURFACES[surface](crossing_clients)) as client:
+        yield client, target
 
 
 @either
