@@ -5,9 +5,8 @@ usage: python -m bench.callgrind [--update REASON | --profile SCENARIO]
 The same binary gives the same count whatever the machine does. A scenario that needs over 3 % more
 than the committed baseline fails; a commit that means to change it runs `--update` and says why.
 So does resilience that costs over 5 % where nothing fails, routing that costs over 3 % where there
-is one target, an agent's request that costs over
-three times what serde_json needs to read its body into a tree, and a byte of hostile text whose
-tokens cost over twice those of a byte of prose.
+is one target, an agent's request that costs over three times what serde_json needs to read its body
+into a tree, and a byte of hostile text whose tokens cost over twice those of a byte of prose.
 """
 
 import argparse

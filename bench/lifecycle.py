@@ -3,9 +3,8 @@
 usage: python -m bench.lifecycle [smoke|full]
 
 - drain: streams in hand when the signal comes, over HTTP/1.1 and HTTP/2, as they come and
-  translated, end exactly as they would have; readiness goes off
-  within 100 ms; the process ends within its drain limit; what is longer than that is cut, and says
-  so.
+  translated, end exactly as they would have; readiness goes off within 100 ms; the process ends
+  within its drain limit; what is longer than that is cut, and says so.
 - restarts: with `--reuse-port` a new process takes over from the old one again and again, under a
   constant load of kept-alive and of new connections.
 - reloads: 200 a minute under a constant load; each reply is held against the configuration that it
@@ -36,7 +35,7 @@ from urllib.request import Request, urlopen
 import httpx2
 
 from bench import machine
-from bench.programs import BenchError
+from bench.programs import BenchError, in_two_dialects
 from bench.soak import FOLDER, KEY, Connection, Gateway, chat, process
 from bench.verdicts import Figure
 
@@ -120,14 +119,7 @@ def _write_config(upstream: str, **more: object) -> Path:
         "drain_s": DRAIN_S,
         "debug_headers": True,
         "keys": [{"name": "soak", "key": KEY}],
-        "providers": {
-            "up": {"type": "openai_compatible", "base_url": upstream, "api_key": "sk-upstream"},
-            "claude": {
-                "type": "anthropic",
-                "base_url": upstream.removesuffix("/v1"),
-                "api_key": "sk-upstream",
-            },
-        },
+        "providers": in_two_dialects(upstream.removesuffix("/v1"), "up", "claude"),
         "limits": {"upstream_idle_ms": 1000},
         "request_log": {"mode": "off"},
         **more,

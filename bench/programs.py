@@ -79,6 +79,11 @@ class Running:
     said: dict[str, str] = field(default_factory=dict)
 
     @property
+    def url(self) -> str:
+        """Where it is, without a path."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def pid(self) -> int:
         """Root of its process tree."""
         return self.process.pid
@@ -144,12 +149,11 @@ def gateway_config(upstream_port: int, more: Mapping[str, object]) -> str:
     return json.dumps({**tree, **more}, indent=1)
 
 
-def in_two_dialects(upstream_port: int, own: str, other: str) -> dict[str, object]:
-    """The upstream as two providers: `own` speaks OpenAI's API, `other` Anthropic's."""
+def in_two_dialects(upstream: str, own: str, other: str) -> dict[str, object]:
+    """The upstream at a URL without path as two providers, of OpenAI's API and of Anthropic's."""
     kinds = {own: ("openai_compatible", "/v1"), other: ("anthropic", "")}
     return {
-        name: {"type": kind, "base_url": f"http://127.0.0.1:{upstream_port}{path}"}
-        | {"api_key": "sk-upstream"}
+        name: {"type": kind, "base_url": f"{upstream}{path}", "api_key": "sk-upstream"}
         for name, (kind, path) in kinds.items()
     }
 

@@ -56,7 +56,7 @@ def measure() -> dict[str, object]:
     found: dict[str, object] = {}
     with contextlib.ExitStack() as stack:
         upstream = stack.enter_context(programs.upstream())
-        more = {"providers": in_two_dialects(upstream.port, _THROUGH, _CLAUDE)}
+        more = {"providers": in_two_dialects(upstream.url, _THROUGH, _CLAUDE)}
         running = {
             name: stack.enter_context(
                 programs.gateway(upstream.port, name=f"wheel-{name}", more=more, venv=venv)

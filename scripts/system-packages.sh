@@ -37,15 +37,12 @@ while read -r sign package; do
 done <<<"$wanted"
 
 # Said first, and with it what the packages are: one run tells everything that is to be installed by hand.
-has_cargo=yes
+code=0
 if ! command -v cargo >/dev/null; then
-  has_cargo=no
+  code=1
   echo "cargo is missing: install Rust 1.95 or newer (with rustfmt and clippy), then run this again" >&2
 fi
-if ! ((${#missing[@]})); then
-  [ "$has_cargo" = yes ]
-  exit
-fi
+((${#missing[@]})) || exit "$code"
 
 if ! command -v apt-get >/dev/null || [ "$(id -u)" != 0 ]; then
   echo "these packages are missing and cannot be installed from here (no apt, or not root):" >&2
@@ -62,4 +59,4 @@ if [ ! -e "$policy" ]; then
 fi
 apt-get update -qq
 apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
-[ "$has_cargo" = yes ]
+exit "$code"

@@ -117,7 +117,7 @@ def translated(stage: Stage) -> Found:
     """A chat request for a model of Anthropic's dialect, against one of its own."""
     found = Found()
     config = {
-        "providers": in_two_dialects(stage.upstream.port, _THROUGH, _TRANSLATED),
+        "providers": in_two_dialects(stage.upstream.url, _THROUGH, _TRANSLATED),
         "routes": {},
     }
     with gateway(stage.upstream.port, name="translated", more=config) as running:

@@ -31,12 +31,8 @@ KEPT = Path("state/catalog.json")
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "LLM_EDGE_CONFIG", "STATE_DIRECTORY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    Path("llm-edge.yaml").write_text(CONFIG)
+def _files(home: Path) -> None:
+    (home / "llm-edge.yaml").write_text(CONFIG)
 
 
 def run(*arguments: str) -> Result:

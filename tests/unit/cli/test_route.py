@@ -38,14 +38,9 @@ BODY = b'{"model":"chat","messages":[{"role":"user","content":"Hi"}]}'
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with the configuration, and nothing of the machine's user."""
-    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "LLM_EDGE_CONFIG", "STATE_DIRECTORY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    Path("llm-edge.yaml").write_text(CONFIG)
-    Path("ask.json").write_bytes(BODY)
+def _files(home: Path) -> None:
+    (home / "llm-edge.yaml").write_text(CONFIG)
+    (home / "ask.json").write_bytes(BODY)
 
 
 def run(*arguments: str, stdin: bytes | None = None) -> Result:

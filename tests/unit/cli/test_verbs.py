@@ -51,18 +51,6 @@ limits: {body_bytes: 3}
 """
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home and working folder; nothing of the machine's user is seen."""
-    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "LLM_EDGE_CONFIG", "STATE_DIRECTORY"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments))
 

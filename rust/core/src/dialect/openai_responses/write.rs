@@ -64,12 +64,14 @@ pub(in crate::dialect) fn request(
             out.key("include").raw(r#"["reasoning.encrypted_content"]"#);
         }
     }
-    let (verbosity, shared): (Vec<_>, Vec<_>) =
-        request.shared.iter().partition(|(name, _)| *name == "verbosity");
-    for (name, value) in shared {
-        out.key(name).raw(value);
+    let mut verbosity = None;
+    for (name, value) in &request.shared {
+        match *name {
+            "verbosity" => verbosity = Some(*value),
+            name => out.key(name).raw(value),
+        }
     }
-    text(request.format.as_ref(), verbosity.first().map(|(_, value)| *value), out);
+    text(request.format.as_ref(), verbosity, out);
     if request.stream {
         out.key("stream").raw("true");
     }
