@@ -7,6 +7,7 @@ from typing import Protocol
 import pytest
 
 from tests.support.gateway import Running, end_what_is_left, start
+from tests.support.ports import refusing
 from tests.support.upstream import Upstream
 
 
@@ -59,6 +60,13 @@ def _stop(running: Running) -> str:
     except AssertionError as error:
         return str(error)
     return ""
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that refuses connections."""
+    with refusing() as port:
+        yield port
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 from tests.mock.alone import mock_alone
 from tests.sdk.python.access import CONFIGURED_KEY, Clients
 from tests.support.gateway import Running, start
+from tests.support.ports import refusing
 
 CONFIG = """
 version: 1
@@ -50,16 +51,14 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("configured")
     with (
         mock_alone(folder) as mock,
-        # Bound but never listening: a connection is refused, and nobody else takes the port.
-        socket.socket() as closed,
+        refusing() as closed,
         socket.create_server(("127.0.0.1", 0)) as silent,
     ):
-        closed.bind(("127.0.0.1", 0))
         config = folder / "llm-edge.yaml"
         text = CONFIG.format(
             mock=mock,
             key=CONFIGURED_KEY,
-            closed=closed.getsockname()[1],
+            closed=closed,
             silent=silent.getsockname()[1],
         )
         config.write_text(text)

@@ -10,7 +10,6 @@ import openai
 import pytest
 
 from tests.behaviour.failure.several import KEY, delta, good, refusal, several, streamed
-from tests.behaviour.failure.test_upstream_faults import free_port
 from tests.conftest import Serve
 from tests.support.upstream import Close, Pause, Read, Reset, Send
 
@@ -64,13 +63,15 @@ def test_a_request_that_was_sent_and_not_answered_is_not_sent_again(
         assert many.seen() == [1, 0]
 
 
-def test_a_target_that_cannot_be_connected_to_costs_nothing_but_the_next_one(serve: Serve) -> None:
+def test_a_target_that_cannot_be_connected_to_costs_nothing_but_the_next_one(
+    serve: Serve, closed_port: int
+) -> None:
     running = serve(
         f"""
 version: 1
 keys: [{{name: app, key: {KEY}}}]
 providers:
-  gone: {{type: openai_compatible, base_url: "http://127.0.0.1:{free_port()}/v1"}}
+  gone: {{type: openai_compatible, base_url: "http://127.0.0.1:{closed_port}/v1"}}
 mock: true
 routes:
   chat:

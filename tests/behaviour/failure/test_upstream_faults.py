@@ -1,7 +1,5 @@
 """An upstream that fails is an explicit error: which one, whether a retry is safe, and an id."""
 
-import socket
-
 import msgspec
 import openai
 import pytest
@@ -24,14 +22,10 @@ def check(answer: Answer, status: int, code: str, *, retry: bool | None) -> None
     assert answer.headers["x-request-id"] == answer.headers["request-id"] != ""
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def test_an_upstream_that_refuses_is_a_502_that_may_be_tried_again(serve: Serve) -> None:
-    running = serve(config(f"http://127.0.0.1:{free_port()}"))
+def test_an_upstream_that_refuses_is_a_502_that_may_be_tried_again(
+    serve: Serve, closed_port: int
+) -> None:
+    running = serve(config(f"http://127.0.0.1:{closed_port}"))
     with Wire(running.address) as wire:
         wire.send(post())
         check(wire.answer(), 502, "upstream_unreachable", retry=True)
@@ -43,8 +37,8 @@ def test_an_upstream_that_refuses_is_a_502_that_may_be_tried_again(serve: Serve)
     assert (said["type"], said["error"]["type"]) == ("error", "api_error")
 
 
-def test_the_sdk_tries_again_where_that_is_safe(serve: Serve) -> None:
-    running = serve(config(f"http://127.0.0.1:{free_port()}") + "request_log: {mode: all}\n")
+def test_the_sdk_tries_again_where_that_is_safe(serve: Serve, closed_port: int) -> None:
+    running = serve(config(f"http://127.0.0.1:{closed_port}") + "request_log: {mode: all}\n")
     with openai.OpenAI(base_url=running.api, api_key=KEY, max_retries=1) as client:
         said = [{"role": "user", "content": "x"}]
         with pytest.raises(openai.InternalServerError) as raised:
@@ -152,12 +146,14 @@ def test_a_reply_that_has_no_body_has_none(hop: Hop, status: str) -> None:
         assert wire.answer().body == b"{}"
 
 
-def test_two_targets_of_which_the_first_refuses(serve: Serve, upstream: Upstream) -> None:
+def test_two_targets_of_which_the_first_refuses(
+    serve: Serve, upstream: Upstream, closed_port: int
+) -> None:
     running = serve(f"""\
 version: 1
 keys: [{{name: app, key: {KEY}}}]
 providers:
-  gone: {{type: openai_compatible, base_url: "http://127.0.0.1:{free_port()}/v1"}}
+  gone: {{type: openai_compatible, base_url: "http://127.0.0.1:{closed_port}/v1"}}
   here: {{type: openai_compatible, base_url: "{upstream.url}/v1"}}
 routes:
   both:

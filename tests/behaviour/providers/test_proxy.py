@@ -1,6 +1,5 @@
 """A provider behind a proxy: CONNECT, TLS with the provider itself, a clear word when it fails."""
 
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -191,15 +190,17 @@ def test_what_a_proxy_answers_instead_is_told(
     assert upstream.connections == 0
 
 
-def test_a_proxy_that_nobody_runs_is_told(serve: Serve, upstream: Upstream) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-        url = f"http://me:secret@127.0.0.1:{port}"
-        running = serve(config(named(upstream, "http"), options(proxy=url)))
-        code, message = fault(ask(running))
+def test_a_proxy_that_nobody_runs_is_told(
+    serve: Serve, upstream: Upstream, closed_port: int
+) -> None:
+    url = f"http://me:secret@127.0.0.1:{closed_port}"
+    running = serve(config(named(upstream, "http"), options(proxy=url)))
+    code, message = fault(ask(running))
     assert code == "upstream_unreachable"
-    assert f"its proxy `127.0.0.1:{port}` is of no use: it does not accept connections" in message
+    assert (
+        f"its proxy `127.0.0.1:{closed_port}` is of no use: it does not accept connections"
+        in message
+    )
     assert "secret" not in message
 
 

@@ -1,7 +1,6 @@
 """What each verb prints, and the code it exits with."""
 
 import re
-import socket
 import stat
 from pathlib import Path
 
@@ -318,25 +317,20 @@ def test_version_is_told_to_people_and_to_scripts() -> None:
     assert run("version").stdout.startswith(f"llm-edge-agent {said['version']} ")
 
 
-def test_healthcheck_fails_where_nothing_listens() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number = free.getsockname()[1]
-        write(f'listen: {{api: "127.0.0.1:{number}"}}\n{GOOD}')
-        result = run("healthcheck")
+def test_healthcheck_fails_where_nothing_listens(closed_port: int) -> None:
+    write(f'listen: {{api: "127.0.0.1:{closed_port}"}}\n{GOOD}')
+    result = run("healthcheck")
     assert result.exit_code == 1
-    assert f"127.0.0.1:{number}/readyz" in result.stderr
+    assert f"127.0.0.1:{closed_port}/readyz" in result.stderr
 
 
-def test_healthcheck_needs_the_address_only_and_not_the_secrets() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        at = f"127.0.0.1:{free.getsockname()[1]}"
-        write(
-            f'listen: {{api: "{at}"}}\nkeys: [{{name: a, key: "${{NOT_SET}}"}}]\n'
-            'providers: {openai: {type: openai, api_key: "${file:/nonexistent}"}}\n'
-        )
-        result = run("healthcheck")
+def test_healthcheck_needs_the_address_only_and_not_the_secrets(closed_port: int) -> None:
+    at = f"127.0.0.1:{closed_port}"
+    write(
+        f'listen: {{api: "{at}"}}\nkeys: [{{name: a, key: "${{NOT_SET}}"}}]\n'
+        'providers: {openai: {type: openai, api_key: "${file:/nonexistent}"}}\n'
+    )
+    result = run("healthcheck")
     assert result.stderr.startswith(f"error: {at}/readyz: ")
 
 
