@@ -28,7 +28,7 @@ RESILIENT = "_resilient"
 """Ends the name of a scenario with all that answers failures configured, and nothing failing."""
 ROUTED = "_routed"
 """Ends one whose route goes by price, capability and window, and has one target."""
-BESIDE_PLAIN_MAX = {RESILIENT: 0.05, ROUTED: 0.03}
+BESIDE_PLAIN_MAX = {RESILIENT: 0.05, ROUTED: 0.01}
 """What those may cost beside the same scenario without."""
 PARSED = "agent_64k_parsed"
 """No scenario: serde_json reads the body of those whose names begin alike into a `Value`."""

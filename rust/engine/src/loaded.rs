@@ -85,7 +85,7 @@ pub(crate) struct LoadedTarget {
     pub(crate) cells: Arc<TargetCells>,
     /// With its route's rules for it.
     pub(crate) breaker: Option<(breaker::Policy, Arc<SharedBreaker>)>,
-    /// What it is busy with, where the strategy goes by that.
+    /// What it is busy with, where a choice goes by that.
     pub(crate) load: Option<Arc<Load>>,
     /// What it serves, a bit for each operation: whole replies, streams.
     serves: [u32; 2],
@@ -193,12 +193,16 @@ pub(crate) struct LoadedProvider {
 }
 
 /// Whether it matters what a request needs or belongs to, for a route or one of its fallbacks.
-fn hangs_on_request(snapshot: &Snapshot, route: &Route) -> bool {
-    let has_choice = route.targets.len() > 1 || !route.fallbacks.is_empty();
+fn hangs_on_request(snapshot: &Snapshot, asked: &Route) -> bool {
     let hangs = |route: &Route| {
-        route.strategy == Strategy::Affinity || (has_choice && route.looks_at_needs(snapshot))
+        route.strategy == Strategy::Affinity || (has_choice(asked) && route.looks_at_needs(snapshot))
     };
-    snapshot.chain(route).any(hangs)
+    snapshot.chain(asked).any(hangs)
+}
+
+/// Whether a request may go to one target or another.
+fn has_choice(route: &Route) -> bool {
+    route.targets.len() > 1 || !route.fallbacks.is_empty()
 }
 
 /// How many accounts may be asked for the models of a route: its own, where its rules lead or whose rules lead to it,
@@ -245,6 +249,9 @@ impl Loaded {
             .iter()
             .enumerate()
             .map(|(index, route)| {
+                // Who is alone is asked, however busy it is.
+                let goes_by_load =
+                    has_choice(route) && (route.strategy.goes_by_load() || route.policy.is_some());
                 let targets = route
                     .targets
                     .iter()
@@ -257,8 +264,7 @@ impl Loaded {
                             model: target.model.label().to_owned(),
                         };
                         LoadedTarget {
-                            load: (route.strategy.goes_by_load() || route.policy.is_some())
-                                .then(|| worker.shared.loads.of(&labels)),
+                            load: goes_by_load.then(|| worker.shared.loads.of(&labels)),
                             provider: target.provider,
                             serves: served(provider),
                             breaker: route.breaker.map(|policy| (policy, worker.shared.breakers.of(&labels))),

@@ -188,7 +188,7 @@ pub(crate) fn snapshot(port: u16) -> Value {
                 }}],
             })),
         ],
-        "names": {"exact": {}, "prefixes": [["cached/", 1], ["up/", 0], ["resilient/", 2], ["claude/", 3], ["google/", 4], ["routed/", 5]], "by_dialect": {}},
+        "names": {"exact": {}, "prefixes": [["cached/", 1], ["up/", 0], ["routed/", 5], ["resilient/", 2], ["claude/", 3], ["google/", 4]], "by_dialect": {}},
         "models": [],
     })
 }

@@ -24,5 +24,5 @@ pub use explain::{
 pub use keepsake::Keepsakes;
 pub use needs::{Asks, Contents, Needs, Want, needs};
 pub use pace::Pace;
-pub use price::{Price, Rates, Tier, Tokens};
+pub use price::{Charge, Price, Rates, Tier, Tokens};
 pub use rule::{Asked, Hours, Rule, When};

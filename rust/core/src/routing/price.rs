@@ -53,25 +53,40 @@ pub struct Tokens {
     pub output: u64,
 }
 
+/// In pico-USD.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// What the tokens cost.
+    pub cost: u64,
+    /// What they would cost without a prompt cache.
+    pub uncached: u64,
+}
+
 impl Price {
     /// What they cost, in pico-USD.
     pub fn of(&self, tokens: Tokens) -> u64 {
+        self.charge(tokens).cost
+    }
+
+    /// What they cost, and what they would have.
+    pub fn charge(&self, tokens: Tokens) -> Charge {
         let rates = self.rates(tokens.input);
+        let output = tokens.output.saturating_mul(rates.output);
+        let uncached = tokens.input.saturating_mul(rates.input).saturating_add(output);
+        if tokens.cached_input == 0 && tokens.cache_write == 0 {
+            return Charge { cost: uncached, uncached };
+        }
         let cached = tokens.cached_input.min(tokens.input);
         let written = tokens.cache_write.min(tokens.input - cached);
         let for_long = tokens.cache_write_1h.min(written);
         let write = rates.cache_write.unwrap_or(rates.input);
-        (tokens.input - cached - written)
+        let cost = (tokens.input - cached - written)
             .saturating_mul(rates.input)
             .saturating_add(cached.saturating_mul(rates.cached_input.unwrap_or(rates.input)))
             .saturating_add((written - for_long).saturating_mul(write))
             .saturating_add(for_long.saturating_mul(rates.cache_write_1h.unwrap_or(write)))
-            .saturating_add(tokens.output.saturating_mul(rates.output))
-    }
-
-    /// What they would cost without a prompt cache, in pico-USD.
-    pub fn uncached(&self, tokens: Tokens) -> u64 {
-        self.of(Tokens { cached_input: 0, cache_write: 0, cache_write_1h: 0, ..tokens })
+            .saturating_add(output);
+        Charge { cost, uncached }
     }
 
     fn rates(&self, input: u64) -> Rates {
@@ -103,14 +118,14 @@ mod tests {
         assert_eq!(tokens(201, 0, 0, 0), 201 * 12);
         assert_eq!(tokens(5, 9, 9, 0), 50);
         assert_eq!(
-            price.uncached(Tokens {
+            price.charge(Tokens {
                 input: 101,
                 cached_input: 50,
                 cache_write: 1,
                 cache_write_1h: 1,
-                output: 0
+                output: 2
             }),
-            101 * 11
+            Charge { cost: 50 * 11 + 50 * 2 + 50 + 2 * 30, uncached: 101 * 11 + 2 * 30 }
         );
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use llm_edge_core::rejection::Code;
-use llm_edge_core::routing::Tokens;
+use llm_edge_core::routing::{Charge, Tokens};
 use llm_edge_core::snapshot::RequestLogMode;
 use llm_edge_core::tap::Usage;
 
@@ -166,7 +166,7 @@ fn charge(x: &Exchange, cells: &TargetCells, usage: &Usage) -> Money<u64> {
         cache_write_1h: usage.cache_write_1h_tokens,
         output: usage.output_tokens,
     };
-    let (cost, uncached) = (price.of(tokens), price.uncached(tokens));
+    let Charge { cost, uncached } = price.charge(tokens);
     let charged = Money {
         cost,
         cache_saved: uncached.saturating_sub(cost),
