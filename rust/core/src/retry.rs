@@ -124,6 +124,9 @@ const KEPT: u32 = 100;
 
 /// How many more tries the traffic has earned: each request earns a share of one, each extra try spends one.
 /// So extra tries stay below a share of the traffic, however long an upstream is down.
+///
+/// Each worker has its own, so that nothing of it is shared between threads: what they earn and spend adds up, and the
+/// share holds for the sum as it does for each.
 #[derive(Debug)]
 pub struct Budget {
     /// Hundredths of a try.
