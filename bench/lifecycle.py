@@ -18,7 +18,6 @@ import asyncio
 import contextlib
 import itertools
 import json
-import os
 import shutil
 import signal
 import socket
@@ -34,7 +33,7 @@ from urllib.request import Request, urlopen
 
 import httpx2
 
-from bench import machine
+from bench import last_line, machine
 from bench.programs import BenchError, in_two_dialects
 from bench.soak import FOLDER, KEY, Connection, Gateway, chat, process
 from bench.verdicts import Figure
@@ -93,9 +92,7 @@ def main(arguments: list[str]) -> int:
         "details": details,
         "passed": passed,
     }
-    if path := os.environ.get("RESULT"):
-        Path(path).write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result))
+    last_line.say(result)
     if passed:
         shutil.rmtree(FOLDER)
     return int(not passed)

@@ -13,19 +13,16 @@ root to set the quota.
 
 import contextlib
 import http.client
-import json
-import os
 import statistics
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench import loads, machine, programs, quota
+from bench import last_line, loads, machine, programs, quota
 from bench.loads import Storm
 from bench.messages import body
 from bench.programs import BenchError, Running
@@ -78,10 +75,7 @@ def main(arguments: list[str]) -> int:
         return 1
     result = {"plan": plan, "machine": machine.describe(), **result}
     print("\n".join(table(result["levels"])))
-    line = json.dumps(result, ensure_ascii=False)
-    if path := os.environ.get("RESULT"):
-        Path(path).write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-    print(line)
+    last_line.say(result)
     return int(not all(level["passed"] for level in result["levels"]))
 
 

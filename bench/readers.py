@@ -12,8 +12,6 @@ Prints a table and, last, one line of JSON; RESULT names a file to write that to
 """
 
 import contextlib
-import json
-import os
 import re
 import resource
 import socket
@@ -22,12 +20,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 import h2.config
 import h2.connection
 
-from bench import loads, machine, messages, programs
+from bench import last_line, loads, machine, messages, programs
 from bench.messages import body, request
 from bench.programs import BenchError, Running, tool
 from bench.verdicts import Figure
@@ -80,9 +77,7 @@ def main(arguments: list[str]) -> int:
         "found": found,
         "passed": passed,
     }
-    if path := os.environ.get("RESULT"):
-        Path(path).write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result))
+    last_line.say(result)
     return int(not all(passed.values()))
 
 

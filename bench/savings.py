@@ -14,8 +14,6 @@ Prints a table and, last, one line of JSON; RESULT names a file to write that to
 """
 
 import csv
-import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -23,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import last_line
 from bench.programs import ROOT
 from bench.scenarios import Found
 from bench.verdicts import FIGURES, Row
@@ -220,9 +219,7 @@ def main() -> int:
     """Simulate; returns the exit code: 0 when enough is saved."""
     found = measure()
     print("\n".join(lines(found)))
-    if path := os.environ.get("RESULT"):
-        Path(path).write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    print(json.dumps(found, ensure_ascii=False))
+    last_line.say(found)
     return int(found["saving_percent"] < SAVING_PERCENT_MIN)
 
 

@@ -37,7 +37,7 @@ from urllib.request import urlopen
 
 import httpx2
 
-from bench import machine
+from bench import last_line, machine
 from bench.programs import WORK, BenchError, installed
 from bench.verdicts import Figure
 
@@ -101,9 +101,7 @@ def main(arguments: list[str]) -> int:
     for name in GATED[form.name]:
         figure, value = MUST[name], result["values"][name]
         print(f"{figure.what:62}{value:>10.2f}   {figure.shown(figure.must)}")
-    if path := os.environ.get("RESULT"):
-        Path(path).write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result))
+    last_line.say(result)
     if result["passed"]:
         shutil.rmtree(FOLDER)
     return int(not result["passed"])

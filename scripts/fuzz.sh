@@ -8,6 +8,8 @@
 # input that ever failed, named for what it found, for good); target/fuzz/corpus/TARGET is what runs here have
 # found, and grows from run to run.
 #
+# RESULT names a ledger to which the run is added, if every target passes.
+#
 # usage: scripts/fuzz.sh SECONDS [TARGET …]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -32,7 +34,7 @@ if ((${#targets[@]} == 0)); then
   mapfile -t targets < <(cd rust/fuzz/fuzz_targets && printf '%s\n' *.rs | sed 's/\.rs$//')
 fi
 
-passed=0 failed=0
+passed=0 failed=0 counts=""
 for target in "${targets[@]}"; do
   corpus="target/fuzz/corpus/$target" seeds="rust/fuzz/seeds/$target" log="target/fuzz/$target.log"
   mkdir -p "$corpus" target/fuzz/artifacts
@@ -42,7 +44,9 @@ for target in "${targets[@]}"; do
   if "target/fuzz/$triple/release/$target" -max_total_time="$seconds" -max_len=65536 -timeout=10 -print_final_stats=1 \
     -artifact_prefix="target/fuzz/artifacts/$target-" "${dirs[@]}" >"$log" 2>&1; then
     passed=$((passed + 1))
-    echo "fuzz $target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs"
+    inputs="$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")"
+    counts+="$target $inputs"$'\n'
+    echo "fuzz $target: $inputs inputs"
   else
     failed=$((failed + 1))
     tail -n 40 "$log"
@@ -51,3 +55,6 @@ for target in "${targets[@]}"; do
 done
 echo "fuzz: $passed passed, $failed failed"
 ((failed == 0))
+if [ -n "${RESULT:-}" ]; then
+  printf '%s' "$counts" | .venv/bin/python -m scripts.fuzz_ledger "$RESULT" "$seconds"
+fi

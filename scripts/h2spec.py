@@ -4,7 +4,8 @@ The gateway has no keys and the mock provider, and h2spec asks for a path that i
 so that its requests are read to their end as a client's are: an early 401 or 404 would answer
 before the frames that a case is about.
 
-Usage: `python -m scripts.h2spec TOOL`, which `scripts/h2spec.sh` calls.
+Usage: `python -m scripts.h2spec TOOL`, which `scripts/h2spec.sh` calls. RESULT names a file to
+write the last line to as well.
 """
 
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench import last_line, machine
 from tests.support.certificates import Authority
 from tests.support.gateway import Running, start
 
@@ -48,7 +50,8 @@ def main(tool: str) -> int:
     good = all(
         one.cases == CASES and set(one.failed) == EXPECTED[name] for name, one in results.items()
     )
-    print(msgspec.json.encode({"command": "h2spec", "ok": good, **results}).decode())
+    told = {name: msgspec.to_builtins(one) for name, one in results.items()}
+    last_line.say({"command": "h2spec", "ok": good, "machine": machine.describe(), **told})
     return 0 if good else 1
 
 

@@ -6,7 +6,7 @@ replies that the origin gave, and what the application behind the origin's parse
 included. An origin may be stricter and refuse a request; it may not see another one.
 
 Usage: `python -m tests.smuggling.run quick|full|long [SEED]`, which `scripts/smuggling.sh` calls.
-The last line is JSON.
+The last line is JSON; RESULT names a file to write that to as well.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench import last_line, machine
 from tests.smuggling.origins import PROXIES, SERVERS, Origin, Place, free_ports
 from tests.smuggling.vectors import BASE_COUNT, KEY, Shape, all_vectors, mutations
 from tests.smuggling.wire import Record, Recorder, Request, Tee
@@ -302,6 +303,7 @@ def summary(outcomes: dict[str, Outcome], seed: int, looser: list[str]) -> dict[
     others = [one for name, one in outcomes.items() if name != RECORDER]
     return {
         "command": "smuggling",
+        "machine": machine.describe(),
         "seed": seed,
         "vectors": others[0].vectors,
         "origins": len(others),
@@ -337,7 +339,7 @@ def main(arguments: list[str]) -> int:
         # Servers that drop their privileges read their configuration, too.
         Path(name).chmod(0o755)
         result = asyncio.run(run(PLANS[arguments[0]], seed, Path(name)))
-    say(msgspec.json.encode(result).decode())
+    last_line.say(result)
     return 0 if result["ok"] else 1
 
 
