@@ -2,8 +2,8 @@
 //!
 //! Paths are compared byte for byte after the query is cut off: no decoding, no collapsing of `//`, no dot
 //! segments. What is authorised is therefore what is served. The one exception is the model in
-//! `/v1/models/{id}` and `/v1beta/models/{id}:{method}`, which is percent-decoded once (SDKs send
-//! `mock%2Fecho`).
+//! `/v1/models/{id}`, `/v1beta/models/{id}:{method}` and `/openai/deployments/{id}/…`, which is percent-decoded once
+//! (SDKs send `mock%2Fecho`).
 
 use serde::{Deserialize, Serialize};
 
@@ -400,6 +400,11 @@ pub fn endpoint<'a>(method: &[u8], path: &'a [u8], by_header: impl Fn() -> Surfa
     } else {
         (None, path)
     };
+    if prefix == Some(Surface::OpenAi)
+        && let Some(endpoint) = deployment(method, rest)
+    {
+        return endpoint;
+    }
     let (versioned, tail) = match rest.strip_prefix(b"/v1") {
         Some(tail) => (true, tail),
         None => (false, rest),
@@ -456,6 +461,23 @@ fn called<'a>(
     } else {
         Endpoint::MethodNotAllowed { surface, allow: operation.method() }
     }
+}
+
+/// The endpoint of a path that only Azure has, `rest` being what follows `/openai`: a deployment is a model. Source:
+/// "Azure OpenAI REST API reference", data plane.
+fn deployment<'a>(method: &[u8], rest: &'a [u8]) -> Option<Endpoint<'a>> {
+    const METHODS: [(&[u8], Operation); 3] = [
+        (b"/chat/completions", Operation::ChatCompletions),
+        (b"/completions", Operation::Completions),
+        (b"/embeddings", Operation::Embeddings),
+    ];
+    let surface = Surface::OpenAi;
+    let tail = rest.strip_prefix(b"/deployments/")?;
+    let found = METHODS.iter().find_map(|(end, operation)| Some((tail.strip_suffix(*end)?, *operation)));
+    Some(match found {
+        Some((id, operation)) if !id.is_empty() => called(method, surface, operation, Some(id)),
+        _ => Endpoint::NotFound { surface },
+    })
 }
 
 /// The endpoint for what follows `/v1/responses/`. Source: `OpenAI` API reference, "Responses".
@@ -573,6 +595,34 @@ mod tests {
             api("GET", "/v1/models/mock%2Fecho", Surface::OpenAi),
             Some((Surface::OpenAi, Operation::ShowModel))
         );
+    }
+
+    #[test]
+    fn a_deployment_of_azures_is_a_model() {
+        let found = |path: &'static str| match endpoint(b"POST", path.as_bytes(), || Surface::Anthropic) {
+            Endpoint::Api { surface: Surface::OpenAi, operation, model_id } => {
+                Some((operation, std::str::from_utf8(model_id.unwrap_or_default()).unwrap()))
+            }
+            _ => None,
+        };
+        for (path, operation, id) in [
+            ("/openai/deployments/d/chat/completions", Operation::ChatCompletions, "d"),
+            ("/openai/deployments/a%2Fb/completions", Operation::Completions, "a%2Fb"),
+            ("/openai/deployments/a/b/embeddings", Operation::Embeddings, "a/b"),
+            ("/openai/deployments/chat/completions", Operation::Completions, "chat"),
+        ] {
+            assert_eq!(found(path), Some((operation, id)), "{path}");
+        }
+        for path in [
+            "/openai/deployments//chat/completions",
+            "/openai/deployments/chat/completions/",
+            "/openai/deployments/d/images/generations",
+            "/openai/deployments/embeddings",
+            "/openai/v1/deployments/d/embeddings",
+            "/deployments/d/embeddings",
+        ] {
+            assert_eq!(found(path), None, "{path}");
+        }
     }
 
     #[test]

@@ -58,6 +58,13 @@ fuzz_target!(|bytes: &[u8]| {
     for by_header in [Surface::OpenAi, Surface::Anthropic, Surface::Gemini] {
         let found = endpoint(method, path, || by_header);
         if let Endpoint::Api { surface, operation, model_id } = found {
+            if let Some(named) = path.strip_prefix(b"/openai/deployments/") {
+                let (paths, _) = spellings(surface, operation);
+                let behind = paths.first().unwrap().as_bytes();
+                assert_eq!(named.strip_suffix(behind), model_id);
+                assert!(model_id.is_some_and(|id| !id.is_empty()) && method == b"POST");
+                continue;
+            }
             let (paths, behind) = spellings(surface, operation);
             if operation == Operation::StoredResponse {
                 assert!([&b"GET"[..], b"POST", b"DELETE"].contains(&method));

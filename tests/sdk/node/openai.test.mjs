@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import OpenAI from "openai";
+import OpenAI, { AzureOpenAI } from "openai";
 import { zodResponseFormat, zodTextFormat } from "openai/helpers/zod";
 import { z } from "zod";
 
@@ -39,6 +39,20 @@ test("chat answers whole and streamed alike", async () => {
 test("a route answers by its own name", async () => {
   const whole = await client.chat.completions.create({ model: "demo", messages: USER });
   assert.equal(whole.choices[0].message.content, TEXT);
+});
+
+test("Azure's client asks a deployment", async () => {
+  const options = { endpoint: ADDRESS, apiKey: KEY, apiVersion: "2024-10-21", maxRetries: 0 };
+  const ask = { model: "mock/echo", messages: USER };
+  const azure = new AzureOpenAI(options);
+  const whole = await azure.chat.completions.create(ask);
+  assert.equal(whole.choices[0].message.content, TEXT);
+  const { items, error } = await drained(azure.chat.completions.create({ ...ask, stream: true }));
+  assert.equal(error, null);
+  assert.equal(textOf(items), TEXT);
+  const fixed = new AzureOpenAI({ ...options, deployment: "mock/echo" });
+  const other = await fixed.chat.completions.create({ ...ask, model: "gpt-4o" });
+  assert.equal(other.choices[0].message.content, TEXT);
 });
 
 test("the chat helper follows a stream to its end", async () => {

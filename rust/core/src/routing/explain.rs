@@ -142,7 +142,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanati
     let found = scan::scan(body, dialect).map_err(|e| e.rejection(body).message)?;
     let models = Models::read(body, &found).map_err(|e| e.rejection(body).message)?;
     let first = models.as_ref().and_then(|models| models.names.first().cloned());
-    let model = match model_id.filter(|_| operation.names_model_in_path()) {
+    let model = match model_id {
         Some(id) => decode_once(id),
         None => first.or_else(|| found.model?.decode(body).ok().map(std::borrow::Cow::into_owned)),
     };

@@ -10,9 +10,10 @@ use llm_edge_core::http1::Known;
 use llm_edge_core::pass_through::form_model;
 use llm_edge_core::percent::decode_once;
 use llm_edge_core::rejection::{Code, Rejection};
-use llm_edge_core::scan::{self, Scan};
+use llm_edge_core::scan::{self, Scan, escape_json};
 use llm_edge_core::snapshot::Limits;
 use llm_edge_core::span::Span;
+use llm_edge_core::surface::Dialect;
 
 use super::head::Head;
 use crate::buffers::BUFFER_BYTES;
@@ -129,9 +130,53 @@ pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Reje
     let came_along = x.input.len() == there;
     x.facts.read = Some(if came_along { x.facts.started } else { Stamp::now() });
     let bytes = body.of(&x.input);
-    let scan = scan::scan(bytes, dialect).map_err(|e| e.rejection(bytes))?;
+    let mut scan = scan::scan(bytes, dialect).map_err(|e| e.rejection(bytes))?;
+    let mut body = body;
+    if path_model.is_none() && !head.model_id.is_empty() {
+        (body, scan) = deployed(x, head, dialect, body, scan)?;
+    }
     let stream = head.operation.streams().unwrap_or(scan.stream == Some(true));
     Ok(Envelope { body, scan, path_model, stream, further: Box::default() })
+}
+
+/// A body that says the model that the path says, whether or not it said one: of a deployment's, Azure does not read
+/// it.
+#[cold]
+fn deployed(
+    x: &mut Exchange,
+    head: &Head,
+    dialect: Dialect,
+    body: Span,
+    scan: Scan,
+) -> Result<(Span, Scan), Rejection> {
+    let name = path_model(x, head)?;
+    let bytes = body.of(&x.input);
+    let mut said = Vec::new();
+    let place = match scan.model {
+        Some(text) if text.decode(bytes).is_ok_and(|model| *model == *name) => return Ok((body, scan)),
+        Some(text) => {
+            escape_json(&mut said, &name);
+            text.raw
+        }
+        None => {
+            let mut visible = bytes.iter().enumerate().filter(|(_, byte)| !byte.is_ascii_whitespace());
+            let at = visible.next().map_or(0, |(at, _)| at + 1);
+            said.extend_from_slice(b"\"model\":\"");
+            escape_json(&mut said, &name);
+            said.push(b'"');
+            if visible.next().is_some_and(|(_, byte)| *byte != b'}') {
+                said.push(b',');
+            }
+            Span::new(at, at)
+        }
+    };
+    // Nothing lies behind the body: what a client sends ahead is kept elsewhere.
+    let start = body.start as usize;
+    x.input.splice(start + place.start as usize..start + place.end as usize, said);
+    let body = Span::new(start, x.input.len());
+    let bytes = body.of(&x.input);
+    let scan = scan::scan(bytes, dialect).map_err(|e| e.rejection(bytes))?;
+    Ok((body, scan))
 }
 
 /// A body of which at most the model matters.

@@ -21,13 +21,13 @@ pub(crate) struct Head {
     /// The undecoded name of the model, where the path holds one; of an operation that keeps the client's path,
     /// what goes on in the upstream's.
     pub(crate) model_id: Span,
-    /// What Google's API has in its query.
-    gemini: Option<Box<GeminiQuery>>,
+    /// What Google's API and Azure's have in their queries.
+    sorted: Option<Box<SortedQuery>>,
 }
 
 /// A query of which some is for us.
 #[derive(Default)]
-struct GeminiQuery {
+struct SortedQuery {
     /// What goes upstream.
     kept: Vec<u8>,
     /// The caller's key, undecoded; empty without.
@@ -36,11 +36,20 @@ struct GeminiQuery {
     wants_events: bool,
 }
 
+impl SortedQuery {
+    fn keep(&mut self, parameter: &[u8]) {
+        if !self.kept.is_empty() {
+            self.kept.push(b'&');
+        }
+        self.kept.extend_from_slice(parameter);
+    }
+}
+
 impl Head {
     /// The part of the query that goes upstream, out of the exchange's `input`.
     #[inline]
     pub(crate) fn query<'a>(&'a self, input: &'a [u8]) -> &'a [u8] {
-        match &self.gemini {
+        match &self.sorted {
             None => self.query.of(input),
             Some(query) => &query.kept,
         }
@@ -49,12 +58,12 @@ impl Head {
     /// Whether a stream is wanted as one JSON array.
     pub(crate) fn wants_array(&self) -> bool {
         self.operation.streams() == Some(true)
-            && self.gemini.as_ref().is_some_and(|query| !query.wants_events)
+            && self.sorted.as_ref().is_some_and(|query| !query.wants_events)
     }
 
     /// The caller's key, where the query holds it.
     pub(crate) fn query_key(&self) -> Option<Span> {
-        self.gemini.as_ref().map(|query| query.key).filter(|key| !key.is_empty())
+        self.sorted.as_ref().map(|query| query.key).filter(|key| !key.is_empty())
     }
 }
 
@@ -87,8 +96,8 @@ pub(crate) fn check(x: &mut Exchange) -> Result<Checked, Rejection> {
             x.facts.surface = surface;
             x.facts.operation = Some(operation);
             let model_id = model_id.map_or(Span::default(), |id| Span::within(id, &x.input));
-            let gemini = (surface == Surface::Gemini).then(|| Box::new(gemini_query(&x.input, query)));
-            Ok(Checked::Api(Head { surface, operation, query, model_id, gemini }))
+            let sorted = sorted_query(&x.input, surface, path, query);
+            Ok(Checked::Api(Head { surface, operation, query, model_id, sorted }))
         }
         Endpoint::Other { surface, rest } if x.loaded.snapshot.passes_through => {
             let method = x.request.method.of(&x.input);
@@ -100,8 +109,8 @@ pub(crate) fn check(x: &mut Exchange) -> Result<Checked, Rejection> {
                 return Err(not_allowed(PASSED_METHODS));
             }
             x.facts.operation = Some(operation);
-            let gemini = (surface == Surface::Gemini).then(|| Box::new(gemini_query(&x.input, query)));
-            Ok(Checked::Api(Head { surface, operation, query, model_id: rest, gemini }))
+            let sorted = sorted_query(&x.input, surface, path, query);
+            Ok(Checked::Api(Head { surface, operation, query, model_id: rest, sorted }))
         }
         Endpoint::Livez => Ok(Checked::Probe(OwnReply::text(200, "ok\n"))),
         Endpoint::Readyz => {
@@ -118,13 +127,14 @@ pub(crate) fn check(x: &mut Exchange) -> Result<Checked, Rejection> {
         }
         Endpoint::Other { surface, .. } | Endpoint::NotFound { surface } => {
             x.facts.surface = surface;
-            let path = shown(path.of(&x.input));
-            Err(Rejection::new(
-                Code::UnknownPath,
-                format!(
-                    "there is nothing at `{path}`. hint: OpenAI clients take the base URL with `/v1`, those of Anthropic and Google without"
-                ),
-            ))
+            let path = path.of(&x.input);
+            let hint = if path.starts_with(b"/openai/deployments/") {
+                "of a deployment's, `chat/completions`, `completions` and `embeddings` are served; everything else has its place below `/openai/v1`"
+            } else {
+                "OpenAI clients take the base URL with `/v1`, those of Anthropic and Google without"
+            };
+            let path = shown(path);
+            Err(Rejection::new(Code::UnknownPath, format!("there is nothing at `{path}`. hint: {hint}")))
         }
     }
 }
@@ -148,10 +158,39 @@ fn family(known: Known) -> Option<Surface> {
     }
 }
 
+/// What is left of a query where some of it stays here.
+#[inline]
+fn sorted_query(input: &[u8], surface: Surface, path: Span, query: Span) -> Option<Box<SortedQuery>> {
+    match surface {
+        Surface::Gemini => Some(Box::new(gemini_query(input, query))),
+        Surface::OpenAi if !query.is_empty() && is_azures(path.of(input)) => {
+            Some(Box::new(azure_query(input, query)))
+        }
+        _ => None,
+    }
+}
+
+/// Whether Azure's clients call a path in that way, and say in the query which version of its API they mean.
+fn is_azures(path: &[u8]) -> bool {
+    path.starts_with(b"/openai/") && !path.starts_with(b"/openai/v1/")
+}
+
+/// Leaves out the version of an API that is not spoken upstream, or in another version.
+#[cold]
+fn azure_query(input: &[u8], query: Span) -> SortedQuery {
+    let mut found = SortedQuery::default();
+    for parameter in query.of(input).split(|byte| *byte == b'&').filter(|parameter| !parameter.is_empty()) {
+        if !parameter.starts_with(b"api-version=") {
+            found.keep(parameter);
+        }
+    }
+    found
+}
+
 /// Takes who calls out of a query: it stays here, as it does in the fields.
 #[cold]
-fn gemini_query(input: &[u8], query: Span) -> GeminiQuery {
-    let mut found = GeminiQuery::default();
+fn gemini_query(input: &[u8], query: Span) -> SortedQuery {
+    let mut found = SortedQuery::default();
     for parameter in query.of(input).split(|byte| *byte == b'&').filter(|parameter| !parameter.is_empty()) {
         let end = memchr::memchr(b'=', parameter).unwrap_or(parameter.len());
         let (name, value) = parameter.split_at(end);
@@ -165,10 +204,7 @@ fn gemini_query(input: &[u8], query: Span) -> GeminiQuery {
             _ => {}
         }
         found.wants_events |= parameter == b"alt=sse";
-        if !found.kept.is_empty() {
-            found.kept.push(b'&');
-        }
-        found.kept.extend_from_slice(parameter);
+        found.keep(parameter);
     }
     found
 }
