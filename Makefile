@@ -65,6 +65,11 @@ $(STAMPS)/engine: $(ENGINE_INPUTS) $(STAMPS)/venv
 	  || { cat $(STAMPS)/engine.log >&2; exit 1; }
 	@touch $@
 
+$(STAMPS)/vocabularies: requirements/vocabularies.txt | $(STAMPS)/venv
+	@rm -rf .cache/vocabularies
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps --target .cache/vocabularies -r $<
+	@touch $@
+
 $(STAMPS)/node: $(wildcard tests/sdk/node/package-lock.json) | $(STAMPS)/system-test
 	@if [ -f tests/sdk/node/package-lock.json ]; then npm ci --prefix tests/sdk/node --ignore-scripts --no-audit --no-fund --loglevel=error; fi
 	@touch $@
@@ -107,7 +112,7 @@ unit-rust: $(STAMPS)/system-build
 	cargo test --workspace --features llm-edge-engine/fail-points $(LOCKED) --no-fail-fast
 
 .PHONY: unit-python
-unit-python: $(STAMPS)/engine $(STAMPS)/system-test
+unit-python: $(STAMPS)/engine $(STAMPS)/system-test $(STAMPS)/vocabularies
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS) $(wildcard tests/unit tests/golden tests/architecture tests/schemas)
 
 .PHONY: behaviour

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Pins what is installed from pyproject.toml, with hashes and for every platform: requirements/dev.txt for the
-# desk and CI, runtime.txt, cloud.txt and build.txt for the container image, origins.txt for the smuggling tests.
+# desk and CI, runtime.txt, cloud.txt and build.txt for the container image, origins.txt for the smuggling tests,
+# vocabularies.txt for token counts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,6 +15,7 @@ pin() {
 }
 pin dev pyproject.toml --group all
 pin runtime pyproject.toml
-pin cloud pyproject.toml --extra aws --extra google
+pin cloud pyproject.toml --extra aws --extra azure --extra google
 pin build --group build
 pin origins --group origins
+pin vocabularies --group vocabularies --no-deps

@@ -12,7 +12,12 @@
 //!
 //! Invariant: a count of text that is neither is the vocabulary's own.
 
-use super::table::{Exactness, Table};
+use std::sync::LazyLock;
+
+use regex::Regex;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
+use super::table::{Exactness, Splits, Table};
 use super::vocabulary::Vocabulary;
 
 /// Where a window ends, if not a little sooner.
@@ -114,7 +119,7 @@ impl Counter {
                 self.exact = false;
                 Scripts::guess(window)
             } else {
-                self.vocabulary.count(window)
+                self.count(window)
             };
             self.tokens += tokens;
             self.exact &= is_seam;
@@ -123,6 +128,20 @@ impl Counter {
             if self.window.bytes >= WINDOW_BYTES / 2 {
                 self.judge();
             }
+        }
+    }
+
+    /// The tokens of a window in the form in which the table's vendor splits it.
+    fn count(&mut self, window: &str) -> u64 {
+        match self.table.splits() {
+            Splits::Composed if !window.is_ascii() && is_nfc_quick(window.chars()) != IsNormalized::Yes => {
+                self.vocabulary.count(&window.nfc().collect::<String>())
+            }
+            Splits::WithGaps => {
+                self.exact &= !has_gap(window);
+                self.vocabulary.count(window)
+            }
+            Splits::All | Splits::Composed => self.vocabulary.count(window),
         }
     }
 
@@ -251,6 +270,14 @@ fn is_seam(text: &str, at: usize) -> bool {
     }
 }
 
+/// Whether characters stand side by side that a rule with gaps does not know: it leaves them together, and the crate
+/// takes them one by one.
+fn has_gap(text: &str) -> bool {
+    static GAP: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"[^\p{L}\p{M}\p{N}\p{P}\p{S}\s]{2}").ok());
+    GAP.as_ref().is_none_or(|gap| gap.is_match(text))
+}
+
 /// Whether the last character is one from U+5000 to U+9FFF, all of which are Chinese ones.
 fn ends_in_ideograph(bytes: &[u8]) -> bool {
     matches!(bytes, [.., 0xe5..=0xe9, 0x80..=0xbf, 0x80..=0xbf])
@@ -340,6 +367,22 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_vendor_composes_characters_before_it_splits() {
+        for (text, tokens) in [("e\u{301}", 1), ("\u{e9}", 1), ("\u{b5d}", 4), ("\u{344}", 3)] {
+            assert_eq!(counted(text, Table::Qwen2), (tokens, Exactness::Exact), "{}", text.escape_unicode());
+        }
+    }
+
+    #[test]
+    fn what_a_rule_leaves_between_its_pieces_is_an_estimate() {
+        let exactness = |text| counted(text, Table::DeepseekV3).1;
+        assert_eq!(exactness("\u{200d}"), Exactness::Exact);
+        assert_eq!(exactness("\u{1f469}\u{200d}\u{1f467}, \u{200b}x\n"), Exactness::Exact);
+        assert_eq!(exactness("a\u{200d}\u{200d}"), Exactness::Estimate);
+        assert_eq!(exactness("\0\x1b"), Exactness::Estimate);
     }
 
     #[test]
