@@ -39,6 +39,10 @@ fn chat_requests_are_refused_by_path() {
         (user(json!(7)), "messages[1].content"),
         (user(json!([{"text": "x"}])), "messages[1].content[0].type"),
         (user(json!([{"type": "text"}])), "messages[1].content[0].text"),
+        (
+            user(json!([{"type": "thinking", "thinking": "x", "signature": "c2ln"}])),
+            "messages[1].content[0].type",
+        ),
         (user(json!([{"type": "text", "text": 7}])), "messages[1].content[0].text"),
         (
             user(

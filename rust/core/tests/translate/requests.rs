@@ -93,6 +93,30 @@ fn a_chat_request_with_everything_reaches_anthropic() {
 }
 
 #[test]
+fn an_assistant_thinks_in_the_parts_of_its_content() {
+    let said = |parts: Value| {
+        json!({"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": parts},
+            {"role": "user", "content": "y"}]})
+    };
+    let signed = said(json!([
+        {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
+        {"type": "redacted_thinking", "data": "ZGF0YQ=="},
+        {"type": "text", "text": "So."},
+    ]));
+    let (told, losses) = sent(chat_to_anthropic(), &signed);
+    assert_eq!(losses, "");
+    assert_eq!(told["messages"][1]["content"], signed["messages"][1]["content"]);
+    // As Mistral's models do, without a signature.
+    let parts = json!([{"type": "text", "text": "H"}, {"type": "text", "text": "m."}, {"type": "reference"}]);
+    let (told, losses) = sent(
+        chat_to_anthropic(),
+        &said(json!([{"type": "thinking", "thinking": parts}, {"type": "text", "text": "So."}])),
+    );
+    assert_eq!(losses, "messages[].content[].thinking[],messages[].thinking_blocks");
+    assert_eq!(told["messages"][1]["content"], json!([{"type": "text", "text": "So."}]));
+}
+
+#[test]
 fn an_anthropic_request_with_everything_reaches_chat() {
     let body = json!({
         "model": "gpt", "stream": true, "max_tokens": 100, "temperature": 0.5, "top_p": 0.9, "top_k": 5,

@@ -29,6 +29,20 @@ pub(in crate::dialect) fn shared<'a, const N: usize>(
     members.into_iter().filter_map(given).collect()
 }
 
+/// The tier of service, and the word for one that only `OpenAI` has.
+pub(in crate::dialect) fn tier(
+    asked: Option<&RawValue>,
+) -> Result<(Option<Tier>, Option<&RawValue>), Untranslatable> {
+    let Some(asked) = asked.filter(|asked| says_something(asked)) else { return Ok((None, None)) };
+    let at = At::ROOT.member("service_tier");
+    let word = Text::of(asked).ok_or_else(|| at.error("must be a string"))?;
+    Ok(match word.raw() {
+        "auto" => (Some(Tier::Auto), None),
+        "default" => (Some(Tier::Standard), None),
+        _ => (None, Some(asked)),
+    })
+}
+
 /// Reads a request.
 pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<'a>, Untranslatable> {
     let at = At::ROOT;
@@ -41,6 +55,7 @@ pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<
     let (system, turns) = conversation(at.required("messages", body.messages)?, losses)?;
     let stream = body.stream.unwrap_or_default();
     let stream_options = body.stream_options.unwrap_or_default();
+    let (tier, own_tier) = tier(body.service_tier)?;
     // Obfuscation is padding.
     losses.unknown("stream_options.", &stream_options.rest, &["include_obfuscation"]);
     Ok(Request {
@@ -67,15 +82,9 @@ pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<
         format: body.response_format.map(|format| response_format(format, losses)).transpose()?.flatten(),
         reasoning: body.reasoning_effort.as_ref().map(reasoning).transpose()?,
         user: body.safety_identifier.or(body.user),
-        tier: body.service_tier.and_then(|tier| match tier.raw() {
-            "auto" => Some(Tier::Auto),
-            "default" => Some(Tier::Standard),
-            _ => {
-                losses.add("service_tier");
-                None
-            }
-        }),
+        tier,
         shared: shared([
+            ("service_tier", own_tier),
             ("prompt_cache_key", body.prompt_cache_key),
             ("prompt_cache_options", body.prompt_cache_options),
             ("prompt_cache_retention", body.prompt_cache_retention),
@@ -110,12 +119,12 @@ fn conversation<'a>(
         let role = at.required("role", message.role.clone())?;
         let cache = message.cache_control.map(RawValue::get);
         let (role, mut blocks) = match role.raw() {
-            "system" | "developer" => (Role::System, content(&at, message.content, losses)?),
-            "user" => (Role::User, content(&at, message.content, losses)?),
+            "system" | "developer" => (Role::System, content(&at, message.content, Role::System, losses)?),
+            "user" => (Role::User, content(&at, message.content, Role::User, losses)?),
             "assistant" => (Role::Assistant, assistant(&at, message, losses)?),
             "tool" => {
                 let id = at.required("tool_call_id", message.tool_call_id)?;
-                let content = content(&at, message.content, losses)?;
+                let content = content(&at, message.content, Role::User, losses)?;
                 let part = Part::ToolResult { id, content, is_error: false };
                 (Role::User, vec![Block { part, cache: None }])
             }
@@ -154,7 +163,7 @@ fn assistant<'a>(
         let at = list.index(index);
         add(thinking_part(&at, block)?);
     }
-    blocks.append(&mut content(at, message.content, losses)?);
+    blocks.append(&mut content(at, message.content, Role::Assistant, losses)?);
     if let Some(refusal) = message.refusal.filter(|text| !text.is_empty()) {
         losses.add("messages[].refusal");
         blocks.push(Block { part: Part::Text(refusal), cache: None });
@@ -197,10 +206,29 @@ pub(super) fn thinking_part<'a>(
     }
 }
 
-/// A text, or an array of parts.
+/// A text, or parts that are texts and together one thought; `part` is how one that is none is called.
+pub(super) fn thought<'a>(
+    at: &At<'_>,
+    thinking: &'a RawValue,
+    losses: &mut Losses,
+    part: &'static str,
+) -> Result<Option<Text<'a>>, Untranslatable> {
+    if let Some(text) = Text::of(thinking) {
+        return Ok(Some(text));
+    }
+    let parts: Vec<wire::Part<'a>> = at.member("thinking").parse(thinking.get())?;
+    losses.add_if(parts.iter().any(|part| part.text.is_none()), part);
+    Ok(parts.into_iter().filter_map(|part| part.text).reduce(|mut before, text| {
+        before.append(&text);
+        before
+    }))
+}
+
+/// A text, or an array of parts; only an assistant thinks in them.
 fn content<'a>(
     at: &At<'_>,
     content: Option<&'a RawValue>,
+    role: Role,
     losses: &mut Losses,
 ) -> Result<Vec<Block<'a>>, Untranslatable> {
     let Some(content) = content else { return Ok(Vec::new()) };
@@ -209,11 +237,16 @@ fn content<'a>(
     }
     let at = at.member("content");
     let parts: Vec<wire::Part<'a>> = at.parse(content.get())?;
-    let block = |(index, part)| block(&at.index(index), part, losses);
+    let block = |(index, part)| block(&at.index(index), part, role, losses);
     parts.into_iter().enumerate().map(block).collect()
 }
 
-fn block<'a>(at: &At<'_>, part: wire::Part<'a>, losses: &mut Losses) -> Result<Block<'a>, Untranslatable> {
+fn block<'a>(
+    at: &At<'_>,
+    part: wire::Part<'a>,
+    role: Role,
+    losses: &mut Losses,
+) -> Result<Block<'a>, Untranslatable> {
     losses.unknown("messages[].content[].", &part.rest, &["input_audio"]);
     let kind = at.required("type", part.kind)?;
     let content = match kind.raw() {
@@ -232,6 +265,12 @@ fn block<'a>(at: &At<'_>, part: wire::Part<'a>, losses: &mut Losses) -> Result<B
             Part::Image(image_source(&at.member("url"), url)?)
         }
         "file" => document(&at.member("file"), at.required("file", part.file)?, losses)?,
+        "thinking" if role == Role::Assistant => {
+            let thinking = at.required("thinking", part.thinking)?;
+            let text = thought(at, thinking, losses, "messages[].content[].thinking[]")?;
+            Part::Thinking { text: text.unwrap_or_default(), signature: part.signature }
+        }
+        "redacted_thinking" if role == Role::Assistant => Part::Redacted(at.required("data", part.data)?),
         _ => {
             return Err(at.member("type").error(
                 "names content that cannot be sent to this model. hint: use `text`, `image_url` or `file`",

@@ -145,30 +145,15 @@ fn said<'a>(content: Option<&'a RawValue>, losses: &mut Losses) -> Result<Vec<Sa
             (Some(text), _) => said.push(Said::Text(text)),
             (None, Some(thinking)) => {
                 said.extend(
-                    thought(&at, thinking, losses)?.filter(|text| !text.is_empty()).map(Said::Thought),
+                    read::thought(&at, thinking, losses, "choices[].message.content[].thinking[]")?
+                        .filter(|text| !text.is_empty())
+                        .map(Said::Thought),
                 );
             }
             (None, None) => losses.add("choices[].message.content[]"),
         }
     }
     Ok(said)
-}
-
-/// A text, or parts that are texts and together one thought.
-fn thought<'a>(
-    at: &At<'_>,
-    thinking: &'a RawValue,
-    losses: &mut Losses,
-) -> Result<Option<Text<'a>>, Untranslatable> {
-    if let Some(text) = Text::of(thinking) {
-        return Ok(Some(text));
-    }
-    let parts: Vec<wire::Part<'a>> = at.member("thinking").parse(thinking.get())?;
-    losses.add_if(parts.iter().any(|part| part.text.is_none()), "choices[].message.content[].thinking[]");
-    Ok(parts.into_iter().filter_map(|part| part.text).reduce(|mut before, text| {
-        before.append(&text);
-        before
-    }))
 }
 
 fn usage(usage: wire::Usage) -> Usage {

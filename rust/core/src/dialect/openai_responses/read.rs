@@ -13,7 +13,7 @@ use crate::dialect::chat_form;
 use crate::dialect::openai_chat::read as chat;
 use crate::message::read::{At, says_something};
 use crate::message::{
-    Block, Effort, Format, Losses, Maker, Part, Reasoning, Request, Role, Sampling, Source, Text, Tier, Tool,
+    Block, Effort, Format, Losses, Maker, Part, Reasoning, Request, Role, Sampling, Source, Text, Tool,
     ToolChoice, Turn, Untranslatable, tool_input,
 };
 
@@ -36,6 +36,7 @@ pub(in crate::dialect) fn request<'a>(
     let (system, turns) = conversation(&body, losses)?;
     let tools = tools(body.tools.unwrap_or_default(), losses)?;
     let text = body.text.unwrap_or_default();
+    let (tier, own_tier) = chat::tier(body.service_tier)?;
     losses.unknown("text.", &text.rest, &[]);
     let top_logprobs = at.number("top_logprobs", body.top_logprobs)?.filter(|count| *count != "0");
     let logprobs = included(&body.include.unwrap_or_default(), losses) || top_logprobs.is_some();
@@ -70,15 +71,9 @@ pub(in crate::dialect) fn request<'a>(
         format: text.format.map(|format| text_format(format, losses)).transpose()?.flatten(),
         reasoning: body.reasoning.map(|asked| reasoning(&asked, losses)).transpose()?.flatten(),
         user: body.safety_identifier.or(body.user),
-        tier: body.service_tier.and_then(|tier| match tier.raw() {
-            "auto" => Some(Tier::Auto),
-            "default" => Some(Tier::Standard),
-            _ => {
-                losses.add("service_tier");
-                None
-            }
-        }),
+        tier,
         shared: chat::shared([
+            ("service_tier", own_tier),
             ("prompt_cache_key", body.prompt_cache_key),
             ("prompt_cache_options", body.prompt_cache_options),
             ("prompt_cache_retention", body.prompt_cache_retention),

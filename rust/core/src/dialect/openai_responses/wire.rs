@@ -34,7 +34,7 @@ object! {
         metadata: &'a RawValue,
         user: Text<'a>,
         safety_identifier: Text<'a>,
-        service_tier: Text<'a>,
+        service_tier: &'a RawValue,
         truncation: Text<'a>,
         stream: bool,
         stream_options: StreamOptions<'a>,
