@@ -22,6 +22,8 @@ mod rerank;
 
 pub use anthropic_messages::form as messages_form;
 
+pub use crate::message::fit_tool_ids;
+
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -18,6 +18,7 @@ mod repeat;
 mod reply;
 mod text;
 mod thinking;
+mod tool_ids;
 pub(crate) mod turns;
 
 pub(crate) use base64::{decode_base64, encode_base64};
@@ -28,6 +29,7 @@ pub(crate) use repeat::{Repeat, Told};
 pub(crate) use reply::{Event, Framed, MessageReader, Reply, Sink, Stop, StreamReader, StreamWriter, Usage};
 pub(crate) use text::Text;
 pub(crate) use thinking::{Maker, redacted_block, redacted_members, thinking_block, thinking_members};
+pub use tool_ids::fitted as fit_tool_ids;
 
 use std::borrow::Cow;
 
@@ -94,31 +96,6 @@ pub(crate) struct Request<'a> {
     pub(crate) include_usage: bool,
     /// What its reply says of these settings, for dialects whose replies do: members in JSON.
     pub(crate) settings: Vec<u8>,
-}
-
-impl Request<'_> {
-    /// Gives calls of tools, and their results, ids of so many letters and digits where theirs are others. The same
-    /// id becomes the same everywhere: a conversation stays the beginning of its continuation.
-    pub(crate) fn fit_tool_ids(&mut self, length: u8) {
-        for block in self.turns.iter_mut().flat_map(|turn| &mut turn.blocks) {
-            if let Part::ToolCall { id, .. } | Part::ToolResult { id, .. } = &mut block.part
-                && let Some(fit) = fit_tool_id(id.raw(), usize::from(length))
-            {
-                *id = Text::escaped(fit);
-            }
-        }
-    }
-}
-
-/// `None` where the id is as it must be.
-fn fit_tool_id(id: &str, length: usize) -> Option<String> {
-    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    if id.len() == length && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return None;
-    }
-    let hash = blake3::hash(id.as_bytes());
-    let digits = hash.as_bytes().iter().filter_map(|byte| DIGITS.get(usize::from(*byte) % DIGITS.len()));
-    Some(digits.take(length).map(|digit| char::from(*digit)).collect())
 }
 
 /// Numbers that steer sampling, each the JSON text it came as.

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use llm_edge_core::dialect::{Platform, messages_form};
+use llm_edge_core::dialect::{Platform, fit_tool_ids, messages_form};
 use llm_edge_core::embedding;
 use llm_edge_core::http1::{Known, write};
 use llm_edge_core::percent;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::scan::{Edit, PIECES_MAX, Text, escape_json, splice};
-use llm_edge_core::snapshot::{ModelName, PathTemplate, Route, Served};
+use llm_edge_core::snapshot::{ModelName, PathTemplate, Provider, Route, Served};
 use llm_edge_core::span::Span;
 use llm_edge_core::stream_usage;
 use llm_edge_core::surface::Dialect;
@@ -52,8 +52,8 @@ pub(super) enum Body {
         /// The client's stream is asked for its usage, and the client did not ask.
         asks_usage: bool,
     },
-    /// The client's own but for the model's name, which it repeats.
-    Renamed(Vec<u8>),
+    /// The client's own with more changed than can be done in pieces: names that it repeats, ids.
+    Changed { body: Vec<u8>, asks_usage: bool },
     /// In the words of another dialect.
     Translated { body: Vec<u8>, translation: Box<Translation> },
 }
@@ -82,10 +82,7 @@ impl Request {
             return Ok(None);
         };
         let body = match served.translation {
-            None => {
-                let ask_usage = asked.ask_usage && config.chat_members.knows("stream_options");
-                Body::own(x, head, place, screened, ask_usage, &target.model)
-            }
+            None => Body::own(x, head, place, screened, asked, config),
             Some(between) => {
                 let crossing = Crossing {
                     between,
@@ -181,7 +178,7 @@ impl Request {
 
     /// Whether the stream tells its usage although its client did not ask for it.
     pub(super) fn asks_usage(&self) -> bool {
-        matches!(self.body, Body::Own { asks_usage: true, .. })
+        matches!(self.body, Body::Own { asks_usage: true, .. } | Body::Changed { asks_usage: true, .. })
     }
 }
 
@@ -203,7 +200,7 @@ impl Body {
     /// What the reply needs, where it comes in another dialect than the client's.
     pub(super) fn into_translation(self) -> Option<Box<Translation>> {
         match self {
-            Self::Own { .. } | Self::Renamed(_) => None,
+            Self::Own { .. } | Self::Changed { .. } => None,
             Self::Translated { translation, .. } => Some(translation),
         }
     }
@@ -213,10 +210,11 @@ impl Body {
         head: &Head,
         place: &Place,
         screened: &Screened,
-        ask_usage: bool,
-        model: &ModelName,
+        asked: &Route,
+        config: &Provider,
     ) -> Option<Self> {
         let envelope = screened.envelope();
+        let model = &place.target(&x.loaded.snapshot)?.model;
         let body = envelope.body.of(&x.input);
         let Some(written) = envelope.scan.model else {
             // It goes into the path.
@@ -245,12 +243,18 @@ impl Body {
             }
             ModelName::Rest => Name::Own(escaped(model.of(&written.decode(body).ok()?))),
         };
-        let usage = if ask_usage {
+        let usage = if asked.ask_usage && config.chat_members.knows("stream_options") {
             head.operation.dialect().and_then(|dialect| stream_usage::ask(body, dialect, &envelope.scan))
         } else {
             None
         };
-        Some(Self::Own { model: name, added: usage, asks_usage: usage.is_some() })
+        let own = Self::Own { model: name, added: usage, asks_usage: usage.is_some() };
+        match config.tool_id_length {
+            Some(length) if head.operation.dialect() == Some(Dialect::OpenaiChat) => {
+                Some(own.with_tool_ids(x, screened, length))
+            }
+            _ => Some(own),
+        }
     }
 
     /// Brings the client's own body, `written`, into the form of the platform that serves Anthropic's models; one
@@ -271,7 +275,17 @@ impl Body {
     fn repeating(body: &[u8], written: &str, model: &ModelName) -> Self {
         match model.of(written) {
             sent if sent == written => Self::Own { model: Name::Written, added: None, asks_usage: false },
-            sent => Self::Renamed(embedding::renamed(body, sent)),
+            sent => Self::Changed { body: embedding::renamed(body, sent), asks_usage: false },
+        }
+    }
+
+    /// With ids of tool calls as the provider wants them: the conversation may have begun with another one.
+    #[cold]
+    fn with_tool_ids(self, x: &Exchange, screened: &Screened, length: u8) -> Self {
+        let asks_usage = matches!(self, Self::Own { asks_usage: true, .. });
+        match fit_tool_ids(&self.pieces(x, screened), length) {
+            Some(body) => Self::Changed { body, asks_usage },
+            None => self,
         }
     }
 
@@ -302,7 +316,7 @@ impl Body {
                 let name = envelope.scan.model.as_ref().and_then(|written| model.edit(body, written));
                 splice(body, name, *added)
             }
-            Self::Renamed(body) | Self::Translated { body, .. } => splice(body, None, None),
+            Self::Changed { body, .. } | Self::Translated { body, .. } => splice(body, None, None),
         }
     }
 }
