@@ -81,6 +81,42 @@ def test_a_container_s_key_is_found_and_renewed_without_a_failed_request(
     assert abs(ends - time.time()) < 10
 
 
+def test_a_workload_s_token_is_exchanged_and_the_key_renewed(
+    launch: Callable[..., Hop], vendor: Vendor, tmp_path: Path
+) -> None:
+    vendor.lives_s = 3.0
+    token = tmp_path / "token"
+    token.write_text("first-token-of-the-workload")
+    hop = launch(vendor.workload_env(token))
+    assert asks_with_newest(hop, vendor)
+    # A cluster puts a new one in its place from time to time.
+    token.write_text("second-token-of-the-workload")
+    wait_until(lambda: "second-token-of-the-workload" in vendor.showed, "it is not renewed")
+    wait_until(lambda: asks_with_newest(hop, vendor), "the renewed key is not used")
+    assert vendor.showed[0] == "first-token-of-the-workload"
+    log = hop.running.stop()
+    assert_silent(log, vendor)
+    assert "token-of-the-workload" not in log
+
+
+def test_the_role_of_a_machine_is_found(
+    launch: Callable[..., Hop], vendor: Vendor, tmp_path: Path
+) -> None:
+    hop = launch(vendor.machine_env)
+    assert asks_with_newest(hop, vendor)
+    given = len(vendor.given)
+    reload(hop, tmp_path)
+    assert len(vendor.given) > given
+    assert asks_with_newest(hop, vendor)
+    assert_silent(hop.running.stop(), vendor)
+
+
+def asks_with_newest(hop: Hop, vendor: Vendor) -> bool:
+    """Ask; whether it was signed with the key that was given last."""
+    assert ask(hop)[0] == 200
+    return is_signed_with(hop, hop.upstream.requests[-1], vendor.given[-1])
+
+
 def test_no_request_waits_for_a_key(launch: Callable[..., Hop], vendor: Vendor) -> None:
     hop = launch(vendor.env)
     asked = vendor.asked
