@@ -2,7 +2,7 @@
 # is carried over to the other. Both start from the same Debian release, so that paths and libraries agree.
 #
 #   docker build -t llm-edge-agent .
-#   docker build -t llm-edge-agent --build-arg REQUIREMENTS=cloud .   # finds Amazon's and Google's credentials
+#   docker build -t llm-edge-agent --build-arg REQUIREMENTS=cloud .   # finds Amazon's, Azure's and Google's credentials
 #   docker run --read-only -p 8080:8080 -v ./llm-edge.yaml:/etc/llm-edge-agent/llm-edge.yaml:ro \
 #     -v state:/var/lib/llm-edge-agent llm-edge-agent
 ARG BUILDER=rust:1.95-slim-bookworm

@@ -85,8 +85,8 @@ def compile_names(
 
 def is_only_for_callers(provider: Provider) -> bool:
     """Whether it has no credential but those that callers bring, on routes that say so."""
-    has_account = provider.aws is not None or provider.google is not None
-    return spec_of(provider.type).key_required and not provider.credentials and not has_account
+    needs_key = spec_of(provider.type).key_required
+    return needs_key and not provider.credentials and not provider.has_account
 
 
 def compile_models(config: Config) -> list[ModelDoc]:

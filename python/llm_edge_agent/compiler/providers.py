@@ -12,6 +12,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from llm_edge_agent.compiler.snapshot import (
     AuthDoc,
     ClientCertificateDoc,
@@ -25,10 +27,11 @@ from llm_edge_agent.config.address import BaseUrl, parse_base_url
 from llm_edge_agent.config.google import CredentialFault, project_of
 from llm_edge_agent.config.proxies import parse_proxy
 from llm_edge_agent.config.secret import Secret
-from llm_edge_agent.credentials import AwsChain, GoogleTokens, access_key
+from llm_edge_agent.credentials import AwsChain, AzureTokens, GoogleTokens, access_key
 from llm_edge_agent.engine import Address
 from llm_edge_agent.errors import ConfigError
 from llm_edge_agent.providers import spec_of
+from llm_edge_agent.providers.spec import BEARER
 
 if TYPE_CHECKING:
     from llm_edge_agent.compiler.snapshot import KnownModelsDoc
@@ -60,6 +63,10 @@ def compile_provider(
     elif provider.google is not None and spec.oauth_scope is not None and not credentials:
         tokens = GoogleTokens(name, spec.oauth_scope, provider.google)
         credentials = {f"{slot}#google": tokens}
+    elif provider.azure is not None and spec.entra_scope is not None:
+        credentials = {f"{slot}#azure": AzureTokens(name, spec.entra_scope, provider.azure)}
+        # A token is shown otherwise than a key.
+        spec = replace(spec, auth=BEARER, operation_auth={})
     words = _words(name, provider)
     slots = list(credentials)
     accounts = [_account(slot, credential) for slot, credential in credentials.items()]

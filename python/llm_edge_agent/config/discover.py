@@ -97,7 +97,10 @@ class Discovery:
         else:
             return
         keyless = (
-            aws is None and provider.get("api_key") is None and provider.get("api_keys") is None
+            aws is None
+            and provider.get("azure") is None
+            and provider.get("api_key") is None
+            and provider.get("api_keys") is None
         )
         if keyless and spec.key_env and self._env.get(spec.key_env):
             self._take(provider, name, "api_key", spec.key_env)

@@ -17,6 +17,7 @@ from llm_edge_agent.config.address import (
     parse_base_url,
     parse_range,
 )
+from llm_edge_agent.config.azure import check_azure
 from llm_edge_agent.config.catalogued import check_catalog
 from llm_edge_agent.config.described import check_description
 from llm_edge_agent.config.discover import MOCK_NAME
@@ -25,6 +26,7 @@ from llm_edge_agent.config.proxies import parse_proxy
 from llm_edge_agent.config.routing import check_routing, leads_to
 from llm_edge_agent.config.shape import nearest
 from llm_edge_agent.engine import UNIX
+from llm_edge_agent.providers.spec import BEARER
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -224,9 +226,10 @@ class Rules:
             self._fault(path, "the name `mock` is kept for providers of type `mock`")
         self._base_url((*path, "base_url"), provider, spec, is_lent=name in self._lent)
         check_google(self._fault, path, provider, spec)
+        check_azure(self._fault, path, provider, spec)
         if provider.aws is not None:
             self._aws((*path, "aws"), provider, provider.aws, spec)
-        elif provider.google is None or provider.credentials:
+        elif provider.credentials or not provider.has_account:
             self._credentials(path, name, provider, spec)
         self._headers(path, provider, spec)
         self._lent_headers(path, name, provider)
@@ -332,6 +335,8 @@ class Rules:
             hint = f'write `api_key: "${{{variable}}}"`'
             if spec.signing_name is not None:
                 hint += ", or `aws: {}` for an Amazon account"
+            if spec.entra_scope is not None:
+                hint += ", or `azure: {}` for an identity of Microsoft Entra ID"
             self._fault((*path, "api_key"), message, hint)
 
     def _aws(self, path: Path, provider: Provider, aws: Aws, spec: ProviderSpec) -> None:
@@ -366,6 +371,8 @@ class Rules:
                 self._fault(at, f"the field `{name}` is the gateway's own affair")
             elif spec.auth is not None and name == spec.auth.header:
                 self._fault(at, "carries the credential", "use `api_key`")
+            elif provider.azure is not None and name == BEARER.header:
+                self._fault(at, "carries the credential", "leave it out")
             elif provider.aws is not None and name in _SIGNATURE_HEADERS:
                 self._fault(at, "is part of the signature")
             elif name in seen:
@@ -468,6 +475,9 @@ class Rules:
             self._fault(path, message, "name a provider of its targets")
         elif provider.aws is not None:
             message = f"requests to provider `{name}` are signed with the key of its `aws`"
+            self._fault(path, message, "leave one of them out")
+        elif provider.azure is not None:
+            message = f"requests to provider `{name}` show the tokens of its `azure`"
             self._fault(path, message, "leave one of them out")
         elif spec is not None and spec.auth is None:
             self._fault(path, f"a provider of type `{spec.type}` takes no key")

@@ -15,13 +15,18 @@ __all__ = ["quiet"]
 
 @contextmanager
 def quiet(*names: str) -> Iterator[None]:
-    """Let nothing through that this thread logs under one of these names, tracebacks included."""
+    """Let nothing through that this thread logs under these names or below, tracebacks included.
+
+    A library's own modules must have been imported: what they log under is found by name.
+    """
     thread = threading.get_ident()
 
     def is_not_ours(record: logging.LogRecord) -> bool:
         return record.thread != thread
 
-    loggers = [logging.getLogger(name) for name in names]
+    below = tuple(f"{name}." for name in names)
+    known = [name for name in list(logging.root.manager.loggerDict) if name.startswith(below)]
+    loggers = [logging.getLogger(name) for name in (*names, *known)]
     for logger in loggers:
         logger.addFilter(is_not_ours)
     try:

@@ -22,6 +22,7 @@ AZURE_OPENAI = ProviderSpec(
     key_env="AZURE_OPENAI_API_KEY",
     chat_fields="openai",
     auth=AuthSpec(header="api-key"),
+    entra_scope="https://cognitiveservices.azure.com/.default",
     health_path="/openai/v1/models",
     operations={
         "chat_completions": "/openai/v1/chat/completions",

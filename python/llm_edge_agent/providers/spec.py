@@ -124,6 +124,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
         location_urls: Where it is for locations that are not in that way.
         oauth_scope: What access tokens of a Google Cloud account are asked for, where it takes
             those.
+        entra_scope: What access tokens of Microsoft Entra ID are asked for, where it takes those.
         key_env: Variable that usually holds the credential.
         key_required: Whether it does not answer without a credential.
         versioned_operations: Used instead of `operations` when `api_version` is configured; empty
@@ -138,7 +139,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
         chat_members: Members of translated chat requests that it calls otherwise, or (None) does
             not know.
         tool_id_length: Of how many letters and digits ids of tool calls must be, where it insists;
-            in what is translated, others are replaced.
+            others are replaced, the same by the same.
         takes_models: Whether it turns to the models of a request's `models` itself.
         platform: Where the vendor's API is served: the vendor's `own`, or `vertex`, where
             Anthropic's version stands in the body and its model in the path only, and what is to be
@@ -161,6 +162,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     location_url: str | None = None
     location_urls: dict[str, str] = {}
     oauth_scope: str | None = None
+    entra_scope: str | None = None
     key_env: str | None = None
     key_required: bool = True
     operation_auth: dict[str, AuthSpec] = {}

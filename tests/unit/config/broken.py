@@ -11,6 +11,7 @@ HASH = "hmac-sha256:" + "0" * 64
 OPENAI = 'providers: {openai: {type: openai, api_key: "sk-x"}}\n'
 
 
+AZURE = "providers:\n  a:\n    type: azure_openai\n    base_url: 'https://a'\n    azure: {{{}}}\n"
 AWS = "providers:\n  b:\n    type: bedrock\n    aws: {{region: eu-central-1, {}}}\n"
 DESCRIBED = (
     "providers:\n  b:\n    type: openai_compatible\n    base_url: http://127.0.0.1:1\n    {}\n"
@@ -520,6 +521,60 @@ BROKEN = [
         "aws_header_of_the_signature",
         AWS.format("access_key_id: a, secret_access_key: b") + "    headers: {X-Amz-Date: x}\n",
         "@:5: providers.b.headers.X-Amz-Date: is part of the signature",
+    ),
+    Broken(
+        "azure_for_another_type",
+        "providers:\n  o: {type: openai, api_key: x, azure: {}}\n",
+        "@:2: providers.o.azure: a provider of type `openai` takes no tokens of Microsoft Entra ID",
+    ),
+    Broken(
+        "azure_beside_a_key",
+        AZURE.format("") + "    api_key: x\n",
+        "@:5: providers.a.azure: stands beside an `api_key`",
+    ),
+    Broken(
+        "azure_secret_of_nobody",
+        AZURE.format("client_id: c, client_secret: s"),
+        "@:5: providers.a.azure.client_secret: a secret belongs to a `client_id` in a `tenant_id`",
+    ),
+    Broken(
+        "azure_tenant_alone",
+        AZURE.format("tenant_id: t"),
+        "@:5: providers.a.azure.tenant_id: says nothing without a `client_id`",
+    ),
+    Broken(
+        "azure_id_that_is_no_word",
+        AZURE.format("client_id: 'a/../b'"),
+        "@:5: providers.a.azure.client_id: `a/../b` is not valid here",
+        "72f988bf-86f1-41af-91ab-2d7cd011db47",
+    ),
+    Broken(
+        "azure_scope_that_is_none",
+        AZURE.format("scope: cognitive"),
+        "@:5: providers.a.azure.scope: `cognitive` is not valid here",
+        "`/.default`",
+    ),
+    Broken(
+        "azure_header_of_the_token",
+        AZURE.format("") + "    headers: {Authorization: x}\n",
+        "@:6: providers.a.headers.Authorization: carries the credential",
+    ),
+    Broken(
+        "azure_beside_auth",
+        AZURE.format("") + "    auth: {header: x-key}\n",
+        "@:6: providers.a.auth: stands beside `azure`",
+    ),
+    Broken(
+        "azure_without_a_key",
+        "providers:\n  a: {type: azure_openai, base_url: 'https://a.example'}\n",
+        "@:2: providers.a.api_key: a provider of type `azure_openai` needs a key",
+        "`azure: {}`",
+    ),
+    Broken(
+        "azure_token_and_the_callers_own",
+        AZURE.format("")
+        + "routes:\n  r: {models: [m], targets: [{provider: a}], caller_credential: a}\n",
+        "@:7: routes.r.caller_credential: requests to provider `a` show the tokens of its `azure`",
     ),
     Broken(
         "google_for_another_type",

@@ -21,7 +21,7 @@ from llm_edge_agent.config.schema.keys import Key
 from llm_edge_agent.config.schema.limits import Limits
 from llm_edge_agent.config.schema.listen import Listen
 from llm_edge_agent.config.schema.metrics import Metrics
-from llm_edge_agent.config.schema.providers import Auth, Aws, Google, Health, Provider
+from llm_edge_agent.config.schema.providers import Auth, Aws, Azure, Google, Health, Provider
 from llm_edge_agent.config.schema.request_log import RequestLog
 from llm_edge_agent.config.schema.root import Config
 from llm_edge_agent.config.schema.routes import Deadlines, Route, Target, Translation
@@ -42,6 +42,7 @@ __all__ = [
     "Area",
     "Auth",
     "Aws",
+    "Azure",
     "Breaker",
     "CacheStore",
     "Capability",

@@ -9,7 +9,7 @@ from llm_edge_agent.config.schema.base import U32_MAX, Area
 from llm_edge_agent.config.secret import Secret, SecretText
 from llm_edge_agent.providers.spec import TOOL_ID_LENGTHS, AuthSpec, ProviderSpec
 
-__all__ = ["Auth", "Aws", "Google", "Health", "Provider"]
+__all__ = ["Auth", "Aws", "Azure", "Google", "Health", "Provider"]
 
 
 _Version = Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,40}$")]
@@ -30,6 +30,15 @@ _Path = Annotated[
 _Region = Annotated[
     str,
     Meta(pattern=r"^[a-z0-9-]{1,40}$", extra={"hint": "a region is called like `eu-central-1`"}),
+]
+
+
+_Directory = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$",
+        extra={"hint": "an id such as `72f988bf-86f1-41af-91ab-2d7cd011db47`"},
+    ),
 ]
 
 
@@ -80,6 +89,40 @@ class Aws(Area, frozen=True, kw_only=True):
     secret_access_key: Annotated[Secret | None, Meta(description="Its secret.")] = None
     session_token: Annotated[
         Secret | None, Meta(description="Where the key is a temporary one.")
+    ] = None
+
+
+class Azure(Area, frozen=True, kw_only=True):
+    """An identity of Microsoft Entra ID, whose access tokens are used in place of an `api_key`.
+
+    Without a secret here, it is looked for where Azure's own libraries look: `AZURE_CLIENT_ID` and
+    its kin, the workload identity of a pod, a managed identity, the login of the Azure CLI. Tokens
+    are renewed in the background.
+    """
+
+    tenant_id: Annotated[_Directory | None, Meta(description="The directory of the identity.")] = (
+        None
+    )
+    client_id: Annotated[
+        _Directory | None,
+        Meta(description="Of the application, or of the managed identity where there are several."),
+    ] = None
+    client_secret: Annotated[
+        Secret | None, Meta(description="The application's; best as `${VAR}`.")
+    ] = None
+    scope: Annotated[
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^https://[a-z0-9.-]+/\.default$",
+                extra={"hint": "a scope is an address that ends in `/.default`"},
+            ),
+        ]
+        | None,
+        Meta(
+            description="What the tokens are for; another one in Azure's national clouds.",
+            examples=["https://cognitiveservices.azure.us/.default"],
+        ),
     ] = None
 
 
@@ -169,6 +212,10 @@ class Provider(Area, frozen=True, kw_only=True):
     google: Annotated[
         Google | None, Meta(description="Vertex AI: a Google Cloud account in place of a key.")
     ] = None
+    azure: Annotated[
+        Azure | None,
+        Meta(description="Azure OpenAI: an identity of Microsoft Entra ID in place of a key."),
+    ] = None
     operations: Annotated[
         dict[str, _Path],
         Meta(
@@ -201,8 +248,8 @@ class Provider(Area, frozen=True, kw_only=True):
     tool_id_length: Annotated[
         _IdLength | None,
         Meta(
-            description="Of how many letters and digits ids of tool calls must be; in what is "
-            "translated, others are replaced. Any, when absent and the type says nothing.",
+            description="Of how many letters and digits ids of tool calls must be; others are "
+            "replaced, the same by the same. Any, when absent and the type says nothing.",
         ),
     ] = None
     api_version: Annotated[
@@ -258,6 +305,11 @@ class Provider(Area, frozen=True, kw_only=True):
         if self.api_key is not None:
             return [self.api_key]
         return list(self.api_keys or ())
+
+    @property
+    def has_account(self) -> bool:
+        """Whether its credential is got for an account of a cloud's."""
+        return any(account is not None for account in (self.aws, self.google, self.azure))
 
     def specified(self, spec: ProviderSpec) -> ProviderSpec:
         """What its type says, with what is said here in its place."""

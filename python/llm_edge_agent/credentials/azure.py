@@ -1,0 +1,129 @@
+"""Access tokens of Microsoft Entra ID, for an identity that is given or for the one found.
+
+What an identity is, and how a token is got for it, is azure-identity's affair: a service principal
+by secret or certificate, the workload identity of a pod, the managed identity of a machine or
+function, the login of the Azure CLI. It is looked for anew each time, which is what finds a rotated
+file; when and how often is the renewer's affair.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from llm_edge_agent.config.secret import Secret
+from llm_edge_agent.credentials.found import Found, NotFound, is_word
+from llm_edge_agent.credentials.quiet import quiet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from llm_edge_agent.config.schema import Azure
+
+__all__ = ["AzureTokens"]
+
+# For one answer; azure-core asks again by itself where that helps.
+_ANSWER_S = 10
+
+_LOUD = ("azure.identity", "azure.core", "msal")
+
+_CODE = re.compile(r"\bAADSTS\d{4,8}\b")
+"""What Entra ID calls an error; the text beside it names tenants and applications."""
+
+_AUTHORITY = "AZURE_AUTHORITY_HOST"
+
+
+@dataclass(frozen=True)
+class AzureTokens:
+    """Access tokens for one provider.
+
+    Attributes:
+        provider: Its name.
+        scope: What they are for, where its `azure` says nothing else.
+        azure: Its identity, as configured.
+    """
+
+    provider: str
+    scope: str
+    azure: Azure
+
+    option: ClassVar[str] = "azure"
+    hint: ClassVar[str] = (
+        "give `tenant_id`, `client_id` and `client_secret`, run `az login`, or run where there is a"
+        " workload's or a managed identity"
+    )
+
+    def find(self) -> Found:
+        """Get a token.
+
+        Raises:
+            NotFound: There is no identity, or no token was got for it.
+        """
+        try:
+            # An extra of the package, and slow to import.
+            import azure.identity  # noqa: F401, PLC0415
+        except ImportError:
+            raise NotFound("azure-identity is not installed", absent=True) from None
+        try:
+            with quiet(*_LOUD), ExitStack() as stack:
+                token = self._token(stack)
+        except NotFound:
+            raise
+        except Exception as error:  # noqa: BLE001 -- files, processes and networks fail in all ways
+            # The name and a known code alone: the text may repeat what the other side has said.
+            code = _CODE.search(str(error))
+            said = f": {code[0]}" if code else ""
+            reason = f"getting an access token failed ({type(error).__name__}{said})"
+            # A setting that is none, such as an authority without TLS, stays so.
+            raise NotFound(reason, absent=isinstance(error, ValueError)) from None
+        if not token.token or not is_word(token.token):
+            raise NotFound(
+                "the access token that came is empty, or holds a space or non-ASCII text"
+            )
+        return Found(Secret(token.token), float(token.expires_on))
+
+    def _token(self, stack: ExitStack) -> Any:  # noqa: ANN401 -- of the library
+        from azure.identity import CredentialUnavailableError  # noqa: PLC0415
+
+        for identity in self._identities():
+            stack.enter_context(identity)
+            try:
+                return identity.get_token(self.azure.scope or self.scope)
+            except CredentialUnavailableError:
+                continue
+        raise NotFound("no identity was found", absent=True)
+
+    def _identities(self) -> Iterable[Any]:
+        """Those that may be there, in the order in which Azure's own libraries look for them."""
+        from azure import identity  # noqa: PLC0415
+
+        azure = self.azure
+        options = {
+            "connection_timeout": _ANSWER_S,
+            "read_timeout": _ANSWER_S,
+            # An authority of the operator's own needs nobody to vouch for it.
+            "disable_instance_discovery": bool(os.environ.get(_AUTHORITY)),
+        }
+        if azure.client_secret is not None:
+            secret = azure.client_secret.reveal()
+            client = identity.ClientSecretCredential
+            return [client(azure.tenant_id or "", azure.client_id or "", secret, **options)]
+        named = {}
+        if azure.client_id is not None:
+            named["managed_identity_client_id"] = azure.client_id
+        if azure.tenant_id is not None:
+            named["workload_identity_tenant_id"] = azure.tenant_id
+        # Without what asks a person, or belongs to a desk.
+        chain = identity.DefaultAzureCredential(
+            exclude_shared_token_cache_credential=True,
+            exclude_visual_studio_code_credential=True,
+            exclude_powershell_credential=True,
+            exclude_developer_cli_credential=True,
+            exclude_broker_credential=True,
+            **named,
+            **options,
+        )
+        return chain.credentials
