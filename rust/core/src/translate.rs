@@ -199,6 +199,10 @@ impl Pair {
             // What is counted does not hang on them, and of these words one says what is so by default.
             losses.add_if(self.count.is_none() && (name, value) != ("verbosity", "\"medium\""), name);
         }
+        let blocks = request.turns.iter_mut().flat_map(|turn| &mut turn.blocks).chain(&mut request.system);
+        for block in blocks {
+            block.leave_out_detail(losses);
+        }
     }
 
     /// Appends a whole reply (status 2xx) in the surface's dialect.

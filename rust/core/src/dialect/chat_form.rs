@@ -122,11 +122,14 @@ pub(super) fn text_part(kind: &str, text: &Text<'_>, out: &mut Vec<u8>) {
 }
 
 /// An image as a part.
-pub(super) fn image_part(source: &Source<'_>, out: &mut Vec<u8>) {
+pub(super) fn image_part(source: &Source<'_>, detail: Option<&Text<'_>>, out: &mut Vec<u8>) {
     out.open(b'{');
     out.key("type").raw("\"image_url\"");
     out.key("image_url").open(b'{');
     url(out.key("url"), source);
+    if let Some(detail) = detail {
+        out.key("detail").text(detail);
+    }
     out.close(b'}');
     out.close(b'}');
 }

@@ -135,10 +135,26 @@ pub(crate) struct Block<'a> {
     pub(crate) cache: Option<&'a str>,
 }
 
+impl Block<'_> {
+    /// Takes the detail from images, also from those that a tool gave.
+    pub(crate) fn leave_out_detail(&mut self, losses: &mut Losses) {
+        match &mut self.part {
+            Part::Image(_, detail) => losses.add_if(detail.take().is_some(), "messages[].content[].detail"),
+            Part::ToolResult { content, .. } => {
+                for block in content {
+                    block.leave_out_detail(losses);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) enum Part<'a> {
     Text(Text<'a>),
-    Image(Source<'a>),
+    /// With the detail in which it is to be looked at, where `OpenAI`'s clients said one.
+    Image(Source<'a>, Option<Text<'a>>),
     Document {
         source: Source<'a>,
         title: Option<Text<'a>>,

@@ -142,7 +142,7 @@ fn read_block<'a>(
     let kind = at.required("type", block.kind.take())?;
     let part = match kind.raw() {
         "text" => Part::Text(at.required("text", block.text)?),
-        "image" => Part::Image(media(&at.member("source"), block.source)?),
+        "image" => Part::Image(media(&at.member("source"), block.source)?, None),
         "document" => return document(at, block, losses, blocks),
         "search_result" => return search_result(at, block, losses, blocks),
         "tool_use" => Part::ToolCall {

@@ -226,7 +226,7 @@ fn write_block(
 ) {
     match part {
         Part::Text(text) => return text_block(text, markers.take(marker), out),
-        Part::Image(from) => {
+        Part::Image(from, _) => {
             out.open(b'{');
             out.key("type").raw("\"image\"");
             source(from, out);

@@ -25,7 +25,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
             Part::Thinking { text, signature } => signed_block(text, signature.as_ref(), out),
             Part::Redacted(data) => redacted_block(data, out),
             Part::ToolCall { id, name, input } => tool_block(id, name, input, out),
-            Part::Image(_) | Part::Document { .. } | Part::ToolResult { .. } => {}
+            Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. } => {}
         }
     }
     out.close(b']');

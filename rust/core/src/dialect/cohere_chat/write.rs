@@ -72,14 +72,14 @@ fn refuse_media(request: &Request<'_>) -> Result<(), Untranslatable> {
                     let error = "is a document, which this model's API does not take. hint: send its text";
                     return Err(at.error(error));
                 }
-                Part::Image(_) if !images => {
+                Part::Image(..) if !images => {
                     return Err(at.error(
                         "is an image that the user did not send, which this model's API does not take",
                     ));
                 }
                 Part::ToolResult { content, .. } => check(&at.member("content"), content, images)?,
                 Part::Text(_)
-                | Part::Image(_)
+                | Part::Image(..)
                 | Part::ToolCall { .. }
                 | Part::Thinking { .. }
                 | Part::Redacted(_) => {}
@@ -253,7 +253,7 @@ fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
                 }
             }
             Part::Thinking { .. } => content.push(block),
-            Part::Image(_) | Part::Document { .. } | Part::ToolResult { .. } => {}
+            Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. } => {}
         }
     }
     if content.is_empty() && !called {
@@ -282,7 +282,7 @@ fn part(part: &Part<'_>, out: &mut Vec<u8>) {
     match part {
         Part::Text(text) => text_part("text", text, out),
         Part::Thinking { text, .. } => text_part("thinking", text, out),
-        Part::Image(source) => image_part(source, out),
+        Part::Image(source, detail) => image_part(source, detail.as_ref(), out),
         Part::Document { .. } | Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Redacted(_) => {}
     }
 }

@@ -266,7 +266,7 @@ fn response(content: &[Block<'_>], is_error: bool, out: &mut Vec<u8>) {
 /// The bytes of an image or a document, where they are there.
 fn data<'p>(part: &'p Part<'_>) -> Option<(&'p Text<'p>, &'p Text<'p>)> {
     match part {
-        Part::Image(Source::Base64 { media_type, data })
+        Part::Image(Source::Base64 { media_type, data }, _)
         | Part::Document { source: Source::Base64 { media_type, data }, .. } => Some((media_type, data)),
         _ => None,
     }
@@ -284,7 +284,7 @@ fn part(
             text_part(text, signature, out);
             return Ok(());
         }
-        Part::Image(source) => source,
+        Part::Image(source, _) => source,
         Part::Document { source, title } => {
             losses.add_if(title.is_some(), "messages[].content[].title");
             source

@@ -351,7 +351,7 @@ fn inline_data<'a>(
     let media_type = at.required("mimeType", blob.mime_type)?;
     let data = at.required("data", blob.data)?;
     match kind(media_type.raw()) {
-        Some(Kind::Image) => Ok(Part::Image(Source::Base64 { media_type, data })),
+        Some(Kind::Image) => Ok(Part::Image(Source::Base64 { media_type, data }, None)),
         Some(Kind::Pdf) => Ok(Part::Document { source: Source::Base64 { media_type, data }, title: None }),
         Some(Kind::Text) => {
             let text = data.decode().and_then(|data| decode_base64(&data));
@@ -382,7 +382,7 @@ fn file_data<'a>(
     }
     let media_type = file.mime_type.as_ref().map(Text::raw).or(media_type_of(url.raw()));
     match media_type.and_then(kind) {
-        Some(Kind::Image) => Ok(Part::Image(Source::Url(url))),
+        Some(Kind::Image) => Ok(Part::Image(Source::Url(url), None)),
         Some(Kind::Pdf) => Ok(Part::Document { source: Source::Url(url), title: None }),
         Some(Kind::Text) | None => Err(at.member("mimeType").error(UNSUPPORTED)),
     }

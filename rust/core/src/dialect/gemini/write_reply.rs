@@ -39,7 +39,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
                 }
                 Part::Redacted(data) => signature.put(wrap_redacted(data), out),
                 Part::ToolCall { id, name, input } => call(id, name, input, signature.take().as_ref(), out),
-                Part::Image(_) | Part::Document { .. } | Part::ToolResult { .. } => {}
+                Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. } => {}
             }
         }
         signature.flush(out);

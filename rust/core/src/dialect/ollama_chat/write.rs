@@ -167,7 +167,7 @@ impl<'r> Writer<'_, 'r> {
                 }
                 // In the dialect all text comes before the calls.
                 Part::Text(_) => self.losses.add_if(called, "messages[].content"),
-                Part::Image(_) | Part::Document { .. } | Part::ToolResult { .. } => {}
+                Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. } => {}
             }
         }
         let mut thoughts = thoughts(turn).peekable();
@@ -222,13 +222,13 @@ impl<'r> Writer<'_, 'r> {
         let mut opened = false;
         for block in blocks {
             match &block.part {
-                Part::Image(Source::Base64 { data, .. }) => {
+                Part::Image(Source::Base64 { data, .. }, _) => {
                     if !std::mem::replace(&mut opened, true) {
                         self.out.key("images").open(b'[');
                     }
                     self.out.text(data);
                 }
-                Part::Image(Source::Url(_)) => {
+                Part::Image(Source::Url(_), _) => {
                     return Err(refused(
                         "an image by its address, which the server does not fetch. hint: send it as base64",
                     ));

@@ -70,6 +70,7 @@ pub(super) const FACTS: Facts = Facts {
 /// What is lost of a request, in its own words.
 const WORDS: &[(&str, &str)] = &[
     ("messages[].content[].content[]", "messages[].content[]"),
+    ("messages[].content[].detail", "messages[].content[].image_url.detail"),
     ("messages[].content[].redacted_thinking", "messages[].thinking_blocks"),
     ("messages[].content[].thinking", "messages[].thinking_blocks"),
     ("messages[].content[].title", "messages[].content[].file.filename"),

@@ -257,12 +257,10 @@ fn block<'a>(
         }
         "image_url" => {
             let image = at.required("image_url", part.image_url)?;
-            let detail = image.detail.is_some_and(|detail| detail.raw() != "auto");
-            losses.add_if(detail, "messages[].content[].image_url.detail");
             losses.unknown("messages[].content[].image_url.", &image.rest, &[]);
             let at = at.member("image_url");
             let url = at.required("url", image.url)?;
-            Part::Image(image_source(&at.member("url"), url)?)
+            Part::Image(image_source(&at.member("url"), url)?, image.detail.filter(says_more))
         }
         "file" => document(&at.member("file"), at.required("file", part.file)?, losses)?,
         "thinking" if role == Role::Assistant => {
@@ -279,6 +277,11 @@ fn block<'a>(
     };
     let marked = part.prompt_cache_breakpoint.map(|_| EPHEMERAL);
     Ok(Block { part: content, cache: part.cache_control.map(RawValue::get).or(marked) })
+}
+
+/// Whether the detail in which an image is looked at is another than that which nobody has to ask for.
+pub(in crate::dialect) fn says_more(detail: &Text<'_>) -> bool {
+    detail.raw() != "auto"
 }
 
 /// An image by its address, which may be a `data:` one.

@@ -331,7 +331,7 @@ fn thinking(block: wire::ThinkingBlock<'_>, sink: &mut Sink<'_>) -> Result<(), M
         }
         Part::Redacted(data) => sink.emit(Event::Redacted(data)),
         Part::Text(_)
-        | Part::Image(_)
+        | Part::Image(..)
         | Part::Document { .. }
         | Part::ToolCall { .. }
         | Part::ToolResult { .. } => Ok(()),

@@ -223,7 +223,7 @@ fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
             Part::Thinking { .. } => losses.add("messages[].content[].thinking"),
             Part::Redacted(_) => losses.add("messages[].content[].redacted_thinking"),
             Part::ToolCall { .. } => called = true,
-            Part::Text(_) | Part::Image(_) | Part::Document { .. } | Part::ToolResult { .. } => {
+            Part::Text(_) | Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. } => {
                 // In the dialect all text comes before the calls.
                 losses.add_if(called, "messages[].content");
                 content.push(block);
@@ -255,7 +255,7 @@ fn message(role: &str, blocks: &[&Block<'_>], out: &mut Vec<u8>) {
 fn part(part: &Part<'_>, out: &mut Vec<u8>) {
     match part {
         Part::Text(text) => text_part("text", text, out),
-        Part::Image(source) => image_part(source, out),
+        Part::Image(source, detail) => image_part(source, detail.as_ref(), out),
         Part::Document { source, title } => {
             out.open(b'{');
             out.key("type").raw("\"file\"");

@@ -74,6 +74,7 @@ const WORDS: &[(&str, &str)] = &[
     ("messages[].content", "input[].content"),
     ("messages[].content[]", "input[].content[]"),
     ("messages[].content[].content[]", "input[].output[]"),
+    ("messages[].content[].detail", "input[].content[].detail"),
     ("messages[].content[].redacted_thinking", "input[].reasoning"),
     ("messages[].content[].thinking", "input[].reasoning"),
     ("messages[].content[].title", "input[].content[].filename"),

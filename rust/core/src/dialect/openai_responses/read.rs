@@ -237,7 +237,6 @@ fn content<'a>(
 fn block<'a>(at: &At<'_>, part: wire::Part<'a>, losses: &mut Losses) -> Result<Block<'a>, Untranslatable> {
     // Annotations and probabilities are what a reply tells of itself; no model reads them.
     losses.unknown("input[].content[].", &part.rest, &[]);
-    losses.add_if(part.detail.is_some_and(|detail| detail.raw() != "auto"), "input[].content[].detail");
     let kind = at.required("type", part.kind)?;
     let media = matches!(kind.raw(), "input_image" | "input_file");
     if media && part.file_id.is_some() {
@@ -253,7 +252,8 @@ fn block<'a>(at: &At<'_>, part: wire::Part<'a>, losses: &mut Losses) -> Result<B
         }
         "input_image" => {
             let url = at.required("image_url", part.image_url)?;
-            Part::Image(chat::image_source(&at.member("image_url"), url)?)
+            let source = chat::image_source(&at.member("image_url"), url)?;
+            Part::Image(source, part.detail.filter(chat::says_more))
         }
         "input_file" => {
             let source = match (part.file_url, part.file_data) {

@@ -250,7 +250,7 @@ fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
                 }
             }
             Part::Redacted(_) => losses.add("messages[].redacted_thinking"),
-            Part::Image(_) | Part::Document { .. } | Part::ToolResult { .. } => {
+            Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. } => {
                 losses.add("messages[].content[]");
             }
         }
@@ -289,10 +289,10 @@ fn message(role: &str, blocks: &[&Block<'_>], out: &mut Vec<u8>) {
 fn part(part: &Part<'_>, out: &mut Vec<u8>) {
     match part {
         Part::Text(text) => text_part(text, out),
-        Part::Image(source) => {
+        Part::Image(source, detail) => {
             out.open(b'{');
             out.key("type").raw("\"input_image\"");
-            out.key("detail").raw("\"auto\"");
+            out.key("detail").text(detail.as_ref().unwrap_or(&Text::plain("auto")));
             url(out.key("image_url"), source);
             out.close(b'}');
         }

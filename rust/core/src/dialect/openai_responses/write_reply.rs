@@ -41,7 +41,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
                 items.push(item);
                 continue;
             }
-            Part::Image(_) | Part::Document { .. } | Part::ToolResult { .. } => continue,
+            Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. } => continue,
         };
         if !text.is_empty() || matches!(kind, Kind::Reasoning(Some(_))) {
             let mut item = Item::new(&head, items.len(), kind);
