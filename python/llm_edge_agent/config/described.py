@@ -54,9 +54,9 @@ def check_description(
     _check_members(fault, (*path, "chat_members"), provider.chat_members)
     if provider.auth is not None:
         _check_field(fault, (*path, "auth", "header"), provider.auth.header, own_headers)
-        for account in ("aws", "azure"):
-            if getattr(provider, account) is not None:
-                fault((*path, "auth"), f"stands beside `{account}`", "leave one of them out")
+    for option, account in (("auth", "aws"), ("auth", "azure"), ("operation_auth", "azure")):
+        if getattr(provider, option) and getattr(provider, account) is not None:
+            fault((*path, option), f"stands beside `{account}`", "leave one of them out")
 
 
 def _check_members(fault: Fault, path: Path, members: Collection[str]) -> None:

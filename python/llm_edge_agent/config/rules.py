@@ -231,6 +231,7 @@ class Rules:
             self._aws((*path, "aws"), provider, provider.aws, spec)
         elif provider.credentials or not provider.has_account:
             self._credentials(path, name, provider, spec)
+        self._weights(path, provider)
         self._headers(path, provider, spec)
         self._lent_headers(path, name, provider)
         if provider.api_version is not None and not spec.versioned_operations:
@@ -291,7 +292,8 @@ class Rules:
                 self._fault(path, message, f"leave `{ending}` out")
                 break
         if url.scheme == "http" and not is_loopback(url.host):
-            if provider.credentials:
+            # A secret that signs stays here.
+            if provider.credentials or provider.azure or provider.google:
                 self._doubt(path, f"sends its credential to `{url.host}` without TLS")
             if is_lent:
                 self._doubt(path, f"sends its callers' credentials to `{url.host}` without TLS")
@@ -322,10 +324,6 @@ class Rules:
     def _credentials(self, path: Path, name: str, provider: Provider, spec: ProviderSpec) -> None:
         if provider.api_key is not None and provider.api_keys is not None:
             self._fault(path, "has both `api_key` and `api_keys`", "put all into `api_keys`")
-        weights, keys = provider.api_key_weights, provider.api_keys or ()
-        if weights is not None and len(weights) != len(keys):
-            message = f"has {len(weights)} weights for {len(keys)} keys of `api_keys`"
-            self._fault((*path, "api_key_weights"), message, "write one for each, or none")
         if provider.credentials:
             if spec.auth is None:
                 self._fault(path, f"a provider of type `{spec.type}` takes no key")
@@ -338,6 +336,12 @@ class Rules:
             if spec.entra_scope is not None:
                 hint += ", or `azure: {}` for an identity of Microsoft Entra ID"
             self._fault((*path, "api_key"), message, hint)
+
+    def _weights(self, path: Path, provider: Provider) -> None:
+        weights, keys = provider.api_key_weights, provider.api_keys or ()
+        if weights is not None and len(weights) != len(keys):
+            message = f"has {len(weights)} weights for {len(keys)} keys of `api_keys`"
+            self._fault((*path, "api_key_weights"), message, "write one for each, or none")
 
     def _aws(self, path: Path, provider: Provider, aws: Aws, spec: ProviderSpec) -> None:
         if spec.signing_name is None:
@@ -370,7 +374,8 @@ class Rules:
             if name in _OWN_HEADERS:
                 self._fault(at, f"the field `{name}` is the gateway's own affair")
             elif spec.auth is not None and name == spec.auth.header:
-                self._fault(at, "carries the credential", "use `api_key`")
+                hint = "use `api_key`" if provider.azure is None else "leave it out"
+                self._fault(at, "carries the credential", hint)
             elif provider.azure is not None and name == BEARER.header:
                 self._fault(at, "carries the credential", "leave it out")
             elif provider.aws is not None and name in _SIGNATURE_HEADERS:

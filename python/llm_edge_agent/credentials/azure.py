@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from llm_edge_agent.config.secret import Secret
@@ -44,11 +44,13 @@ class AzureTokens:
         provider: Its name.
         scope: What they are for, where its `azure` says nothing else.
         azure: Its identity, as configured.
+        found: Of which kind the identity is that was found.
     """
 
     provider: str
     scope: str
     azure: Azure
+    found: set[str] = field(default_factory=set, compare=False, repr=False)
 
     option: ClassVar[str] = "azure"
     hint: ClassVar[str] = (
@@ -74,9 +76,7 @@ class AzureTokens:
             raise
         except Exception as error:  # noqa: BLE001 -- files, processes and networks fail in all ways
             # The name and a known code alone: the text may repeat what the other side has said.
-            code = _CODE.search(str(error))
-            said = f": {code[0]}" if code else ""
-            reason = f"getting an access token failed ({type(error).__name__}{said})"
+            reason = f"getting an access token failed ({type(error).__name__}{_code(error)})"
             # A setting that is none, such as an authority without TLS, stays so.
             raise NotFound(reason, absent=isinstance(error, ValueError)) from None
         if not token.token or not is_word(token.token):
@@ -89,12 +89,28 @@ class AzureTokens:
         from azure.identity import CredentialUnavailableError  # noqa: PLC0415
 
         for identity in self._identities():
+            kind = type(identity).__name__
+            # A renewal is for whoever was found first, or for nobody.
+            if self.found and kind not in self.found:
+                continue
             stack.enter_context(identity)
             try:
-                return identity.get_token(self.azure.scope or self.scope)
-            except CredentialUnavailableError:
+                token = identity.get_token(self.azure.scope or self.scope)
+            except CredentialUnavailableError as error:
+                if self._refuses(str(error)):
+                    reason = "the managed identity was given no token"
+                    if self.azure.client_id is not None:
+                        reason += "; is it the one that `client_id` names?"
+                    raise NotFound(reason) from None
                 continue
-        raise NotFound("no identity was found", absent=True)
+            self.found.add(kind)
+            return token
+        raise NotFound("no identity was found", absent=not self.found)
+
+    def _refuses(self, message: str) -> bool:
+        """Whether an identity is there, although the library calls it unavailable."""
+        named = self.azure.client_id is not None
+        return "Token request error" in message or (named and "has been assigned" in message)
 
     def _identities(self) -> Iterable[Any]:
         """Those that may be there, in the order in which Azure's own libraries look for them."""
@@ -116,8 +132,10 @@ class AzureTokens:
             named["managed_identity_client_id"] = azure.client_id
         if azure.tenant_id is not None:
             named["workload_identity_tenant_id"] = azure.tenant_id
-        # Without what asks a person, or belongs to a desk.
+        # Without what asks a person, or belongs to a desk. One that is named is not another one.
         chain = identity.DefaultAzureCredential(
+            exclude_environment_credential=azure.client_id is not None,
+            exclude_cli_credential=azure.client_id is not None,
             exclude_shared_token_cache_credential=True,
             exclude_visual_studio_code_credential=True,
             exclude_powershell_credential=True,
@@ -127,3 +145,14 @@ class AzureTokens:
             **options,
         )
         return chain.credentials
+
+
+def _code(error: BaseException | None) -> str:
+    """What Entra ID calls what went wrong, if it is said in an error or in what led to it."""
+    for _ in range(5):
+        if error is None:
+            break
+        if code := _CODE.search(str(error)):
+            return f": {code[0]}"
+        error = error.__cause__ or error.__context__
+    return ""

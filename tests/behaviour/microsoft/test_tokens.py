@@ -131,6 +131,44 @@ def test_a_refusal_is_told_by_its_code_and_mended_in_the_background(
 
 
 @pytest.mark.parametrize(
+    ("azure", "hint"),
+    [("", ""), (f"client_id: {CLIENT}", "; is it the one that `client_id` names?")],
+)
+def test_a_machine_that_is_given_no_token_is_not_one_without_identity(
+    launch: Launch, machine: Entra, azure: str, hint: str
+) -> None:
+    machine.refuses = True
+    # What another identity would be shown by: it is not asked instead.
+    others = {"AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_ID": CLIENT}
+    hop = launch(machine.machine | others, azure)
+    assert refusal(hop).endswith(f"the managed identity was given no token{hint}")
+    machine.refuses = False
+    wait_until(lambda: not refusal(hop), "a token that came later is not used", 30.0)
+    assert shown(hop) == f"Bearer {machine.given[-1]}"
+    assert_silent(hop, machine)
+
+
+def test_an_identity_that_is_named_is_no_other(
+    launch: Launch, machine: Entra, tmp_path: Path
+) -> None:
+    of_another = {
+        "AZURE_TENANT_ID": TENANT,
+        "AZURE_CLIENT_ID": "another",
+        "AZURE_CLIENT_SECRET": "of-another",
+        # Where nobody is to be asked.
+        "AZURE_AUTHORITY_HOST": "https://127.0.0.1:1",
+    }
+    hop = launch(machine.machine | of_another, f"client_id: {CLIENT}")
+    assert shown(hop) == f"Bearer {machine.given[-1]}"
+    assert machine.asked[-1]["client_id"] == CLIENT
+
+
+def test_a_key_of_the_environment_stays_there(launch: Launch, machine: Entra) -> None:
+    hop = launch(machine.machine | {"AZURE_OPENAI_API_KEY": "a-key"})
+    assert shown(hop) == f"Bearer {machine.given[-1]}"
+
+
+@pytest.mark.parametrize(
     ("env", "says"),
     [
         ({}, "providers.az.azure: no identity was found. hint: give `tenant_id`"),

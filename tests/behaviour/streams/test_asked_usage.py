@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from tests.behaviour.failure.several import data, several
-from tests.support.hop import post
-from tests.support.upstream import Read, Send, chunk, stream_head
+from tests.conftest import Serve
+from tests.support.hop import KEY, Hop, post
+from tests.support.upstream import Read, Send, Upstream, chunk, stream_head
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}
 PLAIN = [
@@ -49,6 +50,21 @@ def test_usage_is_counted_and_the_stream_is_what_it_would_have_been(
         assert msgspec.json.decode(seen.body)["stream_options"] == {"include_usage": True}
         assert many.metric("llm_edge_tokens_total", type="input") == 7
         assert many.metric("llm_edge_tokens_total", type="output") == 5
+
+
+def test_where_ids_of_tool_calls_are_changed_as_well(serve: Serve, upstream: Upstream) -> None:
+    upstream.always(Read(), Send(stream_head() + chunk(WITH_USAGE) + chunk(b"")))
+    at = f'{{type: openai_compatible, base_url: "{upstream.url}/v1", tool_id_length: 9}}'
+    running = serve(
+        f"version: 1\nkeys: [{{name: app, key: {KEY}}}]\nproviders: {{up: {at}}}\n"
+        "routes: {chat: {models: [chat], targets: [{provider: up, model: m}], ask_usage: true}}\n"
+    )
+    result = {"role": "tool", "tool_call_id": "call_of_another", "content": "sunny"}
+    answer = Hop(running, upstream).ask(post("/v1/chat/completions", body(messages=[result])))
+    assert answer.body == WITHOUT
+    seen = msgspec.json.decode(upstream.requests[0].body)
+    assert seen["stream_options"] == {"include_usage": True}
+    assert len(seen["messages"][0]["tool_call_id"]) == 9
 
 
 def test_a_client_that_asks_itself_gets_all_of_it(tmp_path: Path) -> None:

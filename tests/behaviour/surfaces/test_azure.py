@@ -1,14 +1,20 @@
 """Azure's paths: the model in the path, whatever the body says of it; a version in the query."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
 import msgspec
 import pytest
 
-from tests.support.hop import KEY, Hop, post
-from tests.support.upstream import Read, Send, reply
+from tests.support.gateway import start
+from tests.support.hop import KEY, Hop, config, post
+from tests.support.upstream import Read, Send, Upstream, reply
 from tests.support.wire import Answer, Wire, request
 
 BEFORE = "/openai/deployments/"
 VERSION = "api-version=2024-10-21"
+MESSAGE = b'{"messages":[]}'
 MESSAGES = b'"messages":[{"role":"user","content":"Gr\xc3\xbc\xc3\x9fe, \\u4e16\\u754c"}]'
 
 
@@ -26,10 +32,11 @@ def ask(hop: Hop, path: str, body: bytes, *fields: str) -> Answer:
         (b"{%s}", b'{"model":"m",%s}'),
         (b'{"model":"up/m",%s}', b'{"model":"m",%s}'),
         (b'{"model":"up\\/m", %s}', b'{"model":"m", %s}'),
+        (b'{"model": null, %s}', b'{"model": "m", %s}'),
         (b'{%s, "model" : "gpt-4" }', b'{%s, "model" : "m" }'),
         (b'\n { "n":1, %s}', b'\n {"model":"m", "n":1, %s}'),
     ],
-    ids=["none", "same", "escaped", "another", "spaces"],
+    ids=["none", "same", "escaped", "null", "another", "spaces"],
 )
 def test_the_deployment_is_asked_and_the_rest_is_the_clients(
     hop: Hop, deployment: str, written: bytes, sent: bytes
@@ -57,6 +64,51 @@ def test_only_the_version_stays_here(hop: Hop) -> None:
     assert hop.upstream.requests[-1].request_line == "POST /v1/responses HTTP/1.1"
     ask(hop, f"/openai/v1/embeddings?{VERSION}", b'{"model":"up/m"}')
     assert hop.upstream.requests[-1].request_line == f"POST /v1/embeddings?{VERSION} HTTP/1.1"
+
+
+def test_a_chunked_body_is_made_to_say_the_deployment_too(hop: Hop) -> None:
+    hop.upstream.always(Read(), Send(reply(b"{}")))
+    head = f"POST {BEFORE}up/m/embeddings HTTP/1.1\r\nhost: x\r\napi-key: {KEY}\r\n"
+    head += "content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    with Wire(hop.running.address) as wire:
+        wire.send(head.encode() + b'8\r\n{"input"\r\n5\r\n:"x"}\r\n0\r\n\r\n' + post())
+        assert [wire.answer().status for _ in range(2)] == [200] * 2
+    assert hop.upstream.requests[0].body == b'{"model":"m","input":"x"}'
+
+
+def test_over_http2(hop: Hop) -> None:
+    hop.upstream.always(Read(), Send(reply(b'{"id":"c"}')))
+    url = f"http://{hop.running.address[0]}:{hop.running.address[1]}{BEFORE}up/m/embeddings"
+    with httpx2.Client(http1=False, http2=True) as client:
+        answer = client.post(url, headers={"api-key": KEY}, json={"input": "x"})
+    assert (answer.status_code, answer.content) == (200, b'{"id":"c"}')
+    assert msgspec.json.decode(hop.upstream.requests[-1].body) == {"model": "m", "input": "x"}
+
+
+@pytest.fixture
+def narrow(tmp_path: Path, upstream: Upstream) -> Iterator[Hop]:
+    """A key for one model, whose replies are kept."""
+    upstream.always(Read(), Send(reply(b'{"id":"c"}')))
+    cache = "routes: {up: {models: ['up/*'], targets: [{provider: up}], cache: {ttl_s: 60}}}"
+    path = tmp_path / "llm-edge.yaml"
+    path.write_text(config(upstream.url, cache, models=["up/m", "up/n"]))
+    running = start(["serve", "--config", str(path), "--workers", "1"], tmp_path)
+    yield Hop(running, upstream)
+    running.stop()
+
+
+def test_what_a_key_may_use_and_what_is_kept_go_by_the_deployment(narrow: Hop) -> None:
+    def told(deployment: str, body: bytes = MESSAGE) -> tuple[int, str]:
+        path = f"{BEFORE}{deployment}/chat/completions"
+        answer = narrow.ask(request(path, body, f"api-key: {KEY}"))
+        return answer.status, answer.headers.get("x-llm-edge-cache", "")
+
+    assert told("up/secret", b'{"model":"up/m"}')[0] == 404
+    assert narrow.seen == 0
+    assert told("up/m") == (200, "miss")
+    assert told("up/n") == (200, "miss")
+    assert told("up/m") == (200, "hit")
+    assert narrow.seen == 2
 
 
 def test_what_follows_on_the_connection_is_another_request(hop: Hop) -> None:

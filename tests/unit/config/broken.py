@@ -565,6 +565,22 @@ BROKEN = [
         "@:6: providers.a.auth: stands beside `azure`",
     ),
     Broken(
+        "azure_beside_operation_auth",
+        AZURE.format("") + "    operation_auth: {responses: {header: x-key}}\n",
+        "@:6: providers.a.operation_auth: stands beside `azure`",
+    ),
+    Broken(
+        "azure_and_weights_of_keys",
+        AZURE.format("") + "    api_key_weights: [1, 2]\n",
+        "@:6: providers.a.api_key_weights: has 2 weights for 0 keys of `api_keys`",
+    ),
+    Broken(
+        "azure_header_of_the_key",
+        AZURE.format("") + "    headers: {api-key: x}\n",
+        "@:6: providers.a.headers.api-key: carries the credential",
+        "leave it out",
+    ),
+    Broken(
         "azure_without_a_key",
         "providers:\n  a: {type: azure_openai, base_url: 'https://a.example'}\n",
         "@:2: providers.a.api_key: a provider of type `azure_openai` needs a key",

@@ -70,9 +70,11 @@ pub fn fitted(pieces: &[&[u8]], length: u8) -> Option<Vec<u8>> {
     (!edits.is_empty()).then_some(out)
 }
 
-/// `None` where the id is as it must be.
-fn fit(id: &str, length: usize) -> Option<String> {
+/// `None` where the id, as it stands in JSON, is as it must be.
+fn fit(written: &str, length: usize) -> Option<String> {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    // However it is written: the same id.
+    let id = Text::plain(written).decode()?;
     if id.len() == length && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return None;
     }
@@ -110,6 +112,8 @@ mod tests {
             format!(r#"{{"messages":[{{"tool_call_id":"{id}","tool_calls":[{{"id":"{id}"}}]}}]}}"#)
         };
         assert_eq!(changed(&body("a\\\"b")).unwrap(), body(&fit("a\\\"b", 9).unwrap()));
+        assert_eq!(fit("a\\/b", 9), fit("a/b", 9));
+        assert_eq!(fit("\\u0041BCDEFGH1", 9), None);
     }
 
     #[test]

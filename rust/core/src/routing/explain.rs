@@ -132,8 +132,8 @@ pub fn asked_at(snapshot: &Snapshot, target: &Target, written: Option<&str>) -> 
 pub fn explain(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanation, String> {
     let body = question.body.get().as_bytes();
     let by_header = || Surface::OpenAi;
-    let Endpoint::Api { operation, model_id, .. } = endpoint(b"POST", question.path.as_bytes(), by_header)
-    else {
+    let path = question.path.split('?').next().unwrap_or_default();
+    let Endpoint::Api { operation, model_id, .. } = endpoint(b"POST", path.as_bytes(), by_header) else {
         return Err(format!("`{}` is no path of an API that is called with POST", question.path));
     };
     let Some(dialect) = operation.dialect() else {
@@ -162,8 +162,11 @@ pub fn explain(snapshot: &Snapshot, question: &Question<'_>) -> Result<Explanati
     };
     let (redirect, route) = led(named, &model);
     let mut chain: Vec<(&Route, &str)> = snapshot.chain(route).map(|route| (route, model.as_str())).collect();
-    let left = found.model.is_some() && snapshot.leaves_models(named);
-    for name in models.iter().filter(|_| !left).flat_map(|models| models.names.iter().skip(1)) {
+    let left = (model_id.is_some() || found.model.is_some()) && snapshot.leaves_models(named);
+    // The first is the one above, or the one that the path has overruled.
+    let first = usize::from(model_id.is_none() || found.model.is_some());
+    let further = models.iter().filter(|_| !left).flat_map(|models| models.names.iter().skip(first));
+    for name in further.filter(|name| **name != model) {
         chain.push((led(route_of(name)?, name).1, name));
     }
     let affine = chain.iter().map(|(route, _)| route).find(|route| route.strategy == Strategy::Affinity);

@@ -26,7 +26,7 @@ pub(crate) use skip::white_space;
 pub(crate) use text::{code_unit, escape};
 
 pub use error::{ScanError, ScanErrorKind};
-pub use models::Models;
+pub use models::{Models, with_model};
 pub use skip::DEPTH_MAX;
 pub use text::{Edit, PIECES_MAX, Text, escape_json, splice};
 

@@ -71,7 +71,10 @@ fn without(body: &[u8], member: Span) -> Vec<u8> {
 }
 
 /// `body`, which names no model, with one: in the place of a null, or else in front of everything.
-fn with_model(body: &[u8], model: &str) -> Result<Vec<u8>, ScanError> {
+///
+/// # Errors
+/// [`ScanError`] where it is no JSON object.
+pub fn with_model(body: &[u8], model: &str) -> Result<Vec<u8>, ScanError> {
     let mut text = vec![b'"'];
     escape_json(&mut text, model);
     text.push(b'"');

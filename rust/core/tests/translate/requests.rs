@@ -4,7 +4,7 @@ use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect};
 use llm_edge_core::translate::{Options, between};
 use serde_json::{Value, json};
 
-use crate::{OPTIONS, anthropic_to_chat, chat_to_anthropic, request, sent};
+use crate::{OPTIONS, anthropic_to_chat, chat_to_anthropic, request, responses_to, sent};
 
 fn user(text: &str) -> Value {
     json!([{"role": "user", "content": text}])
@@ -110,7 +110,9 @@ fn an_assistant_thinks_in_the_parts_of_its_content() {
     let parts = json!([{"type": "text", "text": "H"}, {"type": "text", "text": "m."}, {"type": "reference"}]);
     let (told, losses) = sent(
         chat_to_anthropic(),
-        &said(json!([{"type": "thinking", "thinking": parts}, {"type": "text", "text": "So."}])),
+        &said(
+            json!([{"type": "thinking", "thinking": parts, "closed": true}, {"type": "text", "text": "So."}]),
+        ),
     );
     assert_eq!(losses, "messages[].content[].thinking[],messages[].thinking_blocks");
     assert_eq!(told["messages"][1]["content"], json!([{"type": "text", "text": "So."}]));
@@ -496,6 +498,23 @@ fn what_a_server_calls_otherwise_is_called_so_and_what_it_does_not_know_is_named
     // What comes anyway is no loss.
     let (sent, losses) = told(json!({"candidateCount": 1}));
     assert_eq!((sent.get("n"), losses.as_str()), (None, ""));
+}
+
+#[test]
+fn what_only_openai_has_a_word_for_is_called_as_the_server_calls_it() {
+    for (called, written, losses) in [(json!("tier"), "tier", ""), (Value::Null, "", "service_tier")] {
+        let members: ChatMembers = serde_json::from_value(json!({"service_tier": called})).unwrap();
+        let options = Options { chat_members: &members, ..OPTIONS };
+        let body = json!({"input": "Hi", "service_tier": "flex"});
+        let mut out = Vec::new();
+        let translated = responses_to(Dialect::OpenaiChat)
+            .request(body.to_string().as_bytes(), "m", &options, &mut out)
+            .unwrap();
+        let sent: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(translated.losses.to_string(), losses);
+        assert_eq!(sent.get("service_tier"), None);
+        assert_eq!(sent.get(written).is_some(), losses.is_empty());
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use llm_edge_core::http1::Known;
 use llm_edge_core::pass_through::form_model;
 use llm_edge_core::percent::decode_once;
 use llm_edge_core::rejection::{Code, Rejection};
-use llm_edge_core::scan::{self, Scan, escape_json};
+use llm_edge_core::scan::{self, Edit, Scan, escape_json, splice};
 use llm_edge_core::snapshot::Limits;
 use llm_edge_core::span::Span;
 use llm_edge_core::surface::Dialect;
@@ -151,28 +151,19 @@ fn deployed(
 ) -> Result<(Span, Scan), Rejection> {
     let name = path_model(x, head)?;
     let bytes = body.of(&x.input);
-    let mut said = Vec::new();
-    let place = match scan.model {
+    let changed = match scan.model {
         Some(text) if text.decode(bytes).is_ok_and(|model| *model == *name) => return Ok((body, scan)),
         Some(text) => {
+            let mut said = Vec::with_capacity(name.len());
             escape_json(&mut said, &name);
-            text.raw
+            splice(bytes, Some(Edit { span: text.raw, text: &said }), None).concat()
         }
-        None => {
-            let mut visible = bytes.iter().enumerate().filter(|(_, byte)| !byte.is_ascii_whitespace());
-            let at = visible.next().map_or(0, |(at, _)| at + 1);
-            said.extend_from_slice(b"\"model\":\"");
-            escape_json(&mut said, &name);
-            said.push(b'"');
-            if visible.next().is_some_and(|(_, byte)| *byte != b'}') {
-                said.push(b',');
-            }
-            Span::new(at, at)
-        }
+        None => scan::with_model(bytes, &name).map_err(|e| e.rejection(bytes))?,
     };
     // Nothing lies behind the body: what a client sends ahead is kept elsewhere.
     let start = body.start as usize;
-    x.input.splice(start + place.start as usize..start + place.end as usize, said);
+    x.input.truncate(start);
+    x.input.extend_from_slice(&changed);
     let body = Span::new(start, x.input.len());
     let bytes = body.of(&x.input);
     let scan = scan::scan(bytes, dialect).map_err(|e| e.rejection(bytes))?;

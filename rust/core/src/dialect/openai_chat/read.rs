@@ -247,7 +247,8 @@ fn block<'a>(
     role: Role,
     losses: &mut Losses,
 ) -> Result<Block<'a>, Untranslatable> {
-    losses.unknown("messages[].content[].", &part.rest, &["input_audio"]);
+    // Whether a thought came to its end is said of those of Mistral's models.
+    losses.unknown("messages[].content[].", &part.rest, &["input_audio", "closed"]);
     let kind = at.required("type", part.kind)?;
     let content = match kind.raw() {
         "text" => Part::Text(at.required("text", part.text)?),

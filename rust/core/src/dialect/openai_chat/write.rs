@@ -83,7 +83,7 @@ pub(super) fn request(
         None => {}
     }
     for (name, value) in &request.shared {
-        out.key(name).raw(value);
+        members.write(name, Some(value), losses, out);
     }
     if request.stream {
         out.key("stream").raw("true");
