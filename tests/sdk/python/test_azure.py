@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import openai
 import pytest
+from langchain_openai import AzureChatOpenAI
 
 from tests.mock.asks import TEXT, USER
 from tests.sdk.python.access import PLAIN, all_of
@@ -36,6 +37,18 @@ def test_the_clients_deployment_wins_over_the_model(clients: Clients) -> None:
     with azure(clients, azure_deployment="mock/echo") as client:
         chat = client.chat.completions.create(model="gpt-4o", messages=USER)
     assert chat.choices[0].message.content == TEXT
+
+
+def test_langchain_s_class_says_no_model_of_its_own(clients: Clients) -> None:
+    model = AzureChatOpenAI(
+        **PLAIN,
+        azure_endpoint=clients.running.anthropic,
+        azure_deployment="demo",
+        api_version="2024-10-21",
+        api_key=clients.key,
+    )
+    assert model.invoke(TEXT).content == TEXT
+    assert "".join(str(chunk.content) for chunk in model.stream(TEXT)) == TEXT
 
 
 def test_errors_are_the_classes_that_they_are_at_azure(clients: Clients) -> None:
