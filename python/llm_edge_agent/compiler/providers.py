@@ -166,7 +166,8 @@ def _health(provider: Provider, spec: ProviderSpec, url: BaseUrl) -> HealthDoc |
     return HealthDoc(
         path=url.path + (health.path or spec.health_path),
         interval_ms=health.interval_ms,
-        timeout_ms=health.timeout_ms,
+        # Only the default can be the longer one.
+        timeout_ms=min(health.timeout_ms, health.interval_ms),
         failures=health.failures,
     )
 

@@ -25,6 +25,7 @@ from llm_edge_agent.config.google import check_google
 from llm_edge_agent.config.proxies import parse_proxy
 from llm_edge_agent.config.routing import check_routing, leads_to
 from llm_edge_agent.config.shape import nearest
+from llm_edge_agent.config.waits import check_probe, check_waits
 from llm_edge_agent.engine import UNIX
 from llm_edge_agent.providers.spec import BEARER
 
@@ -241,6 +242,8 @@ class Rules:
         if provider.ca_file is not None:
             self._pem((*path, "ca_file"), provider.ca_file, "CERTIFICATE-----")
         self._client_certificate(path, provider)
+        if provider.health is not None:
+            check_probe(self._fault, self._marks, path, provider.health)
 
     def _client_certificate(self, path: Path, provider: Provider) -> None:
         cert_file, key_file = provider.cert_file, provider.key_file
@@ -413,7 +416,7 @@ class Rules:
                     self._rest((*where, "model"), route)
             self._fallbacks(name, route)
             self._caller_credential(("routes", name, "caller_credential"), route)
-            self._deadlines(name, route)
+            check_waits(self._fault, self._marks, ("routes", name), route)
             self._dialects(name, route)
             self._pass_through(name, route)
             check_routing(self._fault, self._config, name, route)
@@ -450,17 +453,6 @@ class Rules:
             elif fallback in seen:
                 self._fault(path, f"`{fallback}` is named twice")
             seen.add(fallback)
-        retry = route.retry
-        if retry.backoff_ms > retry.backoff_max_ms:
-            where: Path = ("routes", name, "retry")
-            where += (
-                "backoff_max_ms" if (*where, "backoff_max_ms") in self._marks else "backoff_ms",
-            )
-            self._fault(
-                where,
-                f"the first pause ({retry.backoff_ms} ms) is longer than the longest one "
-                f"({retry.backoff_max_ms} ms)",
-            )
 
     def _caller_credential(self, path: Path, route: Route) -> None:
         """A credential that would reach nobody, or cannot be shown, is not what was meant."""
@@ -486,20 +478,6 @@ class Rules:
             self._fault(path, message, "leave one of them out")
         elif spec is not None and spec.auth is None:
             self._fault(path, f"a provider of type `{spec.type}` takes no key")
-
-    def _deadlines(self, name: str, route: Route) -> None:
-        """A part cannot be given more time than the whole; defaults give way by themselves."""
-        deadlines = route.deadlines
-        if not deadlines.total_ms:
-            return
-        for part in ("connect_ms", "first_byte_ms", "progress_ms"):
-            path: Path = ("routes", name, "deadlines", part)
-            if path in self._marks and getattr(deadlines, part) > deadlines.total_ms:
-                self._fault(
-                    path,
-                    f"{getattr(deadlines, part)} ms is more than `total_ms`, {deadlines.total_ms}, "
-                    "which is for everything together",
-                )
 
     def _rest(self, path: Path, route: Route) -> None:
         for model in route.models:

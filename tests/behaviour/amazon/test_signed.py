@@ -196,7 +196,7 @@ def test_over_http2_the_authority_is_what_was_signed(tmp_path: Path) -> None:
 
 
 def test_a_probe_is_signed(serve: Serve, upstream: Upstream) -> None:
-    more = "health: {interval_ms: 100, timeout_ms: 1000},"
+    more = "health: {interval_ms: 500, timeout_ms: 500},"
     serve(config(upstream.url, more=more))
     upstream.wait_for(requests=2)
     seen = upstream.requests[0]

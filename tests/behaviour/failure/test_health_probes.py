@@ -19,7 +19,7 @@ providers:
     type: openai_compatible
     base_url: "{a}/v1"
     api_key: probe-key
-    health: {{interval_ms: 100, timeout_ms: 300, failures: 2}}
+    health: {{interval_ms: 300, timeout_ms: 300, failures: 2}}
   b: {{type: openai_compatible, base_url: "{b}/v1"}}
 routes:
   chat:

@@ -127,6 +127,20 @@ def test_the_policy_hash_changes_with_the_address_and_headers_of_a_provider() ->
     assert len(hashes) == 3
 
 
+@pytest.mark.parametrize(
+    ("health", "timeout_ms"),
+    [
+        ({}, 2000),
+        ({"interval_ms": 500}, 500),
+        ({"interval_ms": 500, "timeout_ms": 100}, 100),
+        ({"interval_ms": 500, "timeout_ms": 500}, 500),
+    ],
+)
+def test_a_probe_is_over_before_the_next_is_due(health: dict[str, int], timeout_ms: int) -> None:
+    found = snapshot({"providers": {"local": LOCAL | {"health": health}}})
+    assert found["providers"][0]["health"]["timeout_ms"] == timeout_ms
+
+
 def names(tree: dict[str, Any]) -> tuple[list[str], dict[str, str], dict[str, str]]:
     found = snapshot(tree)
     routes = [route["name"] for route in found["routes"]]

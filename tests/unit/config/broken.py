@@ -721,6 +721,18 @@ BROKEN = [
         "@:5: providers.b.health.timeout_ms: `0` is below 10",
     ),
     Broken(
+        "health_timeout_longer_than_interval",
+        DESCRIBED.format("health:\n      interval_ms: 500\n      timeout_ms: 501"),
+        "@:7: providers.b.health.timeout_ms: 501 ms is more than `interval_ms`, 500",
+        "ask less often",
+    ),
+    Broken(
+        "health_timeout_longer_than_the_usual_interval",
+        DESCRIBED.format("health: {timeout_ms: 10001}"),
+        "@:5: providers.b.health.timeout_ms: 10001 ms is more than `interval_ms`, 10000",
+        "ask less often",
+    ),
+    Broken(
         "health_failures_zero",
         DESCRIBED.format("health: {failures: 0}"),
         "@:5: providers.b.health.failures: `0` is below 1",
@@ -959,10 +971,36 @@ BROKEN = [
         route(CHAT + "    retry: {backoff_ms: 5000}\n"),
         "@:6: routes.chat.retry.backoff_ms: the first pause (5000 ms) is longer",
     ),
+    *(
+        Broken(
+            f"{option}_longer_than_all",
+            route(CHAT + f"    deadlines:\n      total_ms: 1000\n      {option}: 1001\n"),
+            f"@:8: routes.chat.deadlines.{option}: 1001 ms is more than `total_ms`, 1000",
+            "lengthen the whole",
+        )
+        for option in ("connect_ms", "first_byte_ms", "progress_ms")
+    ),
+    *(
+        Broken(
+            f"{area}_{option}_longer_than_all",
+            route(
+                CHAT + f"    deadlines: {{total_ms: 1000}}\n    {area}: {{{more}{option}: 1001}}\n"
+            ),
+            f"@:7: routes.chat.{area}.{option}: 1001 ms is more than `deadlines.total_ms`, 1000",
+            hint,
+        )
+        for area, more, option, hint in (
+            ("retry", "", "backoff_ms", "lengthen the whole"),
+            ("retry", "", "retry_after_max_ms", "lengthen the whole"),
+            ("policy", "name: a, ", "deadline_ms", "lengthen the whole"),
+            ("hedge", "", "delay_ms", "sooner"),
+        )
+    ),
     Broken(
-        "deadlines_contradict",
-        route(CHAT + "    deadlines:\n      total_ms: 1000\n      first_byte_ms: 2000\n"),
-        "@:8: routes.chat.deadlines.first_byte_ms: 2000 ms is more than `total_ms`, 1000",
+        "hedge_after_the_first_attempt",
+        route(CHAT + "    deadlines: {first_byte_ms: 700}\n    hedge: {delay_ms: 800}\n"),
+        "@:7: routes.chat.hedge.delay_ms: 800 ms is more than `deadlines.first_byte_ms`, 700",
+        "sooner",
     ),
     Broken(
         "breaker_share",

@@ -184,7 +184,9 @@ class Health(Area, frozen=True, kw_only=True):
     interval_ms: Annotated[
         int, Meta(ge=100, le=U32_MAX, description="From one question to the next.")
     ] = 10000
-    timeout_ms: Annotated[int, Meta(ge=10, le=U32_MAX, description="For the answer.")] = 2000
+    timeout_ms: Annotated[
+        int, Meta(ge=10, le=U32_MAX, description="For the answer; `interval_ms` at most.")
+    ] = 2000
     failures: Annotated[
         int, Meta(ge=1, le=1000, description="In a row, before others are asked first.")
     ] = 2
