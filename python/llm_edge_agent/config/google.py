@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from llm_edge_agent.config.interpolate import read_secret_file
+from llm_edge_agent.config.files import Unreadable, read_secret_file
 
 if TYPE_CHECKING:
     from llm_edge_agent.config.described import Fault
@@ -36,7 +36,18 @@ PROJECT_PATTERN = r"^[a-z0-9][a-z0-9.:-]{0,99}$"
 
 
 class CredentialFault(Exception):  # noqa: N818 -- says what is the matter
-    """A credential that is given cannot be read, or is none."""
+    """A credential that is given cannot be read, or is none.
+
+    Attributes:
+        hint: What helps.
+    """
+
+    def __init__(
+        self, message: str, hint: str = "`gcloud` and the console write such files"
+    ) -> None:
+        """Keep the parts."""
+        super().__init__(message)
+        self.hint = hint
 
 
 def read_credential(google: Google) -> dict[str, Any] | None:
@@ -52,8 +63,8 @@ def read_credential(google: Google) -> dict[str, Any] | None:
         what = f"the file `{google.credentials_file}`"
         try:
             text = read_secret_file(google.credentials_file)
-        except ValueError as error:
-            raise CredentialFault(str(error)) from None
+        except Unreadable as error:
+            raise CredentialFault(str(error), error.hint) from None
     else:
         return None
     try:
@@ -113,7 +124,7 @@ def check_google(fault: Fault, path: Path, provider: Provider, spec: ProviderSpe
         project = project_of(google)
         read_credential(google)
     except CredentialFault as error:
-        fault((*path, option), str(error), "`gcloud` and the console write such files")
+        fault((*path, option), str(error), error.hint)
         return
     if project is None:
         hint = "write it, or set GOOGLE_CLOUD_PROJECT"

@@ -7,9 +7,9 @@ one that works. What a variable or file holds is taken as it is and not looked a
 from __future__ import annotations
 
 import re
-from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
+from llm_edge_agent.config.files import Unreadable, read_secret_file
 from llm_edge_agent.config.marks import Mark
 
 if TYPE_CHECKING:
@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from llm_edge_agent.config.marks import Marks, Path
     from llm_edge_agent.errors import ConfigError
 
-__all__ = ["Interpolator", "read_secret_file"]
+__all__ = ["Interpolator"]
 
 _TOKEN = re.compile(r"\$\$|\$\{([^}]*)\}|\$\{")
 _VARIABLE = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$", re.DOTALL)
-_FILE_BYTES_MAX = 1024 * 1024
 
 
 class Interpolator:
@@ -82,8 +81,8 @@ class Interpolator:
         self.files.append(name)
         try:
             return read_secret_file(name)
-        except ValueError as error:
-            raise _ReferenceError(str(error)) from None
+        except Unreadable as error:
+            raise _ReferenceError(str(error), error.hint) from None
 
 
 class _ReferenceError(Exception):
@@ -91,24 +90,3 @@ class _ReferenceError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
-
-
-def read_secret_file(name: str) -> str:
-    """The text of a secret's file, without the line break at its end.
-
-    Raises:
-        ValueError: It cannot be read, is no UTF-8 text, or is larger than 1 MiB.
-    """
-    try:
-        with FilePath(name).open("rb") as file:
-            content = file.read(_FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise ValueError(f"the file `{name}` cannot be read: {error.strerror}") from None
-    except ValueError:  # a NUL in the name
-        raise ValueError(f"the file `{name!r}` cannot be read: no such name") from None
-    if len(content) > _FILE_BYTES_MAX:
-        raise ValueError(f"the file `{name}` is larger than 1 MiB")
-    try:
-        return content.decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise ValueError(f"the file `{name}` is not UTF-8 text") from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import inspect
 
-from llm_edge_agent.config.interpolate import read_secret_file
+from llm_edge_agent.config.files import Unreadable, read_secret_file
 from llm_edge_agent.config.marks import Mark
 from llm_edge_agent.config.shape import config_type, nearest, without_none
 from llm_edge_agent.errors import ConfigError
@@ -94,8 +94,9 @@ class Overlay:
                 self.files.append(value)
                 try:
                     value = read_secret_file(value)
-                except ValueError as error:
-                    self.errors.append(ConfigError(str(error), file=variable))
+                except Unreadable as error:
+                    fault = ConfigError(str(error), file=variable, hint=error.hint)
+                    self.errors.append(fault)
                     return
         if path is None:
             # Put where it points, so that the check names the fault and the nearest option.

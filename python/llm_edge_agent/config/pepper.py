@@ -12,7 +12,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from llm_edge_agent.config.interpolate import read_secret_file
+from llm_edge_agent.config.files import read_secret_file
 from llm_edge_agent.errors import StateError
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from llm_edge_agent.config.azure import check_azure
 from llm_edge_agent.config.catalogued import check_catalog
 from llm_edge_agent.config.described import check_description
 from llm_edge_agent.config.discover import MOCK_NAME
+from llm_edge_agent.config.files import unreadable
 from llm_edge_agent.config.google import check_google
 from llm_edge_agent.config.proxies import parse_proxy
 from llm_edge_agent.config.routing import check_routing, leads_to
@@ -171,9 +172,9 @@ class Rules:
         """Whether the file holds text of that kind."""
         try:
             text = FilePath(name).read_text(encoding="ascii", errors="replace")
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-            reason = getattr(error, "strerror", None) or "no such name"
-            self._fault(path, f"the file `{name}` cannot be read: {reason}")
+        except (OSError, ValueError) as error:
+            fault = unreadable(name, error)
+            self._fault(path, str(fault), fault.hint)
             return False
         if kind not in text:
             what = "certificate" if kind.startswith("CERT") else "private key"

@@ -154,7 +154,7 @@ BROKEN = [
     Broken(
         "tls_file_of_no_name",
         OPENAI + 'tls: {cert_file: "a\\0b", key_file: /dev/null}\n',
-        "@:2: tls.cert_file: the file `a\0b` cannot be read",
+        "@:2: tls.cert_file: the file `'a\\x00b'` cannot be read: no such name",
     ),
     Broken(
         "operation_unknown",
@@ -262,6 +262,13 @@ BROKEN = [
         "secret_file_missing",
         'providers: {openai: {type: openai, api_key: "${file:/nonexistent/key}"}}\n',
         "@:1: providers.openai.api_key: the file `/nonexistent/key` cannot be read: No such file",
+        "mend its name",
+    ),
+    Broken(
+        "secret_file_is_a_folder",
+        'providers:\n  openai:\n    type: openai\n    api_key: "${file:/etc}"\n',
+        "@:4: providers.openai.api_key: the file `/etc` cannot be read: Is a directory",
+        "name a file in it",
     ),
     # Listening.
     Broken(
@@ -360,6 +367,7 @@ BROKEN = [
         "tls_files_missing",
         OPENAI + "tls:\n  cert_file: /nonexistent.pem\n  key_file: /nonexistent.pem\n",
         "@:3: tls.cert_file: the file `/nonexistent.pem` cannot be read",
+        "mend its name",
     ),
     Broken(
         "tls_not_pem",
@@ -596,6 +604,20 @@ BROKEN = [
         "google_for_another_type",
         "providers:\n  o: {type: openai, api_key: x, google: {project: p, location: global}}\n",
         "@:2: providers.o.google: a provider of type `openai` takes no Google Cloud account",
+    ),
+    Broken(
+        "google_credentials_file_is_a_folder",
+        "providers:\n  v:\n    type: vertex\n    google:\n      project: p\n"
+        "      location: global\n      credentials_file: /etc\n",
+        "@:7: providers.v.google.credentials_file: the file `/etc` cannot be read: Is a directory",
+        "name a file in it",
+    ),
+    Broken(
+        "google_credentials_file_missing",
+        "providers:\n  v:\n    type: vertex\n    google: {project: p, location: global,\n"
+        "      credentials_file: /nonexistent/account.json}\n",
+        "@:5: providers.v.google.credentials_file: the file `/nonexistent/account.json` cannot be",
+        "mend its name",
     ),
     Broken(
         "google_location_that_is_no_word",

@@ -1,11 +1,13 @@
 """What is wrong is said in its place, with the way out."""
 
+import errno
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 
 from llm_edge_agent.config import load
+from llm_edge_agent.config.files import unreadable
 from llm_edge_agent.errors import ConfigError
 from tests.support.certificates import Authority
 from tests.unit.config.broken import BROKEN, ENV, HASH, OPENAI, Broken
@@ -113,6 +115,55 @@ def test_a_file_that_is_not_utf8_is_a_fault_with_its_line(tmp_path: Path) -> Non
     file.write_bytes(b"version: 1\nlisten: \xff\n")
     with pytest.raises(ConfigError, match=r"x.yaml:2: is not UTF-8 text"):
         load(file, env={})
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        (
+            'providers:\n  openai:\n    type: openai\n    api_key: "${{file:{}}}"\n',
+            "4: providers.openai.api_key",
+        ),
+        (
+            "providers:\n  v:\n    type: vertex\n    google:\n      project: p\n"
+            "      location: global\n      credentials_file: {}\n",
+            "7: providers.v.google.credentials_file",
+        ),
+        (
+            "providers:\n  openai:\n    type: openai\n    api_key: x\n    ca_file: {}\n",
+            "5: providers.openai.ca_file",
+        ),
+    ],
+    ids=["secret", "google", "ca"],
+)
+def test_a_link_to_nowhere_is_not_taken_for_a_file_that_is_missing(
+    tmp_path: Path, text: str, at: str
+) -> None:
+    link = tmp_path / "token"
+    link.symlink_to("..data/token")
+    [fault] = faults(text.format(link), tmp_path)
+    assert str(fault).startswith(
+        f"{tmp_path}/llm-edge.yaml:{at}: the file `{link}` cannot be read: "
+        "it is a link to `..data/token`, which is not there"
+    )
+    assert "mend the link" in fault.hint
+
+
+def test_a_file_that_its_owner_keeps_to_himself_is_told_with_who_must_read_it() -> None:
+    # Whoever runs the tests may be one whom no permission keeps out.
+    fault = unreadable("/etc/key", PermissionError(errno.EACCES, "Permission denied"))
+    assert str(fault) == "the file `/etc/key` cannot be read: Permission denied"
+    assert fault.hint == "let the user read it whom the gateway runs as"
+
+
+def test_a_folder_that_a_variable_names_as_a_secrets_file_is_a_fault(tmp_path: Path) -> None:
+    env = {"LLM_EDGE_PROVIDERS__OPENAI__API_KEY_FILE": str(tmp_path)}
+    [fault] = faults("providers: {openai: {type: openai}}\n", tmp_path, env=env)
+    assert str(fault).startswith(
+        f"LLM_EDGE_PROVIDERS__OPENAI__API_KEY_FILE: the file `{tmp_path}` cannot be read: "
+        "Is a directory"
+    )
+    assert fault.hint == "name a file in it"
 
 
 def test_nothing_configured_at_all_says_what_to_do() -> None:
