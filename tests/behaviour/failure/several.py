@@ -54,7 +54,8 @@ def metric(running: Running, name: str, **labels: str) -> float:
     """Sum of a metric's samples that have these labels."""
     total = 0.0
     for line in httpx2.get(running.metrics).text.splitlines():
-        found = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
+        # Most lines are another metric's, and there may be very many.
+        found = line.startswith(name) and re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
         if found and found[1] == name:
             have = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', found[2] or ""))
             if all(have.get(label) == value for label, value in labels.items()):
