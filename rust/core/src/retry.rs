@@ -24,7 +24,8 @@ pub enum Disposition {
 pub struct Refusal {
     /// The status.
     pub status: u16,
-    /// A word of the body that tells this row from the next of the same status.
+    /// A word of the body that tells this row from the next of the same status. Where what the client has written may
+    /// come back in the error, it has a quote at an end: one in a message is escaped.
     pub marker: Option<&'static str>,
     /// What to do.
     pub disposition: Disposition,
@@ -39,23 +40,20 @@ pub fn disposition(refusals: &[Refusal], status: u16, body: &[u8]) -> Dispositio
     refusals.iter().find(fits).map_or(Disposition::Relay, |row| row.disposition)
 }
 
-/// Who is to blame for a status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// Nobody, or the caller: another target would say the same.
-    Caller,
-    /// The credential: not valid, not paid, not allowed, or used too much.
-    Credential,
-    /// The upstream.
-    Upstream,
+/// Whether `status` is the upstream's fault, and not the request's or the credential's.
+pub fn is_upstreams_fault(status: u16) -> bool {
+    status >= 500
 }
 
-/// Who is to blame for `status`.
-pub fn fault(status: u16) -> Fault {
-    match status {
-        401 | 402 | 403 | 429 => Fault::Credential,
-        500.. => Fault::Upstream,
-        _ => Fault::Caller,
+/// Whether a refusal is about the credential (not valid, not paid, not allowed, or used too much): another one might
+/// not have met it.
+pub fn is_of_credential(status: u16, disposition: Disposition) -> bool {
+    match disposition {
+        // What some do not want to read comes with 403 as well: no caller may lay to rest what others need.
+        Disposition::Relay => false,
+        Disposition::Retry => status == 429,
+        // A request that is too large for what the account may take in a minute: smaller ones are not.
+        Disposition::Elsewhere => status != 413,
     }
 }
 
@@ -93,20 +91,23 @@ impl Policy {
 pub fn retry_after_ms(value: &[u8], is_ms: bool, now_unix_s: u64) -> Option<u64> {
     let text = value.trim_ascii();
     if text.first()?.is_ascii_digit() {
-        let point = memchr::memchr(b'.', text).unwrap_or(text.len());
-        let whole = digits(text.get(..point)?)?;
-        let fraction = text.get(point + 1..).unwrap_or_default();
-        if is_ms {
-            return Some(whole);
-        }
-        let mut ms = whole.saturating_mul(1000);
-        for (digit, unit) in fraction.iter().zip([100, 10, 1]) {
-            ms = ms.saturating_add(u64::from(digit.is_ascii_digit().then(|| digit - b'0')?) * unit);
-        }
-        return Some(ms);
+        let whole = memchr::memchr(b'.', text).unwrap_or(text.len());
+        return if is_ms { digits(text.get(..whole)?) } else { seconds(text) };
     }
     let at = date::parse_http_date(text)?;
     (!is_ms).then(|| at.saturating_sub(now_unix_s).saturating_mul(1000))
+}
+
+/// Milliseconds of decimal seconds.
+fn seconds(text: &[u8]) -> Option<u64> {
+    text.first().filter(|first| first.is_ascii_digit())?;
+    let point = memchr::memchr(b'.', text).unwrap_or(text.len());
+    let mut ms = digits(text.get(..point)?)?.saturating_mul(1000);
+    let fraction = text.get(point + 1..).unwrap_or_default();
+    for (digit, unit) in fraction.iter().zip([100, 10, 1]) {
+        ms = ms.saturating_add(u64::from(digit.is_ascii_digit().then(|| digit - b'0')?) * unit);
+    }
+    Some(ms)
 }
 
 fn digits(text: &[u8]) -> Option<u64> {
@@ -199,6 +200,25 @@ mod tests {
         }
         assert_eq!(retry_after_ms(b"250", true, now), Some(250));
         assert_eq!(retry_after_ms(b"Sun, 06 Nov 1994 08:49:40 GMT", true, now), None);
+    }
+
+    #[test]
+    fn a_credential_is_to_blame_for_what_is_not_about_the_request() {
+        use Disposition::{Elsewhere, Relay, Retry};
+        for (status, disposition, is) in [
+            (401, Elsewhere, true),
+            (400, Elsewhere, true),
+            (412, Elsewhere, true),
+            (429, Elsewhere, true),
+            (429, Retry, true),
+            (413, Elsewhere, false),
+            (503, Retry, false),
+            (498, Retry, false),
+            (403, Relay, false),
+            (500, Relay, false),
+        ] {
+            assert_eq!(is_of_credential(status, disposition), is, "{status} {disposition:?}");
+        }
     }
 
     #[test]

@@ -3,13 +3,14 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 import msgspec
 import pytest
 
+from llm_edge_agent.providers import SPECS
+from tests.behaviour.failure.refusals import LATER, REFUSALS, RELAYED
 from tests.behaviour.failure.several import good, metric
-from tests.behaviour.providers.test_every_type import CONTENTS, HELLO
+from tests.behaviour.providers.test_every_type import CONTENTS, HELLO, MORE
 from tests.behaviour.routing.test_costs import READS
 from tests.behaviour.routing.test_costs import whole as anthropic
 from tests.behaviour.translation.test_upstreams import WHOLE
@@ -26,169 +27,19 @@ CONVERSE = {
     "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
 }
 GOOD = {
-    "openai": good("up"),
+    type_of_provider: good("up") for type_of_provider in {row.type for row in REFUSALS.values()}
+}
+GOOD |= {
     "anthropic": anthropic(READS),
     "gemini": reply(msgspec.json.encode(WHOLE["google"])),
+    "vertex": reply(msgspec.json.encode(WHOLE["google"])),
+    "vertex_anthropic": anthropic(READS),
     "bedrock": reply(msgspec.json.encode(CONVERSE)),
     "cohere": reply(msgspec.json.encode(WHOLE["cohere"])),
     "ollama": reply(msgspec.json.encode(WHOLE["ollama"])),
+    "perplexity": reply(msgspec.json.encode(WHOLE["perplexity"])),
 }
 """Type of provider → what it says when it does not refuse."""
-
-
-class Then(StrEnum):
-    """What follows."""
-
-    LATER = "the next target at once, the same one after a pause"
-    ELSEWHERE = "another key or target, never the same"
-    RELAYED = "it is the reply"
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """An error, and what is promised for it."""
-
-    type: str
-    status: str
-    says: object
-    then: Then
-    rests: bool = False
-    fields: tuple[str, ...] = ()
-
-    @property
-    def reply(self) -> bytes:
-        """As it comes."""
-        return reply(msgspec.json.encode(self.says), self.status, *self.fields)
-
-
-def openai(kind: str, code: str | None, message: str = "no") -> object:
-    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
-
-
-def claude(kind: str, message: str = "no") -> object:
-    return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}
-
-
-def google(code: int, status: str, *details: dict[str, object]) -> object:
-    return {"error": {"code": code, "message": "no", "status": status, "details": details}}
-
-
-def quota(per: str) -> dict[str, object]:
-    """Which quota of Google's is used up."""
-    violation = {
-        "quotaMetric": "generativelanguage.googleapis.com/generate_content_requests",
-        "quotaId": f"GenerateRequestsPer{per}PerProjectPerModel",
-        "quotaValue": "50",
-    }
-    return {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [violation]}
-
-
-def trial(per: str) -> object:
-    """What Cohere tells who uses a key for trying out."""
-    return {"message": f"You are using a Trial key, which is limited to 1000 API calls / {per}."}
-
-
-AMAZON = "x-amzn-ErrorType: "
-LATER, ELSEWHERE, RELAYED = Then
-REFUSALS = {
-    "openai-rate": Refusal(
-        "openai", "429 No", openai("requests", "rate_limit_exceeded"), LATER, rests=True
-    ),
-    "openai-quota": Refusal(
-        "openai",
-        "429 No",
-        openai("insufficient_quota", "insufficient_quota"),
-        ELSEWHERE,
-        rests=True,
-    ),
-    "openai-key": Refusal(
-        "openai",
-        "401 No",
-        openai("invalid_request_error", "invalid_api_key"),
-        ELSEWHERE,
-        rests=True,
-    ),
-    "openai-slow-down": Refusal("openai", "503 No", openai("server_error", "slow_down"), LATER),
-    "openai-failed": Refusal("openai", "500 No", openai("server_error", None), RELAYED),
-    "anthropic-rate": Refusal("anthropic", "429 No", claude("rate_limit_error"), LATER, rests=True),
-    "anthropic-cap": Refusal(
-        "anthropic",
-        "429 No",
-        claude("rate_limit_error", "enforced_spend_limit_reached"),
-        ELSEWHERE,
-        rests=True,
-    ),
-    "anthropic-overloaded": Refusal("anthropic", "529 No", claude("overloaded_error"), LATER),
-    "anthropic-key": Refusal(
-        "anthropic", "401 No", claude("authentication_error"), ELSEWHERE, rests=True
-    ),
-    "anthropic-billing": Refusal(
-        "anthropic", "402 No", claude("billing_error"), ELSEWHERE, rests=True
-    ),
-    "anthropic-failed": Refusal("anthropic", "500 No", claude("api_error"), RELAYED),
-    "gemini-minute": Refusal(
-        "gemini", "429 No", google(429, "RESOURCE_EXHAUSTED", quota("Minute")), LATER, rests=True
-    ),
-    "gemini-day": Refusal(
-        "gemini", "429 No", google(429, "RESOURCE_EXHAUSTED", quota("Day")), ELSEWHERE, rests=True
-    ),
-    "gemini-overloaded": Refusal("gemini", "503 No", google(503, "UNAVAILABLE"), LATER),
-    "gemini-denied": Refusal(
-        "gemini", "403 No", google(403, "PERMISSION_DENIED"), ELSEWHERE, rests=True
-    ),
-    "gemini-key": Refusal(
-        "gemini",
-        "400 No",
-        google(
-            400,
-            "INVALID_ARGUMENT",
-            {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"},
-        ),
-        ELSEWHERE,
-        rests=True,
-    ),
-    "gemini-argument": Refusal("gemini", "400 No", google(400, "INVALID_ARGUMENT"), RELAYED),
-    "bedrock-throttled": Refusal(
-        "bedrock",
-        "429 No",
-        {"message": "Too many requests, please wait before trying again."},
-        LATER,
-        rests=True,
-        fields=(f"{AMAZON}ThrottlingException",),
-    ),
-    "bedrock-denied": Refusal(
-        "bedrock",
-        "403 No",
-        {"message": "You don't have access to the model with the specified model ID."},
-        ELSEWHERE,
-        rests=True,
-        fields=(f"{AMAZON}AccessDeniedException",),
-    ),
-    "bedrock-unavailable": Refusal(
-        "bedrock",
-        "503 No",
-        {"message": "no"},
-        LATER,
-        fields=(f"{AMAZON}ServiceUnavailableException",),
-    ),
-    "bedrock-model-failed": Refusal(
-        "bedrock", "424 No", {"message": "no"}, RELAYED, fields=(f"{AMAZON}ModelErrorException",)
-    ),
-    "cohere-minute": Refusal("cohere", "429 No", trial("minute"), LATER, rests=True),
-    "cohere-month": Refusal("cohere", "429 No", trial("month"), ELSEWHERE, rests=True),
-    "cohere-key": Refusal(
-        "cohere", "401 No", {"message": "invalid api token"}, ELSEWHERE, rests=True
-    ),
-    "cohere-failed": Refusal("cohere", "500 No", {"message": "internal server error"}, RELAYED),
-    "ollama-busy": Refusal(
-        "ollama",
-        "503 No",
-        {"error": "server busy, please try again.  maximum pending requests exceeded"},
-        LATER,
-    ),
-    "ollama-key": Refusal("ollama", "401 No", {"error": "unauthorized"}, ELSEWHERE, rests=True),
-    "ollama-no-model": Refusal("ollama", "404 No", {"error": "model 'm' not found"}, RELAYED),
-}
 
 
 def config(url: str, spare: str) -> str:
@@ -197,14 +48,25 @@ def config(url: str, spare: str) -> str:
     A key that rests would be missing elsewhere, so nobody shares one.
     """
     providers: dict[str, object] = {
-        f"spare-{kind}": {"type": kind, "base_url": spare, "api_key": "spare"} for kind in GOOD
+        f"spare-{kind}": {
+            "type": kind,
+            "base_url": spare,
+            "api_key": "spare",
+            **MORE.get(kind, {}),
+        }
+        for kind in GOOD
     }
     routes: dict[str, object] = {}
     for name, refusal in REFUSALS.items():
         for kind, keys in (("alone", 1), ("spared", 1), ("keys", 2)):
             at = f"{name}-{kind}"
             keyed = [f"{key}-{at}" for key in ("first", "second")[:keys]]
-            providers[at] = {"type": refusal.type, "base_url": url, "api_keys": keyed}
+            providers[at] = {
+                "type": refusal.type,
+                "base_url": url,
+                "api_keys": keyed,
+                **MORE.get(refusal.type, {}),
+            }
             targets = [{"provider": at, "model": "m"}]
             if kind == "spared":
                 targets.append({"provider": f"spare-{refusal.type}", "model": "m"})
@@ -228,7 +90,7 @@ class Site:
 
     def ask(self, type_of_provider: str, model: str) -> Answer:
         """One request to a route, on the surface by which the provider is asked in its own API."""
-        if type_of_provider == "gemini":
+        if type_of_provider in {"gemini", "vertex"}:
             path = f"/v1beta/models/{model}:generateContent"
             return self.hop.ask(post(path, msgspec.json.encode(CONTENTS)))
         data = msgspec.json.encode({"model": model, "messages": HELLO, "max_tokens": 9})
@@ -256,6 +118,11 @@ def site(shared: Site) -> Site:
     shared.hop.upstream.reset()
     shared.spare.reset()
     return shared
+
+
+def test_every_type_of_provider_has_its_own_words() -> None:
+    # One has no refusals, the other nobody's words.
+    assert {row.type for row in REFUSALS.values()} == SPECS.keys() - {"mock", "openai_compatible"}
 
 
 @pytest.mark.parametrize("name", REFUSALS)

@@ -244,14 +244,32 @@ const fn refusal_saying(status: u16, marker: &'static str, disposition: Disposit
     Refusal { status, marker: Some(marker), disposition }
 }
 
-/// What `OpenAI` and the many that follow it say. 529 is Anthropic's, and comes through some of their proxies; Google
-/// has its own words at its endpoint in this form too.
+/// What `OpenAI` says and the many that follow it. 529 is Anthropic's, and comes through some of their proxies; Google
+/// has its own words at its endpoint in this form too. Each vendor's words are in
+/// `tests/behaviour/failure/refusals.py`.
 const OPENAI_REFUSALS: &[Refusal] = &[
     refusal_saying(429, "insufficient_quota", Disposition::Elsewhere),
     refusal_saying(429, "billing_hard_limit_reached", Disposition::Elsewhere),
     refusal_saying(429, "PerDay", Disposition::Elsewhere),
-    refusal_saying(400, "API_KEY_INVALID", Disposition::Elsewhere),
+    // xAI, where credits have run out; `OpenRouter`, where those for nothing have.
+    refusal_saying(429, "used all available credits", Disposition::Elsewhere),
+    refusal_saying(429, "free-models-per-day", Disposition::Elsewhere),
+    refusal_saying(400, "\"API_KEY_INVALID\"", Disposition::Elsewhere),
+    // xAI's status for it is that of a bad request, and Groq's for an account that is shut.
+    refusal_saying(400, "\"Incorrect API key provided", Disposition::Elsewhere),
+    refusal_saying(400, "\"organization_restricted\"", Disposition::Elsewhere),
+    // Groq: more tokens than the account may ever have in a minute. Another's limit may be higher.
+    refusal_saying(413, "\"rate_limit_exceeded\"", Disposition::Elsewhere),
+    // Fireworks, where a bill is not paid or a limit of the month's is reached.
+    refusal_saying(412, " is suspended", Disposition::Elsewhere),
+    // What is not allowed is the prompt: `OpenRouter`'s moderation and guardrails, xAI's guidelines, Together's length.
+    refusal_saying(403, "\"flagged_input\"", Disposition::Relay),
+    refusal_saying(403, "\"Request blocked", Disposition::Relay),
+    refusal_saying(403, "\"Content violates usage guidelines", Disposition::Relay),
+    refusal_saying(403, "`max_new_tokens`", Disposition::Relay),
     refusal(429, Disposition::Retry),
+    // Groq's own status for what it had no room for.
+    refusal_saying(498, "\"capacity_exceeded\"", Disposition::Retry),
     refusal(503, Disposition::Retry),
     refusal(529, Disposition::Retry),
     refusal(401, Disposition::Elsewhere),

@@ -31,6 +31,11 @@ pub(super) const FACTS: Facts = Facts {
     refusals: &[
         // A spending cap answers 429 without a time to come back.
         refusal_saying(429, "enforced_spend_limit_reached", Disposition::Elsewhere),
+        // The account's affair, and yet a bad request.
+        refusal_saying(400, "\"Your credit balance is too low", Disposition::Elsewhere),
+        refusal_saying(400, "\"This organization has been disabled", Disposition::Elsewhere),
+        // `OpenRouter`'s guardrails, which find fault with the prompt and not with the key.
+        refusal_saying(403, "\"Request blocked", Disposition::Relay),
         refusal(429, Disposition::Retry),
         refusal(503, Disposition::Retry),
         refusal(529, Disposition::Retry),

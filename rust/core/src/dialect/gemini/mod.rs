@@ -55,7 +55,7 @@ pub(super) const FACTS: Facts = Facts {
         refusal(429, Disposition::Retry),
         refusal(503, Disposition::Retry),
         // A key that is not valid or has expired is no 401 here.
-        refusal_saying(400, "API_KEY_INVALID", Disposition::Elsewhere),
+        refusal_saying(400, "\"API_KEY_INVALID\"", Disposition::Elsewhere),
         refusal(401, Disposition::Elsewhere),
         refusal(403, Disposition::Elsewhere),
     ],

@@ -16,7 +16,7 @@ mod tries;
 use std::rc::Rc;
 
 use llm_edge_core::rejection::{Code, Rejection};
-use llm_edge_core::retry::{Disposition, Fault, fault};
+use llm_edge_core::retry::{Disposition, is_upstreams_fault};
 use llm_edge_core::snapshot::{Deadlines, Route};
 use llm_edge_core::sse;
 use llm_edge_core::surface::{Dialect, Operation};
@@ -245,7 +245,7 @@ impl Sender<'_> {
         }
         if self.head.operation == Operation::StoredResponse {
             count(&place, if status == 404 { REPLY } else { REFUSED });
-            if fault(status) == Fault::Upstream {
+            if is_upstreams_fault(status) {
                 permit.failed(x, &place);
             } else {
                 permit.succeeded(x, &place);
@@ -255,7 +255,7 @@ impl Sender<'_> {
         let refused = Box::pin(refusal::understand(x, self.asked, &mut begun, credential)).await;
         let is_refusal = refused.disposition != Disposition::Relay;
         count(&place, if is_refusal { REFUSED } else { REPLY });
-        if fault(status) == Fault::Upstream {
+        if is_upstreams_fault(status) {
             permit.failed(x, &place);
             x.target_failed();
         } else {

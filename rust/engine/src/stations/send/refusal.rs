@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use llm_edge_core::dialect::facts;
 use llm_edge_core::http1::{Chunked, Known, ResponseFraming, Step};
-use llm_edge_core::retry::{Disposition, Fault, Policy, disposition, fault, retry_after_ms};
+use llm_edge_core::retry::{Disposition, Policy, disposition, is_of_credential, retry_after_ms};
 use llm_edge_core::snapshot::Route;
 
 use super::{Begun, Refused};
@@ -42,11 +42,9 @@ pub(super) async fn understand(
     let connection = &begun.connection;
     let body = connection.buffer.get(connection.head.len..).unwrap_or_default();
     let disposition = disposition(refusals, status, body);
-    // A bad request is sent elsewhere only where it says that the key is at fault.
-    let is_bad_key = status == 400 && disposition == Disposition::Elsewhere;
     let mut refused = Refused {
         disposition,
-        of_credential: is_bad_key || fault(status) == Fault::Credential,
+        of_credential: is_of_credential(status, disposition),
         retry_after_ms: said(connection),
         is_event: false,
     };
