@@ -98,6 +98,19 @@ pub fn retry_after_ms(value: &[u8], is_ms: bool, now_unix_s: u64) -> Option<u64>
     (!is_ms).then(|| at.saturating_sub(now_unix_s).saturating_mul(1000))
 }
 
+/// With its quotes: those of a message are escaped, so that nothing a client has written and gets back is taken for it.
+const RETRY_DELAY: &[u8] = b"\"retryDelay\"";
+
+/// Milliseconds from the `RetryInfo` of an error of Google's (`"retryDelay": "39.5s"`, a `google.protobuf.Duration`),
+/// in as much of it as has come. The first counts; one that cannot be read is `None`.
+pub fn retry_delay_ms(body: &[u8]) -> Option<u64> {
+    let at = memchr::memmem::find(body, RETRY_DELAY)? + RETRY_DELAY.len();
+    let text =
+        body.get(at..)?.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
+    let text = text.get(..memchr::memchr(b'"', text)?)?;
+    seconds(text.strip_suffix(b"s")?)
+}
+
 /// Milliseconds of decimal seconds.
 fn seconds(text: &[u8]) -> Option<u64> {
     text.first().filter(|first| first.is_ascii_digit())?;
@@ -200,6 +213,48 @@ mod tests {
         }
         assert_eq!(retry_after_ms(b"250", true, now), Some(250));
         assert_eq!(retry_after_ms(b"Sun, 06 Nov 1994 08:49:40 GMT", true, now), None);
+    }
+
+    #[test]
+    fn a_retry_delay_is_read_wherever_it_stands() {
+        let told = |delay: &str| {
+            let body = format!(
+                r#"{{"error": {{"code": 429, "message": "Please retry in 1s. \"retryDelay\": \"2s\"", "details": [
+                    {{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": {delay}}}]}}}}"#
+            );
+            retry_delay_ms(body.as_bytes())
+        };
+        for (delay, ms) in [
+            (r#""39s""#, Some(39_000)),
+            (r#""39.5s""#, Some(39_500)),
+            (r#""45.837906927s""#, Some(45_837)),
+            (r#""0s""#, Some(0)),
+            (r#""0.0005s""#, Some(0)),
+            (r#""315576000000s""#, Some(315_576_000_000_000)),
+            (r#""99999999999999999999s""#, Some(u64::MAX)),
+            (r#""s""#, None),
+            (r#""-1s""#, None),
+            (r#"".5s""#, None),
+            (r#""39""#, None),
+            (r#""39ms""#, None),
+            (r#""1.xs""#, None),
+            ("39", None),
+            ("null", None),
+            (r#"{"seconds": 39}"#, None),
+        ] {
+            assert_eq!(told(delay), ms, "{delay}");
+        }
+        assert_eq!(retry_delay_ms(br#"{"retryDelay":"7s"}"#), Some(7_000));
+    }
+
+    #[test]
+    fn a_retry_delay_that_is_cut_off_is_none() {
+        let body = br#"{"details":[{"retryDelay" : "39s"}]}"#;
+        let whole = body.len() - 4;
+        for cut in 0..=whole {
+            assert_eq!(retry_delay_ms(&body[..cut]), None, "cut at {cut}");
+        }
+        assert_eq!(retry_delay_ms(body), Some(39_000));
     }
 
     #[test]

@@ -76,6 +76,11 @@ def trial(per: str) -> object:
     return {"message": f"You are using a Trial key, which is limited to 1000 API calls / {per}."}
 
 
+def retry_in(delay: str) -> dict[str, object]:
+    """When Google wants to be asked again."""
+    return {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
+
+
 def why(reason: str) -> dict[str, object]:
     """Google's word for what is the matter."""
     return {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason}
@@ -221,10 +226,33 @@ REFUSALS = {
     "anthropic-long": Refusal(
         "anthropic", "400 No", claude("invalid_request_error", "prompt is too long"), RELAYED
     ),
+    "gemini-wait": Refusal(
+        "gemini",
+        "429 No",
+        google(429, "RESOURCE_EXHAUSTED", quota("Minute"), retry_in("39.5s")),
+        ELSEWHERE,
+        rests=True,
+    ),
+    "gemini-soon": Refusal(
+        "gemini",
+        "429 No",
+        google(429, "RESOURCE_EXHAUSTED", quota("Minute"), retry_in("0.9s")),
+        LATER,
+        rests=True,
+    ),
     "vertex-busy": Refusal(
         "vertex", "429 No", google(429, "RESOURCE_EXHAUSTED"), LATER, rests=True
     ),
-    "vertex-overloaded": Refusal("vertex", "503 No", google(503, "UNAVAILABLE"), LATER),
+    "vertex-wait": Refusal(
+        "vertex",
+        "429 No",
+        google(429, "RESOURCE_EXHAUSTED", retry_in("39s")),
+        ELSEWHERE,
+        rests=True,
+    ),
+    "vertex-overloaded": Refusal(
+        "vertex", "503 No", google(503, "UNAVAILABLE", retry_in("0s")), LATER
+    ),
     "vertex-token": Refusal(
         "vertex",
         "401 No",
@@ -245,6 +273,13 @@ REFUSALS = {
     ),
     "vertex-claude-overloaded": Refusal(
         "vertex_anthropic", "529 No", claude("overloaded_error"), LATER
+    ),
+    "vertex-open-wait": Refusal(
+        "vertex_openai",
+        "429 No",
+        [google(429, "RESOURCE_EXHAUSTED", retry_in("39s"))],
+        ELSEWHERE,
+        rests=True,
     ),
     "vertex-open-denied": Refusal(
         "vertex_openai",

@@ -183,3 +183,17 @@ def test_another_key_of_an_upstream_that_is_too_busy_is_not_asked_at_once(
     assert time.monotonic() - began >= 0.1
     assert site.hop.seen == 2
     assert site.rested(f"{name}-keys") == 0
+
+
+def test_googles_error_says_when_to_come_back_and_how_long_a_key_rests(site: Site) -> None:
+    site.hop.upstream.always(Read(), Send(GOOD["gemini"]))
+    site.hop.upstream.once(Read(), Send(REFUSALS["gemini-soon"].reply))
+    began = time.monotonic()
+    assert site.ask("gemini", "gemini-soon-alone").status == 200
+    assert time.monotonic() - began >= 0.9
+    site.hop.upstream.once(Read(), Send(REFUSALS["gemini-wait"].reply))
+    assert site.ask("gemini", "gemini-wait-alone").status == 429
+    # The log is written ten times a second.
+    site.hop.upstream.pause(0.3)
+    resting = '"state":"resting","provider":"gemini-wait-alone","credential":0,"status":429,'
+    assert f'{resting}"rest_ms":39500' in site.hop.running.log()

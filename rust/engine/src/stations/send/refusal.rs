@@ -4,7 +4,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use llm_edge_core::dialect::facts;
 use llm_edge_core::http1::{Chunked, Known, ResponseFraming, Step};
-use llm_edge_core::retry::{Disposition, Policy, disposition, is_of_credential, retry_after_ms};
+use llm_edge_core::retry::{
+    Disposition, Policy, disposition, is_of_credential, retry_after_ms, retry_delay_ms,
+};
 use llm_edge_core::snapshot::Route;
 
 use super::{Begun, Refused};
@@ -45,7 +47,7 @@ pub(super) async fn understand(
     let mut refused = Refused {
         disposition,
         of_credential: is_of_credential(status, disposition),
-        retry_after_ms: said(connection),
+        retry_after_ms: said(connection).or_else(|| retry_delay_ms(body)),
         is_event: false,
     };
     let provider = begun.place.target(&x.loaded.snapshot).map(|target| target.provider);
