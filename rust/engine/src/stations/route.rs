@@ -392,11 +392,18 @@ fn owner(
     screened: &Screened,
 ) -> Result<Option<Place>, Rejection> {
     let envelope = screened.envelope();
-    let mut owner = None;
+    let (mut owner, mut goes_on) = (None, false);
     Keepsakes::default().push(envelope.body.of(&x.input), |keepsake| {
+        goes_on = true;
         owner = owner.or_else(|| x.worker.shared.owners.of(keepsake));
     });
-    let Some(owner) = owner else { return Ok(None) };
+    let Some(owner) = owner else {
+        // Forgotten, given elsewhere, or made up: whoever is asked says so, and one of several may be the right one.
+        if goes_on && route.has_owners && x.caller_credential.is_none() {
+            route.cells.unknown_owners.add(1);
+        }
+        return Ok(None);
+    };
     for (index, further) in kin(x, head, route, envelope) {
         let Some(route) = x.loaded.routes.get(index) else { continue };
         for (at, target) in route.targets.iter().enumerate() {

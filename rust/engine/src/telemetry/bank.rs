@@ -176,6 +176,8 @@ pub(crate) struct RouteCells {
     pub(crate) redirects: Cell64,
     /// Requests routed by cost to a target of which no price is known.
     pub(crate) unpriced: Cell64,
+    /// Requests that go on with what nobody is known to have given.
+    pub(crate) unknown_owners: Cell64,
     pub(crate) hedges: [Cell64; HEDGE_RESULTS.len()],
     pub(crate) policy: [Cell64; POLICY_RESULTS.len()],
 }

@@ -208,6 +208,12 @@ const UNPRICED: Metric = metric(
     &["route"],
     "Requests routed by cost to a target of which no price is known.",
 );
+const UNKNOWN_OWNERS: Metric = metric(
+    "llm_edge_routing_unknown_owners_total",
+    "counter",
+    &["route"],
+    "Requests that go on with a kept response or encrypted reasoning which none of the route's several accounts is known to have given; they were routed like any other.",
+);
 const POLICY: Metric = metric(
     "llm_edge_routing_policy_total",
     "counter",
@@ -364,6 +370,7 @@ pub const METRICS: &[Metric] = &[
     LAST_RESORTS,
     REDIRECTS,
     UNPRICED,
+    UNKNOWN_OWNERS,
     POLICY,
     HEDGES,
     CACHE,
@@ -570,6 +577,7 @@ struct RouteSum {
     last_resorts: [u64; Standing::ALL.len()],
     redirects: u64,
     unpriced: u64,
+    unknown_owners: u64,
     hedges: [u64; HEDGE_RESULTS.len()],
     policy: [u64; POLICY_RESULTS.len()],
 }
@@ -586,6 +594,7 @@ fn render_routes(out: &mut String, banks: &[Arc<Bank>]) {
         add_all(&mut sum.last_resorts, &cells.last_resorts);
         sum.redirects += cells.redirects.get();
         sum.unpriced += cells.unpriced.get();
+        sum.unknown_owners += cells.unknown_owners.get();
         add_all(&mut sum.hedges, &cells.hedges);
         add_all(&mut sum.policy, &cells.policy);
     }
@@ -597,6 +606,7 @@ fn render_routes(out: &mut String, banks: &[Arc<Bank>]) {
         (&FALLBACKS, (|sum| sum.fallbacks) as fn(&RouteSum) -> u64),
         (&REDIRECTS, |sum| sum.redirects),
         (&UNPRICED, |sum| sum.unpriced),
+        (&UNKNOWN_OWNERS, |sum| sum.unknown_owners),
     ] {
         header(out, metric);
         for (labels, sum) in &rows {
