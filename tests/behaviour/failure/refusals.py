@@ -223,6 +223,16 @@ REFUSALS = {
         ELSEWHERE,
         rests=True,
     ),
+    # OpenRouter's, where it is asked in Anthropic's way.
+    "anthropic-guardrail": Refusal(
+        "anthropic",
+        "403 No",
+        claude("permission_error", "Request blocked: prompt injection patterns detected"),
+        RELAYED,
+    ),
+    "anthropic-denied": Refusal(
+        "anthropic", "403 No", claude("permission_error"), ELSEWHERE, rests=True
+    ),
     "anthropic-long": Refusal(
         "anthropic", "400 No", claude("invalid_request_error", "prompt is too long"), RELAYED
     ),
