@@ -192,8 +192,18 @@ def test_googles_error_says_when_to_come_back_and_how_long_a_key_rests(site: Sit
     assert site.ask("gemini", "gemini-soon-alone").status == 200
     assert time.monotonic() - began >= 0.9
     site.hop.upstream.once(Read(), Send(REFUSALS["gemini-wait"].reply))
-    assert site.ask("gemini", "gemini-wait-alone").status == 429
+    answer = site.ask("gemini", "gemini-wait-alone")
+    # In whole seconds, and not too soon.
+    assert (answer.status, answer.headers["retry-after"]) == (429, "40")
     # The log is written ten times a second.
     site.hop.upstream.pause(0.3)
     resting = '"state":"resting","provider":"gemini-wait-alone","credential":0,"status":429,'
     assert f'{resting}"rest_ms":39500' in site.hop.running.log()
+
+
+def test_who_does_not_speak_googles_dialect_hears_of_it_too(site: Site) -> None:
+    site.hop.upstream.once(Read(), Send(REFUSALS["vertex-wait"].reply))
+    data = msgspec.json.encode({"model": "vertex-wait-alone", "messages": HELLO})
+    answer = site.hop.ask(post(data=data))
+    assert (answer.status, answer.headers["retry-after"]) == (429, "39")
+    assert b"retryDelay" not in answer.body

@@ -50,6 +50,8 @@ pub(crate) struct Begun {
     pub(crate) latest_ms: u64,
     /// It is a refusal after which we have asked again in vain.
     pub(crate) used_up: bool,
+    /// When to come back, in milliseconds, where the error says so in its body alone.
+    pub(crate) told_ms: Option<u64>,
     /// We have asked for the stream's usage, not the client.
     pub(crate) usage_asked: bool,
     /// What the upstream speaks.
@@ -229,6 +231,7 @@ impl Sender<'_> {
             progress_ms: self.deadlines(x, &place).progress_ms,
             latest_ms: self.latest_ms,
             used_up: false,
+            told_ms: None,
             place: place.clone(),
         };
         if status < 400 {

@@ -44,10 +44,12 @@ pub(super) async fn understand(
     let connection = &begun.connection;
     let body = connection.buffer.get(connection.head.len..).unwrap_or_default();
     let disposition = disposition(refusals, status, body);
+    let said_ms = said(connection);
+    begun.told_ms = if said_ms.is_none() { retry_delay_ms(body) } else { None };
     let mut refused = Refused {
         disposition,
         of_credential: is_of_credential(status, disposition),
-        retry_after_ms: said(connection).or_else(|| retry_delay_ms(body)),
+        retry_after_ms: said_ms.or(begun.told_ms),
         is_event: false,
     };
     let provider = begun.place.target(&x.loaded.snapshot).map(|target| target.provider);

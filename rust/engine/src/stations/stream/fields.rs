@@ -53,6 +53,15 @@ pub(super) fn write_attempts(out: &mut Vec<u8>, x: &Exchange) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// When to come back, as clients look for it, where the upstream has said so in another way.
+pub(super) fn write_told(out: &mut Vec<u8>, begun: &Begun) {
+    if let Some(ms) = begun.told_ms {
+        out.extend_from_slice(b"retry-after: ");
+        write::decimal(out, ms.div_ceil(1000));
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
 /// The upstream's id under a name of its own, since `x-request-id` names the request here.
 pub(super) fn write_upstream_id(out: &mut Vec<u8>, begun: &Begun) {
     let head = &begun.connection.head;

@@ -128,6 +128,7 @@ fn from_upstream(mut x: Exchange, begun: Begun, flight: Flight) -> Reply {
     let kept_fields = flight.keep.is_some().then(|| fields.clone());
     fields::write_upstream_id(&mut fields, &begun);
     fields::write_attempts(&mut fields, &x);
+    fields::write_told(&mut fields, &begun);
     if begun.used_up {
         // We have asked again ourselves: once more is of no use.
         write::field(&mut fields, b"x-should-retry", b"false");

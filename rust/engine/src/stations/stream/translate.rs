@@ -118,6 +118,7 @@ async fn whole(x: &mut Exchange, mut begun: Begun, flight: Flight) -> Result<Tra
     let mut ids = x.worker.buffers.take();
     fields::write_upstream_id(&mut ids, &begun);
     fields::write_attempts(&mut ids, x);
+    fields::write_told(&mut ids, &begun);
     if begun.used_up {
         write::field(&mut ids, b"x-should-retry", b"false");
     }
