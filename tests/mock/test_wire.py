@@ -251,6 +251,22 @@ def test_counted_tokens_are_those_of_the_usage(ant: anthropic.Anthropic) -> None
     assert ant.messages.create(**ask, max_tokens=99).usage.input_tokens == counted > 5
 
 
+def test_counts_are_the_same_by_each_path(mock_address: str, oai: openai.OpenAI) -> None:
+    counted = oai.responses.input_tokens.count(model="echo", input=TEXT, instructions="be brief")
+    strictly(counted)
+    said = oai.responses.create(model="echo", input=TEXT, instructions="be brief")
+    assert said.usage is not None
+    assert counted.input_tokens == said.usage.input_tokens > 5
+    asked = {
+        "contents": [{"role": "user", "parts": [{"text": TEXT}]}],
+        "systemInstruction": {"parts": [{"text": "be brief"}]},
+    }
+    # Alone, or as the request that would generate.
+    for body in (asked, {"generateContentRequest": asked | {"model": "models/echo"}}):
+        url = f"{mock_address}/v1beta/models/echo:countTokens"
+        assert httpx2.post(url, json=body).json() == {"totalTokens": counted.input_tokens}
+
+
 # --- failures
 
 

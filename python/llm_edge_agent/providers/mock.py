@@ -19,6 +19,7 @@ MOCK = ProviderSpec(
         "chat_completions": "/v1/chat/completions",
         "completions": "/v1/completions",
         "responses": "/v1/responses",
+        "input_tokens": "/v1/responses/input_tokens",
         "embeddings": "/v1/embeddings",
         "messages": "/v1/messages",
         "count_tokens": "/v1/messages/count_tokens",

@@ -29,7 +29,7 @@ use crate::model::{Fixed, Model, Pace, Unknown};
 use crate::script::Script;
 use crate::surface::{
     self, Called, EVENT_STREAM, Endpoint, Family, Surface, converse, embeddings, gemini, messages, models,
-    ollama, rerank,
+    ollama, rerank, responses,
 };
 use crate::tape;
 use crate::ticket::Ticket;
@@ -167,11 +167,19 @@ impl State {
                 let ask = Ask { stream: *called == Called::Stream, ..surface.read(&request)? };
                 said(*surface, &model, &name, &request, &ask, seed)
             }
-            Endpoint::CountTokens => Ok(counted(messages::count(&request)?, &model)),
+            Endpoint::CountTokens(Surface::Responses) => Ok(counted(responses::count(&request)?, &model)),
+            Endpoint::CountTokens(_) => Ok(counted(messages::count(&request)?, &model)),
             Endpoint::Rerank => {
                 ranks(&model)?;
                 let id = Ticket::new(seed, 0, "", &Value::Null, false).id("rerank-", 24);
                 Ok(embedded(rerank::unary(&request, &name, &id)?, &model))
+            }
+            Endpoint::Embeddings(Family::Cohere) => {
+                let id = Ticket::new(seed, 0, "", &Value::Null, false).id("embed-", 24);
+                Ok(embedded(embeddings::cohere(&request, &id, dims(&model)?)?, &model))
+            }
+            Endpoint::Embeddings(Family::Ollama) => {
+                Ok(embedded(embeddings::ollama(&request, &name, dims(&model)?)?, &model))
             }
             _ => Ok(embedded(embeddings::unary(&request, &name, dims(&model)?)?, &model)),
         }

@@ -27,9 +27,16 @@ macro_rules! through_serde {
         }
     )*};
 }
-through_serde!(str, String, u64, usize, bool, f64, Value, [f32]);
+through_serde!(str, String, u64, usize, bool, f64, Value, [f32], [i16]);
 
 impl Json {
+    /// A value that is no object.
+    pub(crate) fn of(value: &(impl ToJson + ?Sized)) -> Self {
+        let mut json = Vec::new();
+        value.append(&mut json);
+        Self(json)
+    }
+
     /// Adds a last member to an object.
     pub(crate) fn put(&mut self, key: &str, value: &(impl ToJson + ?Sized)) {
         self.0.pop();

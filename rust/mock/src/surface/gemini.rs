@@ -55,9 +55,9 @@ pub(crate) fn read(body: &Value) -> Result<Ask, Failure> {
     Ok(ask)
 }
 
-/// The reply to `:countTokens`.
+/// The reply to `:countTokens`; what is counted is given alone, or as the request that would generate.
 pub(crate) fn count(body: &Value) -> Result<Json, Failure> {
-    Ok(object! {"totalTokens": read(body)?.input_tokens})
+    Ok(object! {"totalTokens": read(member(body, "generateContentRequest").unwrap_or(body))?.input_tokens})
 }
 
 fn user_text(contents: &[Value]) -> String {

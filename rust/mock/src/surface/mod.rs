@@ -59,8 +59,10 @@ pub(crate) enum Surface {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint<'a> {
     Text(Surface),
-    CountTokens,
-    Embeddings,
+    /// Of the surfaces that count at a path of their own.
+    CountTokens(Surface),
+    /// Of the families that have the model in the body.
+    Embeddings(Family),
     Rerank,
     ListModels,
     /// The id as it stands in the path.
@@ -97,8 +99,10 @@ pub(crate) fn endpoint<'a>(
     }
     let (family, endpoint) = match path {
         "/v2/chat" => (Family::Cohere, Ok(Endpoint::Text(Surface::Cohere))),
+        "/v2/embed" => (Family::Cohere, Ok(Endpoint::Embeddings(Family::Cohere))),
         "/v2/rerank" => (Family::Cohere, Ok(Endpoint::Rerank)),
         "/api/chat" => (Family::Ollama, Ok(Endpoint::Text(Surface::Ollama))),
+        "/api/embed" => (Family::Ollama, Ok(Endpoint::Embeddings(Family::Ollama))),
         "/api/tags" => (Family::Ollama, Ok(Endpoint::ListModels)),
         "/api/version" => (Family::Ollama, Ok(Endpoint::Version)),
         _ if path.starts_with("/v2/") => (Family::Cohere, Err(unknown(path))),
@@ -122,10 +126,11 @@ fn below_v1<'a>(path: &'a str, headers: &HeaderMap) -> (Family, Result<Endpoint<
         "/chat/completions" => (Family::OpenAi, Endpoint::Text(Surface::Chat)),
         "/completions" => (Family::OpenAi, Endpoint::Text(Surface::Completions)),
         "/responses" => (Family::OpenAi, Endpoint::Text(Surface::Responses)),
-        "/embeddings" => (Family::OpenAi, Endpoint::Embeddings),
+        "/responses/input_tokens" => (Family::OpenAi, Endpoint::CountTokens(Surface::Responses)),
+        "/embeddings" => (Family::OpenAi, Endpoint::Embeddings(Family::OpenAi)),
         "/rerank" => (Family::OpenAi, Endpoint::Rerank),
         "/messages" => (Family::Anthropic, Endpoint::Text(Surface::Messages)),
-        "/messages/count_tokens" => (Family::Anthropic, Endpoint::CountTokens),
+        "/messages/count_tokens" => (Family::Anthropic, Endpoint::CountTokens(Surface::Messages)),
         "/models" => (by_header, Endpoint::ListModels),
         _ => {
             let Some(id) = tail.strip_prefix("/models/").filter(|id| !id.is_empty()) else {
@@ -184,7 +189,7 @@ impl Endpoint<'_> {
     fn called_with(self, method: &Method) -> Result<Self, Failure> {
         let wanted = match self {
             Self::ListModels | Self::ShowModel(_) | Self::Version => Method::GET,
-            Self::Text(_) | Self::CountTokens | Self::Embeddings | Self::Rerank | Self::Method(..) => {
+            Self::Text(_) | Self::CountTokens(_) | Self::Embeddings(_) | Self::Rerank | Self::Method(..) => {
                 Method::POST
             }
         };

@@ -37,6 +37,11 @@ pub(crate) fn read(body: &Value) -> Result<Ask, Failure> {
     Ok(ask)
 }
 
+/// The reply to `/v1/responses/input_tokens`.
+pub(crate) fn count(body: &Value) -> Result<Json, Failure> {
+    Ok(object! {"object": "response.input_tokens", "input_tokens": read(body)?.input_tokens})
+}
+
 fn tool_result(items: &[Value]) -> Option<String> {
     let last = items.last().filter(|last| text_field(last, "type") == Some("function_call_output"))?;
     Some(last.get("output").map(ask::content_text).unwrap_or_default())
