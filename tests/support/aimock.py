@@ -13,12 +13,17 @@ STOP_S = 10.0
 
 
 @contextmanager
-def aimock(folder: Path, fixtures: Sequence[dict[str, object]]) -> Iterator[str]:
+def aimock(
+    folder: Path,
+    fixtures: Sequence[dict[str, object]],
+    rankings: Sequence[dict[str, object]] = (),
+) -> Iterator[str]:
     """Run it on a free port and yield its address, `http://host:port`.
 
     Args:
         folder: Where its file of fixtures goes.
         fixtures: What is answered to what, the first that matches: its own form.
+        rankings: The same for rerank, which has no fixtures: a `query` and its `results`.
 
     Raises:
         AssertionError: It is not installed, did not start, or did not end when told to.
@@ -27,7 +32,7 @@ def aimock(folder: Path, fixtures: Sequence[dict[str, object]]) -> Iterator[str]
     assert node, "no `node`: `make behaviour` installs it"
     assert (NODE / "node_modules").is_dir(), f"run `npm ci` in {NODE}: `make behaviour` does"
     path = folder / "fixtures.json"
-    path.write_bytes(msgspec.json.encode({"fixtures": list(fixtures)}))
+    path.write_bytes(msgspec.json.encode({"fixtures": list(fixtures), "rankings": list(rankings)}))
     process = subprocess.Popen(
         [node, "aimock.mjs", str(path)],
         stdin=subprocess.PIPE,

@@ -22,8 +22,14 @@ keys: [{{name: sdk, key: {key}}}]
 providers:
   chat: {{type: together, base_url: "{url}/v1", api_key: none}}
   answers: {{type: perplexity, base_url: "{url}/v1", api_key: none}}
+  azure: {{type: azure_openai, base_url: "{url}", api_key: none}}
   claude: {{type: anthropic, base_url: "{url}", api_key: none}}
   google: {{type: gemini, base_url: "{url}/v1beta", api_key: none}}
+  vertex:
+    type: vertex
+    base_url: "{url}"
+    api_key: none
+    google: {{project: p, location: europe-west1}}
   aws: {{type: bedrock, base_url: "{url}", api_key: none}}
   cohere: {{type: cohere, base_url: "{url}", api_key: none}}
   ollama: {{type: ollama, base_url: "{url}"}}
@@ -37,8 +43,10 @@ routes:
 MODELS = {
     "chat": "chat/mistral-large",
     "answers": "answers/sonar-pro",
+    "azure": "azure/gpt-5.1",
     "claude": "claude/claude-sonnet-4-5",
     "google": "google/gemini-2.5-pro",
+    "vertex": "vertex/gemini-2.5-pro",
     "aws": "aws-claude",
     "cohere": "cohere/command-a-03-2025",
     "ollama": "ollama/llama3.3",
