@@ -1,11 +1,11 @@
 //! How many tokens a request has, asked in one dialect and answered in another.
 
-use llm_edge_core::dialect::Dialect;
-use llm_edge_core::translate::{Pair, between_counts};
+use llm_edge_core::dialect::{Dialect, Platform};
+use llm_edge_core::translate::{Options, Pair, between_counts};
 use serde_json::{Value, json};
 
 use crate::cache::MARKED;
-use crate::{answered, request, sent};
+use crate::{OPTIONS, answered, request, sent};
 
 const CLIENTS: [Dialect; 3] = [Dialect::AnthropicMessages, Dialect::Gemini, Dialect::OpenaiResponses];
 
@@ -81,6 +81,29 @@ fn googles_question_may_stand_alone_and_names_the_model_asked_there() {
     let (body, _) =
         sent(pair(Dialect::AnthropicMessages, Dialect::Gemini), &asked(Dialect::AnthropicMessages));
     assert_eq!(body["generateContentRequest"]["model"], "models/m");
+}
+
+#[test]
+fn what_a_question_has_no_place_for_is_not_asked() {
+    let with = |member: &str, value: Value| {
+        let mut body = asked(Dialect::AnthropicMessages);
+        body[member] = value;
+        body
+    };
+    let format = json!({"format": {"type": "json_schema", "schema": {}}});
+    let amazon = pair(Dialect::AnthropicMessages, Dialect::BedrockConverse);
+    let (body, losses) = sent(amazon, &with("output_config", format));
+    assert_eq!(body["input"]["converse"].get("outputConfig"), None);
+    assert_eq!(losses, "output_config.format");
+
+    let chosen = with("tool_choice", json!({"type": "any"}));
+    let google = pair(Dialect::AnthropicMessages, Dialect::Gemini);
+    let on_vertex = Options { platform: Platform::Vertex, ..OPTIONS };
+    let (body, translated) = request(google, &chosen, &on_vertex).unwrap();
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((body.get("toolConfig"), translated.losses.to_string()), (None, String::new()));
+    assert!(body.get("tools").is_some());
+    assert!(sent(google, &chosen).0["generateContentRequest"].get("toolConfig").is_some());
 }
 
 #[test]

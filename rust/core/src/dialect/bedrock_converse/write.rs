@@ -79,7 +79,12 @@ pub(in crate::dialect) fn request(
         // Which is what happens where nothing is said.
         Some(Tier::Auto) | None => {}
     }
-    writer.output_config(request);
+    if target.counts {
+        // The question has no place for it, and its schema is part of the prompt.
+        writer.losses.add_if(request.format.is_some(), "response_format");
+    } else {
+        writer.output_config(request);
+    }
     writer.tool_config(request, &turns);
     writer.system(request)?;
     writer.messages(request, &turns)?;

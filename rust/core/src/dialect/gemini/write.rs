@@ -7,6 +7,7 @@
 
 use super::contents::{Contents, merged, says_something, text_part};
 use super::thinking::{Model, thinking};
+use crate::dialect::Platform;
 use crate::message::json::Json;
 use crate::message::read::At;
 use crate::message::{Format, Losses, Part, Request, Target, Tool, ToolChoice, Untranslatable};
@@ -30,7 +31,7 @@ pub(in crate::dialect) fn request(
     losses.add_if(request.user.is_some(), "user");
     out.push(b'{');
     generation_config(request, &model, losses, out);
-    tools(request, losses, out);
+    tools(request, target, losses, out);
     system(request, out)?;
     // A model goes on from what it said last in some of these APIs; here it answers it.
     losses.add_if(turns.last().is_some_and(|turn| turn.assistant), "prefill");
@@ -88,7 +89,7 @@ fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     ]);
 }
 
-fn tools(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
+fn tools(request: &Request<'_>, target: &Target<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     if request.tools.is_empty() {
         return;
     }
@@ -102,7 +103,9 @@ fn tools(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
         Some(ToolChoice::None) => Some("NONE"),
         Some(ToolChoice::Any | ToolChoice::Named(_)) => Some("ANY"),
     };
-    if let Some(mode) = mode {
+    // Vertex AI counts tools and takes no word of how they are chosen.
+    let is_told = !target.counts || target.platform != Platform::Vertex;
+    if let Some(mode) = mode.filter(|_| is_told) {
         out.key("toolConfig").open(b'{');
         out.key("functionCallingConfig").open(b'{');
         out.key("mode").string(mode);
