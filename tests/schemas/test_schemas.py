@@ -1,8 +1,8 @@
 """The vendors' own schemas judge what the translation makes, of every feature of every pair.
 
-The documents come from the Rust test of the pairs (`rust/core/tests/pairs`). Bodies for upstreams
-are judged by what the target's vendor takes; replies, events of streams and errors by what the
-surface's vendor says.
+So they do of token counts, and of what the gateway rejects itself. The documents come from the Rust
+test of the pairs (`rust/core/tests/pairs`). Bodies for upstreams are judged by what the target's
+vendor takes; replies, events of streams and errors by what the surface's vendor says.
 """
 
 import collections
@@ -36,6 +36,7 @@ def wire(vendor: str, *schemas: str) -> Wire:
     return Wire(vendor, dict(zip(KINDS, schemas, strict=False)))
 
 
+VERTEX = "GoogleCloudAiplatformV1"
 DIALECTS = {
     "openai_chat": wire(
         "openai",
@@ -61,9 +62,13 @@ DIALECTS = {
         "ErrorResponse",
         "ErrorResponse",
     ),
-    # Google's document has no schema of errors.
     "gemini": wire(
-        "google", "GenerateContentRequest", "GenerateContentResponse", "GenerateContentResponse"
+        "google",
+        "GenerateContentRequest",
+        "GenerateContentResponse",
+        "GenerateContentResponse",
+        "ErrorInHttp",
+        "ErrorInHttp",
     ),
     # Spoken to upstreams only.
     "bedrock_converse": wire("amazon", "ConverseRequest"),
@@ -84,6 +89,15 @@ DIALECTS = {
     ),
     "cohere_embed": wire("cohere", "/v2/embed"),
     "ollama_embed": wire("ollama"),
+    # Counts, by their operations.
+    "count_tokens": wire("anthropic", "CountMessageTokensParams", "CountMessageTokensResponse"),
+    "input_tokens": wire("openai", "TokenCountsBody", "TokenCountsResource"),
+    "gemini_count_tokens": wire("google", "CountTokensRequest", "CountTokensResponse"),
+    "bedrock_count_tokens": wire("amazon", "CountTokensRequest"),
+    # Platforms that have an API of their own, by the types of their providers.
+    "vertex": wire("vertex", f"{VERTEX}GenerateContentRequest"),
+    "vertex_count_tokens": wire("vertex", f"{VERTEX}CountTokensRequest"),
+    "vertex_anthropic": wire("anthropic", "CreateMessageParamsOnVertex"),
 }
 
 

