@@ -107,6 +107,13 @@ AMENDMENTS = [
         "the reference has it (errors, 413), the document does not",
     ),
     Amendment(
+        "anthropic",
+        "ModelInfo",
+        "/properties/lifecycle",
+        {"enum": ["active", "deprecated", "retired"]},
+        "newer than the document: `ModelInfo` of anthropic 2.12 insists on it",
+    ),
+    Amendment(
         "google",
         "Part",
         "/properties/mediaResolution",

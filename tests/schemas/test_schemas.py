@@ -1,8 +1,9 @@
 """The vendors' own schemas judge what the translation makes, of every feature of every pair.
 
-So they do of token counts, and of what the gateway rejects itself. The documents come from the Rust
-test of the pairs (`rust/core/tests/pairs`). Bodies for upstreams are judged by what the target's
-vendor takes; replies, events of streams and errors by what the surface's vendor says.
+So they do of token counts, of what the gateway rejects itself, and of its lists of models. These
+come from a gateway, all others from the Rust test of the pairs (`rust/core/tests/pairs`). Bodies
+for upstreams are judged by what the target's vendor takes; replies, events of streams and errors by
+what the surface's vendor says.
 """
 
 import collections
@@ -18,6 +19,7 @@ import pytest
 
 from tests.schemas.amendments import AMENDMENTS, Amendment
 from tests.schemas.judge import Judge
+from tests.schemas.lists import lists
 from tests.schemas.vendors import VENDORS
 from tests.support.tree import ROOT
 
@@ -94,6 +96,13 @@ DIALECTS = {
     "input_tokens": wire("openai", "TokenCountsBody", "TokenCountsResource"),
     "gemini_count_tokens": wire("google", "CountTokensRequest", "CountTokensResponse"),
     "bedrock_count_tokens": wire("amazon", "CountTokensRequest"),
+    # Lists of models, and one of them alone.
+    "openai_models": Wire("openai", {"replies": "ListModelsResponse"}),
+    "openai_models_one": Wire("openai", {"replies": "Model"}),
+    "anthropic_models": Wire("anthropic", {"replies": "ListResponse_ModelInfo_"}),
+    "anthropic_models_one": Wire("anthropic", {"replies": "ModelInfo"}),
+    "gemini_models": Wire("google", {"replies": "ListModelsResponse"}),
+    "gemini_models_one": Wire("google", {"replies": "Model"}),
     # Platforms that have an API of their own, by the types of their providers.
     "vertex": wire("vertex", f"{VERTEX}GenerateContentRequest"),
     "vertex_count_tokens": wire("vertex", f"{VERTEX}CountTokensRequest"),
@@ -133,7 +142,11 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Documents:
         check=False,
     )
     assert done.returncode == 0, (done.stdout + done.stderr).decode()
-    return {kind: read(folder / f"{kind}.jsonl") for kind in KINDS}
+    found = {kind: read(folder / f"{kind}.jsonl") for kind in KINDS}
+    found["replies"] += [
+        Document(name, "the gateway", "its models", tree) for name, tree in lists(folder).items()
+    ]
+    return found
 
 
 def read(path: Path) -> list[Document]:

@@ -313,7 +313,7 @@ fn show(model: &Model, surface: Surface) -> serde_json::Value {
         }),
         Surface::Anthropic => serde_json::json!({
             "type": "model", "id": model.id, "display_name": model.id, "created_at": date::rfc3339(model.created),
-            "lifecycle": "active",
+            "lifecycle": "active", "capabilities": null, "max_input_tokens": null, "max_tokens": null,
         }),
         Surface::Gemini => serde_json::json!({
             "name": format!("models/{}", model.id), "displayName": model.id,
