@@ -54,7 +54,39 @@ THINKING_BLOCKS = {
 REASONING = "how reasoning is told by DeepSeek, vLLM and others; OpenAI's chat does not tell it"
 BLOCKS = "how LiteLLM tells reasoning with its signature, which the next turn must give back"
 
+EFFORTS = "/allOf/1/properties/reasoning_effort/enum"
+OF_APRIL_2025 = "newer than Azure's document, which is of April 2025: OpenAI's has it"
+
 AMENDMENTS = [
+    *(
+        Amendment("azure", schema, at, value, OF_APRIL_2025)
+        for schema, at, value in (
+            ("chatCompletionsRequestCommon", "/properties/prompt_cache_key", TEXT),
+            ("chatCompletionsRequestCommon", "/properties/safety_identifier", TEXT),
+            ("chatCompletionsRequestCommon", "/properties/service_tier", TEXT),
+            ("chatCompletionsRequestCommon", "/properties/verbosity", TEXT),
+            (
+                "chatCompletionRequestUserMessageContentPart",
+                "/oneOf/-",
+                _object(
+                    type={"const": "file"},
+                    file=_object(file_data=TEXT, file_id=TEXT, filename=TEXT),
+                )
+                | {"required": ["type", "file"]},
+            ),
+            *(
+                ("createChatCompletionRequest", f"{EFFORTS}/-", effort)
+                for effort in ("minimal", "xhigh", "max")
+            ),
+        )
+    ),
+    Amendment(
+        "azure",
+        "chatCompletionsRequestCommon",
+        "/properties/model",
+        TEXT,
+        "the path names the deployment; a model beside it does no harm: OpenAI's SDK sends one too",
+    ),
     *(
         Amendment("openai", schema, f"/properties/{member}", value, reason)
         for schema in ("ChatCompletionResponseMessage", "ChatCompletionStreamResponseDelta")

@@ -109,6 +109,9 @@ DIALECTS = {
     "vertex_anthropic": wire("anthropic", "CreateMessageParamsOnVertex"),
 }
 
+ALIKE = {"openai_chat": wire("azure", "createChatCompletionRequest")}
+"""Those who are sent the same bodies as the vendor of a dialect."""
+
 
 class Document(msgspec.Struct, frozen=True):
     """One document, and what it was made of."""
@@ -166,9 +169,10 @@ def judged(documents: Documents) -> Iterator[tuple[str, str, Document]]:
     """Each document with its vendor and its schema there."""
     for kind, of_kind in documents.items():
         for document in of_kind:
-            row = DIALECTS[document.dialect(kind)]
-            if kind in row.schemas:
-                yield row.vendor, row.schemas[kind], document
+            dialect = document.dialect(kind)
+            for row in (DIALECTS[dialect], ALIKE.get(dialect)):
+                if row and kind in row.schemas:
+                    yield row.vendor, row.schemas[kind], document
 
 
 # The first run builds the test of the pairs.

