@@ -23,6 +23,11 @@ providers:
   chat: {{type: together, base_url: "{url}/v1", api_key: none}}
   answers: {{type: perplexity, base_url: "{url}/v1", api_key: none}}
   azure: {{type: azure_openai, base_url: "{url}", api_key: none}}
+  deployed:
+    type: azure_openai
+    base_url: "{url}"
+    api_key: none
+    api_version: 2025-04-01-preview
   claude: {{type: anthropic, base_url: "{url}", api_key: none}}
   google: {{type: gemini, base_url: "{url}/v1beta", api_key: none}}
   vertex:
@@ -44,6 +49,7 @@ MODELS = {
     "chat": "chat/mistral-large",
     "answers": "answers/sonar-pro",
     "azure": "azure/gpt-5.1",
+    "deployed": "deployed/gpt-5.1",
     "claude": "claude/claude-sonnet-4-5",
     "google": "google/gemini-2.5-pro",
     "vertex": "vertex/gemini-2.5-pro",

@@ -21,6 +21,11 @@ keys: [{{name: sdk, key: {key}}}]
 providers:
   openai: {{type: openai, base_url: "{url}/v1", api_key: none}}
   azure: {{type: azure_openai, base_url: "{url}", api_key: none}}
+  deployed:
+    type: azure_openai
+    base_url: "{url}"
+    api_key: none
+    api_version: 2025-04-01-preview
   google: {{type: gemini, base_url: "{url}/v1beta", api_key: none}}
   cohere: {{type: cohere, base_url: "{url}", api_key: none}}
   ollama: {{type: ollama, base_url: "{url}"}}
@@ -40,9 +45,9 @@ FIXTURES: list[dict[str, object]] = [
     ),
 ]
 RANKS = [{"index": 1, "relevance_score": 0.75}, {"index": 0, "relevance_score": 0.5}]
-BY_OPENAI_S = ["openai", "azure", "google", "cohere", "ollama"]
+BY_OPENAI_S = ["openai", "azure", "deployed", "google", "cohere", "ollama"]
 # At `/api/embed` it answers as Ollama's older `/api/embeddings` does.
-BY_GOOGLE_S = ["openai", "azure", "google", "cohere"]
+BY_GOOGLE_S = ["openai", "azure", "deployed", "google", "cohere"]
 
 
 @pytest.fixture(scope="module")
