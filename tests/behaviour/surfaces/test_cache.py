@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.behaviour.failure.several import data, delta, good, metric, refusal, streamed
+from tests.behaviour.process.programs import wait_until
 from tests.conftest import Serve
 from tests.support.hop import UPSTREAM_KEY, Hop, post
 from tests.support.upstream import Action, Close, Read, Send, Upstream, Wait, chunk, stream_head
@@ -189,6 +190,8 @@ def test_what_its_client_left_is_not_kept(cached: Cached, upstream: Upstream) ->
         wire.send(post(CHAT, msgspec.json.encode(body), key=KEYS["one"]))
         wire.read_until(b"Hi")
         wire.reset()
+    # Before that, nobody knows that the client has left.
+    wait_until(lambda: metric(hop.running, "llm_edge_open_streams") == 0)
     go_on.set()
     # Whoever read on would have it all by now.
     time.sleep(0.3)
