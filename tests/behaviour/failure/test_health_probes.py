@@ -84,6 +84,18 @@ def test_one_that_is_down_is_still_asked_where_nobody_else_answers(
         assert (answer.status, answer.headers["x-llm-edge-provider"]) == (500, "a")
 
 
+def test_one_that_does_not_answer_delays_nobody_else(serve: Serve, upstream: Upstream) -> None:
+    with Upstream() as silent:
+        silent.always(Read(), Pause(10.0))
+        at = f'base_url: "{silent.url}/v1", health: {{timeout_ms: 8000}}'
+        config = CONFIG.format(key=KEY, a=upstream.url, b=upstream.url)
+        serve(config.replace("routes:", f"  slow: {{type: openai_compatible, {at}}}\nroutes:"))
+        silent.wait_for(requests=1)
+        before, began = len(upstream.requests), time.monotonic()
+        upstream.wait_for(requests=before + 5)
+        assert time.monotonic() - began < 4
+
+
 def test_a_refused_key_is_no_outage(serve: Serve, upstream: Upstream) -> None:
     upstream.always(Read(), Send(refusal("401 No")))
     running = serve(CONFIG.format(key=KEY, a=upstream.url, b=upstream.url))

@@ -9,9 +9,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use llm_edge_core::snapshot::HealthProbe;
+use tokio::task::JoinSet;
 
 use crate::fail_points::fail_point;
 use crate::loaded::{Loaded, LoadedProvider};
+use crate::panics::caught;
 use crate::telemetry::notice;
 use crate::worker::Worker;
 
@@ -23,63 +25,77 @@ const LOOK: Duration = Duration::from_millis(100);
 struct Watch {
     due_ms: u64,
     failures: u32,
+    /// The last question is still to be answered.
+    is_asked: bool,
+}
+
+/// What came of one question.
+struct Answer {
+    loaded: Rc<Loaded>,
+    /// The provider, by its index there.
+    at: usize,
+    /// `None`: nobody knows.
+    is_up: Option<bool>,
 }
 
 /// Probes every provider that wants it, for as long as the worker lives.
 pub(crate) async fn run(worker: &Rc<Worker>) {
     let mut watches: HashMap<String, Watch> = HashMap::new();
+    // Each by itself: a provider that does not answer must not delay what is found of another.
+    let mut asked = JoinSet::new();
     loop {
         tokio::time::sleep(LOOK).await;
         fail_point!("loop.probes");
         worker.deadlines.look_at_clock();
+        while let Some(Ok(answer)) = asked.try_join_next() {
+            heed(worker, &mut watches, &answer);
+        }
         let loaded = worker.loaded();
         let now_ms = worker.deadlines.now_ms();
-        let snapshot = Rc::clone(&loaded);
-        let probed = snapshot.snapshot.providers.iter().zip(&loaded.providers);
-        let mut asked = Vec::new();
-        for (config, provider) in probed {
+        for (at, config) in loaded.snapshot.providers.iter().enumerate() {
             let Some(probe) = &config.health else { continue };
             let watch = watches.entry(config.name.clone()).or_default();
-            if watch.due_ms <= now_ms {
+            if watch.due_ms <= now_ms && !watch.is_asked {
                 watch.due_ms = now_ms + u64::from(probe.interval_ms);
-                asked.push((config.name.as_str(), probe, provider));
-            }
-        }
-        // Side by side: a provider that does not answer must not delay what is found of another.
-        let answers =
-            join(asked.iter().map(|(_, probe, provider)| ask(worker, &loaded, probe, provider))).await;
-        for ((name, probe, provider), is_up) in asked.iter().zip(answers) {
-            let Some(watch) = watches.get_mut(*name) else { continue };
-            watch.failures = if is_up { 0 } else { watch.failures.saturating_add(1) };
-            let down = watch.failures >= probe.failures;
-            let is_news = (is_up || down) && provider.health.as_ref().is_some_and(|h| h.set_down(down));
-            if is_news {
-                tell(worker, name, down);
+                watch.is_asked = true;
+                asked.spawn_local(asking(Rc::clone(worker), Rc::clone(&loaded), at));
             }
         }
         watches.retain(|name, _| {
-            snapshot.snapshot.providers.iter().any(|p| p.health.is_some() && p.name == *name)
+            loaded.snapshot.providers.iter().any(|p| p.health.is_some() && p.name == *name)
         });
     }
 }
 
-/// Runs futures side by side; their outputs in order.
-async fn join<F: Future<Output = bool>>(futures: impl Iterator<Item = F>) -> Vec<bool> {
-    let mut futures: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(|cx| {
-        let mut pending = false;
-        for (future, output) in &mut futures {
-            if output.is_none() {
-                match future.as_mut().poll(cx) {
-                    std::task::Poll::Ready(is_up) => *output = Some(is_up),
-                    std::task::Poll::Pending => pending = true,
-                }
+async fn asking(worker: Rc<Worker>, loaded: Rc<Loaded>, at: usize) -> Answer {
+    let provider = loaded.providers.get(at);
+    let probe = loaded.snapshot.providers.get(at).and_then(|config| config.health.as_ref());
+    let is_up = match (provider, probe) {
+        (Some(provider), Some(probe)) => {
+            let answer = caught(Box::pin(ask(&worker, &loaded, probe, provider)).as_mut()).await;
+            if answer.is_err() {
+                worker.shared.panics.count();
             }
+            answer.ok()
         }
-        if pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
-    })
-    .await;
-    futures.into_iter().map(|(_, output)| output.unwrap_or(false)).collect()
+        _ => None,
+    };
+    Answer { loaded, at, is_up }
+}
+
+/// Remembers an answer, and says so where it is news.
+fn heed(worker: &Worker, watches: &mut HashMap<String, Watch>, answer: &Answer) {
+    let Answer { loaded, at, is_up } = answer;
+    let Some(config) = loaded.snapshot.providers.get(*at) else { return };
+    let Some(watch) = watches.get_mut(&config.name) else { return };
+    watch.is_asked = false;
+    let (Some(is_up), Some(probe)) = (*is_up, &config.health) else { return };
+    watch.failures = if is_up { 0 } else { watch.failures.saturating_add(1) };
+    let down = watch.failures >= probe.failures;
+    let health = loaded.providers.get(*at).and_then(|provider| provider.health.as_ref());
+    if (is_up || down) && health.is_some_and(|health| health.set_down(down)) {
+        tell(worker, &config.name, down);
+    }
 }
 
 async fn ask(worker: &Rc<Worker>, loaded: &Loaded, probe: &HealthProbe, provider: &LoadedProvider) -> bool {
