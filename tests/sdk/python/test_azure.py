@@ -40,15 +40,18 @@ def test_the_clients_deployment_wins_over_the_model(clients: Clients) -> None:
 
 
 def test_langchain_s_class_says_no_model_of_its_own(clients: Clients) -> None:
-    model = AzureChatOpenAI(
-        **PLAIN,
-        azure_endpoint=clients.running.anthropic,
-        azure_deployment="demo",
-        api_version="2024-10-21",
-        api_key=clients.key,
-    )
-    assert model.invoke(TEXT).content == TEXT
-    assert "".join(str(chunk.content) for chunk in model.stream(TEXT)) == TEXT
+    # One of its own would never be closed.
+    with openai.DefaultHttpxClient() as http:
+        model = AzureChatOpenAI(
+            **PLAIN,
+            http_client=http,
+            azure_endpoint=clients.running.anthropic,
+            azure_deployment="demo",
+            api_version="2024-10-21",
+            api_key=clients.key,
+        )
+        assert model.invoke(TEXT).content == TEXT
+        assert "".join(str(chunk.content) for chunk in model.stream(TEXT)) == TEXT
 
 
 def test_errors_are_the_classes_that_they_are_at_azure(clients: Clients) -> None:
