@@ -124,13 +124,13 @@ def test_the_next_may_speak_another_dialect(three: Several) -> None:
     message |= {"content": content, "stop_reason": "end_turn", "stop_sequence": None}
     message |= {"usage": {"input_tokens": 1, "output_tokens": 1}}
     three.upstreams["a"].always(Read(), Send(reply(msgspec.json.encode(message))))
-    client = openai.OpenAI(base_url=three.running.api, api_key=KEY, max_retries=0)
-    answer = client.chat.completions.create(
-        model="b/m", messages=HELLO, extra_body={"models": ["claude/opus"]}
-    )
-    assert answer.choices[0].message.content == "hi"
-    assert three.upstreams["a"].requests[-1].request_line == "POST /v1/messages HTTP/1.1"
-    assert sent(three, "a")["model"] == "opus"
+    with openai.OpenAI(base_url=three.running.api, api_key=KEY, max_retries=0) as client:
+        answer = client.chat.completions.create(
+            model="b/m", messages=HELLO, extra_body={"models": ["claude/opus"]}
+        )
+        assert answer.choices[0].message.content == "hi"
+        assert three.upstreams["a"].requests[-1].request_line == "POST /v1/messages HTTP/1.1"
+        assert sent(three, "a")["model"] == "opus"
 
 
 def test_responses_and_completions_have_them_too(three: Several) -> None:

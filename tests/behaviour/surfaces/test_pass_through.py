@@ -250,27 +250,27 @@ def test_a_stream_of_events_passes_whatever_its_end_and_is_cut_where_its_upstrea
 
 
 def test_openais_sdk_reaches_images_audio_files_and_batches(hop: Hop) -> None:
-    client = openai.OpenAI(base_url=hop.running.api, api_key=FILES_KEY, max_retries=0)
-    hop.upstream.always(Read(), Send(reply(b'{"created":1,"data":[{"b64_json":"AAAA"}]}')))
-    image = client.images.generate(model="painter", prompt="x")
-    assert image.data is not None
-    assert image.data[0].b64_json == "AAAA"
-    hop.upstream.always(Read(), Send(reply(b'{"text":"hello"}')))
-    told = client.audio.transcriptions.create(model="scribe", file=("a.wav", b"RIFF"))
-    assert told.text == "hello"
-    assert b"real-1" in hop.upstream.requests[-1].body
-    hop.upstream.always(Read(), Send(reply(b"ID3\x00\xff", content_type="audio/mpeg")))
-    speech = client.audio.speech.create(model="scribe", voice="alloy", input="x")
-    assert speech.content == b"ID3\x00\xff"
-    file = (
-        b'{"id":"file-1","object":"file","bytes":3,"created_at":1,"filename":"a",'
-        b'"purpose":"batch","status":"processed"}'
-    )
-    hop.upstream.always(Read(), Send(reply(file)))
-    assert client.files.create(file=("a", b"abc"), purpose="batch").id == "file-1"
-    assert client.files.retrieve("file-1").bytes == 3
-    with pytest.raises(openai.NotFoundError, match="pass_through"):
-        client.moderations.create(input="x", model="painter")
+    with openai.OpenAI(base_url=hop.running.api, api_key=FILES_KEY, max_retries=0) as client:
+        hop.upstream.always(Read(), Send(reply(b'{"created":1,"data":[{"b64_json":"AAAA"}]}')))
+        image = client.images.generate(model="painter", prompt="x")
+        assert image.data is not None
+        assert image.data[0].b64_json == "AAAA"
+        hop.upstream.always(Read(), Send(reply(b'{"text":"hello"}')))
+        told = client.audio.transcriptions.create(model="scribe", file=("a.wav", b"RIFF"))
+        assert told.text == "hello"
+        assert b"real-1" in hop.upstream.requests[-1].body
+        hop.upstream.always(Read(), Send(reply(b"ID3\x00\xff", content_type="audio/mpeg")))
+        speech = client.audio.speech.create(model="scribe", voice="alloy", input="x")
+        assert speech.content == b"ID3\x00\xff"
+        file = (
+            b'{"id":"file-1","object":"file","bytes":3,"created_at":1,"filename":"a",'
+            b'"purpose":"batch","status":"processed"}'
+        )
+        hop.upstream.always(Read(), Send(reply(file)))
+        assert client.files.create(file=("a", b"abc"), purpose="batch").id == "file-1"
+        assert client.files.retrieve("file-1").bytes == 3
+        with pytest.raises(openai.NotFoundError, match="pass_through"):
+            client.moderations.create(input="x", model="painter")
 
 
 def test_without_a_route_for_it_nothing_is_passed_on(gateway: Running) -> None:

@@ -201,19 +201,21 @@ def test_what_names_a_model_goes_where_that_leads(hop: Hop, what: str) -> None:
 
 
 def test_openais_sdk_gets_lists_cancels_and_deletes(hop: Hop, second: Upstream) -> None:
-    client = openai.OpenAI(base_url=hop.running.api, api_key=KEY, max_retries=0)
-    hop.upstream.always(Read(), Send(reply(FOUND)))
-    assert client.responses.retrieve("resp_1").id == "resp_1"
-    assert client.responses.cancel("resp_1").status == "completed"
-    hop.upstream.always(Read(), Send(reply(b'{"object":"list","data":[],"has_more":false}')))
-    assert list(client.responses.input_items.list("resp_1")) == []
-    hop.upstream.always(Read(), Send(reply(b'{"id":"resp_1","deleted":true}')))
-    client.responses.delete("resp_1")
-    hop.upstream.always(Read(), Send(reply(b'{"object":"response.input_tokens","input_tokens":7}')))
-    second.always(Read(), Send(reply(b'{"object":"response.input_tokens","input_tokens":7}')))
-    counted = client.responses.input_tokens.count(model="mine", input="hi")
-    assert counted.input_tokens == 7
-    hop.upstream.always(Read(), Send(NOT_FOUND))
-    second.always(Read(), Send(NOT_FOUND))
-    with pytest.raises(openai.NotFoundError, match="not found"):
-        client.responses.retrieve("resp_1")
+    with openai.OpenAI(base_url=hop.running.api, api_key=KEY, max_retries=0) as client:
+        hop.upstream.always(Read(), Send(reply(FOUND)))
+        assert client.responses.retrieve("resp_1").id == "resp_1"
+        assert client.responses.cancel("resp_1").status == "completed"
+        hop.upstream.always(Read(), Send(reply(b'{"object":"list","data":[],"has_more":false}')))
+        assert list(client.responses.input_items.list("resp_1")) == []
+        hop.upstream.always(Read(), Send(reply(b'{"id":"resp_1","deleted":true}')))
+        client.responses.delete("resp_1")
+        hop.upstream.always(
+            Read(), Send(reply(b'{"object":"response.input_tokens","input_tokens":7}'))
+        )
+        second.always(Read(), Send(reply(b'{"object":"response.input_tokens","input_tokens":7}')))
+        counted = client.responses.input_tokens.count(model="mine", input="hi")
+        assert counted.input_tokens == 7
+        hop.upstream.always(Read(), Send(NOT_FOUND))
+        second.always(Read(), Send(NOT_FOUND))
+        with pytest.raises(openai.NotFoundError, match="not found"):
+            client.responses.retrieve("resp_1")

@@ -65,45 +65,47 @@ def sent(hop: Hop, provider: str) -> dict[str, Any]:
 @pytest.mark.parametrize("provider", ANSWERS)
 def test_anthropics_sdk_is_told(hop: Hop, provider: str) -> None:
     hop.upstream.always(Read(), Send(reply(ANSWERS[provider][1])))
-    client = anthropic.Anthropic(base_url=hop.running.anthropic, api_key=KEY, max_retries=0)
-    counted = client.messages.count_tokens(
-        model=f"{provider}/m", system="Be brief.", messages=[{"role": "user", "content": "Grüße"}]
-    )
-    assert counted.input_tokens == 7
-    assert "Grüße" in str(sent(hop, provider))
+    with anthropic.Anthropic(base_url=hop.running.anthropic, api_key=KEY, max_retries=0) as client:
+        counted = client.messages.count_tokens(
+            model=f"{provider}/m",
+            system="Be brief.",
+            messages=[{"role": "user", "content": "Grüße"}],
+        )
+        assert counted.input_tokens == 7
+        assert "Grüße" in str(sent(hop, provider))
 
 
 @pytest.mark.parametrize("provider", ANSWERS)
 def test_googles_sdk_is_told(hop: Hop, provider: str) -> None:
     hop.upstream.always(Read(), Send(reply(ANSWERS[provider][1])))
-    client = genai.Client(
+    with genai.Client(
         api_key=KEY, http_options=types.HttpOptions(base_url=hop.running.anthropic)
-    )
-    counted = client.models.count_tokens(model=f"{provider}/m", contents="Grüße")
-    assert counted.total_tokens == 7
-    assert "Grüße" in str(sent(hop, provider))
+    ) as client:
+        counted = client.models.count_tokens(model=f"{provider}/m", contents="Grüße")
+        assert counted.total_tokens == 7
+        assert "Grüße" in str(sent(hop, provider))
 
 
 @pytest.mark.parametrize("provider", ANSWERS)
 def test_openais_sdk_is_told(hop: Hop, provider: str) -> None:
     hop.upstream.always(Read(), Send(reply(ANSWERS[provider][1])))
-    client = openai.OpenAI(base_url=hop.running.api, api_key=KEY, max_retries=0)
-    counted = client.responses.input_tokens.count(model=f"{provider}/m", input="Grüße")
-    assert counted.input_tokens == 7
-    assert "Grüße" in str(sent(hop, provider))
+    with openai.OpenAI(base_url=hop.running.api, api_key=KEY, max_retries=0) as client:
+        counted = client.responses.input_tokens.count(model=f"{provider}/m", input="Grüße")
+        assert counted.input_tokens == 7
+        assert "Grüße" in str(sent(hop, provider))
 
 
 def test_vertex_counts_what_is_not_wrapped(hop: Hop) -> None:
     hop.upstream.always(Read(), Send(reply(ANSWERS["v"][1])))
-    client = anthropic.Anthropic(base_url=hop.running.anthropic, api_key=KEY, max_retries=0)
-    client.messages.count_tokens(
-        model="v/m", system="Be brief.", messages=[{"role": "user", "content": "Grüße"}]
-    )
-    assert sent(hop, "v") == {
-        "generationConfig": {},
-        "systemInstruction": {"parts": [{"text": "Be brief."}]},
-        "contents": [{"role": "user", "parts": [{"text": "Grüße"}]}],
-    }
+    with anthropic.Anthropic(base_url=hop.running.anthropic, api_key=KEY, max_retries=0) as client:
+        client.messages.count_tokens(
+            model="v/m", system="Be brief.", messages=[{"role": "user", "content": "Grüße"}]
+        )
+        assert sent(hop, "v") == {
+            "generationConfig": {},
+            "systemInstruction": {"parts": [{"text": "Be brief."}]},
+            "contents": [{"role": "user", "parts": [{"text": "Grüße"}]}],
+        }
 
 
 ESTIMATED = {
