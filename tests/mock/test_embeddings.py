@@ -1,4 +1,4 @@
-"""Embeddings of Cohere's API and of Ollama's at the mock, and behind the gateway.
+"""Embeddings of Cohere's API and of Ollama's at the mock.
 
 Cohere's are judged by the schema that it publishes; what Ollama's client reads is written down
 here. Source: types of the package `ollama` 0.6.3 (`EmbedResponse`).
@@ -9,29 +9,15 @@ from __future__ import annotations
 import base64
 import math
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx2
 import msgspec
-import openai
 import pytest
 
-from tests.mock.alone import mock_alone
 from tests.schemas.judge import Judge
-from tests.support.gateway import Running, start
-from tests.support.hop import KEY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TEXTS = ["Grüße, 世界!", "two"]
-CONFIG = """
-version: 1
-keys: [{{name: app, key: {key}}}]
-providers:
-  cohere: {{type: cohere, base_url: "{url}", api_key: none}}
-  ollama: {{type: ollama, base_url: "{url}"}}
-"""
 
 
 class Embedded(msgspec.Struct, forbid_unknown_fields=True):
@@ -127,28 +113,3 @@ def test_ollama_embeds_one_text_or_several_or_none(mock_address: str) -> None:
     assert embedded(ollama(mock_address, input="")).embeddings == []
     wrong = ollama(mock_address, input=[1])
     assert (wrong.status_code, list(wrong.json())) == (400, ["error"])
-
-
-@pytest.fixture(scope="module")
-def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("embeddings")
-    with mock_alone(folder) as url:
-        config = folder / "llm-edge.yaml"
-        config.write_text(CONFIG.format(key=KEY, url=url))
-        running = start(["serve", "--config", str(config), "--workers", "1"], folder)
-        yield running
-        running.stop()
-
-
-@pytest.mark.parametrize("provider", ["cohere", "ollama"])
-def test_openai_s_sdk_reaches_models_behind_either(behind: Running, provider: str) -> None:
-    with openai.OpenAI(base_url=behind.api, api_key=KEY, max_retries=0, timeout=20) as client:
-        model = f"{provider}/embed?dims=16"
-        said = client.embeddings.create(model=model, input=TEXTS)
-        fewer = client.embeddings.create(model=model, input="two", dimensions=8)
-        with pytest.raises(openai.RateLimitError):
-            client.embeddings.create(model=f"{provider}/error?status=429", input="two")
-    assert [len(one.embedding) for one in said.data] == [16, 16]
-    assert [math.hypot(*one.embedding) for one in said.data] == pytest.approx([1, 1])
-    assert said.usage.prompt_tokens > 1
-    assert len(fewer.data[0].embedding) == 8

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+from llm_edge_agent.config.library import are_installed
 
 if TYPE_CHECKING:
     from llm_edge_agent.config.described import Fault
@@ -33,13 +34,6 @@ def check_azure(fault: Fault, path: Path, provider: Provider, spec: ProviderSpec
     elif azure.client_secret is None and azure.tenant_id is not None and azure.client_id is None:
         message = "says nothing without a `client_id`"
         fault((*path, "tenant_id"), message, "write both, or neither")
-    if not _has_library():
+    if not are_installed("azure.identity"):
         message = "getting access tokens needs azure-identity, which is missing"
         fault(path, message, "pip install 'llm-edge-agent[azure]'")
-
-
-def _has_library() -> bool:
-    try:
-        return find_spec("azure.identity") is not None
-    except ModuleNotFoundError:
-        return False

@@ -8,12 +8,12 @@ it is good for is found out when a token is asked for.
 from __future__ import annotations
 
 import re
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from llm_edge_agent.config.files import Unreadable, read_secret_file
+from llm_edge_agent.config.library import are_installed
 
 if TYPE_CHECKING:
     from llm_edge_agent.config.described import Fault
@@ -129,13 +129,6 @@ def check_google(fault: Fault, path: Path, provider: Provider, spec: ProviderSpe
     if project is None:
         hint = "write it, or set GOOGLE_CLOUD_PROJECT"
         fault((*path, "project"), "is not known, and no credential says it", hint)
-    if not provider.credentials and not _has_library():
+    if not provider.credentials and not are_installed("google.auth", "requests"):
         message = "getting access tokens needs google-auth, which is missing"
         fault(path, message, "pip install 'llm-edge-agent[google]'")
-
-
-def _has_library() -> bool:
-    try:
-        return find_spec("google.auth") is not None and find_spec("requests") is not None
-    except ModuleNotFoundError:
-        return False

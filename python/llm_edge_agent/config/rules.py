@@ -7,7 +7,6 @@ The provider kinds are an argument: this module knows none by name but the mock.
 from __future__ import annotations
 
 import ssl
-from importlib.util import find_spec
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from llm_edge_agent.config.described import check_description
 from llm_edge_agent.config.discover import MOCK_NAME
 from llm_edge_agent.config.files import unreadable
 from llm_edge_agent.config.google import check_google
+from llm_edge_agent.config.library import are_installed
 from llm_edge_agent.config.proxies import parse_proxy
 from llm_edge_agent.config.routing import check_routing, leads_to
 from llm_edge_agent.config.shape import nearest
@@ -363,7 +363,7 @@ class Rules:
             if parts:
                 message = "a key has an `access_key_id` and a `secret_access_key`"
                 self._fault(path, message, "write both, or neither")
-            elif find_spec("botocore") is None:
+            elif not are_installed("botocore"):
                 message = "looking for a key where it usually is needs botocore, which is missing"
                 hint = "pip install 'llm-edge-agent[aws]', or give the key"
                 self._fault(path, message, hint)

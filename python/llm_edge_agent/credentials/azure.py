@@ -14,14 +14,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from llm_edge_agent.config.secret import Secret
-from llm_edge_agent.credentials.found import Found, NotFound, is_word
+from llm_edge_agent.credentials.found import NotFound, found_token
 from llm_edge_agent.credentials.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from llm_edge_agent.config.schema import Azure
+    from llm_edge_agent.credentials.found import Found
 
 __all__ = ["AzureTokens"]
 
@@ -79,11 +79,7 @@ class AzureTokens:
             reason = f"getting an access token failed ({type(error).__name__}{_code(error)})"
             # A setting that is none, such as an authority without TLS, stays so.
             raise NotFound(reason, absent=isinstance(error, ValueError)) from None
-        if not token.token or not is_word(token.token):
-            raise NotFound(
-                "the access token that came is empty, or holds a space or non-ASCII text"
-            )
-        return Found(Secret(token.token), float(token.expires_on))
+        return found_token(token.token, float(token.expires_on))
 
     def _token(self, stack: ExitStack) -> Any:  # noqa: ANN401 -- of the library
         from azure.identity import CredentialUnavailableError  # noqa: PLC0415

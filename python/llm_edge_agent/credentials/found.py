@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
-if TYPE_CHECKING:
-    from llm_edge_agent.config.secret import Secret
+from llm_edge_agent.config.secret import Secret
 
-__all__ = ["Found", "NotFound", "Source", "is_word"]
+__all__ = ["Found", "NotFound", "Source", "found_token", "is_word"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,17 @@ class NotFound(Exception):  # noqa: N818 -- says what happened
 def is_word(text: str) -> bool:
     """Whether a header field can carry it as one word."""
     return text.isascii() and text.isprintable() and " " not in text
+
+
+def found_token(token: str | None, expires_s: float | None) -> Found:
+    """An access token that came.
+
+    Raises:
+        NotFound: No header field can carry it.
+    """
+    if not token or not is_word(token):
+        raise NotFound("the access token that came is empty, or holds a space or non-ASCII text")
+    return Found(Secret(token), expires_s)
 
 
 class Source(Protocol):

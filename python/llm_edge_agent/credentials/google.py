@@ -14,12 +14,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from llm_edge_agent.config.google import CredentialFault, read_credential
-from llm_edge_agent.config.secret import Secret
-from llm_edge_agent.credentials.found import Found, NotFound, is_word
+from llm_edge_agent.credentials.found import NotFound, found_token
 from llm_edge_agent.credentials.quiet import quiet
 
 if TYPE_CHECKING:
     from llm_edge_agent.config.schema import Google
+    from llm_edge_agent.credentials.found import Found
 
 __all__ = ["GoogleTokens"]
 
@@ -97,13 +97,9 @@ class GoogleTokens:
             names = {kind.__name__ for kind in type(error).__mro__}
             reason = f"getting an access token failed ({type(error).__name__}{_code(error)})"
             raise NotFound(reason, absent=not names.isdisjoint(_MISTAKES)) from None
-        token, expiry = credentials.token, credentials.expiry
-        if not token or not is_word(token):
-            raise NotFound(
-                "the access token that came is empty, or holds a space or non-ASCII text"
-            )
         # It tells UTC without saying so.
-        return Found(Secret(token), expiry.replace(tzinfo=UTC).timestamp() if expiry else None)
+        expiry = credentials.expiry.replace(tzinfo=UTC).timestamp() if credentials.expiry else None
+        return found_token(credentials.token, expiry)
 
     def _credentials(self) -> Any:  # noqa: ANN401 -- whichever class of the library it is
         info = read_credential(self.google)

@@ -8,7 +8,8 @@ import pytest
 
 from tests.behaviour.amazon.test_renewed import wait_until
 from tests.behaviour.process.programs import run
-from tests.support.gateway import FREE_PORTS, Running, start
+from tests.conftest import Serve
+from tests.support.gateway import FREE_PORTS
 from tests.support.hop import CHAT, KEY, Hop, post
 from tests.support.microsoft import CLIENT, RESOURCE, SCOPE, SECRET, TENANT, Entra
 from tests.support.upstream import Read, Send, Upstream, reply
@@ -40,19 +41,14 @@ def authority(tmp_path: Path) -> Iterator[Entra]:
 
 
 @pytest.fixture
-def launch(tmp_path: Path, upstream: Upstream) -> Iterator[Launch]:
-    started: list[Running] = []
+def launch(serve: Serve, upstream: Upstream) -> Launch:
     upstream.always(Read(), Send(reply(b"{}")))
 
     def launch(env: dict[str, str], azure: str = "") -> Hop:
-        path = tmp_path / "llm-edge.yaml"
-        path.write_text(CONFIG.format(key=KEY, url=upstream.url, azure=azure))
-        started.append(start(["serve", "--config", str(path), "--workers", "1"], tmp_path, env))
-        return Hop(started[-1], upstream)
+        text = CONFIG.format(key=KEY, url=upstream.url, azure=azure)
+        return Hop(serve(text, env=env), upstream)
 
-    yield launch
-    for running in started:
-        running.stop()
+    return launch
 
 
 def shown(hop: Hop) -> str:

@@ -75,3 +75,19 @@ def test_the_routes_of_a_configuration_are_listed(configured_clients: Clients) -
         ids = {model.id for model in client.models.list()}
     assert {"gpt-small", "claude-small", "silent-one"} <= ids
     assert not any(name.endswith("*") for name in ids)
+
+
+@pytest.mark.parametrize("provider", ["cohere", "ollama"])
+def test_openai_s_sdk_reaches_models_behind_either(
+    crossing_clients: Clients, provider: str
+) -> None:
+    with crossing_clients.oai() as client:
+        model = f"{provider}/embed?dims=16"
+        said = client.embeddings.create(model=model, input=["Grüße, 世界!", "two"])
+        fewer = client.embeddings.create(model=model, input="two", dimensions=8)
+        with pytest.raises(openai.RateLimitError):
+            client.embeddings.create(model=f"{provider}/error?status=429", input="two")
+    assert [len(one.embedding) for one in said.data] == [16, 16]
+    assert [math.hypot(*one.embedding) for one in said.data] == pytest.approx([1, 1])
+    assert said.usage.prompt_tokens > 1
+    assert len(fewer.data[0].embedding) == 8

@@ -130,29 +130,28 @@ pub(crate) async fn read(x: &mut Exchange, head: &Head) -> Result<Envelope, Reje
     let came_along = x.input.len() == there;
     x.facts.read = Some(if came_along { x.facts.started } else { Stamp::now() });
     let bytes = body.of(&x.input);
-    let mut scan = scan::scan(bytes, dialect).map_err(|e| e.rejection(bytes))?;
-    let mut body = body;
-    if path_model.is_none() && !head.model_id.is_empty() {
-        (body, scan) = deployed(x, head, dialect, body, scan)?;
-    }
+    let scan = scan::scan(bytes, dialect).map_err(|e| e.rejection(bytes))?;
     let stream = head.operation.streams().unwrap_or(scan.stream == Some(true));
-    Ok(Envelope { body, scan, path_model, stream, further: Box::default() })
+    let mut envelope = Envelope { body, scan, path_model, stream, further: Box::default() };
+    if !head.model_id.is_empty() && envelope.path_model.is_none() {
+        say_deployment(x, head, dialect, &mut envelope)?;
+    }
+    Ok(envelope)
 }
 
-/// A body that says the model that the path says, whether or not it said one: of a deployment's, Azure does not read
+/// Has the body say the model that the path says, whether or not it said one: of a deployment's, Azure does not read
 /// it.
 #[cold]
-fn deployed(
+fn say_deployment(
     x: &mut Exchange,
     head: &Head,
     dialect: Dialect,
-    body: Span,
-    scan: Scan,
-) -> Result<(Span, Scan), Rejection> {
+    envelope: &mut Envelope,
+) -> Result<(), Rejection> {
     let name = path_model(x, head)?;
-    let bytes = body.of(&x.input);
-    let changed = match scan.model {
-        Some(text) if text.decode(bytes).is_ok_and(|model| *model == *name) => return Ok((body, scan)),
+    let bytes = envelope.body.of(&x.input);
+    let changed = match envelope.scan.model {
+        Some(text) if text.decode(bytes).is_ok_and(|model| *model == *name) => return Ok(()),
         Some(text) => {
             let mut said = Vec::with_capacity(name.len());
             escape_json(&mut said, &name);
@@ -161,13 +160,12 @@ fn deployed(
         None => scan::with_model(bytes, &name).map_err(|e| e.rejection(bytes))?,
     };
     // Nothing lies behind the body: what a client sends ahead is kept elsewhere.
-    let start = body.start as usize;
+    let start = envelope.body.start as usize;
     x.input.truncate(start);
     x.input.extend_from_slice(&changed);
-    let body = Span::new(start, x.input.len());
-    let bytes = body.of(&x.input);
-    let scan = scan::scan(bytes, dialect).map_err(|e| e.rejection(bytes))?;
-    Ok((body, scan))
+    envelope.body = Span::new(start, x.input.len());
+    envelope.scan = scan::scan(&changed, dialect).map_err(|e| e.rejection(&changed))?;
+    Ok(())
 }
 
 /// A body of which at most the model matters.
