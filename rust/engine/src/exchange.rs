@@ -222,18 +222,22 @@ impl Exchange {
             .and_then(|field| RequestId::accept(field.value.of(&input)))
             .unwrap_or_else(|| RequestId::make(worker));
         worker.bank.worker.in_flight.add(1);
-        Self(Box::new(State {
-            worker: Rc::clone(worker),
-            loaded: worker.loaded(),
-            client,
-            input,
-            request,
-            request_id,
-            held: None,
-            caller_credential: None,
-            busy: None,
-            facts: Facts::new(Stamp::now()),
-        }))
+        // Made where it stays: it is too large to be moved there.
+        Self(Box::write(
+            Box::new_uninit(),
+            State {
+                worker: Rc::clone(worker),
+                loaded: worker.loaded(),
+                client,
+                input,
+                request,
+                request_id,
+                held: None,
+                caller_credential: None,
+                busy: None,
+                facts: Facts::new(Stamp::now()),
+            },
+        ))
     }
 }
 

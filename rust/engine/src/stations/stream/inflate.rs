@@ -70,8 +70,16 @@ pub(super) fn knows(coding: &[u8]) -> bool {
 }
 
 impl Watch {
+    #[inline]
     pub(super) fn new(tap: Tap, coding: Option<&[u8]>) -> Self {
-        let Some(coding) = coding else { return Self::Plain(tap) };
+        match coding {
+            None => Self::Plain(tap),
+            Some(coding) => Self::behind(tap, coding),
+        }
+    }
+
+    #[cold]
+    fn behind(tap: Tap, coding: &[u8]) -> Self {
         let is = |name: &[u8]| coding.eq_ignore_ascii_case(name);
         let sink = Sink { tap, left: DECODED_BYTES_MAX, earned: FREE_BYTES };
         if is(b"gzip") || is(b"x-gzip") {

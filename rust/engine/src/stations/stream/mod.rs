@@ -146,7 +146,7 @@ fn from_upstream(mut x: Exchange, begun: Begun, flight: Flight) -> Reply {
     if x.facts.streaming {
         x.worker.bank.worker.open_streams.add(1);
     }
-    Reply { status, fields, body: Body::Relay(Box::new(relay)), unread: false, exchange: x }
+    Reply { status, fields, body: Body::Relay(relay), unread: false, exchange: x }
 }
 
 impl Reply {

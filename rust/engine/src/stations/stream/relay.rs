@@ -162,7 +162,7 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    pub(super) fn new(begun: Begun, keep: Option<(Keep, Vec<u8>)>) -> Self {
+    pub(super) fn new(begun: Begun, keep: Option<(Keep, Vec<u8>)>) -> Box<Self> {
         let is_stream = begun.translation.is_some() && begun.is_event_stream();
         let Begun {
             connection,
@@ -204,31 +204,35 @@ impl Relay {
         let tap = if is_foreign { Watch::Told(Outcome::default()) } else { Watch::new(tap, coding) };
         // Only what is complete and successful is kept, and only what we can tell to be complete.
         let keep = keep.filter(|_| status == 200 && payload != Payload::Opaque);
-        Self {
-            gathered: keep.is_some().then(Vec::new),
-            keep,
-            connection,
-            origin,
-            decoder,
-            at,
-            runs: [Run::default(); RUNS_MAX],
-            run_count: 0,
-            keep_chunks: false,
-            tap,
-            keepsakes: owner.map(|owner| Box::new(Given::by(*owner))),
-            translator: translation.and_then(|t| Translator::new(*t)).map(Box::new),
-            payload,
-            coded,
-            holdback: Holdback::new(payload == Payload::Sse && !coded, usage_asked),
-            position: Position::BetweenEvents,
-            event_size: EventSize::default(),
-            status,
-            progress_ms,
-            latest_ms,
-            // Bytes that came with the head are the first piece.
-            piece: (payload == Payload::Sse && came_with_head).then(Stamp::now),
-            complete: false,
-        }
+        // Made where it stays: it is too large to be moved there.
+        Box::write(
+            Box::new_uninit(),
+            Self {
+                gathered: keep.is_some().then(Vec::new),
+                keep,
+                connection,
+                origin,
+                decoder,
+                at,
+                runs: [Run::default(); RUNS_MAX],
+                run_count: 0,
+                keep_chunks: false,
+                tap,
+                keepsakes: owner.map(|owner| Box::new(Given::by(*owner))),
+                translator: translation.and_then(|t| Translator::new(*t)).map(Box::new),
+                payload,
+                coded,
+                holdback: Holdback::new(payload == Payload::Sse && !coded, usage_asked),
+                position: Position::BetweenEvents,
+                event_size: EventSize::default(),
+                status,
+                progress_ms,
+                latest_ms,
+                // Bytes that came with the head are the first piece.
+                piece: (payload == Payload::Sse && came_with_head).then(Stamp::now),
+                complete: false,
+            },
+        )
     }
 
     pub(crate) fn is_event_stream(&self) -> bool {

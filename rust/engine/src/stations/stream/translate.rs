@@ -168,7 +168,7 @@ pub(super) fn write_losses(out: &mut Vec<u8>, losses: &Losses) {
 /// The whole body, decoded from its framing.
 async fn read(x: &mut Exchange, begun: Begun) -> Result<Vec<u8>, Rejection> {
     let max = x.loaded.snapshot.limits.body_bytes_max;
-    let mut relay = Box::new(Relay::new(begun, None));
+    let mut relay = Relay::new(begun, None);
     if relay.is_coded() {
         let message = "the upstream has compressed its reply although it was asked not to, so that it cannot be translated";
         return Err(Rejection::new(Code::UpstreamInvalid, message));
