@@ -108,6 +108,15 @@ def test_vertex_counts_what_is_not_wrapped(hop: Hop) -> None:
         }
 
 
+def test_vertex_is_asked_without_what_googles_own_api_wraps_around(hop: Hop) -> None:
+    hop.upstream.always(Read(), Send(reply(ANSWERS["v"][1])))
+    question = b'{"contents":[{"role":"user","parts":[{"text":"Gr\\u00fc\\u00dfe"}]}]%s}'
+    wrapped = b'{"generateContentRequest":%s}' % (question % b',"model":"models/m","toolConfig":{}')
+    answer = hop.ask(post("/v1beta/models/v%2Fm:countTokens", wrapped))
+    assert msgspec.json.decode(answer.body)["totalTokens"] == 7
+    assert hop.upstream.requests[-1].body == question % b""
+
+
 ESTIMATED = {
     "/v1/messages/count_tokens": (MESSAGES % b"c", {"input_tokens": 8}),
     "/v1/responses/input_tokens": (

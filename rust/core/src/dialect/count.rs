@@ -5,6 +5,8 @@
 //! Gemini API reference, "Counting tokens"; Vertex AI API reference, `countTokens`; Amazon Bedrock API reference,
 //! `CountTokens`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -99,21 +101,48 @@ impl CountUpstream {
 
     /// The number in its reply.
     pub(crate) fn tokens(&self, body: &str) -> Result<u64, Malformed> {
-        let members: std::collections::BTreeMap<&str, &RawValue> =
+        let members: BTreeMap<&str, &RawValue> =
             serde_json::from_str(body).map_err(|error| Malformed::new(format!("not a count: {error}")))?;
         let found = members.get(self.member).and_then(|value| value.get().parse().ok());
         found.ok_or_else(|| Malformed::new(format!("`{}` is no number of tokens", self.member)))
     }
 }
 
+/// What clients of Google's own API may wrap what is counted into.
+#[derive(Deserialize)]
+struct Wrapped<'a> {
+    #[serde(borrow, alias = "generate_content_request", rename = "generateContentRequest")]
+    request: Option<&'a RawValue>,
+}
+
+/// A question of Google's own API as Vertex AI knows it, where what is counted stands alone: of the request that
+/// would generate, what is a prompt's, as it was written. `None` where it stands alone already.
+///
+/// Source: Vertex AI API reference, `countTokens`.
+pub fn unwrapped(body: &[u8]) -> Option<Vec<u8>> {
+    let wrapped: Wrapped<'_> = serde_json::from_slice(body).ok()?;
+    let request: BTreeMap<&str, &RawValue> = serde_json::from_str(wrapped.request?.get()).ok()?;
+    let mut out = Vec::with_capacity(body.len());
+    out.push(b'{');
+    for name in [
+        "contents",
+        "systemInstruction",
+        "system_instruction",
+        "tools",
+        "generationConfig",
+        "generation_config",
+    ] {
+        if let Some(value) = request.get(name) {
+            out.key(name).raw(value.get());
+        }
+    }
+    out.close(b'}');
+    Some(out)
+}
+
 /// What is counted is given alone, or as the request that would generate.
 fn read_gemini<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<'a>, Untranslatable> {
-    #[derive(Deserialize)]
-    struct Body<'a> {
-        #[serde(borrow, alias = "generate_content_request", rename = "generateContentRequest")]
-        request: Option<&'a RawValue>,
-    }
-    let outer: Body<'a> = At::ROOT.parse(body)?;
+    let outer: Wrapped<'a> = At::ROOT.parse(body)?;
     gemini::read_request(outer.request.map_or(body, RawValue::get), losses)
 }
 

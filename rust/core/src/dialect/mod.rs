@@ -21,6 +21,7 @@ mod openai_responses;
 mod rerank;
 
 pub use anthropic_messages::form as messages_form;
+pub use count::unwrapped as unwrapped_question;
 
 pub use crate::message::fit_tool_ids;
 

@@ -1,6 +1,6 @@
 //! How many tokens a request has, asked in one dialect and answered in another.
 
-use llm_edge_core::dialect::{Dialect, Platform};
+use llm_edge_core::dialect::{Dialect, Platform, unwrapped_question};
 use llm_edge_core::translate::{Options, Pair, between_counts};
 use serde_json::{Value, json};
 
@@ -81,6 +81,27 @@ fn googles_question_may_stand_alone_and_names_the_model_asked_there() {
     let (body, _) =
         sent(pair(Dialect::AnthropicMessages, Dialect::Gemini), &asked(Dialect::AnthropicMessages));
     assert_eq!(body["generateContentRequest"]["model"], "models/m");
+}
+
+#[test]
+fn vertex_ai_is_asked_without_what_googles_own_api_wraps_around() {
+    let unwrapped =
+        |body: &str| unwrapped_question(body.as_bytes()).map(|out| String::from_utf8(out).unwrap());
+    assert_eq!(
+        unwrapped(
+            r#"{"generateContentRequest": {"model":"models/m", "contents":[{"parts": [{"text":"ü\u00fc"}]}],
+            "toolConfig":{}, "safetySettings":[], "tools":[], "generationConfig":{"seed": 1}}}"#
+        )
+        .unwrap(),
+        r#"{"contents":[{"parts": [{"text":"ü\u00fc"}]}],"tools":[],"generationConfig":{"seed": 1}}"#,
+    );
+    let snake = r#"{"generate_content_request":{"system_instruction":{}, "contents":[]}}"#;
+    assert_eq!(unwrapped(snake).unwrap(), r#"{"contents":[],"system_instruction":{}}"#);
+    for alone in
+        [r#"{"contents":[]}"#, r#"{"generateContentRequest":null}"#, r#"{"generateContentRequest":1}"#]
+    {
+        assert_eq!(unwrapped(alone), None);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use llm_edge_core::dialect::{Platform, fit_tool_ids, messages_form};
+use llm_edge_core::dialect::{Platform, fit_tool_ids, messages_form, unwrapped_question};
 use llm_edge_core::embedding;
 use llm_edge_core::http1::{Known, write};
 use llm_edge_core::percent;
@@ -12,7 +12,7 @@ use llm_edge_core::scan::{Edit, PIECES_MAX, Text, escape_json, splice};
 use llm_edge_core::snapshot::{ModelName, PathTemplate, Provider, Route, Served};
 use llm_edge_core::span::Span;
 use llm_edge_core::stream_usage;
-use llm_edge_core::surface::Dialect;
+use llm_edge_core::surface::{Dialect, Operation};
 
 use super::super::body::Envelope;
 use super::super::guard::Screened;
@@ -226,6 +226,9 @@ impl Body {
             if head.operation.repeats_model() {
                 return Some(Self::repeating(body, written, model));
             }
+            if head.operation == Operation::GeminiCountTokens && config.platform == Platform::Vertex {
+                return Some(own.unwrapped(body));
+            }
             return Some(own);
         };
         let name = match model {
@@ -276,6 +279,15 @@ impl Body {
         match model.of(written) {
             sent if sent == written => Self::Own { model: Name::Written, added: None, asks_usage: false },
             sent => Self::Changed { body: embedding::renamed(body, sent), asks_usage: false },
+        }
+    }
+
+    /// A question after tokens as Vertex AI knows it.
+    #[cold]
+    fn unwrapped(self, body: &[u8]) -> Self {
+        match unwrapped_question(body) {
+            Some(body) => Self::Changed { body, asks_usage: false },
+            None => self,
         }
     }
 
