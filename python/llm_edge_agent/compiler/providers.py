@@ -90,6 +90,7 @@ def compile_provider(
         chat_members=spec.chat_members,
         tool_id_length=spec.tool_id_length,
         takes_models=spec.takes_models,
+        is_anthropic=spec.is_anthropic,
         platform=spec.platform,
         operations={
             operation: url.path + _filled(path, words) for operation, path in operations.items()

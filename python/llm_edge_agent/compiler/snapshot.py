@@ -145,6 +145,7 @@ class ProviderDoc(_Doc, frozen=True, kw_only=True):
     chat_members: dict[str, str | None]
     tool_id_length: int | None
     takes_models: bool
+    is_anthropic: bool
     platform: str
     operations: dict[str, str]
     auth: AuthDoc | None

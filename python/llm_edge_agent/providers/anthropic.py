@@ -27,5 +27,6 @@ ANTHROPIC = ProviderSpec(
         "anthropic_pass_through": "/v1/",
     },
     default_headers={"anthropic-version": "2023-06-01"},
+    is_anthropic=True,
     catalog=("anthropic",),
 )

@@ -65,6 +65,7 @@ VERTEX_ANTHROPIC = ProviderSpec(
         "count_tokens": f"{_ANTHROPIC}/count-tokens:rawPredict",
     },
     platform="vertex",
+    is_anthropic=True,
     # The body says it.
     withheld_headers=(*_WITHHELD, "anthropic-version"),
     health_path="/",

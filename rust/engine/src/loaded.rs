@@ -51,6 +51,10 @@ pub(crate) struct LoadedRoute {
     pub(crate) has_rules: bool,
     /// A decision, be it among its fallbacks' targets, hangs on what is asked.
     pub(crate) hangs_on_request: bool,
+    /// Whether clients of chat completions may hold reasoning that not every one of its targets takes.
+    pub(crate) mixes_reasoning: bool,
+    /// What is asked of `OpenAI`'s responses in other words somewhere, a bit for each operation.
+    asked_of_responses: u32,
     /// Something is known of models that clients name.
     pub(crate) knows_named_models: bool,
     /// Tokens that are generated, on average, where the strategy goes by that.
@@ -71,6 +75,12 @@ pub(crate) struct LoadedRoute {
 }
 
 impl LoadedRoute {
+    /// Whether an operation of another API may have been answered by `OpenAI`'s responses.
+    #[inline]
+    pub(crate) fn is_asked_of_responses(&self, operation: Operation) -> bool {
+        self.asked_of_responses >> operation as u32 & 1 == 1
+    }
+
     /// A reply had so many tokens.
     pub(crate) fn generated(&self, tokens: u64) {
         let usual = self.output_tokens.get();
@@ -205,19 +215,49 @@ fn has_choice(route: &Route) -> bool {
     route.targets.len() > 1 || !route.fallbacks.is_empty()
 }
 
-/// How many accounts may be asked for the models of a route: its own, where its rules lead or whose rules lead to it,
+/// Who may be asked for the models of a route: its own providers, those where its rules lead or whose rules lead to it,
 /// and all their fallbacks'.
-fn accounts(snapshot: &Snapshot, index: usize) -> usize {
+fn related(snapshot: &Snapshot, index: usize) -> BTreeSet<usize> {
     let leads_here = |route: &Route| route.rules.iter().any(|rule| rule.route == index);
     let related = snapshot.routes.iter().enumerate().filter(|(at, route)| *at == index || leads_here(route));
-    let all: BTreeSet<usize> = related
+    related
         .flat_map(|(_, route)| std::iter::once(route).chain(snapshot.led(route)))
         .flat_map(|route| snapshot.chain(route))
         .flat_map(|route| &route.targets)
         .map(|target| target.provider)
-        .collect();
+        .collect()
+}
+
+/// How many accounts may be asked for the models of a route.
+fn accounts(snapshot: &Snapshot, index: usize) -> usize {
     let of = |at: &usize| snapshot.providers.get(*at).map_or(0, |provider| provider.credentials.len().max(1));
-    all.iter().map(of).sum()
+    related(snapshot, index).iter().map(of).sum()
+}
+
+/// What those who may be asked for the models of a route put to `OpenAI`'s responses in other words: a bit for each
+/// operation.
+fn asked_of_responses(snapshot: &Snapshot, index: usize) -> u32 {
+    let all = related(snapshot, index);
+    let translated = |operation: Operation| {
+        all.iter().filter_map(|at| snapshot.providers.get(*at)).any(|provider| {
+            [false, true]
+                .iter()
+                .filter_map(|stream| provider.serve(operation, *stream))
+                .any(|served| served.translation.is_some() && served.operation == Operation::Responses)
+        })
+    };
+    let bit = |operation: &Operation| u32::from(translated(*operation)) << *operation as u32;
+    Operation::ALL.iter().map(bit).sum()
+}
+
+/// Whether one of those who may be asked tells chat clients reasoning, and another does not take it.
+fn mixes_reasoning(snapshot: &Snapshot, index: usize) -> bool {
+    let all: Vec<_> =
+        related(snapshot, index).into_iter().filter_map(|at| snapshot.providers.get(at)).collect();
+    let tells = |provider: &&Provider| {
+        provider.chat_reasoning().is_some() || provider.translates(Operation::ChatCompletions)
+    };
+    all.len() > 1 && all.iter().any(tells)
 }
 
 impl Loaded {
@@ -281,6 +321,8 @@ impl Loaded {
                     has_owners: accounts(&snapshot, index) > 1,
                     has_rules: !route.rules.is_empty(),
                     hangs_on_request: hangs_on_request(&snapshot, route),
+                    mixes_reasoning: mixes_reasoning(&snapshot, index),
+                    asked_of_responses: asked_of_responses(&snapshot, index),
                     knows_named_models: snapshot.knows_named_models(route),
                     output_tokens: Cell::new(OUTPUT_TOKENS),
                     picker: RefCell::new(Picker::new(route, |target| identity(&snapshot, target))),

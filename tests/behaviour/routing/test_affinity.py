@@ -17,6 +17,7 @@ from tests.support.gateway import start
 from tests.support.hop import KEY, Hop, post
 from tests.support.served import Served
 from tests.support.upstream import Read, Received, Send, Upstream, chunk, reply, stream_head
+from tests.support.wire import Wire
 
 RESPONSES = "/v1/responses"
 ACCOUNTS = 8
@@ -26,7 +27,7 @@ providers:
   up:
     type: openai
     base_url: "{url}/v1"
-    api_keys: [{api_keys}]
+    api_keys: [{api_keys}
 routes:
   chat:
     models: [chat]
@@ -47,17 +48,24 @@ class Addressed(Protocol):
         """Where it is."""
 
 
-def write(folder: Path, upstream: Addressed, keys: list[str], more: str) -> Path:
+def write(
+    folder: Path, upstream: Addressed, keys: list[str], more: str, provider: str = ""
+) -> Path:
     path = folder / "llm-edge.yaml"
-    path.write_text(CONFIG.format(key=KEY, url=upstream.url, api_keys=", ".join(keys), more=more))
+    api_keys = f"{', '.join(keys)}]{provider}"
+    path.write_text(CONFIG.format(key=KEY, url=upstream.url, api_keys=api_keys, more=more))
     return path
 
 
 @contextmanager
 def gateway(
-    folder: Path, upstream: Addressed, more: str = "", keys: list[str] | None = None
+    folder: Path,
+    upstream: Addressed,
+    more: str = "",
+    keys: list[str] | None = None,
+    provider: str = "",
 ) -> Iterator[Hop]:
-    path = write(folder, upstream, keys or api_keys(ACCOUNTS), more)
+    path = write(folder, upstream, keys or api_keys(ACCOUNTS), more, provider)
     running = start(["serve", "--config", str(path), "--workers", "2"], folder)
     try:
         yield Hop(running, cast("Upstream", upstream))
@@ -97,6 +105,55 @@ def test_a_response_is_gone_on_with_by_the_account_that_gave_it(
             wire.send(asked(input="and now?", previous_response_id=f"resp_{number}"))
             assert wire.answer().status == 200
             assert account(upstream.requests[-1]) == owner
+
+
+def reasoned(number: int) -> bytes:
+    """A whole response that begins with encrypted reasoning."""
+    said = {"type": "output_text", "text": "hi", "annotations": []}
+    thought = {"type": "reasoning", "id": f"rs_{number}", "summary": []}
+    output = [
+        {**thought, "encrypted_content": f"gAAAA{number:04d}x/+="},
+        {"type": "message", "id": "msg_1", "role": "assistant", "content": [said]},
+    ]
+    usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
+    told = {"id": f"resp_{number}", "object": "response", "status": "completed", "model": "m"}
+    return msgspec.json.encode({**told, "output": output, "usage": usage})
+
+
+@pytest.mark.parametrize("surface", ["messages", "gemini"])
+def test_encrypted_reasoning_told_as_a_signature_goes_back_to_who_gave_it(
+    tmp_path: Path, upstream: Upstream, surface: str
+) -> None:
+    path = {"messages": "/v1/messages", "gemini": "/v1beta/models/chat:generateContent"}[surface]
+
+    def ask(wire: Wire, turns: list[object]) -> object:
+        if surface == "messages":
+            body = {"model": "chat", "max_tokens": 4096, "messages": turns}
+        else:
+            body = {"contents": turns}
+        wire.send(post(path, msgspec.json.encode(body)))
+        answer = wire.answer()
+        assert answer.status == 200, answer.body
+        told = msgspec.json.decode(answer.body)
+        if surface == "messages":
+            return {"role": "assistant", "content": told["content"]}
+        return told["candidates"][0]["content"]
+
+    question = {"role": "user", "content": "hello", "parts": [{"text": "hello"}]}
+    del question["parts" if surface == "messages" else "content"]
+    only = "\n    operations: {responses: /responses}"
+    with gateway(tmp_path, upstream, provider=only) as hop, hop.connect() as wire:
+        given: list[tuple[int, object, str]] = []
+        for number in range(ACCOUNTS):
+            upstream.once(Read(), Send(reply(reasoned(number))))
+            told = ask(wire, [question])
+            given.append((number, told, account(upstream.requests[-1])))
+        assert len({owner for _, _, owner in given}) == ACCOUNTS
+        upstream.always(Read(), Send(reply(reasoned(999))))
+        for number, told, owner in reversed(given):
+            ask(wire, [question, told, question])
+            assert account(upstream.requests[-1]) == owner
+            assert f"gAAAA{number:04d}x/+=".encode() in upstream.requests[-1].body
 
 
 @pytest.mark.parametrize("cut", [1, 7, 40])

@@ -18,10 +18,14 @@ mod openai_chat;
 mod openai_completions;
 mod openai_embeddings;
 mod openai_responses;
+mod own;
 mod rerank;
 
 pub use anthropic_messages::form as messages_form;
+pub(crate) use gemini::{THINKING, WRAPPED};
+
 pub use count::unwrapped as unwrapped_question;
+pub use own::Taker;
 
 pub use crate::message::fit_tool_ids;
 

@@ -47,7 +47,7 @@ pub(crate) enum Maker {
 impl Maker {
     /// What stands before a signature to tell its maker, in a surface that is not the maker's own. Signatures
     /// are base64, where no colon is.
-    const fn mark(self) -> &'static str {
+    pub(crate) const fn mark(self) -> &'static str {
         match self {
             Self::Anthropic => "",
             Self::Bedrock => "bedrock:",

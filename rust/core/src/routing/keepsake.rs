@@ -4,8 +4,13 @@
 //! harm: nobody has given it.
 //! Source: `OpenAI` API reference, `responses/create` (`previous_response_id`, `reasoning.encrypted_content`).
 
+use std::borrow::Cow;
+
 use memchr::memmem;
 use twox_hash::XxHash3_64;
+
+use crate::dialect::{THINKING, WRAPPED};
+use crate::message::{Maker, Text, decode_base64};
 
 /// How an id of a response begins, as a JSON string.
 const ID: &[u8] = b"\"resp_";
@@ -157,9 +162,43 @@ fn tail(piece: &[u8]) -> &[u8] {
     memchr::memrchr(b'"', tail).map_or(&[], |at| tail.get(at..).unwrap_or_default())
 }
 
+/// Finds, in a whole request of another API, encrypted reasoning that its client was given as a signature: each is told
+/// by the number that [`Keepsakes`] gave it when it came.
+pub fn sealed(body: &[u8], mut found: impl FnMut(u64)) {
+    let mark = Maker::OpenAi.mark();
+    let mut tell = |signature: &str| {
+        if let Some((_, encrypted)) = signature.strip_prefix(mark).and_then(|own| own.split_once(':')) {
+            found(XxHash3_64::oneshot(encrypted.as_bytes()));
+        }
+    };
+    for at in memmem::find_iter(body, mark.as_bytes()) {
+        if let Some(text) = at.checked_sub(1).and_then(|quote| text_at(body, quote)) {
+            tell(&text);
+        }
+    }
+    // As Google's clients have it.
+    for quote in memmem::find_iter(body, WRAPPED.as_bytes()) {
+        let text = text_at(body, quote).and_then(|text| decode_base64(&text));
+        if let Some(wrapped) = text.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()) {
+            wrapped.strip_prefix(THINKING).into_iter().for_each(&mut tell);
+        }
+    }
+}
+
+/// The JSON string whose opening quote is there.
+fn text_at(body: &[u8], quote: usize) -> Option<String> {
+    let raw = body.get(quote..)?.strip_prefix(b"\"")?;
+    let mut end = 0;
+    while *raw.get(end)? != b'"' {
+        end += if raw.get(end) == Some(&b'\\') { 2 } else { 1 };
+    }
+    Text::plain(std::str::from_utf8(raw.get(..end)?).ok()?).decode().map(Cow::into_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::encode_base64;
 
     fn found(pieces: &[&[u8]]) -> Vec<u64> {
         let mut keepsakes = Keepsakes::default();
@@ -191,5 +230,28 @@ mod tests {
     fn a_word_that_never_ends_is_none() {
         assert!(found(&[br#"{"id":"resp_12"#]).is_empty());
         assert_eq!(found(&[br#"{"encrypted_content":{"a":1},"id":"resp_1"}"#]), [number(b"resp_1")]);
+    }
+
+    #[test]
+    fn what_was_given_as_a_signature_is_found_again() {
+        let of = |body: &str| {
+            let mut all = Vec::new();
+            sealed(body.as_bytes(), |number| all.push(number));
+            all
+        };
+        let given = found(&[br#"{"encrypted_content":"gAA/A=="}"#]);
+        assert_eq!(of(r#"{"signature":"openai:rs_1:gAA/A=="}"#), given);
+        assert_eq!(of(r#"{"signature":"openai:rs_1:gAA\/A=="}"#), given);
+        let wrapped = encode_base64(b"llm-edge:openai:rs_1:gAA/A==");
+        assert_eq!(of(&format!(r#"{{"thoughtSignature":"{wrapped}"}}"#)), given);
+        for none in [
+            "openai:rs_1:gAA",
+            r#""openai:rs_1:gAA"#,
+            r#""openai:x""#,
+            r#""xopenai:rs_1:gAA""#,
+            "\"openai:\\",
+        ] {
+            assert!(of(none).is_empty(), "{none}");
+        }
     }
 }

@@ -21,7 +21,7 @@ pub use explain::{
     Explanation, OUTPUT_TOKENS, Question, Redirect, Row, Table, affinity, asked_at, explain, identity,
     output_tokens, row,
 };
-pub use keepsake::Keepsakes;
+pub use keepsake::{Keepsakes, sealed};
 pub use needs::{Asks, Contents, Needs, Want, needs};
 pub use pace::Pace;
 pub use price::{Charge, Price, Rates, Tier, Tokens};

@@ -13,6 +13,7 @@
 //! Source: RFC 8259; refusals beyond it: duplicate fields (its §4 leaves them undefined), and keys that
 //! differ from a field only in case, which some parsers (Go's `encoding/json`) take for the field.
 
+mod cut;
 mod error;
 mod members;
 mod models;
@@ -21,6 +22,7 @@ mod simd;
 mod skip;
 mod text;
 
+pub(crate) use cut::{Cuts, elements, member, members};
 pub(crate) use members::{Elements, Member, Members, whole_number};
 pub(crate) use skip::white_space;
 pub(crate) use text::{code_unit, escape};

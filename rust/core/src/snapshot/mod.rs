@@ -23,6 +23,8 @@ pub use route::{
 
 use serde::Deserialize;
 
+use crate::surface::{Dialect, Operation};
+
 /// Everything a request needs to know. Shared by all workers behind one `Arc`; a request keeps the one it
 /// started with.
 #[derive(Debug)]
@@ -48,10 +50,42 @@ pub struct Snapshot {
     pub routes: Vec<Route>,
     /// Whether any of them passes something on unread.
     pub passes_through: bool,
+    /// Whether clients of these APIs may have been given reasoning by others than their makers.
+    pub foreign: Foreign,
     /// Model name → route.
     pub names: Names,
     /// What `GET /v1/models` may list.
     pub models: Vec<Model>,
+}
+
+/// Which clients may hold reasoning that was told by translation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Foreign {
+    messages: bool,
+    responses: bool,
+    gemini: bool,
+}
+
+impl Foreign {
+    fn of(providers: &[Provider]) -> Self {
+        let any = |surface| providers.iter().any(|provider| provider.translates(surface));
+        Self {
+            messages: any(Operation::Messages),
+            responses: any(Operation::Responses),
+            gemini: any(Operation::GenerateContent) || any(Operation::StreamGenerateContent),
+        }
+    }
+
+    /// Whether clients of this dialect may.
+    #[inline]
+    pub fn holds(self, dialect: Dialect) -> bool {
+        match dialect {
+            Dialect::AnthropicMessages => self.messages,
+            Dialect::OpenaiResponses => self.responses,
+            Dialect::Gemini => self.gemini,
+            _ => false,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -175,6 +209,7 @@ impl Snapshot {
             debug_headers: doc.debug_headers,
             metrics_by_key: doc.metrics_by_key,
             cache_bytes_max: doc.cache_bytes_max,
+            foreign: Foreign::of(&providers),
             providers,
             passes_through: routes.iter().any(|route| !route.pass_through.is_empty()),
             routes,

@@ -30,6 +30,8 @@ pub struct Provider {
     pub tool_id_length: Option<u8>,
     /// Whether it turns to the models of a request's `models` itself.
     pub takes_models: bool,
+    /// Whether what it serves as messages is Anthropic's own.
+    pub is_anthropic: bool,
     /// Where its APIs are served, as far as requests differ there.
     pub platform: Platform,
     /// Path and query for each operation it serves, by [`Operation`] order.
@@ -84,6 +86,17 @@ impl Provider {
             Some(path) => Some(Served { operation: asked, path, translation: None }),
             None => self.serve_translated(asked, stream),
         }
+    }
+
+    /// Whether it is asked in another dialect than this for a generation that is wanted in this one.
+    pub fn translates(&self, surface: Operation) -> bool {
+        self.path(surface).is_none()
+            && [false, true].iter().any(|stream| self.serve_translated(surface, *stream).is_some())
+    }
+
+    /// The member of chat messages in which it takes reasoning of earlier turns.
+    pub fn chat_reasoning(&self) -> Option<&'static str> {
+        (self.chat_fields != ChatFields::Openai).then_some("reasoning_content")
     }
 
     fn serve_translated(&self, asked: Operation, stream: bool) -> Option<Served<'_>> {
@@ -332,6 +345,7 @@ pub(super) struct ProviderDoc {
     chat_members: ChatMembers,
     tool_id_length: Option<u8>,
     takes_models: bool,
+    is_anthropic: bool,
     platform: Platform,
     operations: BTreeMap<Operation, String>,
     auth: Option<AuthField>,
@@ -430,6 +444,7 @@ impl ProviderDoc {
             chat_members: self.chat_members,
             tool_id_length: self.tool_id_length,
             takes_models: self.takes_models,
+            is_anthropic: self.is_anthropic,
             platform: self.platform,
             operations,
             auth,

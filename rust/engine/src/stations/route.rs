@@ -365,8 +365,7 @@ fn planned(
     let Some(config) = loaded.snapshot.routes.get(route.index) else {
         return Err(Rejection::new(Code::Internal, "the route is not in the snapshot"));
     };
-    if head.operation.dialect() == Some(Dialect::OpenaiResponses)
-        && (route.has_owners || !x.worker.shared.owners.is_empty())
+    if may_have_owner(x, head, route)
         && let Some(place) = owner(x, head, route, screened)?
     {
         return Ok(Plan::owned(route, place));
@@ -381,6 +380,20 @@ fn planned(
     decide(x, head, route, config, screened)
 }
 
+/// Whether a request may go on with what one of several accounts has given: by itself, or as the signature that a client
+/// of another API was told.
+#[inline]
+fn may_have_owner(x: &Exchange, head: &Head, route: &LoadedRoute) -> bool {
+    match head.operation.dialect() {
+        Some(Dialect::OpenaiResponses) => route.has_owners || !x.worker.shared.owners.is_empty(),
+        _ => {
+            route.has_owners
+                && route.is_asked_of_responses(head.operation)
+                && !x.worker.shared.owners.is_empty()
+        }
+    }
+}
+
 /// The place that has given what the request goes on with, if that is known: nobody else understands it.
 ///
 /// # Errors
@@ -393,10 +406,16 @@ fn owner(
 ) -> Result<Option<Place>, Rejection> {
     let envelope = screened.envelope();
     let (mut owner, mut goes_on) = (None, false);
-    Keepsakes::default().push(envelope.body.of(&x.input), |keepsake| {
+    let body = envelope.body.of(&x.input);
+    let found = |keepsake| {
         goes_on = true;
         owner = owner.or_else(|| x.worker.shared.owners.of(keepsake));
-    });
+    };
+    if head.operation.dialect() == Some(Dialect::OpenaiResponses) {
+        Keepsakes::default().push(body, found);
+    } else {
+        routing::sealed(body, found);
+    }
     let Some(owner) = owner else {
         // Forgotten, given elsewhere, or made up: whoever is asked says so, and one of several may be the right one.
         if goes_on && route.has_owners && x.caller_credential.is_none() {

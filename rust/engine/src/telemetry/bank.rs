@@ -200,6 +200,7 @@ pub(crate) struct WorkerCells {
     pub(crate) stalled_streams: Cell64,
     pub(crate) upstream_connections_opened: Cell64,
     pub(crate) cache_stored: Cell64,
+    pub(crate) reasoning_left_out: Cell64,
     pub(crate) translations: [Cell64; TRANSLATIONS.len()],
     pub(crate) log_dropped: Cell64,
 }

@@ -300,6 +300,12 @@ const TRANSLATED: Metric = metric(
     &["part", "result"],
     "Requests and replies put into another dialect, by whether all of it could be carried over.",
 );
+const REASONING_LEFT_OUT: Metric = metric(
+    "llm_edge_reasoning_left_out_total",
+    "counter",
+    &[],
+    "Requests that went on in their own dialect without reasoning that their provider would have refused.",
+);
 const LOG_DROPPED: Metric = metric(
     "llm_edge_request_log_dropped_total",
     "counter",
@@ -707,6 +713,7 @@ fn render_workers(out: &mut String, banks: &[Arc<Bank>]) {
         (&STALLED_STREAMS, |w| &w.stalled_streams),
         (&UPSTREAM_OPENED, |w| &w.upstream_connections_opened),
         (&CACHE_STORED, |w| &w.cache_stored),
+        (&REASONING_LEFT_OUT, |w| &w.reasoning_left_out),
         (&LOG_DROPPED, |w| &w.log_dropped),
     ] {
         header(out, metric);

@@ -87,7 +87,7 @@ const WORDS: &[(&str, &str)] = &[
     ("user", "metadata.user_id"),
 ];
 
-pub(super) use read::request_to_count;
+pub(super) use read::{BILLING, request_to_count};
 pub(super) use write::request as write_request;
 
 pub(super) const CODEC: Codec = Codec {

@@ -14,7 +14,7 @@ const HARMLESS_IN_TOOLS: &[&str] = &["eager_input_streaming"];
 
 /// How a line begins that Claude Code puts before its system prompt, for Anthropic's billing. It differs from
 /// request to request, so that with it no other provider's prompt cache would ever be read.
-const BILLING: &str = "x-anthropic-billing-header:";
+pub(in crate::dialect) const BILLING: &str = "x-anthropic-billing-header:";
 
 /// Reads a request.
 pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<'a>, Untranslatable> {

@@ -19,6 +19,8 @@ use crate::message::{Block, Losses, Maker, Part, Request, Source, Text, Untransl
 /// What Google documents for calls that its models did not make ("Thought signatures", FAQ; Vertex AI, "Thought
 /// signatures").
 const NOT_SIGNED: Text<'_> = Text::plain("skip_thought_signature_validator");
+/// The same as JSON.
+pub(in crate::dialect) const NOT_SIGNED_JSON: &str = "\"skip_thought_signature_validator\"";
 
 /// Whether a block is more than an empty text, which other dialects have beside calls.
 pub(super) fn says_something(block: &Block<'_>) -> bool {

@@ -124,7 +124,9 @@ const WORDS: &[(&str, &str)] = &[
     ("top_p", "generationConfig.topP"),
 ];
 
+pub(super) use contents::NOT_SIGNED_JSON;
 pub(super) use read::request as read_request;
+pub(crate) use signature::{THINKING, WRAPPED};
 pub(super) use write::request as write_request;
 
 pub(super) const CODEC: Codec = Codec {

@@ -4,8 +4,11 @@
 
 use crate::message::{Maker, Text, decode_base64, encode_base64};
 
-const THINKING: &str = "llm-edge:";
+/// What stands before a signature of others, in base64.
+pub(crate) const THINKING: &str = "llm-edge:";
 const REDACTED: &str = "llm-edge-redacted:";
+/// How a JSON string with either begins.
+pub(crate) const WRAPPED: &str = "\"bGxtLWVkZ2";
 
 /// What a signature of a client's turn stands for, as the canonical form has it.
 pub(super) enum Signed<'a> {

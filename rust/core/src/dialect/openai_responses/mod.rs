@@ -91,6 +91,7 @@ const WORDS: &[(&str, &str)] = &[
 ];
 
 pub(super) use read::request as read_request;
+pub(super) use wire::{OWN_REASONING, REDACTED, SIGNATURE};
 pub(super) use write::request as write_request;
 
 pub(super) const CODEC: Codec = Codec {

@@ -11,10 +11,13 @@ use crate::message::read::object;
 
 /// What `encrypted_content` begins with where it holds the signature of another maker's reasoning, in the
 /// canonical form. `OpenAI`'s own is base64, where no colon is.
-pub(super) const SIGNATURE: &str = "signature:";
+pub(in crate::dialect) const SIGNATURE: &str = "signature:";
 
 /// The same for reasoning that another provider keeps to itself.
-pub(super) const REDACTED: &str = "redacted:";
+pub(in crate::dialect) const REDACTED: &str = "redacted:";
+
+/// How ids of reasoning begin that is told here: `OpenAI` does not know it.
+pub(in crate::dialect) const OWN_REASONING: &str = "rs_edge";
 
 object! {
     Body<'a> {

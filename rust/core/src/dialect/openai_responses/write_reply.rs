@@ -5,7 +5,7 @@
 //! What a response repeats of its request comes with the [`Context`]. Source: `OpenAI` API reference, "The response object", "Streaming events", and
 //! the types of its SDK (3.57), which tell what must be there.
 
-use super::wire::{REDACTED, SIGNATURE};
+use super::wire::{OWN_REASONING, REDACTED, SIGNATURE};
 use crate::message::json::Json;
 use crate::message::{Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, tool_input};
 use crate::translate::Context;
@@ -203,7 +203,7 @@ impl Item {
     fn new(head: &Head, at: usize, kind: Kind) -> Self {
         let prefix = match kind {
             Kind::Message => "msg",
-            Kind::Reasoning(_) => "rs",
+            Kind::Reasoning(_) => OWN_REASONING,
             Kind::Call { .. } => "fc",
         };
         let id = Text::escaped(format!("{prefix}_{}_{at}", head.id.raw()));

@@ -13,6 +13,7 @@ mod request;
 mod translated;
 mod tries;
 
+use std::num::NonZeroU32;
 use std::rc::Rc;
 
 use llm_edge_core::rejection::{Code, Rejection};
@@ -20,6 +21,7 @@ use llm_edge_core::retry::{Disposition, is_upstreams_fault};
 use llm_edge_core::snapshot::{Deadlines, Route};
 use llm_edge_core::sse;
 use llm_edge_core::surface::{Dialect, Operation};
+use llm_edge_core::translate::Losses;
 
 use super::admit::Admission;
 use super::guard::Screened;
@@ -50,14 +52,16 @@ pub(crate) struct Begun {
     pub(crate) latest_ms: u64,
     /// It is a refusal after which we have asked again in vain.
     pub(crate) used_up: bool,
-    /// When to come back, in milliseconds, where the error says so in its body alone.
-    pub(crate) told_ms: Option<u64>,
+    /// When to come back, in seconds, where the error says so in its body alone.
+    pub(crate) told_s: Option<NonZeroU32>,
     /// We have asked for the stream's usage, not the client.
     pub(crate) usage_asked: bool,
     /// What the upstream speaks.
     pub(crate) dialect: Option<Dialect>,
     /// What the reply needs, where that is not what the client speaks.
     pub(crate) translation: Option<Box<Translation>>,
+    /// What of a request that was not translated was left out.
+    pub(crate) losses: Option<Box<Losses>>,
     /// It is known that the stream says something to its reader.
     pub(crate) has_word: bool,
     /// Who gives what the reply holds, where that has to be remembered.
@@ -220,6 +224,7 @@ impl Sender<'_> {
         x.facts.sent = Some(sent);
         x.facts.first_byte = Some(first_byte);
         let status = connection.head.status;
+        let (translation, losses) = body.into_rest();
         let mut begun = Begun {
             usage_asked,
             has_word: false,
@@ -227,11 +232,12 @@ impl Sender<'_> {
             connection,
             origin,
             dialect,
-            translation: body.into_translation(),
+            translation,
+            losses,
             progress_ms: self.deadlines(x, &place).progress_ms,
             latest_ms: self.latest_ms,
             used_up: false,
-            told_ms: None,
+            told_s: None,
             place: place.clone(),
         };
         if status < 400 {

@@ -1,5 +1,6 @@
 //! A reply that is an error: what it says of itself, and what follows for the credential it was sent with.
 
+use std::num::NonZeroU32;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use llm_edge_core::dialect::facts;
@@ -45,11 +46,12 @@ pub(super) async fn understand(
     let body = connection.buffer.get(connection.head.len..).unwrap_or_default();
     let disposition = disposition(refusals, status, body);
     let said_ms = said(connection);
-    begun.told_ms = if said_ms.is_none() { retry_delay_ms(body) } else { None };
+    let told_ms = if said_ms.is_none() { retry_delay_ms(body) } else { None };
+    begun.told_s = told_ms.and_then(|ms| NonZeroU32::new(u32::try_from(ms.div_ceil(1000)).ok()?));
     let mut refused = Refused {
         disposition,
         of_credential: is_of_credential(status, disposition),
-        retry_after_ms: said_ms.or(begun.told_ms),
+        retry_after_ms: said_ms.or(told_ms),
         is_event: false,
     };
     let provider = begun.place.target(&x.loaded.snapshot).map(|target| target.provider);

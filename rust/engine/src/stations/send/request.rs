@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use llm_edge_core::dialect::{Platform, fit_tool_ids, messages_form, unwrapped_question};
+use llm_edge_core::dialect::{Platform, Taker, fit_tool_ids, messages_form, unwrapped_question};
 use llm_edge_core::embedding;
 use llm_edge_core::http1::{Known, write};
 use llm_edge_core::percent;
@@ -13,6 +13,7 @@ use llm_edge_core::snapshot::{ModelName, PathTemplate, Provider, Route, Served};
 use llm_edge_core::span::Span;
 use llm_edge_core::stream_usage;
 use llm_edge_core::surface::{Dialect, Operation};
+use llm_edge_core::translate::Losses;
 
 use super::super::body::Envelope;
 use super::super::guard::Screened;
@@ -53,7 +54,7 @@ pub(super) enum Body {
         asks_usage: bool,
     },
     /// The client's own with more changed than can be done in pieces: names that it repeats, ids.
-    Changed { body: Vec<u8>, asks_usage: bool },
+    Changed { body: Vec<u8>, asks_usage: bool, losses: Option<Box<Losses>> },
     /// In the words of another dialect.
     Translated { body: Vec<u8>, translation: Box<Translation> },
 }
@@ -82,7 +83,12 @@ impl Request {
             return Ok(None);
         };
         let body = match served.translation {
-            None => Body::own(x, head, place, screened, asked, config),
+            None => match Body::own(x, head, place, screened, asked, config) {
+                Some(own) if may_not_be_taken(x, head, place, config) => {
+                    Some(own.fit(x, head, screened, asked, config)?)
+                }
+                own => own,
+            },
             Some(between) => {
                 let crossing = Crossing {
                     between,
@@ -178,7 +184,18 @@ impl Request {
 
     /// Whether the stream tells its usage although its client did not ask for it.
     pub(super) fn asks_usage(&self) -> bool {
-        matches!(self.body, Body::Own { asks_usage: true, .. } | Body::Changed { asks_usage: true, .. })
+        self.body.asks_usage()
+    }
+}
+
+/// Whether a request in the provider's own dialect may hold what that would refuse.
+#[inline]
+fn may_not_be_taken(x: &Exchange, head: &Head, place: &Place, config: &Provider) -> bool {
+    match head.operation.dialect() {
+        Some(Dialect::OpenaiChat) => place.route.mixes_reasoning,
+        Some(Dialect::AnthropicMessages) if !config.is_anthropic || config.platform != Platform::Own => true,
+        Some(dialect) => x.loaded.snapshot.foreign.holds(dialect),
+        None => false,
     }
 }
 
@@ -197,11 +214,13 @@ fn credential_at<'a>(
 }
 
 impl Body {
-    /// What the reply needs, where it comes in another dialect than the client's.
-    pub(super) fn into_translation(self) -> Option<Box<Translation>> {
+    /// What the reply needs, where it comes in another dialect than the client's, and what was left out of a body
+    /// that did not need to be translated.
+    pub(super) fn into_rest(self) -> (Option<Box<Translation>>, Option<Box<Losses>>) {
         match self {
-            Self::Own { .. } | Self::Changed { .. } => None,
-            Self::Translated { translation, .. } => Some(translation),
+            Self::Own { .. } => (None, None),
+            Self::Changed { losses, .. } => (None, losses),
+            Self::Translated { translation, .. } => (Some(translation), None),
         }
     }
 
@@ -264,12 +283,19 @@ impl Body {
     /// that was translated is in it.
     #[inline(never)]
     fn take_form(&mut self, platform: Platform, path: &PathTemplate, written: &[u8]) {
-        if let Self::Own { model, added, .. } = self {
-            let changes = messages_form::changes(written, platform, path.after.is_some());
-            if let Some(edit) = changes.model {
-                *model = Name::Member(edit);
+        match self {
+            Self::Own { model, added, .. } => {
+                let changes = messages_form::changes(written, platform, path.after.is_some());
+                if let Some(edit) = changes.model {
+                    *model = Name::Member(edit);
+                }
+                *added = changes.version;
             }
-            *added = changes.version;
+            Self::Changed { body, .. } => {
+                let changes = messages_form::changes(body, platform, path.after.is_some());
+                *body = splice(body, changes.model, changes.version).concat();
+            }
+            Self::Translated { .. } => {}
         }
     }
 
@@ -278,7 +304,7 @@ impl Body {
     fn repeating(body: &[u8], written: &str, model: &ModelName) -> Self {
         match model.of(written) {
             sent if sent == written => Self::Own { model: Name::Written, added: None, asks_usage: false },
-            sent => Self::Changed { body: embedding::renamed(body, sent), asks_usage: false },
+            sent => Self::changed(embedding::renamed(body, sent)),
         }
     }
 
@@ -286,7 +312,7 @@ impl Body {
     #[cold]
     fn unwrapped(self, body: &[u8]) -> Self {
         match unwrapped_question(body) {
-            Some(body) => Self::Changed { body, asks_usage: false },
+            Some(body) => Self::changed(body),
             None => self,
         }
     }
@@ -294,11 +320,47 @@ impl Body {
     /// With ids of tool calls as the provider wants them: the conversation may have begun with another one.
     #[cold]
     fn with_tool_ids(self, x: &Exchange, screened: &Screened, length: u8) -> Self {
-        let asks_usage = matches!(self, Self::Own { asks_usage: true, .. });
         match fit_tool_ids(&self.pieces(x, screened), length) {
-            Some(body) => Self::Changed { body, asks_usage },
+            Some(body) => Self::Changed { body, asks_usage: self.asks_usage(), losses: None },
             None => self,
         }
+    }
+
+    /// Without what this provider would refuse: see [`Taker`].
+    ///
+    /// # Errors
+    /// 400 naming what would be left out, where the route is strict.
+    #[cold]
+    fn fit(
+        self,
+        x: &Exchange,
+        head: &Head,
+        screened: &Screened,
+        asked: &Route,
+        config: &Provider,
+    ) -> Result<Self, Rejection> {
+        let Some(dialect) = head.operation.dialect() else { return Ok(self) };
+        let taker = Taker {
+            dialect,
+            platform: config.platform,
+            is_anthropic: config.is_anthropic,
+            reasoning: config.chat_reasoning(),
+        };
+        let Some((body, losses)) = taker.fit(&self.pieces(x, screened)) else { return Ok(self) };
+        translated::refuse_losses(&losses, asked.translation, "does not take from another")?;
+        if !losses.is_empty() {
+            x.worker.bank.worker.reasoning_left_out.add(1);
+        }
+        let losses = (!losses.is_empty()).then(|| Box::new(losses));
+        Ok(Self::Changed { body, asks_usage: self.asks_usage(), losses })
+    }
+
+    fn changed(body: Vec<u8>) -> Self {
+        Self::Changed { body, asks_usage: false, losses: None }
+    }
+
+    fn asks_usage(&self) -> bool {
+        matches!(self, Self::Own { asks_usage: true, .. } | Self::Changed { asks_usage: true, .. })
     }
 
     #[cold]

@@ -115,15 +115,24 @@ pub(super) fn body(
     for name in ASKS.into_iter().filter(|name| x.header(name).is_some()) {
         losses.add(name);
     }
-    if policy.strict && !losses.is_empty() {
-        let message = format!(
-            "the model's provider speaks another dialect, which cannot carry `{losses}`, and the route is strict (`translation.strict`). hint: leave it out"
-        );
-        let first = losses.names().next().unwrap_or_default().to_owned();
-        return Err(Rejection::new(Code::Untranslatable, message).param(first));
-    }
+    refuse_losses(&losses, policy, "speaks another dialect, which cannot carry")?;
     x.worker.count_translated(true, !losses.is_empty());
     Ok((out, Translation { reply, losses }))
+}
+
+/// Refuses a request that could not go on whole, where the route is strict.
+///
+/// # Errors
+/// 400 naming what would be lost, `why` being what stands before it.
+pub(super) fn refuse_losses(losses: &Losses, policy: TranslationPolicy, why: &str) -> Result<(), Rejection> {
+    if !policy.strict || losses.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "the model's provider {why} `{losses}`, and the route is strict (`translation.strict`). hint: leave it out"
+    );
+    let first = losses.names().next().unwrap_or_default().to_owned();
+    Err(Rejection::new(Code::Untranslatable, message).param(first))
 }
 
 impl<'a> Crossing<'a> {

@@ -55,9 +55,9 @@ pub(super) fn write_attempts(out: &mut Vec<u8>, x: &Exchange) {
 
 /// When to come back, as clients look for it, where the upstream has said so in another way.
 pub(super) fn write_told(out: &mut Vec<u8>, begun: &Begun) {
-    if let Some(ms) = begun.told_ms {
+    if let Some(seconds) = begun.told_s {
         out.extend_from_slice(b"retry-after: ");
-        write::decimal(out, ms.div_ceil(1000));
+        write::decimal(out, u64::from(seconds.get()));
         out.extend_from_slice(b"\r\n");
     }
 }

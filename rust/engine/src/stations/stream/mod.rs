@@ -124,6 +124,9 @@ fn from_upstream(mut x: Exchange, begun: Begun, flight: Flight) -> Reply {
             translate::write_losses(&mut fields, &translation.losses);
         }
     }
+    if let Some(losses) = &begun.losses {
+        translate::write_losses(&mut fields, losses);
+    }
     // What is kept is what another request will get: the upstream's fields, not this request's ids.
     let kept_fields = flight.keep.is_some().then(|| fields.clone());
     fields::write_upstream_id(&mut fields, &begun);
