@@ -41,6 +41,8 @@ AZURE_OPENAI = ProviderSpec(
         "completions": "/openai/deployments/{model}/completions?api-version={api_version}",
         "responses": "/openai/responses?api-version={api_version}",
         "embeddings": "/openai/deployments/{model}/embeddings?api-version={api_version}",
+        "stored_response": "/openai/responses/?api-version={api_version}",
+        "openai_pass_through": "/openai/?api-version={api_version}",
     },
     catalog=("azure", "openai"),
 )

@@ -141,9 +141,9 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
         tool_id_length: Of how many letters and digits ids of tool calls must be, where it insists;
             others are replaced, the same by the same.
         takes_models: Whether it turns to the models of a request's `models` itself.
-        is_anthropic: Whether what it serves as messages is Anthropic's own: reasoning must come back
-            with its signature, and the line that Claude Code puts before its system prompt is for
-            it (where the platform is its own); from others that line is kept away.
+        is_anthropic: Whether what it serves as messages is Anthropic's own: reasoning must come
+            back with its signature, and the line that Claude Code puts before its system prompt is
+            for it (where the platform is its own); from others that line is kept away.
         platform: Where the vendor's API is served: the vendor's `own`, or `vertex`, where
             Anthropic's version stands in the body and its model in the path only, and what is to be
             counted for Gemini is not wrapped.

@@ -53,7 +53,7 @@ pub(crate) struct LoadedRoute {
     pub(crate) hangs_on_request: bool,
     /// Whether clients of chat completions may hold reasoning that not every one of its targets takes.
     pub(crate) mixes_reasoning: bool,
-    /// What is asked of `OpenAI`'s responses in other words somewhere, a bit for each operation.
+    /// What is asked of `OpenAI`'s responses in other words, whoever of them is asked, a bit for each operation.
     asked_of_responses: u32,
     /// Something is known of models that clients name.
     pub(crate) knows_named_models: bool,
@@ -75,7 +75,7 @@ pub(crate) struct LoadedRoute {
 }
 
 impl LoadedRoute {
-    /// Whether an operation of another API may have been answered by `OpenAI`'s responses.
+    /// Whether an operation of another API is answered by `OpenAI`'s responses, whoever is asked.
     #[inline]
     pub(crate) fn is_asked_of_responses(&self, operation: Operation) -> bool {
         self.asked_of_responses >> operation as u32 & 1 == 1
@@ -234,19 +234,21 @@ fn accounts(snapshot: &Snapshot, index: usize) -> usize {
     related(snapshot, index).iter().map(of).sum()
 }
 
-/// What those who may be asked for the models of a route put to `OpenAI`'s responses in other words: a bit for each
-/// operation.
+/// What all who may be asked for the models of a route put to `OpenAI`'s responses in other words: a bit for each
+/// operation. Where others may be asked too, one of them that is there again is the better place.
 fn asked_of_responses(snapshot: &Snapshot, index: usize) -> u32 {
     let all = related(snapshot, index);
-    let translated = |operation: Operation| {
-        all.iter().filter_map(|at| snapshot.providers.get(*at)).any(|provider| {
-            [false, true]
-                .iter()
-                .filter_map(|stream| provider.serve(operation, *stream))
-                .any(|served| served.translation.is_some() && served.operation == Operation::Responses)
-        })
+    let is_asked = |operation: Operation| {
+        let served: Vec<_> = all
+            .iter()
+            .filter_map(|at| snapshot.providers.get(*at))
+            .flat_map(|provider| [false, true].map(|stream| provider.serve(operation, stream)))
+            .flatten()
+            .map(|served| served.translation.is_some() && served.operation == Operation::Responses)
+            .collect();
+        !served.is_empty() && served.into_iter().all(|is_asked| is_asked)
     };
-    let bit = |operation: &Operation| u32::from(translated(*operation)) << *operation as u32;
+    let bit = |operation: &Operation| u32::from(is_asked(*operation)) << *operation as u32;
     Operation::ALL.iter().map(bit).sum()
 }
 

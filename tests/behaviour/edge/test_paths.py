@@ -150,3 +150,39 @@ providers:
     (got,) = upstream.requests
     path = f"/openai/deployments/{segment}/chat/completions?api-version=2024-10-21"
     assert got.request_line == f"POST {path} HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "asked"),
+    [
+        ("GET", "/v1/responses/resp_1", "/openai/responses/resp_1?{version}"),
+        ("POST", "/v1/responses/resp_1/cancel", "/openai/responses/resp_1/cancel?{version}"),
+        (
+            "GET",
+            "/openai/responses/resp_1/input_items?api-version=1&limit=2",
+            "/openai/responses/resp_1/input_items?limit=2&{version}",
+        ),
+        ("GET", "/v1/files/file-1/content", "/openai/files/file-1/content?{version}"),
+    ],
+)
+def test_a_version_is_asked_behind_paths_that_are_kept(
+    serve: Serve, upstream: Upstream, method: str, path: str, asked: str
+) -> None:
+    running = serve(f"""\
+version: 1
+keys: [{{name: app, key: {KEY}}}]
+providers:
+  az:
+    type: azure_openai
+    base_url: "{upstream.url}"
+    api_key: k
+    api_version: 2025-04-01-preview
+routes:
+  files: {{targets: [{{provider: az}}], pass_through: ["files*"]}}
+""")
+    with Wire(running.address) as wire:
+        wire.send(post(path).replace(b"POST", method.encode(), 1))
+        assert wire.answer().status == 200
+    (got,) = upstream.requests
+    wanted = asked.format(version="api-version=2025-04-01-preview")
+    assert got.request_line == f"{method} {wanted} HTTP/1.1"

@@ -53,7 +53,7 @@ RESPONSE = {
             "type": "reasoning",
             "id": "rs_1",
             "summary": [{"type": "summary_text", "text": "hm"}],
-            "encrypted_content": "gAAA",
+            "encrypted_content": "gAAAAABo/+=",
         },
         {
             "type": "message",

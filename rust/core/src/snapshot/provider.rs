@@ -273,8 +273,8 @@ pub enum Scheme {
 
 /// Path and query, with at most one place for the model name (`{model}`), which is percent-encoded there. Behind
 /// it, `{whole|stream}` is the one word or the other, as the reply is to be. Of an operation that keeps the
-/// client's path, that follows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// client's path, that follows before the query.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PathTemplate {
     /// Up to the model name, or all of it.
     pub before: String,
@@ -282,12 +282,14 @@ pub struct PathTemplate {
     pub after: Option<String>,
     /// What follows it instead where the reply is to be a stream, if that is something else.
     pub after_for_stream: Option<String>,
+    /// What is asked in the query besides what the client asks there, where its path is kept; or nothing.
+    pub query: String,
 }
 
 impl PathTemplate {
     fn parse(template: String) -> Self {
         let Some((before, after)) = template.split_once("{model}") else {
-            return Self { before: template, after: None, after_for_stream: None };
+            return Self { before: template, ..Self::default() };
         };
         let (whole, stream) = match alternatives(after) {
             Some([start, whole, stream, end]) => {
@@ -295,7 +297,17 @@ impl PathTemplate {
             }
             None => (after.to_owned(), None),
         };
-        Self { before: before.to_owned(), after: Some(whole), after_for_stream: stream }
+        Self { before: before.to_owned(), after: Some(whole), after_for_stream: stream, query: String::new() }
+    }
+
+    /// One that the client's own path follows, before the query.
+    fn parse_beginning(template: &str) -> Option<Self> {
+        let (path, query) = template.split_once('?').unwrap_or((template, ""));
+        (path.ends_with('/') && !template.contains('{')).then(|| Self {
+            before: path.to_owned(),
+            query: query.to_owned(),
+            ..Self::default()
+        })
     }
 
     /// What follows the model's name, where the path holds it.
@@ -373,11 +385,15 @@ impl ProviderDoc {
             if !template.starts_with('/') || !template.bytes().all(|b| b.is_ascii_graphic()) {
                 return Err(SnapshotError::at(at(), "must start with `/` and hold printable ASCII only"));
             }
-            if operation.keeps_path() && (!template.ends_with('/') || template.contains(['{', '?'])) {
-                return Err(SnapshotError::at(at(), "must end with `/`, which the client's path follows"));
-            }
+            let parsed = if operation.keeps_path() {
+                PathTemplate::parse_beginning(&template).ok_or_else(|| {
+                    SnapshotError::at(at(), "must end with `/`, which the client's path follows")
+                })?
+            } else {
+                PathTemplate::parse(template)
+            };
             if let Some(slot) = slot {
-                *slot = Some(PathTemplate::parse(template));
+                *slot = Some(parsed);
             }
         }
         let auth = match (self.auth, self.sigv4) {

@@ -472,9 +472,10 @@ fn write_kept_line(out: &mut Vec<u8>, x: &Exchange, head: &Head, template: &Path
     out.push(b' ');
     out.extend_from_slice(template.before.as_bytes());
     out.extend_from_slice(head.model_id.of(&x.input));
-    if !query.is_empty() {
-        out.push(b'?');
-        out.extend_from_slice(query);
+    let parts = [query, template.query.as_bytes()];
+    for (part, before) in parts.into_iter().filter(|part| !part.is_empty()).zip([b'?', b'&']) {
+        out.push(before);
+        out.extend_from_slice(part);
     }
     out.extend_from_slice(b" HTTP/1.1\r\n");
 }
