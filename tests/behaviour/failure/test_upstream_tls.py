@@ -49,7 +49,7 @@ def test_a_client_that_leaves_is_passed_on_through_tls(secured: Hop) -> None:
     secured.upstream.wait_for(cancelled=1, timeout_s=2)
 
 
-def refused(folder: Path, issued: Issued, ca_file: Path | None) -> None:
+def refused(folder: Path, issued: Issued, ca_file: Path | None, hint: str) -> None:
     with Upstream(tls=issued.server_context()) as upstream:
         hop = start_hop(folder, upstream, ca_file=ca_file)
         answer = hop.ask(post())
@@ -58,26 +58,30 @@ def refused(folder: Path, issued: Issued, ca_file: Path | None) -> None:
         assert answer.values("x-should-retry") == ["true"]
         error = msgspec.json.decode(answer.body)["error"]
         assert error["code"] == "upstream_unreachable"
+        assert hint in error["message"].partition("hint: ")[2]
         assert upstream.begun == 0
         hop.running.stop()
 
 
 @pytest.mark.parametrize(
-    ("what", "host", "days"),
-    [("another name", "other.test", 30), ("expired", "127.0.0.1", -1)],
+    ("what", "host", "days", "hint"),
+    [
+        ("another name", "other.test", 30, "for another name than the one in `base_url`"),
+        ("expired", "127.0.0.1", -1, "has run out"),
+    ],
 )
 def test_a_certificate_that_does_not_fit_is_refused(
-    tmp_path: Path, authority: Authority, what: str, host: str, days: int
+    tmp_path: Path, authority: Authority, *, what: str, host: str, days: int, hint: str
 ) -> None:
-    refused(tmp_path / what, authority.issue(host, days=days), authority.ca_file)
+    refused(tmp_path / what, authority.issue(host, days=days), authority.ca_file, hint)
 
 
 def test_an_authority_that_was_not_configured_is_not_trusted(
     tmp_path: Path, authority: Authority
 ) -> None:
     stranger = Authority(tmp_path / "stranger")
-    refused(tmp_path / "platform", authority.issue("127.0.0.1"), None)
-    refused(tmp_path / "configured", authority.issue("127.0.0.1"), stranger.ca_file)
+    for name, ca_file in {"platform": None, "configured": stranger.ca_file}.items():
+        refused(tmp_path / name, authority.issue("127.0.0.1"), ca_file, "`ca_file`")
 
 
 def test_what_the_platform_trusts_is_spoken_to(tmp_path: Path, authority: Authority) -> None:
@@ -98,5 +102,8 @@ def test_an_upstream_that_does_not_speak_tls_is_a_502(tmp_path: Path) -> None:
         answer = hop.ask(post(data=body().replace(b"up/m", b"secure/m")))
         assert answer.status == 502
         assert answer.values("x-should-retry") == ["true"]
+        assert (
+            "does it speak TLS on this port" in msgspec.json.decode(answer.body)["error"]["message"]
+        )
         assert upstream.requests == []
         hop.running.stop()

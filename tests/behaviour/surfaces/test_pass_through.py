@@ -276,4 +276,6 @@ def test_openais_sdk_reaches_images_audio_files_and_batches(hop: Hop) -> None:
 def test_without_a_route_for_it_nothing_is_passed_on(gateway: Running) -> None:
     answer = httpx2.get(f"{gateway.api}/files")
     assert answer.status_code == 404
-    assert "there is nothing at" in answer.json()["error"]["message"]
+    message = answer.json()["error"]["message"]
+    assert "there is nothing at" in message
+    assert "where a route lists it (`pass_through`)" in message

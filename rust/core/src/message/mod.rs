@@ -60,7 +60,10 @@ impl Malformed {
 
 impl From<Untranslatable> for Malformed {
     fn from(fault: Untranslatable) -> Self {
-        Self::new(format!("`{}`: {}", fault.path, fault.message))
+        match fault.path.as_str() {
+            "" => Self::new(fault.message),
+            path => Self::new(format!("`{path}`: {}", fault.message)),
+        }
     }
 }
 

@@ -125,18 +125,25 @@ pub(crate) fn check(x: &mut Exchange) -> Result<Checked, Rejection> {
             x.facts.surface = surface;
             Err(not_allowed(allow))
         }
-        Endpoint::Other { surface, .. } | Endpoint::NotFound { surface } => {
-            x.facts.surface = surface;
-            let path = path.of(&x.input);
-            let hint = if path.starts_with(b"/openai/deployments/") {
-                "of a deployment's, `chat/completions`, `completions` and `embeddings` are served; everything else has its place below `/openai/v1`"
-            } else {
-                "OpenAI clients take the base URL with `/v1`, those of Anthropic and Google without"
-            };
-            let path = shown(path);
-            Err(Rejection::new(Code::UnknownPath, format!("there is nothing at `{path}`. hint: {hint}")))
-        }
+        Endpoint::Other { surface, .. } => Err(unknown(x, surface, path, true)),
+        Endpoint::NotFound { surface } => Err(unknown(x, surface, path, false)),
     }
+}
+
+/// The rejection for a path that is not known; `is_other`: a provider may have it.
+#[cold]
+fn unknown(x: &mut State, surface: Surface, path: Span, is_other: bool) -> Rejection {
+    x.facts.surface = surface;
+    let path = path.of(&x.input);
+    let hint = if path.starts_with(b"/openai/deployments/") {
+        "of a deployment's, `chat/completions`, `completions` and `embeddings` are served; everything else has its place below `/openai/v1`"
+    } else if is_other && !x.loaded.snapshot.passes_through {
+        "what else a provider has is passed on where a route lists it (`pass_through`); OpenAI clients take the base URL with `/v1`, those of Anthropic and Google without"
+    } else {
+        "OpenAI clients take the base URL with `/v1`, those of Anthropic and Google without"
+    };
+    let path = shown(path);
+    Rejection::new(Code::UnknownPath, format!("there is nothing at `{path}`. hint: {hint}"))
 }
 
 /// What a path that is passed on may be called with.

@@ -126,7 +126,10 @@ impl std::fmt::Display for ConnectError {
                 write!(f, "its name leads to a {kind} address, which its `allow_addresses` does not hold")
             }
             Self::Tcp(e) => write!(f, "it does not accept connections ({e})"),
-            Self::Tls(e) => write!(f, "the TLS handshake failed ({e})"),
+            Self::Tls(e) => {
+                write!(f, "the TLS handshake failed ({e})")?;
+                tls::hint(e).map_or(Ok(()), |hint| write!(f, ". hint: {hint}"))
+            }
             Self::Tunnel(e) => e.fmt(f),
             Self::Proxy(proxy, e) => write!(f, "its proxy `{proxy}` is of no use: {e}"),
             Self::Protocol(e) => write!(f, "it does not speak HTTP/2 ({e})"),

@@ -1,6 +1,7 @@
 //! TLS towards upstreams: verified against the platform's roots, or a configured bundle instead; where one asks
 //! who we are, by a certificate of ours.
 
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use llm_edge_core::snapshot::{ClientCertificate, Http2, Origin};
@@ -8,7 +9,7 @@ use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 
 use crate::shared::Credentials;
@@ -119,4 +120,30 @@ fn client_config(pem: &str, http2: Http2) -> Result<Arc<ClientConfig>, String> {
         .with_no_client_auth();
     config.alpn_protocols = protocols(http2);
     Ok(Arc::new(config))
+}
+/// What to do about a handshake that failed, where that is known.
+pub(super) fn hint(error: &io::Error) -> Option<&'static str> {
+    let rustls = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    let certificate = match rustls {
+        rustls::Error::InvalidCertificate(certificate) => certificate,
+        // The first bytes were none of TLS.
+        rustls::Error::InvalidMessage(_) => return Some("does it speak TLS on this port (`https://`)?"),
+        _ => return None,
+    };
+    match certificate {
+        // The latter where an authority that is trusted goes by the same name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            Some("if you trust who issued its certificate, name that certificate in the provider's `ca_file`")
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            Some("its certificate has run out, or this machine's clock is wrong")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Some("its certificate is for another name than the one in `base_url`")
+        }
+        CertificateError::Other(_) if certificate.to_string().contains("CaUsedAsEndEntity") => Some(
+            "it shows the certificate of an authority as its own; it needs one that this authority has issued",
+        ),
+        _ => None,
+    }
 }
