@@ -148,6 +148,8 @@ def quirks(spec: ProviderSpec) -> str:
         said.append("translated chat requests say `max_completion_tokens`")
     for name, own in spec.chat_members.items():
         said.append(f"no `{name}`" if own is None else f"`{own}` for `{name}`")
+    if spec.replays_reasoning is not None:
+        said.append(f"earlier reasoning goes back in `{spec.replays_reasoning}`")
     if spec.platform == "vertex" and "messages" in spec.operations:
         said.append("version in the body, model in the path")
     said += [f"`{name}: {value}`" for name, value in spec.default_headers.items()]

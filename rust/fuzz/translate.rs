@@ -43,6 +43,7 @@ pub fn check_request(pair: Pair, model: &str, bytes: &[u8]) {
             max_tokens_default: 1,
             chat_fields,
             chat_members: ChatMembers::ALL,
+            replays_reasoning: None,
             tool_id_length: None,
             platform: Platform::default(),
             cache_breakpoints,

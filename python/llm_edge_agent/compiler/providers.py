@@ -88,6 +88,7 @@ def compile_provider(
         host_header=url.host_header,
         chat_fields=spec.chat_fields,
         chat_members=spec.chat_members,
+        replays_reasoning=spec.replays_reasoning,
         tool_id_length=spec.tool_id_length,
         takes_models=spec.takes_models,
         is_anthropic=spec.is_anthropic,

@@ -143,6 +143,7 @@ class ProviderDoc(_Doc, frozen=True, kw_only=True):
     host_header: str
     chat_fields: str
     chat_members: dict[str, str | None]
+    replays_reasoning: str | None
     tool_id_length: int | None
     takes_models: bool
     is_anthropic: bool

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Fault", "check_description"]
 
-_OPTIONS = ("operations", "auth", "operation_auth", "chat_fields", "chat_members", "tool_id_length")
+_OPTIONS = (
+    "operations",
+    "auth",
+    "operation_auth",
+    "chat_fields",
+    "chat_members",
+    "replays_reasoning",
+    "tool_id_length",
+)
 
 
 class Fault(Protocol):

@@ -1,7 +1,9 @@
 """DeepSeek.
 
 Source: api-docs.deepseek.com. Its Anthropic API is below `/anthropic`. Blank lines before a
-document and comments in a stream keep the connection alive, and pass.
+document and comments in a stream keep the connection alive, and pass. A turn that called tools is
+refused with 400 where its `reasoning_content` does not come back ("Thinking Mode"; seen in
+anomalyco/opencode#24722); of others it is passed over.
 """
 
 from __future__ import annotations
@@ -22,5 +24,6 @@ DEEPSEEK = ProviderSpec(
     operations=openai_paths("chat_completions")
     | {"completions": "/beta/completions", "messages": "/anthropic/v1/messages"},
     auth=BEARER,
+    replays_reasoning="reasoning_content",
     catalog=("deepseek",),
 )

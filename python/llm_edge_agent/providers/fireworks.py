@@ -1,6 +1,7 @@
 """Fireworks AI.
 
-Source: docs.fireworks.ai API reference. Models are called `accounts/…/models/…`.
+Source: docs.fireworks.ai API reference. Models are called `accounts/…/models/…`. What they
+thought comes back in `reasoning_content` (guide "Reasoning": interleaved and preserved thinking).
 """
 
 from __future__ import annotations
@@ -26,5 +27,6 @@ FIREWORKS = ProviderSpec(
         "openai_pass_through",
     ),
     auth=BEARER,
+    replays_reasoning="reasoning_content",
     catalog=("fireworks",),
 )

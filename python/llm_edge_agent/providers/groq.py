@@ -2,6 +2,8 @@
 
 Source: console.groq.com/docs, OpenAI compatibility. Usage and the error that stopped a stream come
 in `x_groq`, which the engine reads; `n` above 1, `logprobs` and `logit_bias` are refused there.
+What models thought comes back in `reasoning` (`ChatCompletionAssistantMessageParam` of the SDK
+1.7); `reasoning_content` is refused (agentjido/req_llm#772).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ GROQ = ProviderSpec(
     key_env="GROQ_API_KEY",
     operations=openai_paths("chat_completions", "responses", "openai_pass_through"),
     auth=BEARER,
+    replays_reasoning="reasoning",
     chat_members={"logit_bias": None, "logprobs": None, "top_logprobs": None},
     catalog=("groq",),
 )

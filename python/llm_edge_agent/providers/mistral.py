@@ -5,7 +5,8 @@ with 422 whatever it does not know, `stream_options` among it (openai/openai-age
 usage of a stream comes unasked. A refusal is `{"object":"error",…}` or a 422 with `detail`, and
 passes as it is. Ids of tool calls are nine letters and digits, and others are refused with 400
 ("Tool call id was … but must be a-z, A-Z, 0-9, with a length of 9"). Models that reason give
-`content` as an array with parts of type `thinking` (docs.mistral.ai, "Reasoning").
+`content` as an array with parts of type `thinking` (docs.mistral.ai, "Reasoning"), and take it
+back so (`ThinkChunk` of the SDK 3.7); `reasoning_content` is refused (BerriAI/litellm#30835).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ MISTRAL = ProviderSpec(
         "service_tier": None,
         "stream_options": None,
     },
+    replays_reasoning="content",
     tool_id_length=9,
     catalog=("mistral",),
 )

@@ -1,6 +1,8 @@
 """Any server that speaks OpenAI's dialects below some base URL: vLLM, llama.cpp, TGI, a proxy.
 
-Which of the operations a server has is its own affair; its 404 comes back as it is.
+Which of the operations a server has is its own affair; its 404 comes back as it is. Where it takes
+reasoning back is for the configuration to say: GLM wants `reasoning_content` (docs.z.ai, "Thinking
+mode"), Cerebras refuses it and takes `reasoning` (QwenLM/qwen-code#11045).
 """
 
 from __future__ import annotations

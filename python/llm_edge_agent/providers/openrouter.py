@@ -1,7 +1,8 @@
 """OpenRouter.
 
 Source: openrouter.ai/docs API reference. Serves Anthropic's messages too, with the same key. While
-a model is being found its streams hold comments, which pass.
+a model is being found its streams hold comments, which pass. Reasoning comes back as text in
+`reasoning`, or with signatures in `reasoning_details` (guide "Reasoning tokens").
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ OPENROUTER = ProviderSpec(
         "openai_pass_through",
     ),
     auth=BEARER,
+    replays_reasoning="reasoning",
     takes_models=True,
     catalog=("openrouter",),
 )

@@ -138,6 +138,9 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
             (`max_tokens`).
         chat_members: Members of translated chat requests that it calls otherwise, or (None) does
             not know.
+        replays_reasoning: Where translated chat requests take back the reasoning of earlier turns:
+            in the member of this name of the assistant's message, which for `content` means parts
+            of type `thinking`; None where it is refused, or nobody reads it.
         tool_id_length: Of how many letters and digits ids of tool calls must be, where it insists;
             others are replaced, the same by the same.
         takes_models: Whether it turns to the models of a request's `models` itself.
@@ -176,6 +179,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     chat_fields: Literal["openai", "common"] = "common"
     chat_members: dict[str, str | None] = {}
+    replays_reasoning: Literal["reasoning_content", "reasoning", "content"] | None = None
     tool_id_length: int | None = None
     takes_models: bool = False
     is_anthropic: bool = False

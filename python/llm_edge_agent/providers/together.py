@@ -1,7 +1,8 @@
 """Together AI.
 
 Source: docs.together.ai, API reference ("Create a rerank request"); rate limits: 429 above the
-account's dynamic rate, 503 below it.
+account's dynamic rate, 503 below it. What models thought comes back in `reasoning_content`
+(`ChatCompletionAssistantMessageParam` of the SDK 3.1).
 """
 
 from __future__ import annotations
@@ -22,5 +23,6 @@ TOGETHER = ProviderSpec(
         "chat_completions", "completions", "embeddings", "rerank", "openai_pass_through"
     ),
     auth=BEARER,
+    replays_reasoning="reasoning_content",
     catalog=("together",),
 )

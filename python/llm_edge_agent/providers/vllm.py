@@ -1,7 +1,7 @@
 """vLLM.
 
 Source: docs.vllm.ai, online serving. Serves Anthropic's messages too; needs a key only where it was
-started with one.
+started with one. What models thought comes back in `reasoning` ("Interleaved thinking").
 """
 
 from __future__ import annotations
@@ -28,4 +28,5 @@ VLLM = ProviderSpec(
         "openai_pass_through",
     ),
     auth=BEARER,
+    replays_reasoning="reasoning",
 )

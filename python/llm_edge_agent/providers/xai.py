@@ -1,7 +1,8 @@
 """xAI.
 
 Source: docs.x.ai API reference. The limit is in requests per second, so a burst gets 429 though the
-minute's quota is not used up.
+minute's quota is not used up. Its chat completions tell no reasoning and take none back
+("Comparison with Chat Completions API").
 """
 
 from __future__ import annotations

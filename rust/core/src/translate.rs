@@ -12,7 +12,7 @@
 //! let pair = between(Dialect::OpenaiChat, Dialect::AnthropicMessages).expect("both have codecs");
 //! let body = br#"{"model":"claude","messages":[{"role":"user","content":"Hi"}],"seed":7}"#;
 //! let options =
-//!     Options { created_s: 0, max_tokens_default: 4096, chat_fields: ChatFields::Openai, chat_members: ChatMembers::ALL, tool_id_length: None, platform: Platform::Own, cache_breakpoints: false, stream: None, json_array: false };
+//!     Options { created_s: 0, max_tokens_default: 4096, chat_fields: ChatFields::Openai, chat_members: ChatMembers::ALL, replays_reasoning: None, tool_id_length: None, platform: Platform::Own, cache_breakpoints: false, stream: None, json_array: false };
 //! let mut upstream = Vec::new();
 //! let translated = pair.request(body, "claude-x", &options, &mut upstream).expect("it can be carried over");
 //! assert_eq!(translated.losses.to_string(), "seed");
@@ -23,7 +23,9 @@ use std::borrow::Cow;
 use std::fmt::{self, Debug, Formatter};
 
 use crate::dialect::count::{self, CountClient, CountUpstream};
-use crate::dialect::{ChatFields, ChatMembers, Client, Dialect, Platform, Upstream, codec};
+use crate::dialect::{
+    ChatFields, ChatMembers, Client, Dialect, Platform, ReplayedReasoning, Upstream, codec,
+};
 use crate::event_stream::EventStream;
 use crate::message::{
     Event, Fault, Framed, MessageReader, Repeat, Request, Sink, StreamReader, StreamWriter, Target,
@@ -45,6 +47,8 @@ pub struct Options<'a> {
     pub chat_fields: ChatFields,
     /// What of them the upstream calls otherwise, or does not know.
     pub chat_members: &'a ChatMembers,
+    /// Where the upstream's chat takes the reasoning of earlier turns back; `None`: nowhere.
+    pub replays_reasoning: Option<ReplayedReasoning>,
     /// Of how many letters and digits ids of tool calls must be there, where it insists.
     pub tool_id_length: Option<u8>,
     /// Where the upstream's API is served.
@@ -166,6 +170,7 @@ impl Pair {
             max_tokens_default: options.max_tokens_default,
             chat_fields: options.chat_fields,
             chat_members: options.chat_members,
+            replays_reasoning: options.replays_reasoning,
             platform: options.platform,
             cache_breakpoints: options.cache_breakpoints && self.count.is_none(),
             counts: self.count.is_some(),

@@ -106,6 +106,7 @@ fn a_field_that_is_missing_is_refused_at_every_depth() {
                     "sigv4",
                     "cache",
                     "health",
+                    "replays_reasoning",
                     "tool_id_length",
                     "breaker",
                     "hedge",

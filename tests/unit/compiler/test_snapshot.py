@@ -31,6 +31,25 @@ def local(**options: object) -> dict[str, Any]:
     return {"providers": {"local": LOCAL}, **options}
 
 
+@pytest.mark.parametrize(
+    ("kind", "said", "compiled"),
+    [
+        ("openai_compatible", None, None),
+        ("openai_compatible", "reasoning", "reasoning"),
+        ("deepseek", None, "reasoning_content"),
+        ("mistral", "none", None),
+    ],
+)
+def test_where_reasoning_goes_back_is_said_by_the_type_and_by_the_configuration_before_it(
+    kind: str, said: str | None, compiled: str | None
+) -> None:
+    provider = {"type": kind, "base_url": "http://127.0.0.1:8000", "api_key": "k"}
+    if said is not None:
+        provider["replays_reasoning"] = said
+    [found] = snapshot({"providers": {"local": provider}})["providers"]
+    assert found["replays_reasoning"] == compiled
+
+
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.stem)
 def test_a_golden_configuration_compiles_to_its_golden_snapshot(case: Path) -> None:
     golden = case.with_suffix(".json").read_bytes()

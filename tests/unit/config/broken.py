@@ -225,6 +225,11 @@ BROKEN = [
         "@:5: providers.b.tool_id_length: `4` is below 8",
     ),
     Broken(
+        "replayed_reasoning_in_another_member",
+        DESCRIBED.format("replays_reasoning: thoughts"),
+        "@:5: providers.b.replays_reasoning: `thoughts` is not one of `content`, `none`, ",
+    ),
+    Broken(
         "mock_described",
         "providers:\n  mock:\n    type: mock\n    chat_fields: openai\n",
         "@:4: providers.mock.chat_fields: the mock is what it is",

@@ -3,6 +3,7 @@
 import re
 import warnings
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -85,6 +86,28 @@ def test_a_member_that_is_none_is_refused(members: dict[str, str | None], says: 
     fault = fault_of(replace(SPECS["groq"], chat_members=members))
     assert fault is not None
     assert fault.startswith(says)
+
+
+def test_reasoning_goes_back_to_those_who_take_it_and_in_their_way() -> None:
+    forms = {name: spec.replays_reasoning for name, spec in SPECS.items() if spec.replays_reasoning}
+    assert forms == {
+        "deepseek": "reasoning_content",
+        "fireworks": "reasoning_content",
+        "groq": "reasoning",
+        "mistral": "content",
+        "openrouter": "reasoning",
+        "together": "reasoning_content",
+        "vllm": "reasoning",
+    }
+    fault = fault_of(replace(SPECS["groq"], replays_reasoning=cast("Any", "thoughts")))
+    assert fault == "Invalid enum value 'thoughts' - at `$.replays_reasoning`"
+    source = (ROOT / "rust/core/src/dialect/mod.rs").read_text()
+    found = re.search(r"pub enum ReplayedReasoning \{(.*?)^\}", source, re.DOTALL | re.MULTILINE)
+    assert found is not None
+    words = re.findall(r"^    (\w+),", found[1], re.MULTILINE)
+    assert {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).lower() for word in words} == set(
+        forms.values()
+    )
 
 
 def test_ids_of_tools_have_a_length_that_tells_them_apart() -> None:

@@ -247,6 +247,14 @@ class Provider(Area, frozen=True, kw_only=True):
             examples=[{"seed": "random_seed", "logit_bias": None}],
         ),
     ] = field(default_factory=dict)
+    replays_reasoning: Annotated[
+        Literal["reasoning_content", "reasoning", "content", "none"] | None,
+        Meta(
+            description="Where translated chat requests give it back the reasoning of earlier "
+            "turns: in the member of this name, as parts of `content`, or nowhere; as the type has "
+            "it, when absent."
+        ),
+    ] = None
     tool_id_length: Annotated[
         _IdLength | None,
         Meta(
@@ -325,6 +333,9 @@ class Provider(Area, frozen=True, kw_only=True):
             spec = replace(spec, operation_auth=own)
         if self.chat_members:
             spec = replace(spec, chat_members=spec.chat_members | self.chat_members)
+        if self.replays_reasoning is not None:
+            form = None if self.replays_reasoning == "none" else self.replays_reasoning
+            spec = replace(spec, replays_reasoning=form)
         if self.tool_id_length is not None:
             spec = replace(spec, tool_id_length=self.tool_id_length)
         return spec if self.chat_fields is None else replace(spec, chat_fields=self.chat_fields)

@@ -8,15 +8,15 @@ use crate::message::{Block, Losses, Part, Request, Role, Source, Text, Tool, Too
 pub(super) const TOOL_FAILED: &str = "Error: ";
 
 /// How a dialect writes what each speaker says.
-pub(super) struct Speech {
+pub(super) struct Speech<'s> {
     /// Blocks of an operator or a user, with the word for who speaks.
     pub(super) message: fn(&str, &[&Block<'_>], &mut Vec<u8>),
     pub(super) user: fn(&Turn<'_>, &mut Losses, &mut Vec<u8>),
-    pub(super) assistant: fn(&Turn<'_>, &mut Losses, &mut Vec<u8>),
+    pub(super) assistant: &'s dyn Fn(&Turn<'_>, &mut Losses, &mut Vec<u8>),
 }
 
 /// Writes the conversation, each turn by itself.
-pub(super) fn turns(request: &Request<'_>, speech: &Speech, losses: &mut Losses, out: &mut Vec<u8>) {
+pub(super) fn turns(request: &Request<'_>, speech: &Speech<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     for turn in &request.turns {
         match turn.role {
             Role::System => (speech.message)("system", &turn.blocks.iter().collect::<Vec<_>>(), out),
@@ -29,7 +29,7 @@ pub(super) fn turns(request: &Request<'_>, speech: &Speech, losses: &mut Losses,
 }
 
 /// Writes the member `messages`, the system prompt first.
-pub(super) fn messages(request: &Request<'_>, speech: &Speech, losses: &mut Losses, out: &mut Vec<u8>) {
+pub(super) fn messages(request: &Request<'_>, speech: &Speech<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     out.key("messages").open(b'[');
     if !request.system.is_empty() {
         (speech.message)("system", &request.system.iter().collect::<Vec<_>>(), out);

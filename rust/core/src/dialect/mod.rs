@@ -172,6 +172,20 @@ impl fmt::Display for NoChatMember {
     }
 }
 
+/// Where a chat server takes the reasoning of earlier turns back, which it told as text. Some refuse a turn with calls
+/// of tools without it ("The `reasoning_content` in the thinking mode must be passed back to the API"), some refuse
+/// the member of another's name ("property … is unsupported").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplayedReasoning {
+    /// In the member of this name, as `DeepSeek` wants it.
+    ReasoningContent,
+    /// In the member of this name, as `Groq` wants it.
+    Reasoning,
+    /// In `content`, as parts of type `thinking`, as `Mistral` wants it.
+    Content,
+}
+
 /// Where a vendor's API is served, as far as requests differ there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

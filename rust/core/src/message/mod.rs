@@ -33,7 +33,7 @@ pub use tool_ids::fitted as fit_tool_ids;
 
 use std::borrow::Cow;
 
-use crate::dialect::{ChatFields, ChatMembers, Platform};
+use crate::dialect::{ChatFields, ChatMembers, Platform, ReplayedReasoning};
 
 /// A request that the target's dialect cannot express, or that is not what its own dialect asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -294,6 +294,8 @@ pub(crate) struct Target<'m> {
     pub(crate) chat_fields: ChatFields,
     /// What of them it calls otherwise, or does not know.
     pub(crate) chat_members: &'m ChatMembers,
+    /// Where it takes the reasoning of earlier turns back; `None`: nowhere.
+    pub(crate) replays_reasoning: Option<ReplayedReasoning>,
     /// Where the upstream's API is served.
     pub(crate) platform: Platform,
     /// Whether to mark what the provider should cache, where the client marks nothing.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::SnapshotError;
 use super::fact::{KnownModels, KnownModelsDoc};
 use crate::address::AddressRange;
-use crate::dialect::{ChatFields, ChatMembers, Platform};
+use crate::dialect::{ChatFields, ChatMembers, Platform, ReplayedReasoning};
 use crate::embedding;
 use crate::sigv4::Scope;
 use crate::surface::{Dialect, Operation};
@@ -26,6 +26,8 @@ pub struct Provider {
     pub chat_fields: ChatFields,
     /// What of them it calls otherwise, or does not know.
     pub chat_members: ChatMembers,
+    /// Where its chat takes the reasoning of earlier turns back, if it does.
+    pub replays_reasoning: Option<ReplayedReasoning>,
     /// Of how many letters and digits ids of tool calls must be, where it insists.
     pub tool_id_length: Option<u8>,
     /// Whether it turns to the models of a request's `models` itself.
@@ -355,6 +357,7 @@ pub(super) struct ProviderDoc {
     host_header: String,
     chat_fields: ChatFields,
     chat_members: ChatMembers,
+    replays_reasoning: Option<ReplayedReasoning>,
     tool_id_length: Option<u8>,
     takes_models: bool,
     is_anthropic: bool,
@@ -458,6 +461,7 @@ impl ProviderDoc {
             host_header: self.host_header,
             chat_fields: self.chat_fields,
             chat_members: self.chat_members,
+            replays_reasoning: self.replays_reasoning,
             tool_id_length: self.tool_id_length,
             takes_models: self.takes_models,
             is_anthropic: self.is_anthropic,

@@ -46,6 +46,7 @@ pub(crate) const OPTIONS: Options<'static> = Options {
     max_tokens_default: 4096,
     chat_fields: ChatFields::Openai,
     chat_members: ChatMembers::ALL,
+    replays_reasoning: None,
     tool_id_length: None,
     platform: Platform::Own,
     cache_breakpoints: false,

@@ -4,7 +4,8 @@
 use llm_edge_core::dialect::Dialect::{
     self, AnthropicMessages, BedrockConverse, CohereChat, Gemini, OllamaChat, OpenaiChat, OpenaiResponses,
 };
-use llm_edge_core::translate::between;
+use llm_edge_core::dialect::ReplayedReasoning;
+use llm_edge_core::translate::{Options, between};
 use serde_json::{Value, json};
 
 use crate::answers::{Answer, Said, Teller, answers, fold_anthropic, fold_chat, fold_responses};
@@ -200,6 +201,12 @@ fn check_growth(dialect: Dialect) {
         check(pair, target.model, surface.client, &OPTIONS);
         if matches!(dialect, AnthropicMessages | BedrockConverse) {
             check(pair, target.model, surface.client, &MARKED);
+        }
+        if dialect == OpenaiChat {
+            for form in [ReplayedReasoning::Reasoning, ReplayedReasoning::Content] {
+                let options = Options { replays_reasoning: Some(form), ..OPTIONS };
+                check(pair, target.model, surface.client, &options);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Requests, member by member: what becomes of each, and what is named as lost.
 
-use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect};
+use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect, ReplayedReasoning};
 use llm_edge_core::translate::{Options, between};
 use serde_json::{Value, json};
 
@@ -582,5 +582,83 @@ fn reasoning_that_somebody_else_signed_or_encrypted_is_left_out_and_named() {
         let content = told["messages"][1]["content"].as_array().unwrap();
         assert_eq!(content.len(), 1 + usize::from(kept), "{block}");
         assert_eq!(losses, if kept { "" } else { "messages[].thinking_blocks" }, "{block}");
+    }
+}
+
+/// What a chat server that takes reasoning back so, or `nowhere`, is sent of what the model said, and what is named as lost.
+fn replayed(form: &str, said: &Value) -> (Value, String) {
+    let replays_reasoning = serde_json::from_str(&format!("\"{form}\"")).ok();
+    let options = Options { replays_reasoning, ..OPTIONS };
+    let body = json!({"max_tokens": 5, "messages": [{"role": "user", "content": "x"},
+        {"role": "assistant", "content": said}, {"role": "user", "content": "y"}]});
+    let (written, translated) = request(anthropic_to_chat(), &body, &options).unwrap();
+    let told: Value = serde_json::from_str(&written).unwrap();
+    (told["messages"][1].clone(), translated.losses.to_string())
+}
+
+#[test]
+fn reasoning_goes_back_where_the_server_takes_it() {
+    let thinking =
+        |text: &str, signature: &str| json!({"type": "thinking", "thinking": text, "signature": signature});
+    let call = json!({"type": "tool_use", "id": "c", "name": "f", "input": {}});
+    let said = json!([thinking("H\"", ""), thinking("m.", "c2ln"), {"type": "text", "text": "So."}, call]);
+    let calls = json!([{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]);
+    for member in ["reasoning_content", "reasoning"] {
+        let (told, losses) = replayed(member, &said);
+        assert_eq!(
+            told,
+            json!({"role": "assistant", "content": "So.", member: "H\"m.", "tool_calls": calls})
+        );
+        assert_eq!(losses, "");
+    }
+    let part = |text: &str| json!({"type": "thinking", "thinking": [{"type": "text", "text": text}]});
+    let content = json!([part("H\""), part("m."), {"type": "text", "text": "So."}]);
+    let expected = json!({"role": "assistant", "content": content, "tool_calls": calls});
+    assert_eq!(replayed("content", &said), (expected, String::new()));
+    // OpenAI and those who refuse what it does not have.
+    let (told, losses) = replayed("nowhere", &said);
+    assert_eq!(told, json!({"role": "assistant", "content": "So.", "tool_calls": calls}));
+    assert_eq!(losses, "messages[].content[].thinking");
+}
+
+#[test]
+fn reasoning_that_says_nothing_to_the_server_is_named() {
+    let redacted = json!({"type": "redacted_thinking", "data": "ZGF0YQ=="});
+    let text = json!({"type": "text", "text": "So."});
+    let thinking =
+        |text: &str, signature: &str| json!({"type": "thinking", "thinking": text, "signature": signature});
+    let named = "messages[].content[].thinking";
+    for form in ["reasoning_content", "reasoning", "content"] {
+        let (told, losses) = replayed(form, &json!([redacted, thinking("", ""), text]));
+        assert_eq!(told, json!({"role": "assistant", "content": "So."}), "{form}");
+        assert_eq!(losses, "messages[].content[].redacted_thinking", "{form}");
+        let (told, losses) = replayed(form, &json!([thinking("", "google:c2ln"), text]));
+        assert_eq!(
+            (told, losses.as_str()),
+            (json!({"role": "assistant", "content": "So."}), named),
+            "{form}"
+        );
+        // Servers refuse a message that is reasoning only, so that there is none.
+        let (told, losses) = replayed(form, &json!([thinking("Hm.", "")]));
+        assert_eq!((told, losses.as_str()), (json!({"role": "user", "content": "y"}), named), "{form}");
+    }
+}
+
+#[test]
+fn reasoning_goes_back_whoever_the_client_is() {
+    let options = Options { replays_reasoning: Some(ReplayedReasoning::ReasoningContent), ..OPTIONS };
+    let summary = json!([{"type": "summary_text", "text": "Hm."}]);
+    let item = json!({"type": "reasoning", "id": "rs_1", "summary": summary});
+    let call = json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"});
+    let responses = json!({"input": [{"role": "user", "content": "x"}, item, call]});
+    let parts = json!([{"text": "Hm.", "thought": true}, {"functionCall": {"name": "f", "args": {}}}]);
+    let gemini =
+        json!({"contents": [{"role": "user", "parts": [{"text": "x"}]}, {"role": "model", "parts": parts}]});
+    for (surface, body) in [(Dialect::OpenaiResponses, responses), (Dialect::Gemini, gemini)] {
+        let pair = between(surface, Dialect::OpenaiChat).unwrap();
+        let (written, translated) = request(pair, &body, &options).unwrap();
+        let told: Value = serde_json::from_str(&written).unwrap();
+        assert_eq!(told["messages"][1]["reasoning_content"], "Hm.", "{surface:?}");
+        assert!(!translated.losses.to_string().contains("thought"), "{surface:?}: {}", translated.losses);
     }
 }

@@ -229,8 +229,8 @@ fn has_required(tool: &Tool<'_>) -> bool {
     schema.and_then(|schema| schema.required).is_some_and(|required| !required.is_empty())
 }
 
-const SPEECH: Speech =
-    Speech { message, user: |turn, losses, out| user(message, turn, losses, out), assistant };
+const SPEECH: Speech<'static> =
+    Speech { message, user: |turn, losses, out| user(message, turn, losses, out), assistant: &assistant };
 
 fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     let called = turn.blocks.iter().any(|block| matches!(block.part, Part::ToolCall { .. }));

@@ -7,7 +7,7 @@
 use crate::dialect::chat_form::{
     Speech, calls, function, image_part, messages, text_or_parts, text_part, url, user,
 };
-use crate::dialect::{ChatFields, ChatMembers};
+use crate::dialect::{ChatFields, ChatMembers, ReplayedReasoning};
 use crate::message::json::Json;
 use crate::message::read::At;
 use crate::message::{
@@ -93,7 +93,11 @@ pub(super) fn request(
         }
     }
     tools(request, members, losses, out);
-    messages(request, &SPEECH, losses, out);
+    let assistant = |turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>| {
+        assistant(turn, target.replays_reasoning, losses, out);
+    };
+    let user = |turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>| user(message, turn, losses, out);
+    messages(request, &Speech { message, user, assistant: &assistant }, losses, out);
     out.close(b'}');
     Ok(())
 }
@@ -212,26 +216,49 @@ fn tools(request: &Request<'_>, members: Members<'_>, losses: &mut Losses, out: 
     out.close(b']');
 }
 
-const SPEECH: Speech =
-    Speech { message, user: |turn, losses, out| user(message, turn, losses, out), assistant };
+/// What the model said in a turn, sorted as the dialect has it.
+struct Said<'t> {
+    content: Vec<&'t Block<'t>>,
+    /// Reasoning for a member of its own.
+    thoughts: Vec<&'t Text<'t>>,
+    /// Whether there is more in it than reasoning.
+    speaks: bool,
+    calls: bool,
+}
 
-fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
-    let mut content: Vec<&Block<'_>> = Vec::new();
-    let mut called = false;
+const THINKING: &str = "messages[].content[].thinking";
+
+/// Sorts it; reasoning goes along where the server takes it back. Its text is all that such a server told, so that
+/// the signature of another maker's is no loss there.
+fn said<'t>(turn: &'t Turn<'t>, replays: Option<ReplayedReasoning>, losses: &mut Losses) -> Said<'t> {
+    let mut said = Said { content: Vec::new(), thoughts: Vec::new(), speaks: false, calls: false };
     for block in &turn.blocks {
-        match &block.part {
-            Part::Thinking { .. } => losses.add("messages[].content[].thinking"),
-            Part::Redacted(_) => losses.add("messages[].content[].redacted_thinking"),
-            Part::ToolCall { .. } => called = true,
-            Part::Text(_) | Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. } => {
+        match (&block.part, replays) {
+            (Part::Thinking { text, signature }, Some(_)) if text.is_empty() => {
+                let signed = signature.as_ref().is_some_and(|signature| !signature.is_empty());
+                losses.add_if(signed, THINKING);
+            }
+            (Part::Thinking { .. }, Some(ReplayedReasoning::Content)) => said.content.push(block),
+            (Part::Thinking { text, .. }, Some(_)) => said.thoughts.push(text),
+            (Part::Thinking { .. }, None) => losses.add(THINKING),
+            (Part::Redacted(_), _) => losses.add("messages[].content[].redacted_thinking"),
+            (Part::ToolCall { .. }, _) => said.calls = true,
+            (Part::Text(_) | Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. }, _) => {
                 // In the dialect all text comes before the calls.
-                losses.add_if(called, "messages[].content");
-                content.push(block);
+                losses.add_if(said.calls, "messages[].content");
+                said.speaks = true;
+                said.content.push(block);
             }
         }
     }
-    if content.is_empty() && !called {
-        return;
+    said
+}
+
+fn assistant(turn: &Turn<'_>, replays: Option<ReplayedReasoning>, losses: &mut Losses, out: &mut Vec<u8>) {
+    let Said { content, thoughts, speaks, calls: called } = said(turn, replays, losses);
+    if !speaks && !called {
+        // Servers refuse a message that is reasoning only.
+        return losses.add_if(!thoughts.is_empty() || !content.is_empty(), THINKING);
     }
     out.open(b'{');
     out.key("role").raw("\"assistant\"");
@@ -240,6 +267,16 @@ fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
         out.raw("null");
     } else {
         text_or_parts(&content, part, out);
+    }
+    if !thoughts.is_empty() {
+        out.key(match replays {
+            Some(ReplayedReasoning::Reasoning) => "reasoning",
+            Some(ReplayedReasoning::ReasoningContent | ReplayedReasoning::Content) | None => {
+                "reasoning_content"
+            }
+        });
+        // In one piece, as it was told.
+        out.text(&Text::escaped(thoughts.iter().map(|text| text.raw()).collect()));
     }
     calls(turn, out);
     out.close(b'}');
@@ -265,6 +302,14 @@ fn part(part: &Part<'_>, out: &mut Vec<u8>) {
             out.close(b'}');
             out.close(b'}');
         }
-        Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Thinking { .. } | Part::Redacted(_) => {}
+        Part::Thinking { text, .. } => {
+            out.open(b'{');
+            out.key("type").raw("\"thinking\"");
+            out.key("thinking").open(b'[');
+            text_part("text", text, out);
+            out.close(b']');
+            out.close(b'}');
+        }
+        Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Redacted(_) => {}
     }
 }

@@ -184,7 +184,7 @@ fn input(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     out.close(b']');
 }
 
-const SPEECH: Speech = Speech { message, user, assistant };
+const SPEECH: Speech<'static> = Speech { message, user, assistant: &assistant };
 
 /// The results of tools as items of their own, the rest as one message behind them.
 fn user(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {

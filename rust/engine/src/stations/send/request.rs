@@ -96,6 +96,7 @@ impl Request {
                     json_array: head.wants_array(),
                     chat_fields: config.chat_fields,
                     chat_members: &config.chat_members,
+                    replays_reasoning: config.replays_reasoning,
                     tool_id_length: config.tool_id_length,
                     platform: config.platform,
                 };

@@ -5,7 +5,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use llm_edge_core::dialect::{ChatFields, ChatMembers, Platform};
+use llm_edge_core::dialect::{ChatFields, ChatMembers, Platform, ReplayedReasoning};
 use llm_edge_core::embedding;
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::snapshot::{Between, TranslationPolicy};
@@ -69,6 +69,7 @@ pub(super) struct Crossing<'a> {
     pub(super) json_array: bool,
     pub(super) chat_fields: ChatFields,
     pub(super) chat_members: &'a ChatMembers,
+    pub(super) replays_reasoning: Option<ReplayedReasoning>,
     pub(super) tool_id_length: Option<u8>,
     pub(super) platform: Platform,
 }
@@ -142,6 +143,7 @@ impl<'a> Crossing<'a> {
             max_tokens_default: policy.max_tokens,
             chat_fields: self.chat_fields,
             chat_members: self.chat_members,
+            replays_reasoning: self.replays_reasoning,
             tool_id_length: self.tool_id_length,
             platform: self.platform,
             cache_breakpoints: policy.cache_breakpoints,
