@@ -186,7 +186,9 @@ impl Pair {
             Some((_, upstream)) => upstream.write(&request, &target, &mut unwritten, out),
         };
         written.map_err(|fault| in_words(fault, self.surface.words))?;
-        losses.append(unwritten, self.surface.words);
+        let mut named = Losses::default();
+        named.append(unwritten, request.words);
+        losses.append(named, self.surface.words);
         let asked = request.model.and_then(|name| name.decode().map(Cow::into_owned));
         let context = Context {
             model: asked.unwrap_or_else(|| model.to_owned()),

@@ -97,6 +97,8 @@ pub(crate) struct Request<'a> {
     pub(crate) include_thoughts: bool,
     /// Whether the client wants the usage of a stream.
     pub(crate) include_usage: bool,
+    /// What this request calls otherwise than its dialect does, as [`Client::words`](crate::dialect::Client).
+    pub(crate) words: &'static [(&'static str, &'static str)],
     /// What its reply says of these settings, for dialects whose replies do: members in JSON.
     pub(crate) settings: Vec<u8>,
 }

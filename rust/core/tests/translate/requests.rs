@@ -265,7 +265,7 @@ fn what_anthropic_has_no_word_for_is_named() {
         (
             "messages",
             json!([{"role": "user", "content": "x"}, {"role": "assistant", "content": "y", "reasoning_content": "r", "refusal": "z", "annotations": [1], "audio": {"id": "a"}}]),
-            "messages[].audio,messages[].reasoning_content,messages[].refusal",
+            "messages[].audio,messages[].refusal,messages[].reasoning_content",
         ),
         (
             "messages",
@@ -660,5 +660,48 @@ fn reasoning_goes_back_whoever_the_client_is() {
         let told: Value = serde_json::from_str(&written).unwrap();
         assert_eq!(told["messages"][1]["reasoning_content"], "Hm.", "{surface:?}");
         assert!(!translated.losses.to_string().contains("thought"), "{surface:?}: {}", translated.losses);
+    }
+}
+
+#[test]
+fn reasoning_of_a_chat_client_reaches_who_takes_it_unsigned() {
+    let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let chat = |member: &str, told: &Value| {
+        json!({"messages": [{"role": "user", "content": "x"},
+            {"role": "assistant", "content": null, member: told, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c", "content": "r"}]})
+    };
+    // As it comes from a client of responses.
+    let summary = json!([{"type": "summary_text", "text": "H\"m."}]);
+    let responses = json!({"input": [{"role": "user", "content": "x"}, {"type": "reasoning", "summary": summary},
+        {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "r"}]});
+    for (target, expected) in [
+        (Dialect::CohereChat, json!({"content": [{"type": "thinking", "thinking": "H\"m."}]})),
+        (Dialect::OllamaChat, json!({"content": "", "thinking": "H\"m."})),
+    ] {
+        let like = sent(responses_to(target), &responses);
+        for member in ["reasoning_content", "reasoning"] {
+            let (told, losses) =
+                sent(between(Dialect::OpenaiChat, target).unwrap(), &chat(member, &json!("H\"m.")));
+            for (key, value) in expected.as_object().unwrap() {
+                assert_eq!(told["messages"][1][key], *value, "{target:?} {member}");
+            }
+            assert_eq!((&told, losses.as_str()), (&like.0, like.1.as_str()), "{target:?} {member}");
+            assert_eq!(losses, "");
+        }
+    }
+    // Others want it signed.
+    for target in
+        [Dialect::AnthropicMessages, Dialect::Gemini, Dialect::BedrockConverse, Dialect::OpenaiResponses]
+    {
+        let pair = between(Dialect::OpenaiChat, target).unwrap();
+        for told in [json!("Hm."), json!({"text": "Hm."})] {
+            let (_, losses) = sent(pair, &chat("reasoning", &told));
+            assert!(losses.starts_with("messages[].reasoning_content"), "{target:?}: {losses}");
+            assert!(!losses.contains("thinking"), "{target:?}: {losses}");
+        }
+        let (_, losses) = sent(pair, &chat("reasoning_content", &json!("")));
+        assert!(!losses.contains("reasoning"), "{target:?}: {losses}");
     }
 }

@@ -73,6 +73,7 @@ pub(in crate::dialect) fn request_to_count<'a>(
         stream,
         include_thoughts: false,
         include_usage: stream,
+        words: &[],
         settings: Vec::new(),
     })
 }

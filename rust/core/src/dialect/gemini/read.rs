@@ -83,6 +83,7 @@ pub(in crate::dialect) fn request<'a>(
         stream: false,
         // Every reply of the dialect tells it.
         include_usage: true,
+        words: &[],
         settings: Vec::new(),
     })
 }

@@ -16,6 +16,15 @@ const HARMLESS_IN_MESSAGES: &[&str] = &["annotations"];
 /// A marker for the end of what is worth caching, in the words of Anthropic, which are those of the convention.
 pub(in crate::dialect) const EPHEMERAL: &str = r#"{"type":"ephemeral"}"#;
 
+/// What is called otherwise where reasoning is told as text alone, without the blocks that `LiteLLM` has beside it.
+const REASONING_TEXT: &[(&str, &str)] = &[
+    ("messages[].content[].thinking", REASONING_CONTENT),
+    ("messages[].thinking", REASONING_CONTENT),
+    ("messages[].thinking_blocks", REASONING_CONTENT),
+];
+
+const REASONING_CONTENT: &str = "messages[].reasoning_content";
+
 /// The only type of file that the API takes.
 const PDF: Text<'_> = Text::plain("application/pdf");
 
@@ -52,7 +61,10 @@ pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<
         let name = if body.functions.is_some() { "functions" } else { "function_call" };
         return Err(at.member(name).error("is the form before `tools`. hint: use `tools` and `tool_choice`"));
     }
-    let (system, turns) = conversation(at.required("messages", body.messages)?, losses)?;
+    let messages = at.required("messages", body.messages)?;
+    let words =
+        if messages.iter().any(|message| reasoning(message).is_some()) { REASONING_TEXT } else { &[] };
+    let (system, turns) = conversation(messages, losses)?;
     let stream = body.stream.unwrap_or_default();
     let stream_options = body.stream_options.unwrap_or_default();
     let (tier, own_tier) = tier(body.service_tier)?;
@@ -80,7 +92,7 @@ pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<
         },
         stop: body.stop.map(stop).transpose()?.unwrap_or_default(),
         format: body.response_format.map(|format| response_format(format, losses)).transpose()?.flatten(),
-        reasoning: body.reasoning_effort.as_ref().map(reasoning).transpose()?,
+        reasoning: body.reasoning_effort.as_ref().map(effort).transpose()?,
         user: body.safety_identifier.or(body.user),
         tier,
         shared: shared([
@@ -95,6 +107,7 @@ pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<
         stream,
         include_thoughts: false,
         include_usage: stream && stream_options.include_usage.unwrap_or_default(),
+        words,
         settings: Vec::new(),
     })
 }
@@ -154,11 +167,13 @@ fn assistant<'a>(
 ) -> Result<Vec<Block<'a>>, Untranslatable> {
     let mut blocks = Vec::new();
     let mut add = |part| blocks.push(Block { part, cache: None });
-    let thinking = message.thinking_blocks.unwrap_or_default();
-    let told = message.reasoning_content.is_some_and(|text| !text.is_empty()) || message.reasoning.is_some();
-    // With the blocks it is the same text once more; without their signature no provider takes it back.
-    losses.add_if(told && thinking.is_empty(), "messages[].reasoning_content");
-    for (index, block) in thinking.into_iter().enumerate() {
+    let unsigned = reasoning(&message);
+    let other = message.reasoning.is_some_and(|told| Text::of(told).is_none());
+    losses.add_if(other && message.thinking_blocks.is_none(), REASONING_CONTENT);
+    if let Some(text) = unsigned {
+        add(Part::Thinking { text, signature: None });
+    }
+    for (index, block) in message.thinking_blocks.unwrap_or_default().into_iter().enumerate() {
         let list = at.member("thinking_blocks");
         let at = list.index(index);
         add(thinking_part(&at, block)?);
@@ -190,6 +205,18 @@ fn assistant<'a>(
         blocks.push(Block { part, cache: call.cache_control.map(RawValue::get) });
     }
     Ok(blocks)
+}
+
+/// Reasoning that is told as text alone. Beside blocks it is their text once more.
+fn reasoning<'a>(message: &wire::Message<'a>) -> Option<Text<'a>> {
+    let blocks = message.thinking_blocks.as_ref().is_some_and(|blocks| !blocks.is_empty());
+    if blocks { None } else { told(message.reasoning_content.as_ref(), message.reasoning) }
+}
+
+/// The text that is told of reasoning, under either name.
+pub(super) fn told<'a>(content: Option<&Text<'a>>, reasoning: Option<&'a RawValue>) -> Option<Text<'a>> {
+    let said = |text: &Text<'_>| !text.is_empty();
+    content.cloned().filter(said).or_else(|| reasoning.and_then(Text::of).filter(said))
 }
 
 /// A thinking block of `LiteLLM`'s convention.
@@ -410,7 +437,7 @@ fn response_format<'a>(
     }
 }
 
-fn reasoning(effort: &Text<'_>) -> Result<Reasoning, Untranslatable> {
+fn effort(effort: &Text<'_>) -> Result<Reasoning, Untranslatable> {
     if effort.raw() == "none" {
         return Ok(Reasoning::Off);
     }

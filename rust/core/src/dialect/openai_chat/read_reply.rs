@@ -47,7 +47,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
         for (index, block) in blocks.into_iter().enumerate() {
             parts.push(read::thinking_part(&at.index(index), block)?);
         }
-    } else if let Some(text) = told(message.reasoning_content, message.reasoning) {
+    } else if let Some(text) = read::told(message.reasoning_content.as_ref(), message.reasoning) {
         parts.push(Part::Thinking { text, signature: None });
     }
     for said in said(message.content, losses)? {
@@ -117,12 +117,6 @@ fn call_losses(call: &wire::ToolCall<'_>, losses: &mut Losses) {
     losses.unknown("choices[].message.tool_calls[].", &call.rest, &[]);
     let function = call.function.as_ref().map_or(&[][..], |function| &function.rest);
     losses.unknown("choices[].message.tool_calls[].function.", function, &[]);
-}
-
-/// What the model tells of its reasoning, under either name.
-fn told<'a>(content: Option<Text<'a>>, reasoning: Option<&'a RawValue>) -> Option<Text<'a>> {
-    let said = |text: &Text<'_>| !text.is_empty();
-    content.filter(said).or_else(|| reasoning.and_then(Text::of).filter(said))
 }
 
 /// What `content` consists of.
@@ -251,7 +245,7 @@ impl Chunks {
                 for block in blocks {
                     thinking(block, sink)?;
                 }
-            } else if let Some(text) = told(delta.reasoning_content, delta.reasoning) {
+            } else if let Some(text) = read::told(delta.reasoning_content.as_ref(), delta.reasoning) {
                 sink.emit(Event::Thinking(text))?;
             }
             for said in said(delta.content, sink.losses)? {
