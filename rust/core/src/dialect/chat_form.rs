@@ -166,8 +166,19 @@ pub(super) fn function(tool: &Tool<'_>, parameters: Option<&str>, strict: Option
     out.close(b'}');
 }
 
-/// A call, as requests and whole replies have it.
+/// A call, as requests have it.
 pub(super) fn call(id: &Text<'_>, name: &Text<'_>, input: &str, out: &mut Vec<u8>) {
+    call_with(id, name, input, |_| {}, out);
+}
+
+/// A call with what stands in it beside.
+pub(super) fn call_with(
+    id: &Text<'_>,
+    name: &Text<'_>,
+    input: &str,
+    more: impl FnOnce(&mut Vec<u8>),
+    out: &mut Vec<u8>,
+) {
     out.open(b'{');
     out.key("id").text(id);
     out.key("type").raw("\"function\"");
@@ -175,6 +186,7 @@ pub(super) fn call(id: &Text<'_>, name: &Text<'_>, input: &str, out: &mut Vec<u8
     out.key("name").text(name);
     out.key("arguments").string(input);
     out.close(b'}');
+    more(out);
     out.close(b'}');
 }
 

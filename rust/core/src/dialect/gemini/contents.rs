@@ -170,10 +170,12 @@ impl<'r> Contents<'r> {
         out: &mut Vec<u8>,
     ) -> Result<(), Untranslatable> {
         let first_call = pieces.iter().position(|piece| matches!(piece.block.part, Part::ToolCall { .. }));
-        // Clients of chat completions tell all reasoning before all text before all calls. The last signature
-        // before the calls is theirs then, and it is so in any order.
+        // Clients of chat completions that leave out what stands on a call tell all reasoning before all text before
+        // all calls. The last signature before the calls is theirs then, and it is so in any order. Older models
+        // sign the first part, whatever it is.
         let of_call = pieces
             .get(..first_call.unwrap_or_default())
+            .filter(|_| !self.model.is_old())
             .and_then(|before| before.iter().rposition(|piece| signature(&piece.block.part).is_some()));
         let mut pending: Option<Text<'_>> = None;
         let mut call_signature = None;

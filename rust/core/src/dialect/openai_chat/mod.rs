@@ -5,6 +5,7 @@
 
 pub(super) mod read;
 mod read_reply;
+mod signatures;
 mod wire;
 pub(super) mod write;
 pub(super) mod write_reply;

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::wire;
+use super::{signatures, wire};
 use crate::dialect::chat_form;
 use crate::message::read::{At, says_something};
 use crate::message::{
@@ -165,46 +165,53 @@ fn assistant<'a>(
     message: wire::Message<'a>,
     losses: &mut Losses,
 ) -> Result<Vec<Block<'a>>, Untranslatable> {
-    let mut blocks = Vec::new();
-    let mut add = |part| blocks.push(Block { part, cache: None });
-    let unsigned = reasoning(&message);
+    let mut thoughts = Vec::new();
+    if let Some(text) = reasoning(&message) {
+        thoughts.push(Part::Thinking { text, signature: None });
+    }
     let other = message.reasoning.is_some_and(|told| Text::of(told).is_none());
     losses.add_if(other && message.thinking_blocks.is_none(), REASONING_CONTENT);
-    if let Some(text) = unsigned {
-        add(Part::Thinking { text, signature: None });
-    }
     for (index, block) in message.thinking_blocks.unwrap_or_default().into_iter().enumerate() {
         let list = at.member("thinking_blocks");
-        let at = list.index(index);
-        add(thinking_part(&at, block)?);
+        thoughts.push(thinking_part(&list.index(index), block)?);
     }
-    blocks.append(&mut content(at, message.content, Role::Assistant, losses)?);
+    let mut said = content(at, message.content, Role::Assistant, losses)?;
     if let Some(refusal) = message.refusal.filter(|text| !text.is_empty()) {
         losses.add("messages[].refusal");
-        blocks.push(Block { part: Part::Text(refusal), cache: None });
+        said.push(Block { part: Part::Text(refusal), cache: None });
     }
-    for (index, call) in message.tool_calls.unwrap_or_default().into_iter().enumerate() {
+    let mut calls = Vec::new();
+    for (index, told) in message.tool_calls.unwrap_or_default().into_iter().enumerate() {
         let list = at.member("tool_calls");
-        let at = list.index(index);
-        losses.unknown("messages[].tool_calls[].", &call.rest, &[]);
-        if call.kind.is_some_and(|kind| kind.raw() != "function") {
-            return Err(at
-                .member("type")
-                .error("must be `function`: other calls this model cannot be given"));
-        }
-        let function = at.required("function", call.function)?;
-        let at_function = at.member("function");
-        losses.unknown("messages[].tool_calls[].function.", &function.rest, &[]);
-        let part = Part::ToolCall {
-            id: at.required("id", call.id)?,
-            name: at_function.required("name", function.name)?,
-            input: tool_input(function.arguments.unwrap_or_default()).ok_or_else(|| {
-                at_function.member("arguments").error("must be the JSON text of an object, or empty")
-            })?,
-        };
-        blocks.push(Block { part, cache: call.cache_control.map(RawValue::get) });
+        calls.push(call(&list.index(index), told, losses)?);
     }
-    Ok(blocks)
+    Ok(signatures::in_order(thoughts, said, calls))
+}
+
+fn call<'a>(
+    at: &At<'_>,
+    call: wire::ToolCall<'a>,
+    losses: &mut Losses,
+) -> Result<signatures::Call<'a>, Untranslatable> {
+    losses.unknown("messages[].tool_calls[].", &call.rest, &[]);
+    if call.kind.is_some_and(|kind| kind.raw() != "function") {
+        return Err(at.member("type").error("must be `function`: other calls this model cannot be given"));
+    }
+    let function = at.required("function", call.function)?;
+    let at_function = at.member("function");
+    losses.unknown("messages[].tool_calls[].function.", &function.rest, &[]);
+    let part = Part::ToolCall {
+        id: at.required("id", call.id)?,
+        name: at_function.required("name", function.name)?,
+        input: tool_input(function.arguments.unwrap_or_default()).ok_or_else(|| {
+            at_function.member("arguments").error("must be the JSON text of an object, or empty")
+        })?,
+    };
+    let extra = call.extra_content.filter(|extra| says_something(extra));
+    let signature = extra.and_then(signatures::sealed);
+    losses.add_if(extra.is_some() && signature.is_none(), "messages[].tool_calls[].extra_content");
+    let block = Block { part, cache: call.cache_control.map(RawValue::get) };
+    Ok(signatures::Call { block, signature })
 }
 
 /// Reasoning that is told as text alone. Beside blocks it is their text once more.

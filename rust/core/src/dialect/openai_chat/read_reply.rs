@@ -115,6 +115,8 @@ fn message_losses(message: &wire::Message<'_>, losses: &mut Losses) {
 
 fn call_losses(call: &wire::ToolCall<'_>, losses: &mut Losses) {
     losses.unknown("choices[].message.tool_calls[].", &call.rest, &[]);
+    let extra = call.extra_content.is_some_and(says_something);
+    losses.add_if(extra, "choices[].message.tool_calls[].extra_content");
     let function = call.function.as_ref().map_or(&[][..], |function| &function.rest);
     losses.unknown("choices[].message.tool_calls[].function.", function, &[]);
 }

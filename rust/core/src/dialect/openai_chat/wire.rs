@@ -1,7 +1,7 @@
 //! The objects of the dialect, as far as they are read: of requests, replies and chunks alike, since a message
 //! sent back is the message that was received. Source: `OpenAI` API reference, "Chat"; `LiteLLM` for
-//! `reasoning_content`, `thinking_blocks` and `cache_control`, vLLM and `OpenRouter` for `reasoning`, Groq for
-//! `x_groq`, Mistral for parts of type `thinking`.
+//! `reasoning_content`, `thinking_blocks` and `cache_control`, vLLM and `OpenRouter` for `reasoning`, Google for
+//! `extra_content`, Groq for `x_groq`, Mistral for parts of type `thinking`.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -122,8 +122,17 @@ object! {
         kind as "type": Text<'a>,
         function: Function<'a>,
         cache_control: &'a RawValue,
+        extra_content: &'a RawValue,
         ..rest
     }
+}
+
+object! {
+    ExtraContent<'a> { google: GoogleContent<'a>, }
+}
+
+object! {
+    GoogleContent<'a> { thought_signature: Text<'a>, }
 }
 
 object! {

@@ -1,10 +1,11 @@
 //! The canonical form → replies of the dialect, whole, streamed and failed.
 //!
 //! Reasoning is told twice, as `LiteLLM` does: as text in `reasoning_content`, and in `thinking_blocks` with
-//! the signature that makes it acceptable when it is sent back. Source: `OpenAI` API reference, "The chat
+//! the signature that makes it acceptable when it is sent back; Google's stands on its call too (see [`signatures`]). Source: `OpenAI` API reference, "The chat
 //! completion object" and "The chat completion chunk object".
 
-use crate::dialect::chat_form::call;
+use super::signatures;
+use crate::dialect::chat_form::call_with;
 use crate::message::json::Json;
 use crate::message::{
     Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block, redacted_members,
@@ -28,16 +29,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
     joined("content", texts, out);
     out.key("refusal").raw("null");
     reasoning(&reply.parts, out);
-    let mut calls = reply.parts.iter().filter(|part| matches!(part, Part::ToolCall { .. })).peekable();
-    if calls.peek().is_some() {
-        out.key("tool_calls").open(b'[');
-        for part in calls {
-            if let Part::ToolCall { id, name, input } = part {
-                call(id, name, input, out);
-            }
-        }
-        out.close(b']');
-    }
+    calls(&reply.parts, out);
     out.close(b'}');
     out.key("logprobs").raw("null");
     out.key("finish_reason").string(finish_reason(reply.stop));
@@ -45,6 +37,32 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
     out.close(b']');
     usage(out.key("usage"), &reply.usage);
     out.close(b'}');
+}
+
+/// The calls, each with Google's signature where one stands before it.
+fn calls(parts: &[Part<'_>], out: &mut Vec<u8>) {
+    if !parts.iter().any(|part| matches!(part, Part::ToolCall { .. })) {
+        return;
+    }
+    out.key("tool_calls").open(b'[');
+    let mut signature = None;
+    for part in parts {
+        if let Part::ToolCall { id, name, input } = part {
+            let extra = |out: &mut Vec<u8>| signed(signature.as_ref(), out);
+            call_with(id, name, input, extra, out);
+        }
+        signature = match part {
+            Part::Thinking { signature, .. } => signatures::of_google(signature.as_ref()),
+            _ => None,
+        };
+    }
+    out.close(b']');
+}
+
+fn signed(signature: Option<&Text<'_>>, out: &mut Vec<u8>) {
+    if let Some(signature) = signature {
+        signatures::extra_content(signature, out);
+    }
 }
 
 /// The members that a completion and each of its chunks begin with.
@@ -158,12 +176,21 @@ pub(super) struct Chunks {
     thoughts: usize,
     /// Another one has begun.
     is_thinking: bool,
+    /// Google's signature that was told last, for a call that follows it.
+    signature: Option<Text<'static>>,
 }
 
 impl Chunks {
     /// A stream of which nothing is written yet.
     pub(super) fn new(context: Context) -> Self {
-        Self { context, head: Vec::new(), usage: Usage::default(), thoughts: 0, is_thinking: false }
+        Self {
+            context,
+            head: Vec::new(),
+            usage: Usage::default(),
+            thoughts: 0,
+            is_thinking: false,
+            signature: None,
+        }
     }
 
     fn start(&mut self, id: Option<&Text<'_>>, model: Option<&Text<'_>>, created: Option<u64>) {
@@ -227,6 +254,7 @@ fn thought(index: usize, out: &mut Vec<u8>, members: impl FnOnce(&mut Vec<u8>)) 
 
 impl StreamWriter for Chunks {
     fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let signature = self.signature.take();
         match event {
             Event::Start { id, model, created, usage } => {
                 self.usage = usage;
@@ -239,18 +267,22 @@ impl StreamWriter for Chunks {
             }
             Event::Text(text) => self.chunk(out, |out| out.key("content").text(&text), None),
             Event::Thinking(text) => self.thinking(&text, None, out),
-            Event::Signature(signature) => self.thinking(&Text::default(), Some(&signature), out),
+            Event::Signature(signature) => {
+                self.thinking(&Text::default(), Some(&signature), out);
+                self.signature = signatures::of_google(Some(&signature)).map(Text::into_owned);
+            }
             Event::Redacted(data) => self.redacted(&data, out),
             Event::ToolCall { call, id, name } => {
                 let function = |out: &mut Vec<u8>| {
                     out.key("name").text(&name);
                     out.key("arguments").raw("\"\"");
                 };
-                self.chunk(out, |out| tool_call(call, Some(&id), function, out), None);
+                let extra = |out: &mut Vec<u8>| signed(signature.as_ref(), out);
+                self.chunk(out, |out| tool_call(call, Some(&id), function, extra, out), None);
             }
             Event::ToolInput { call, piece } => {
                 let function = |out: &mut Vec<u8>| out.key("arguments").text(&piece);
-                self.chunk(out, |out| tool_call(call, None, function, out), None);
+                self.chunk(out, |out| tool_call(call, None, function, |_| {}, out), None);
             }
             Event::Stop(stop) => self.chunk(out, |_| {}, Some(stop)),
             Event::Usage(usage) => self.usage = usage,
@@ -273,7 +305,13 @@ impl StreamWriter for Chunks {
     }
 }
 
-fn tool_call(call: usize, id: Option<&Text<'_>>, function: impl FnOnce(&mut Vec<u8>), out: &mut Vec<u8>) {
+fn tool_call(
+    call: usize,
+    id: Option<&Text<'_>>,
+    function: impl FnOnce(&mut Vec<u8>),
+    extra: impl FnOnce(&mut Vec<u8>),
+    out: &mut Vec<u8>,
+) {
     out.key("tool_calls").open(b'[');
     out.open(b'{');
     out.key("index").number(call as u64);
@@ -284,6 +322,7 @@ fn tool_call(call: usize, id: Option<&Text<'_>>, function: impl FnOnce(&mut Vec<
     out.key("function").open(b'{');
     function(out);
     out.close(b'}');
+    extra(out);
     out.close(b'}');
     out.close(b']');
 }

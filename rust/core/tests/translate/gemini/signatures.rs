@@ -1,10 +1,11 @@
 //! Reasoning signatures, there and back: Gemini 3 refuses a step whose first call comes back without its own.
 
+use llm_edge_core::dialect::Dialect::OpenaiResponses;
 use serde_json::{Value, json};
 
 use super::answers::{base64, fold, gemini_stream, wrapped};
 use super::{AnthropicMessages, Dialect, Gemini, OpenaiChat, ended, pair, sent_to, sse};
-use crate::answers::{answers, fold_anthropic, fold_chat};
+use crate::answers::{answers, fold_anthropic, fold_chat, fold_responses};
 use crate::{answered, sent};
 
 const MODEL: &str = "gemini-3-flash-preview";
@@ -19,6 +20,17 @@ fn returned(surface: Dialect, reply: &Value) -> Vec<Value> {
         messages.extend(ids.iter().map(|id| json!({"role": "tool", "tool_call_id": id, "content": "r"})));
         messages.push(json!({"role": "user", "content": "y"}));
         (json!({"messages": messages}), ids)
+    } else if surface == OpenaiResponses {
+        let mut input = vec![json!({"role": "user", "content": "x"})];
+        let said = reply["output"].as_array().unwrap();
+        let calls = said.iter().filter(|item| item["type"] == "function_call");
+        let ids: Vec<Value> = calls.map(|call| call["call_id"].clone()).collect();
+        input.extend(said.iter().cloned());
+        input.extend(
+            ids.iter().map(|id| json!({"type": "function_call_output", "call_id": id, "output": "r"})),
+        );
+        input.push(json!({"role": "user", "content": "y"}));
+        (json!({"input": input}), ids)
     } else {
         let calls = reply["content"].as_array().unwrap().iter().filter(|block| block["type"] == "tool_use");
         let ids: Vec<Value> = calls.map(|call| call["id"].clone()).collect();
@@ -47,11 +59,15 @@ fn there_and_back(parts: &[Value]) -> Vec<(String, Vec<Value>)> {
         .collect();
     let stream = stream + &sse(&json!({"candidates": [{"finishReason": "STOP"}]}));
     let mut all = Vec::new();
-    for surface in [OpenaiChat, AnthropicMessages] {
+    for surface in [OpenaiChat, OpenaiResponses, AnthropicMessages] {
         let (reply, _) = answered(pair(surface, Gemini), &whole).unwrap();
         all.push((format!("{surface:?} whole"), returned(surface, &reply)));
         let told = ended(pair(surface, Gemini), &stream);
-        let reply = if surface == OpenaiChat { fold_chat(&told) } else { fold_anthropic(&told) };
+        let reply = match surface {
+            OpenaiChat => fold_chat(&told),
+            OpenaiResponses => fold_responses(&told),
+            _ => fold_anthropic(&told),
+        };
         all.push((format!("{surface:?} streamed"), returned(surface, &reply)));
     }
     all
@@ -92,6 +108,10 @@ fn a_signature_comes_back_on_the_part_it_stood_on() {
         vec![thought("One."), text("Let me see.", None), thought("Two."), call("f", Some("Qg=="))],
         vec![thought("Hm."), text("Yes.", Some("QQ=="))],
         vec![text("Yes.", Some("QQ=="))],
+        vec![call("f", Some("QQ==")), text("", Some("Qg=="))],
+        vec![call("f", Some("QQ==")), call("f", Some("Qg=="))],
+        vec![call("f", Some("QQ==")), call("g", None), call("f", Some("Qg==")), text("", Some("Qw=="))],
+        vec![text("Let me see.", Some("QQ==")), call("f", Some("Qg==")), text("", Some("Qw=="))],
     ] {
         for (way, back) in there_and_back(&parts) {
             assert_eq!(without_thoughts(&back), without_thoughts(&parts), "{way}");
@@ -117,6 +137,56 @@ fn a_signature_behind_all_text_is_kept_in_the_turn() {
         };
         assert_eq!(parts, expected, "{way}");
     }
+}
+
+/// The message that a chat client is told of these parts.
+fn told_to_chat(parts: &[Value]) -> Value {
+    let content = json!({"role": "model", "parts": parts});
+    let whole = json!({"candidates": [{"content": content, "finishReason": "STOP"}], "responseId": "r1"});
+    answered(pair(OpenaiChat, Gemini), &whole).unwrap().0
+}
+
+#[test]
+fn a_call_has_its_signature_on_it_where_googles_own_endpoint_puts_it() {
+    let parts = [text("Let me see.", Some("Qg==")), call("f", Some("QQ==")), call("g", None)];
+    let calls = told_to_chat(&parts)["choices"][0]["message"]["tool_calls"].take();
+    assert_eq!(calls[0]["extra_content"], json!({"google": {"thought_signature": "QQ=="}}));
+    assert_eq!(calls[1].get("extra_content"), None);
+}
+
+#[test]
+fn what_a_client_leaves_out_of_a_message_does_not_mislead() {
+    let parts = vec![thought("Hm."), call("f", Some("QQ==")), call("f", Some("Qg=="))];
+    // One that knows Google's member, and not LiteLLM's.
+    let mut reply = told_to_chat(&parts);
+    reply["choices"][0]["message"].as_object_mut().unwrap().remove("thinking_blocks");
+    assert_eq!(returned(OpenaiChat, &reply), parts);
+    // One that knows LiteLLM's, and not Google's.
+    let mut reply = told_to_chat(&parts[..2]);
+    reply["choices"][0]["message"]["tool_calls"][0].as_object_mut().unwrap().remove("extra_content");
+    assert_eq!(returned(OpenaiChat, &reply), parts[..2]);
+    // One that knows neither.
+    let mut reply = told_to_chat(&parts);
+    let message = reply["choices"][0]["message"].as_object_mut().unwrap();
+    message.remove("thinking_blocks");
+    message.remove("reasoning_content");
+    for call in message["tool_calls"].as_array_mut().unwrap() {
+        call.as_object_mut().unwrap().remove("extra_content");
+    }
+    let mark = Some("skip_thought_signature_validator");
+    assert_eq!(returned(OpenaiChat, &reply), [call("f", mark), call("f", None)]);
+}
+
+#[test]
+fn a_model_before_the_third_generation_signs_its_first_part() {
+    let block = json!({"type": "thinking", "thinking": "", "signature": "google:QQ=="});
+    let content = json!([block, {"type": "text", "text": "Let me see."},
+        {"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}}]);
+    let body = json!({"max_tokens": 9, "messages": [{"role": "user", "content": "x"},
+        {"role": "assistant", "content": content},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "r"}]}]});
+    let (told, _) = sent_to(pair(AnthropicMessages, Gemini), "gemini-2.5-flash", &body);
+    assert_eq!(told["contents"][1]["parts"], json!([text("Let me see.", Some("QQ==")), call("f", None)]));
 }
 
 #[test]
