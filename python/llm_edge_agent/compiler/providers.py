@@ -92,6 +92,7 @@ def compile_provider(
         tool_id_length=spec.tool_id_length,
         takes_models=spec.takes_models,
         is_anthropic=spec.is_anthropic,
+        takes_extra_content=spec.takes_extra_content,
         platform=spec.platform,
         operations={
             operation: url.path + _filled(path, words) for operation, path in operations.items()

@@ -147,6 +147,7 @@ class ProviderDoc(_Doc, frozen=True, kw_only=True):
     tool_id_length: int | None
     takes_models: bool
     is_anthropic: bool
+    takes_extra_content: bool
     platform: str
     operations: dict[str, str]
     auth: AuthDoc | None

@@ -40,6 +40,7 @@ GEMINI = ProviderSpec(
         "embed_content": _GOOGLE_KEY,
         "batch_embed_contents": _GOOGLE_KEY,
     },
+    takes_extra_content=True,
     health_path="/openai/models",
     catalog=("google",),
 )

@@ -147,6 +147,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
         is_anthropic: Whether what it serves as messages is Anthropic's own: reasoning must come
             back with its signature, and the line that Claude Code puts before its system prompt is
             for it (where the platform is its own); from others that line is kept away.
+        takes_extra_content: Whether it signs tool calls of chat messages in Google's member
+            `extra_content` and takes them back so; others are not sent it.
         platform: Where the vendor's API is served: the vendor's `own`, or `vertex`, where
             Anthropic's version stands in the body and its model in the path only, and what is to be
             counted for Gemini is not wrapped.
@@ -183,6 +185,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     tool_id_length: int | None = None
     takes_models: bool = False
     is_anthropic: bool = False
+    takes_extra_content: bool = False
     platform: Literal["own", "vertex"] = "own"
     catalog: tuple[str, ...] = ()
     takes_bare_names: bool = True

@@ -81,6 +81,7 @@ VERTEX_OPENAI = ProviderSpec(
     oauth_scope=_SCOPE,
     auth=BEARER,
     operations={"chat_completions": f"{_PLACE}/endpoints/openapi/chat/completions"},
+    takes_extra_content=True,
     withheld_headers=_WITHHELD,
     health_path="/",
     catalog=("vertex", "google"),

@@ -257,7 +257,9 @@ fn mixes_reasoning(snapshot: &Snapshot, index: usize) -> bool {
     let all: Vec<_> =
         related(snapshot, index).into_iter().filter_map(|at| snapshot.providers.get(at)).collect();
     let tells = |provider: &&Provider| {
-        provider.chat_reasoning().is_some() || provider.translates(Operation::ChatCompletions)
+        provider.replays_reasoning.is_some()
+            || provider.takes_extra_content
+            || provider.translates(Operation::ChatCompletions)
     };
     all.len() > 1 && all.iter().any(tells)
 }

@@ -128,7 +128,7 @@ pub(crate) fn snapshot(port: u16) -> Value {
             "name": name,
             "origin": {"scheme": "http", "host": "127.0.0.1", "port": port, "ca_pem": null,
                        "http2": "never", "allow_addresses": []},
-            "host_header": format!("127.0.0.1:{port}"), "chat_fields": "common", "chat_members": {}, "takes_models": false, "is_anthropic": false, "platform": "own",
+            "host_header": format!("127.0.0.1:{port}"), "chat_fields": "common", "chat_members": {}, "takes_models": false, "is_anthropic": false, "takes_extra_content": false, "platform": "own",
             "headers": [], "default_headers": [], "withheld_headers": [], "credentials": ["up"], "accounts": ["up"], "credential_weights": [1],
             "health": null,
             "models": {"names": {}, "facts": []},

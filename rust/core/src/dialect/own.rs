@@ -13,13 +13,13 @@ use memchr::memmem;
 use super::anthropic_messages::BILLING;
 use super::gemini::{NOT_SIGNED_JSON, WRAPPED};
 use super::openai_responses::{OWN_REASONING, REDACTED, SIGNATURE};
-use super::{Dialect, Platform};
+use super::{Dialect, Platform, ReplayedReasoning};
 use crate::message::Losses;
 use crate::scan::{Cuts, Member, elements, member, members};
 
 /// Who the request goes to.
 #[derive(Clone, Copy, Debug)]
-pub struct Taker<'a> {
+pub struct Taker {
     /// What it speaks, and the client too.
     pub dialect: Dialect,
     /// Where its API is served.
@@ -27,11 +27,13 @@ pub struct Taker<'a> {
     /// Whether its messages are those of Anthropic itself: it takes no reasoning without its signature, and the line
     /// that Claude Code puts before its system prompt is for it.
     pub is_anthropic: bool,
-    /// The member of chat messages in which it takes reasoning of earlier turns, where it does.
-    pub reasoning: Option<&'a str>,
+    /// Where it takes reasoning of earlier turns in chat messages, if it does.
+    pub replays_reasoning: Option<ReplayedReasoning>,
+    /// Whether it takes Google's signatures on tool calls in chat messages.
+    pub takes_extra_content: bool,
 }
 
-impl Taker<'_> {
+impl Taker {
     /// A request, which comes in pieces, as it is for this provider, with the names of what is left out; `None` where
     /// nothing is.
     pub fn fit(&self, pieces: &[&[u8]]) -> Option<(Vec<u8>, Losses)> {
@@ -39,7 +41,9 @@ impl Taker<'_> {
             Dialect::AnthropicMessages => &["\"signature\"", "\"redacted_thinking\"", BILLING],
             Dialect::OpenaiResponses => &["\"signature:", "\"redacted:", OWN_REASONING],
             Dialect::Gemini => &[WRAPPED],
-            Dialect::OpenaiChat => &["\"thinking_blocks\"", "\"reasoning_content\""],
+            Dialect::OpenaiChat => {
+                &["\"thinking_blocks\"", "\"reasoning_content\"", "\"reasoning\"", "\"extra_content\""]
+            }
             _ => return None,
         };
         let has = |mark: &&str| pieces.iter().any(|piece| memmem::find(piece, mark.as_bytes()).is_some());
@@ -75,20 +79,38 @@ impl Taker<'_> {
     }
 
     fn chat<'a>(&self, body: &'a [u8], cuts: &mut Cuts<'a>, losses: &mut Losses) {
+        let taken = match self.replays_reasoning {
+            Some(ReplayedReasoning::ReasoningContent) => "reasoning_content",
+            Some(ReplayedReasoning::Reasoning) => "reasoning",
+            Some(ReplayedReasoning::Content) | None => "",
+        };
         for message in elements(member(body, "messages").unwrap_or_default()) {
-            for (name, loss) in [
-                ("thinking_blocks", "messages[].thinking_blocks"),
-                ("reasoning_content", "messages[].reasoning_content"),
-            ] {
-                losses.add_if(self.reasoning != Some(name) && member(message, name).is_some(), loss);
+            for (name, loss) in CHAT_REASONING {
+                losses.add_if(name != taken && member(message, name).is_some(), loss);
             }
-            let is_taken = |name: &[u8]| self.reasoning.is_some_and(|taken| taken.as_bytes() == name);
-            let goes =
-                |name: &[u8]| matches!(name, b"thinking_blocks" | b"reasoning_content") && !is_taken(name);
+            let goes = |name: &[u8]| {
+                CHAT_REASONING.iter().any(|(known, _)| known.as_bytes() == name) && taken.as_bytes() != name
+            };
             cuts.cut_among(&among(message, goes));
+            if self.takes_extra_content {
+                continue;
+            }
+            for call in elements(member(message, "tool_calls").unwrap_or_default()) {
+                if member(call, "extra_content").is_some() {
+                    losses.add("messages[].tool_calls[].extra_content");
+                    cuts.cut_among(&among(call, |name| name == b"extra_content"));
+                }
+            }
         }
     }
 }
+
+/// Members of chat messages that hold reasoning, and what is said where one is left out.
+const CHAT_REASONING: [(&str, &str); 3] = [
+    ("thinking_blocks", "messages[].thinking_blocks"),
+    ("reasoning_content", "messages[].reasoning_content"),
+    ("reasoning", "messages[].reasoning"),
+];
 
 /// What becomes of the parts of a message.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -232,15 +254,16 @@ fn string<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
 mod tests {
     use super::*;
 
-    const ANTHROPIC: Taker<'_> = Taker {
+    const ANTHROPIC: Taker = Taker {
         dialect: Dialect::AnthropicMessages,
         platform: Platform::Own,
         is_anthropic: true,
-        reasoning: None,
+        replays_reasoning: None,
+        takes_extra_content: false,
     };
 
     /// What is sent, and the names of what is not; the body alone where nothing is left out.
-    fn fit(taker: Taker<'_>, body: &str) -> (String, String) {
+    fn fit(taker: Taker, body: &str) -> (String, String) {
         let (one, other) = body.as_bytes().split_at(body.len() / 2);
         let whole = taker.fit(&[body.as_bytes()]);
         // The places where a body is cut are never inside of what is looked for; here both are tried.
@@ -388,18 +411,37 @@ mod tests {
     #[test]
     fn chat_messages_lose_the_members_that_their_provider_refuses() {
         let openai = Taker { dialect: Dialect::OpenaiChat, ..ANTHROPIC };
-        let deepseek = Taker { reasoning: Some("reasoning_content"), ..openai };
+        let takes = |member| Taker { replays_reasoning: Some(member), ..openai };
         let body = |members: &str| {
             format!(
-                r#"{{"messages":[{{"role":"user","content":"reasoning_content"}},{{"role":"assistant",{members}"content":"b"}}]}}"#
+                r#"{{"messages":[{{"role":"user","content":"reasoning_content"}},{{"role":"assistant",{members}"content":"b"}}],"reasoning":{{}}}}"#
             )
         };
         let (text, blocks) = (r#""reasoning_content":"t","#, r#""thinking_blocks":[{"type":"thinking"}],"#);
         let both = format!("{text}{blocks}");
         let names = "messages[].thinking_blocks,messages[].reasoning_content";
         assert_eq!(fit(openai, &body(&both)), (body(""), names.to_owned()));
+        let deepseek = takes(ReplayedReasoning::ReasoningContent);
         assert_eq!(fit(deepseek, &body(&both)), (body(text), "messages[].thinking_blocks".to_owned()));
         assert_eq!(fit(deepseek, &body(text)), (body(text), String::new()));
+        let groq = r#""reasoning":"t","#;
+        assert_eq!(fit(takes(ReplayedReasoning::Reasoning), &body(groq)), (body(groq), String::new()));
+        assert_eq!(fit(openai, &body(groq)), (body(""), "messages[].reasoning".to_owned()));
+    }
+
+    #[test]
+    fn googles_signatures_on_calls_go_to_google_alone() {
+        let openai = Taker { dialect: Dialect::OpenaiChat, ..ANTHROPIC };
+        let google = Taker { takes_extra_content: true, ..openai };
+        let body = |extra: &str| {
+            format!(
+                r#"{{"messages":[{{"role":"assistant","tool_calls":[{{"id":"a"{extra}}},{{"id":"b"}}]}}]}}"#
+            )
+        };
+        let signed = body(r#","extra_content":{"google":{"thought_signature":"CiQB"}}"#);
+        let name = "messages[].tool_calls[].extra_content";
+        assert_eq!(fit(openai, &signed), (body(""), name.to_owned()));
+        assert_eq!(fit(google, &signed), (signed, String::new()));
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct Provider {
     pub takes_models: bool,
     /// Whether what it serves as messages is Anthropic's own.
     pub is_anthropic: bool,
+    /// Whether it takes Google's signatures on tool calls in chat messages.
+    pub takes_extra_content: bool,
     /// Where its APIs are served, as far as requests differ there.
     pub platform: Platform,
     /// Path and query for each operation it serves, by [`Operation`] order.
@@ -94,11 +96,6 @@ impl Provider {
     pub fn translates(&self, surface: Operation) -> bool {
         self.path(surface).is_none()
             && [false, true].iter().any(|stream| self.serve_translated(surface, *stream).is_some())
-    }
-
-    /// The member of chat messages in which it takes reasoning of earlier turns.
-    pub fn chat_reasoning(&self) -> Option<&'static str> {
-        (self.chat_fields != ChatFields::Openai).then_some("reasoning_content")
     }
 
     fn serve_translated(&self, asked: Operation, stream: bool) -> Option<Served<'_>> {
@@ -361,6 +358,7 @@ pub(super) struct ProviderDoc {
     tool_id_length: Option<u8>,
     takes_models: bool,
     is_anthropic: bool,
+    takes_extra_content: bool,
     platform: Platform,
     operations: BTreeMap<Operation, String>,
     auth: Option<AuthField>,
@@ -465,6 +463,7 @@ impl ProviderDoc {
             tool_id_length: self.tool_id_length,
             takes_models: self.takes_models,
             is_anthropic: self.is_anthropic,
+            takes_extra_content: self.takes_extra_content,
             platform: self.platform,
             operations,
             auth,

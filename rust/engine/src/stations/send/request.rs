@@ -345,7 +345,8 @@ impl Body {
             dialect,
             platform: config.platform,
             is_anthropic: config.is_anthropic,
-            reasoning: config.chat_reasoning(),
+            replays_reasoning: config.replays_reasoning,
+            takes_extra_content: config.takes_extra_content,
         };
         let Some((body, losses)) = taker.fit(&self.pieces(x, screened)) else { return Ok(self) };
         translated::refuse_losses(&losses, asked.translation, "does not take from another")?;
