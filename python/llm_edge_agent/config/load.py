@@ -80,10 +80,15 @@ class Loaded:
         """A fault found after loading, with the place its dotted path stands at."""
         if error.file is not None:
             return error
-        for path in self.marks:
-            if dotted(path) == error.path:
-                return self.marks.error(path, error.message, error.hint)
-        return error
+        spelled = {dotted(path): path for path in self.marks}
+        nearest = error.path
+        # What was not written stands where that stands which would hold it.
+        while nearest and nearest not in spelled:
+            nearest = nearest[: max(nearest.rfind("."), nearest.rfind("["), 0)]
+        mark = self.marks.find(spelled.get(nearest, ()))
+        return ConfigError(
+            error.message, path=error.path, file=mark.source, line=mark.line, hint=error.hint
+        )
 
 
 def search_path(env: Mapping[str, str]) -> list[Path]:

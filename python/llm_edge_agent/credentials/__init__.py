@@ -2,7 +2,7 @@
 
 from llm_edge_agent.credentials.aws import AwsChain, access_key
 from llm_edge_agent.credentials.azure import AzureTokens
-from llm_edge_agent.credentials.found import Found, NotFound, Source
+from llm_edge_agent.credentials.found import Found, NotFound, Source, fault_of
 from llm_edge_agent.credentials.google import GoogleTokens
 from llm_edge_agent.credentials.renewer import Renewal, Renewer
 
@@ -16,4 +16,5 @@ __all__ = [
     "Renewer",
     "Source",
     "access_key",
+    "fault_of",
 ]

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from llm_edge_agent.credentials.found import NotFound, found_token
+from llm_edge_agent.credentials.found import NotFound, found_token, see_file, unreadable_file
 from llm_edge_agent.credentials.quiet import quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from llm_edge_agent.config.schema import Azure
     from llm_edge_agent.credentials.found import Found
@@ -34,6 +34,12 @@ _CODE = re.compile(r"\bAADSTS\d{4,8}\b")
 """What Entra ID calls an error; the text beside it names tenants and applications."""
 
 _AUTHORITY = "AZURE_AUTHORITY_HOST"
+_CERTIFICATE, _WORKLOAD = "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE"
+_FILES = (_CERTIFICATE, _WORKLOAD)
+_APPLICATION = ("AZURE_CLIENT_SECRET", _CERTIFICATE, "AZURE_USERNAME")
+"""Variables that make an application of the environment, with those that name it."""
+_ENDPOINTS = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT")
+"""Variables that lead to the identity of a function or an app."""
 
 
 @dataclass(frozen=True)
@@ -58,28 +64,68 @@ class AzureTokens:
         " workload's or a managed identity"
     )
 
+    def check(self) -> str:
+        """See that an identity that is given, or lies in the environment, can be used.
+
+        Raises:
+            NotFound: It cannot.
+        """
+        kinds = set()
+        with self._told():
+            for identity in self._identities():
+                kinds.add(type(identity).__name__)
+                identity.close()
+        if self.azure.client_secret is not None:
+            return ""
+        if "WorkloadIdentityCredential" in kinds and self._goes_by_token():
+            see_file(os.environ[_WORKLOAD], _FILES)
+        at_hand = (*_APPLICATION, _WORKLOAD, *_ENDPOINTS)
+        if any(os.environ.get(variable) for variable in at_hand):
+            return ""
+        return "the login of the Azure CLI or the identity of the machine"
+
     def find(self) -> Found:
         """Get a token.
 
         Raises:
             NotFound: There is no identity, or no token was got for it.
         """
+        with self._told(), ExitStack() as stack:
+            token = self._token(stack)
+        return found_token(token.token, float(token.expires_on))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What fails here is told in our words."""
         try:
             # An extra of the package, and slow to import.
             import azure.identity  # noqa: F401, PLC0415
         except ImportError:
             raise NotFound("azure-identity is not installed", absent=True) from None
         try:
-            with quiet(*_LOUD), ExitStack() as stack:
-                token = self._token(stack)
+            with quiet(*_LOUD):
+                yield
         except NotFound:
             raise
         except Exception as error:  # noqa: BLE001 -- files, processes and networks fail in all ways
+            if (unreadable := unreadable_file(error, _FILES)) is not None:
+                raise unreadable from None
             # The name and a known code alone: the text may repeat what the other side has said.
             reason = f"getting an access token failed ({type(error).__name__}{_code(error)})"
             # A setting that is none, such as an authority without TLS, stays so.
-            raise NotFound(reason, absent=isinstance(error, ValueError)) from None
-        return found_token(token.token, float(token.expires_on))
+            is_setting = isinstance(error, ValueError)
+            hint = self._setting_hint() if is_setting else ""
+            raise NotFound(reason, absent=is_setting, hint=hint) from None
+
+    def _setting_hint(self) -> str:
+        """What to look at where something that is set is not as it must be."""
+        settings = [name for name in (_AUTHORITY, _CERTIFICATE) if os.environ.get(name)]
+        return f"mend {' and '.join(settings)}, or what it leads to" if settings else ""
+
+    def _goes_by_token(self) -> bool:
+        """Whether nothing comes before the token of a workload."""
+        variables = [] if self.azure.client_id is not None else _APPLICATION
+        return not any(os.environ.get(variable) for variable in variables)
 
     def _token(self, stack: ExitStack) -> Any:  # noqa: ANN401 -- of the library
         from azure.identity import CredentialUnavailableError  # noqa: PLC0415

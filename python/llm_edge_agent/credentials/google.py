@@ -8,17 +8,21 @@ how often is the renewer's affair.
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from llm_edge_agent.config.google import CredentialFault, read_credential
-from llm_edge_agent.credentials.found import NotFound, found_token
+from llm_edge_agent.config.schema import Google
+from llm_edge_agent.credentials.found import NotFound, found_token, see_file, unreadable_file
 from llm_edge_agent.credentials.quiet import quiet
 
 if TYPE_CHECKING:
-    from llm_edge_agent.config.schema import Google
+    from collections.abc import Iterator
+
     from llm_edge_agent.credentials.found import Found
 
 __all__ = ["GoogleTokens"]
@@ -75,31 +79,90 @@ class GoogleTokens:
         " is a metadata server"
     )
 
+    def check(self) -> str:
+        """Read the credential, and the keys and files that it is made of.
+
+        Raises:
+            NotFound: There is none, or it cannot be used.
+        """
+        with self._told():
+            google = self.google if self._is_given() else self._of_login()
+            if google is None:
+                if os.environ.get("NO_GCE_CHECK") == "true":
+                    raise NotFound("no credential was found", absent=True)
+                return "the metadata server of a machine or pod"
+            info = read_credential(google) or {}
+            try:
+                _of(info, [self.scope])
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise self._unusable(google, info, error) from None
+            source = info.get("credential_source")
+            if isinstance(source, dict) and isinstance(source.get("file"), str):
+                see_file(source["file"])
+        return ""
+
     def find(self) -> Found:
         """Get a token.
 
         Raises:
             NotFound: There is no credential, or no token was got for it.
         """
+        self.check()
+        with self._told():
+            from google.auth.transport.requests import Request  # noqa: PLC0415
+
+            credentials = self._credentials()
+            credentials.refresh(partial(Request(), timeout=_ANSWER_S))
+        # It tells UTC without saying so.
+        expiry = credentials.expiry.replace(tzinfo=UTC).timestamp() if credentials.expiry else None
+        return found_token(credentials.token, expiry)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What fails here is told in our words."""
         try:
             with quiet(*_LOUD):
                 # An extra of the package, and slow to import.
-                from google.auth.transport.requests import Request  # noqa: PLC0415
+                import google.auth.transport.requests  # noqa: F401, PLC0415
 
-                credentials = self._credentials()
-                credentials.refresh(partial(Request(), timeout=_ANSWER_S))
+                yield
+        except NotFound:
+            raise
         except CredentialFault as error:
-            raise NotFound(str(error)) from None
+            raise NotFound(str(error), absent=True, hint=error.hint) from None
         except ImportError:
             raise NotFound("google-auth is not installed", absent=True) from None
         except Exception as error:  # noqa: BLE001 -- files, processes and networks fail in all ways
+            if (unreadable := unreadable_file(error)) is not None:
+                raise unreadable from None
             # The name and a known word alone: the text may repeat what the other side has said.
             names = {kind.__name__ for kind in type(error).__mro__}
             reason = f"getting an access token failed ({type(error).__name__}{_code(error)})"
             raise NotFound(reason, absent=not names.isdisjoint(_MISTAKES)) from None
-        # It tells UTC without saying so.
-        expiry = credentials.expiry.replace(tzinfo=UTC).timestamp() if credentials.expiry else None
-        return found_token(credentials.token, expiry)
+
+    def _is_given(self) -> bool:
+        return self.google.credentials is not None or self.google.credentials_file is not None
+
+    def _of_login(self) -> Google | None:
+        """The login of the gcloud CLI, where there is one."""
+        from google.auth import _cloud_sdk  # noqa: PLC0415
+
+        path = _cloud_sdk.get_application_default_credentials_path()
+        return Google(credentials_file=path) if os.path.isfile(path) else None  # noqa: PTH113
+
+    def _unusable(self, google: Google, info: dict[str, Any], error: Exception) -> NotFound:
+        """A credential that is whole, and yet none: nothing of what it holds is repeated."""
+        option = "credentials" if google.credentials is not None else "credentials_file"
+        what = f"the file `{google.credentials_file}`" if google.credentials is None else "it"
+        if info["type"] == "service_account":
+            reason = f"{what} is no credential: its `private_key` is no private key in PEM form"
+            hint = "`gcloud iam service-accounts keys create` writes a whole one"
+        else:
+            reason = f"{what} holds no credential that can be used ({type(error).__name__})"
+            hint = "`gcloud` and the console write such files"
+        if not self._is_given():
+            option, hint = "", "`gcloud auth application-default login` writes it anew"
+        return NotFound(reason, absent=True, hint=hint, option=option)
 
     def _credentials(self) -> Any:  # noqa: ANN401 -- whichever class of the library it is
         info = read_credential(self.google)

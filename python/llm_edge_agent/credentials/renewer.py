@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from llm_edge_agent.credentials.found import Found, NotFound
-from llm_edge_agent.errors import ConfigError
+from llm_edge_agent.credentials.found import Found, NotFound, fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -141,8 +140,7 @@ class Renewer:
                 renewal.succeeded(source.find(), time.time())
             except NotFound as error:
                 if error.absent and renewal.found is None:
-                    path = f"providers.{source.provider}.{source.option}"
-                    raise ConfigError(error.reason, path=path, hint=source.hint) from None
+                    raise fault_of(source, error) from None
                 renewal.failed(error.reason, time.time())
                 self._tell(renewal)
             looked[slot] = renewal

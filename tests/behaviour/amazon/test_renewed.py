@@ -257,7 +257,7 @@ def reload(hop: Hop, folder: Path) -> None:
         (
             f"{CHAIN}, profile: none-such",
             {},
-            "providers.aws.aws: looking for an access key failed (ProfileNotFound)",
+            "providers.aws.aws.profile: there is no profile `none-such` in the files",
         ),
         (
             CHAIN,

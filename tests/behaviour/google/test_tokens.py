@@ -251,10 +251,11 @@ def test_credentials_that_cannot_be_used_end_the_start_with_their_place(
         assert f"llm-edge.yaml:8: providers.open.google.credentials_file: {says.format(file)}" in (
             error
         )
-    # What it holds is seen when it is used.
+    # That the key is none is seen when it is used.
     (tmp_path / "account.json").write_bytes(msgspec.json.encode(good | {"private_key": "x"}))
     error = refused(tmp_path, upstream, f"{PLACE}, credentials_file: {tmp_path}/account.json")
-    assert "llm-edge.yaml:8: providers.open.google: getting an access token failed (" in error
+    assert "llm-edge.yaml:8: providers.open.google.credentials_file: the file `" in error
+    assert "is no credential: its `private_key` is no private key in PEM form. hint: " in error
 
 
 @pytest.mark.parametrize(
@@ -265,7 +266,7 @@ def test_credentials_that_cannot_be_used_end_the_start_with_their_place(
         ("project: A B, location: eu", "google.project: `A B` is not valid here"),
         (
             PLACE,
-            "providers.open.google: getting an access token failed (DefaultCredentialsError). "
+            "providers.open.google: no credential was found. "
             "hint: give a `credentials_file`, run `gcloud auth application-default login`",
         ),
     ],

@@ -305,3 +305,11 @@ def test_loading_leaves_the_environment_alone(read: Read) -> None:
     before = dict(os.environ)
     read(OPENAI)
     assert dict(os.environ) == before
+
+
+def test_a_fault_found_later_stands_where_its_option_would_stand(read: Read) -> None:
+    loaded = read("version: 1\nproviders:\n  v: {type: openai, api_key: sk-x}\n")
+    for path, line in (("providers.v.api_key", 3), ("providers.v.google.location", 3), ("keys", 1)):
+        fault = loaded.locate(ConfigError("is wrong", path=path, hint="mend it"))
+        assert (fault.path, fault.line, fault.hint) == (path, line, "mend it")
+        assert (fault.file or "").endswith("llm-edge.yaml")

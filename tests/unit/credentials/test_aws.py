@@ -3,6 +3,7 @@
 import logging
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -106,3 +107,98 @@ def test_only_looking_for_a_key_needs_botocore(monkeypatch: pytest.MonkeyPatch) 
     assert caught.value.hint == "pip install 'llm-edge-agent[aws]', or give the key"
     with pytest.raises(NotFound, match="botocore is not installed"):
         CHAIN.find()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the chain ends: no file, no variable and no machine of Amazon's."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    return tmp_path
+
+
+def refused(chain: AwsChain = CHAIN) -> NotFound:
+    """What a look at the machine says; a search says the same."""
+    with pytest.raises(NotFound) as seen:
+        chain.check()
+    with pytest.raises(NotFound) as found:
+        chain.find()
+    assert vars(found.value) == vars(seen.value)
+    return seen.value
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_chain_that_holds_nothing_is_known_without_a_network() -> None:
+    told = refused()
+    assert (told.reason, told.absent) == ("no access key was found", True)
+
+
+def test_only_a_machine_of_amazon_s_is_left_unasked(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+    assert CHAIN.check() == "the machine's metadata service"
+    key = "aws_access_key_id = id\naws_secret_access_key = secret\n"
+    (folder / "credentials").write_text(f"[default]\n{key}")
+    assert CHAIN.check() == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "variable"),
+    [
+        ("[default]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = other\n", None),
+        ("[default]\ncredential_process = /bin/echo a-program\n", None),
+        ("", "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
+    ],
+)
+def test_a_program_or_a_network_that_is_configured_is_not_asked(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, file: str, variable: str | None
+) -> None:
+    (folder / "config").write_text(file)
+    if variable is not None:
+        monkeypatch.setenv(variable, "http://127.0.0.1:1/key")
+    assert CHAIN.check() == ""
+
+
+def test_a_profile_that_is_not_there_is_told_with_the_nearest(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "credentials").write_text("[team]\naws_access_key_id = no\n")
+    told = refused(AwsChain(provider="aws", region=REGION, profile="taem"))
+    assert told.reason == "there is no profile `taem` in the files of the AWS CLI"
+    assert (told.hint, told.option, told.absent) == ("did you mean `team`?", "profile", True)
+    monkeypatch.setenv("AWS_PROFILE", "taem")
+    told = refused()
+    assert told.reason == "AWS_PROFILE: there is no profile `taem` in the files of the AWS CLI"
+    assert (told.hint, told.option) == ("did you mean `team`?", "")
+
+
+def test_a_file_that_is_malformed_is_named_with_its_line_and_not_repeated(folder: Path) -> None:
+    (folder / "credentials").write_text("[default]\naws_access_key_id = id\nwJalr-a-secret\n")
+    told = refused()
+    name = folder / "credentials"
+    assert told.reason == f"the file `{name}` is no AWS configuration: line 3 cannot be read"
+    assert told.hint.startswith("mend it: sections such as `[default]`")
+    assert told.absent
+
+
+def test_half_a_key_is_told_with_what_it_lacks(folder: Path) -> None:
+    (folder / "credentials").write_text("[default]\naws_access_key_id = id\n")
+    told = refused()
+    assert told.reason.endswith("(`shared-credentials-file`) lacks `aws_secret_access_key`")
+    assert told.absent
+
+
+def test_a_workload_s_token_that_cannot_be_read_is_named_with_its_variable(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::1:role/x")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(folder / "token"))
+    told = refused()
+    variable = "AWS_WEB_IDENTITY_TOKEN_FILE"
+    says = f"{variable}: the file `{folder}/token` cannot be read: No such file or directory"
+    assert told.reason == says
+    assert not told.absent

@@ -139,11 +139,69 @@ def test_what_the_other_side_says_is_not_repeated(caplog: pytest.LogCaptureFixtu
     assert not caplog.records
 
 
-def test_a_key_that_is_none_is_a_mistake_that_time_does_not_mend() -> None:
-    with pytest.raises(NotFound) as caught:
-        tokens_for(ACCOUNT).find()
-    assert caught.value.absent
-    assert "not a key" not in caught.value.reason
+def refused(tokens: GoogleTokens) -> NotFound:
+    """What a look at the machine says; a search says the same."""
+    with pytest.raises(NotFound) as seen:
+        tokens.check()
+    with pytest.raises(NotFound) as found:
+        tokens.find()
+    assert vars(found.value) == vars(seen.value)
+    return seen.value
+
+
+def test_a_key_that_is_none_is_a_mistake_that_time_does_not_mend(tmp_path: Path) -> None:
+    told = refused(tokens_for(ACCOUNT))
+    assert told.reason == "it is no credential: its `private_key` is no private key in PEM form"
+    assert (told.option, told.absent) == ("credentials", True)
+    file = written(tmp_path)
+    told = refused(GoogleTokens("v", SCOPE, Google(credentials_file=file)))
+    assert told.reason.startswith(f"the file `{file}` is no credential: its `private_key` ")
+    assert told.option == "credentials_file"
+    # One is given, so that to give one is no advice.
+    assert told.hint == "`gcloud iam service-accounts keys create` writes a whole one"
+    assert "not a key" not in told.reason
+
+
+def test_a_workload_s_token_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    identity = {
+        "type": "external_account",
+        "audience": "a",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": "http://127.0.0.1:1/sts",
+        "credential_source": {"file": str(tmp_path / "subject")},
+    }
+    google = Google(credentials_file=written(tmp_path, identity))
+    told = refused(GoogleTokens("v", SCOPE, google))
+    says = f"the file `{tmp_path}/subject` cannot be read: No such file or directory"
+    assert told.reason == says
+    assert told.hint == "create it, or mend its name"
+    assert not told.absent
+    source = {"credential_source": {"neither": "file nor url"}}
+    google = Google(credentials_file=written(tmp_path, identity | source))
+    told = refused(GoogleTokens("v", SCOPE, google))
+    assert "holds no credential that can be used (MalformedError)" in told.reason
+    assert told.absent
+
+
+def test_without_a_credential_only_a_machine_of_google_s_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = GoogleTokens("v", SCOPE, Google())
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.delenv("NO_GCE_CHECK", raising=False)
+    assert tokens.check() == "the metadata server of a machine or pod"
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    told = refused(tokens)
+    assert (told.reason, told.absent) == ("no credential was found", True)
+    login = tmp_path / "application_default_credentials.json"
+    login.write_text('{"type": "x"}')
+    told = refused(tokens)
+    assert told.reason.startswith(f"the file `{login}` is no credential: its `type` is none of ")
+    assert told.absent
+    login.write_bytes(msgspec.json.encode(ACCOUNT))
+    told = refused(tokens)
+    assert told.hint == "`gcloud auth application-default login` writes it anew"
+    assert told.option == ""
 
 
 def test_a_secret_of_several_lines_is_taken_and_not_shown() -> None:

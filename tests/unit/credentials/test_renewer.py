@@ -22,6 +22,9 @@ class Chain:
         self.found = list(found)
         self.provider = provider
 
+    def check(self) -> str:
+        return ""
+
     def find(self) -> Found:
         next_one = self.found.pop(0) if len(self.found) > 1 else self.found[0]
         if isinstance(next_one, NotFound):
