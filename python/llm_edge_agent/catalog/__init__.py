@@ -6,7 +6,13 @@ Nothing is read before it is asked for.
 
 from __future__ import annotations
 
-from llm_edge_agent.catalog.configured import all_facts, catalog_of, facts_for, replacing_catalog
+from llm_edge_agent.catalog.configured import (
+    all_facts,
+    catalog_of,
+    facts_for,
+    known_names,
+    replacing_catalog,
+)
 from llm_edge_agent.catalog.document import CatalogFault
 from llm_edge_agent.catalog.facts import CAPABILITIES, Capabilities, ModelFacts, Source
 from llm_edge_agent.catalog.index import Catalog, embedded
@@ -27,6 +33,7 @@ __all__ = [
     "catalog_of",
     "embedded",
     "facts_for",
+    "known_names",
     "replacing_catalog",
     "usd",
     "usd_per_million",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from llm_edge_agent.config import Config
     from llm_edge_agent.config.schema import CatalogModel, CatalogPrice, CatalogRates
 
-__all__ = ["all_facts", "catalog_of", "facts_for", "replacing_catalog"]
+__all__ = ["all_facts", "catalog_of", "facts_for", "known_names", "replacing_catalog"]
 
 _CONFIGURED = Source(name="configuration")
 _CATALOGS_MAX = 4
@@ -58,15 +58,24 @@ def all_facts(config: Config, provider_name: str) -> Iterator[tuple[str, ModelFa
         ConfigError: The catalog that the configuration leads to cannot be used.
     """
     catalog = catalog_of(config)
-    names = dict.fromkeys(catalog.names(_looked_at(config, provider_name)))
+    for name in known_names(config, provider_name):
+        facts = _facts(config, catalog, provider_name, name)
+        if facts is not None:
+            yield name, facts
+
+
+def known_names(config: Config, provider_name: str) -> list[str]:
+    """The names of the models of which something may be known at a provider, each once.
+
+    Raises:
+        ConfigError: The catalog that the configuration leads to cannot be used.
+    """
+    names = dict.fromkeys(catalog_of(config).names(_looked_at(config, provider_name)))
     own = f"{provider_name}/"
     names |= dict.fromkeys(
         name.removeprefix(own) for name in config.catalog.models if name.startswith(own)
     )
-    for name in names:
-        facts = _facts(config, catalog, provider_name, name)
-        if facts is not None:
-            yield name, facts
+    return list(names)
 
 
 def _looked_at(config: Config, provider_name: str) -> Sequence[str]:

@@ -221,15 +221,42 @@ def _in_place(config: Config) -> Catalog:
 
 
 def _named(config: Config, name: str) -> list[tuple[str, ModelFacts | None]]:
-    """The targets that a name leads to, as `provider/model`, and what is known of each."""
-    from llm_edge_agent.catalog import facts_for
-    from llm_edge_agent.compiler import targets_of
+    """The targets that a name leads to, as `provider/model`, and what is known of each.
 
-    found = [
-        (f"{provider}/{model}", facts_for(config, provider, model))
-        for provider, model in targets_of(config, name)
-    ]
-    if not found:
-        message = f"`{name}` leads nowhere. hint: list the names with `llm-edge-agent models`"
-        raise Failure(message)
-    return found
+    Raises:
+        Failure: It leads nowhere, or only as any name does that nobody knows.
+    """
+    from llm_edge_agent.catalog import facts_for
+    from llm_edge_agent.cli.near import hint_for
+    from llm_edge_agent.compiler import is_claimed, targets_of
+
+    targets = targets_of(config, name)
+    if not targets:
+        raise Failure(f"`{name}` leads nowhere. hint: {hint_for(config, name)}")
+    found = [(f"{p}/{model}", facts_for(config, p, model)) for p, model in targets]
+    if any(facts for _, facts in found):
+        return found
+    if is_claimed(config, name):
+        for provider, model in targets:
+            _doubt(config, provider, model)
+        return found
+    asked = ", ".join(f"`{target}`" for target, _ in found)
+    known = [model for provider, _ in targets for model in _known(config, provider)]
+    message = f"no route has the name `{name}`, and the catalog has nothing as {asked}"
+    raise Failure(f"{message}. hint: {hint_for(config, name, known)}")
+
+
+def _doubt(config: Config, provider: str, model: str) -> None:
+    """Ask whether another model was meant; what the catalog lacks may be there all the same."""
+    from llm_edge_agent.cli.near import did_you_mean, near
+
+    if question := did_you_mean(
+        f"{provider}/{name}" for name in near(model, _known(config, provider))
+    ):
+        click.echo(f"note: `{provider}/{model}` is not in the catalog; {question}", err=True)
+
+
+def _known(config: Config, provider: str) -> list[str]:
+    from llm_edge_agent.catalog import known_names
+
+    return known_names(config, provider)

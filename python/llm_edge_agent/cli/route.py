@@ -7,11 +7,13 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from llm_edge_agent.cli import Failure
 from llm_edge_agent.cli.options import config_option, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from llm_edge_agent.config import Config, Loaded
     from llm_edge_agent.engine import Explanation, Live, RouteTable, Row
 
 __all__ = ["NEEDS", "command"]
@@ -60,7 +62,9 @@ def explain(
     """
     import msgspec
 
+    from llm_edge_agent.config import load
     from llm_edge_agent.engine import Question, explain
+    from llm_edge_agent.errors import EngineFailed
 
     if (file is None) == (said["model"] is None):
         raise click.UsageError("give either --request or --model")
@@ -77,7 +81,13 @@ def explain(
         unix_s=int(time.time()) if said["at"] is None else said["at"],
         live={} if live_file is None else _live(live_file.read()),
     )
-    explanation = explain(_snapshot(config_file), question)
+    loaded = load(config_file)
+    _see_key(loaded.config, question.key)
+    try:
+        explanation = explain(_snapshot(loaded), question)
+    except EngineFailed as error:
+        raise Failure(f"{error}{_meant(loaded.config, said['model'])}") from None
+    _see_name(loaded.config, explanation.model)
     if as_json:
         click.echo(msgspec.json.encode(explanation))
         return
@@ -88,12 +98,44 @@ def _is_stdin(file: IO[bytes] | None) -> bool:
     return file is not None and getattr(file, "name", "<stdin>") == "<stdin>"
 
 
-def _snapshot(config_file: str | None) -> bytes:
+def _see_key(config: Config, name: str) -> None:
+    """See that a caller's key is one of those there are; rules of other names never hold."""
+    from llm_edge_agent.cli.near import did_you_mean, near
+
+    names = [key.name for key in config.keys]
+    if not name or name in names:
+        return
+    known = did_you_mean(near(name, names)) or (
+        f"known here: {', '.join(f'`{known}`' for known in names)}" if names else "leave it out"
+    )
+    message = f"there is no key `{name}`. hint: {known}"
+    raise click.BadParameter(message, param_hint="--key")
+
+
+def _meant(config: Config, model: str | None) -> str:
+    """A hint for a model that is not there, as callers get it."""
+    from llm_edge_agent.cli.near import hint_for
+    from llm_edge_agent.compiler import targets_of
+
+    if model is None or targets_of(config, model):
+        return ""
+    return f". hint: {hint_for(config, model)}"
+
+
+def _see_name(config: Config, model: str) -> None:
+    """Say so where a name is nearly a route's, and goes where all others go."""
+    from llm_edge_agent.cli.near import did_you_mean, near
+    from llm_edge_agent.compiler import is_claimed
+
+    names = [name for route in config.routes.values() for name in route.models]
+    if not is_claimed(config, model) and (question := did_you_mean(near(model, names))):
+        click.echo(f"note: no route has the name `{model}`; {question}", err=True)
+
+
+def _snapshot(loaded: Loaded) -> bytes:
     from llm_edge_agent.compiler import compile_config
-    from llm_edge_agent.config import load
     from llm_edge_agent.errors import ConfigError
 
-    loaded = load(config_file)
     try:
         # Neither is in the snapshot's decisions.
         return compile_config(loaded.config, pepper=b"", mock_address=("127.0.0.1", 1)).snapshot

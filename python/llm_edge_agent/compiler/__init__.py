@@ -16,7 +16,7 @@ from llm_edge_agent.compiler.names import compile_models, compile_names
 from llm_edge_agent.compiler.options import compile_options
 from llm_edge_agent.compiler.providers import compile_provider, read_private_key
 from llm_edge_agent.compiler.snapshot import ModelDoc, ProviderDoc, SnapshotDoc, encode
-from llm_edge_agent.compiler.targets import targets_of
+from llm_edge_agent.compiler.targets import is_claimed, targets_of
 from llm_edge_agent.config.secret import Secret
 from llm_edge_agent.engine import Address
 from llm_edge_agent.routing import load_policy
@@ -33,6 +33,7 @@ __all__ = [
     "compile_config",
     "compile_models",
     "compile_options",
+    "is_claimed",
     "targets_of",
 ]
 

@@ -8,9 +8,11 @@ from llm_edge_agent.compiler.names import DIALECTS, is_only_for_callers
 from llm_edge_agent.providers import spec_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from llm_edge_agent.config.schema import Config, Target
 
-__all__ = ["targets_of"]
+__all__ = ["is_claimed", "targets_of"]
 
 
 def targets_of(config: Config, name: str) -> list[tuple[str, str]]:
@@ -33,6 +35,9 @@ def targets_of(config: Config, name: str) -> list[tuple[str, str]]:
     fitting = [(prefix, targets) for prefix, targets in prefixes if name.startswith(prefix)]
     if fitting:
         return max(fitting, key=lambda entry: len(entry[0]))[1]
+    # It asks for a provider, and no other one is guessed.
+    if "/" in name:
+        return []
     firsts: dict[str, str] = {}
     for key, provider in usable.items():
         spec = spec_of(provider.type)
@@ -43,6 +48,17 @@ def targets_of(config: Config, name: str) -> list[tuple[str, str]]:
             if any(operation in served for operation in operations):
                 firsts.setdefault(dialect, key)
     return [(key, name) for key in dict.fromkeys(firsts.values())]
+
+
+def is_claimed(config: Config, name: str) -> bool:
+    """Whether a route or a provider has this name, so that it is no other name's lot."""
+    written = [model for route in config.routes.values() for model in route.models]
+    beginnings = (*(f"{key}/" for key in config.providers), *_beginnings(written))
+    return name in written or name.startswith(beginnings)
+
+
+def _beginnings(models: Iterable[str]) -> Iterator[str]:
+    return (model[:-1] for model in models if model.endswith("*"))
 
 
 def _resolved(target: Target, name: str) -> tuple[str, str]:

@@ -107,6 +107,33 @@ def test_what_is_not_known_is_null_and_said() -> None:
     assert row["facts"]["capabilities"]["vision"] is None
 
 
+@pytest.mark.parametrize("verb", ["show", "price"])
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("zz/x", "`zz/x` leads nowhere. hint: providers here: `openai`, `anthropic`, `local`"),
+        ("opnai/gpt-4o", "`opnai/gpt-4o` leads nowhere. hint: did you mean `openai/gpt-4o`?"),
+        ("chatt", "no route has the name `chatt`, and the catalog has nothing as `openai/chatt`"),
+    ],
+)
+def test_a_name_that_nobody_knows_is_a_failure(verb: str, name: str, says: str) -> None:
+    result = run(verb, name)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"error: {says}")
+
+
+def test_the_nearest_of_a_route_or_of_the_catalog_are_told() -> None:
+    assert "hint: did you mean `chat`" in run("show", "chatt").stderr
+    assert "hint: did you mean `claude-sonnet-4-5`" in run("price", "claude-sonet-4-5").stderr
+    # A provider may have what the catalog has not: a note, and no failure.
+    result = run("price", "openai/gpt-4oo")
+    assert result.exit_code == 0
+    assert result.stderr.startswith(
+        "note: `openai/gpt-4oo` is not in the catalog; did you mean `openai/gpt-4o`"
+    )
+
+
 def test_prices_are_said_per_million() -> None:
     (row,) = msgspec.json.decode(run("price", "openai/gpt-4o", "--json").stdout)
     assert row["usd_per_million"]["input"] == "2.5"

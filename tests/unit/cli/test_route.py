@@ -151,11 +151,32 @@ def test_wrong_usage_exits_with_2(arguments: list[str], says: str) -> None:
     assert says in result.stderr
 
 
-def test_what_would_be_refused_is_refused_in_its_words() -> None:
+def test_what_would_be_refused_is_refused_in_its_words_and_with_the_nearest_names() -> None:
     result = run("--model", "opnai/x")
     assert result.exit_code == 1, result.output
-    assert "opnai/x" in result.stderr
-    assert "Traceback" not in result.output
+    assert result.stderr == (
+        "error: the model `opnai/x` does not exist here."
+        " hint: did you mean `openai/x`? `llm-edge-agent models` lists the names\n"
+    )
+    assert "hint: providers here: `openai`, `anthropic`, `local`" in run("--model", "z/x").stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("ap", "did you mean `app`?"), ("x", "known here: `app`, `night`")]
+)
+def test_a_key_that_is_not_there_is_wrong_usage(name: str, hint: str) -> None:
+    result = run("--model", "chat", "--key", name)
+    assert result.exit_code == 2
+    assert f"there is no key `{name}`. hint: {hint}" in result.stderr
+
+
+def test_a_name_that_is_nearly_a_route_s_is_noted() -> None:
+    result = run("--model", "chatt", "--json")
+    assert result.exit_code == 0
+    assert result.stderr == "note: no route has the name `chatt`; did you mean `chat`?\n"
+    assert order(msgspec.json.decode(result.stdout)) == ["openai/*"]
+    for name in ("chat", "gpt-4o", "openai/chat"):
+        assert run("--model", name).stderr == "", name
 
 
 def test_a_faulty_configuration_is_named_with_its_line() -> None:
