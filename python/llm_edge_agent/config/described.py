@@ -89,4 +89,5 @@ def _check_path(
 
 def _check_field(fault: Fault, path: Path, header: str, own_headers: Collection[str]) -> None:
     if header.lower() in own_headers:
-        fault(path, f"the field `{header.lower()}` is the gateway's own affair")
+        message = f"the field `{header.lower()}` is the gateway's own affair"
+        fault(path, message, "name the field that the provider takes its key in")

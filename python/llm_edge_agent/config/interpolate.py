@@ -1,7 +1,8 @@
 """`${VAR}`, `${VAR:-default}`, `${file:/path}` and `$$` in text values.
 
 An unset variable without a default is an error, never an empty text: an empty credential looks like
-one that works. What a variable or file holds is taken as it is and not looked at again.
+one that works. So is a whole value such as `$KEY`, which a shell would replace and which nobody
+means. What a variable or file holds is taken as it is and not looked at again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Interpolator"]
 
 _TOKEN = re.compile(r"\$\$|\$\{([^}]*)\}|\$\{")
+_OF_A_SHELL = re.compile(r"\$([A-Z]+(?:_[A-Z0-9]+)*)")
 _VARIABLE = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$", re.DOTALL)
 
 
@@ -45,6 +47,12 @@ class Interpolator:
         return value
 
     def _text(self, text: str, path: Path) -> str:
+        shell = _OF_A_SHELL.fullmatch(text)
+        if shell is not None:
+            message = f"`{text}` is taken as it stands, and is no reference"
+            hint = f"write `${{{shell[1]}}}` for the variable, or `${text}` for this text"
+            self.errors.append(self._marks.error(path, message, hint))
+            return text
         try:
             replaced = _TOKEN.sub(self._token, text)
         except _ReferenceError as error:

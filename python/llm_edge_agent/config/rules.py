@@ -132,7 +132,8 @@ class Rules:
                 message = f"`{text}`: only `listen.api` may be a Unix socket"
                 self._fault(path, message, "write `127.0.0.1:8081`")
             if address.port and address in taken:
-                self._fault(path, f"`{text}` is also `listen.{taken[address]}`")
+                message = f"`{text}` is also `listen.{taken[address]}`"
+                self._fault(path, message, "give each of them a port of its own")
             taken[address] = name
 
     def _openness(self) -> None:
@@ -178,7 +179,11 @@ class Rules:
             return False
         if kind not in text:
             what = "certificate" if kind.startswith("CERT") else "private key"
-            self._fault(path, f"the file `{name}` holds no {what} in PEM form")
+            message = f"the file `{name}` holds no {what} in PEM form"
+            hint = (
+                f"it has a line `-----BEGIN {kind}`; `openssl` turns DER into PEM (`-inform der`)"
+            )
+            self._fault(path, message, hint)
             return False
         return True
 
@@ -191,7 +196,8 @@ class Rules:
             path: Path = ("keys", at)
             if key.name in names:
                 first = names[key.name]
-                self._fault((*path, "name"), f"`{key.name}` is also the name of keys[{first}]")
+                message = f"`{key.name}` is also the name of keys[{first}]"
+                self._fault((*path, "name"), message, "give each key a name of its own")
             names.setdefault(key.name, at)
             if (key.hash is None) == (key.key is None):
                 message = (
@@ -201,14 +207,15 @@ class Rules:
                 continue
             value = key.hash or (key.key.reveal() if key.key else "")
             if value in values:
-                self._fault(path, f"is the same key as keys[{values[value]}]")
+                message = f"is the same key as keys[{values[value]}]"
+                self._fault(path, message, "take one of them out")
             values.setdefault(value, at)
             if key.key is not None:
                 self._plain_key((*path, "key"), key.key.reveal())
 
     def _plain_key(self, path: Path, key: str) -> None:
         if " " in key:
-            self._fault(path, "a key holds no space")
+            self._fault(path, "a key holds no space", "`llm-edge-agent keys create` makes one")
         elif len(key) < _KEY_CHARS_MIN:
             message = f"has fewer than {_KEY_CHARS_MIN} characters and may be guessed"
             self._doubt(path, message, "make one with `llm-edge-agent keys create`")
@@ -225,7 +232,8 @@ class Rules:
         check_description(self._fault, path, provider, spec, _OWN_HEADERS)
         spec = provider.specified(spec)
         if name == MOCK_NAME and spec.type != "mock":
-            self._fault(path, "the name `mock` is kept for providers of type `mock`")
+            message = "the name `mock` is kept for providers of type `mock`"
+            self._fault(path, message, "call it otherwise")
         self._base_url((*path, "base_url"), provider, spec, is_lent=name in self._lent)
         check_google(self._fault, path, provider, spec)
         check_azure(self._fault, path, provider, spec)
@@ -238,7 +246,7 @@ class Rules:
         self._lent_headers(path, name, provider)
         if provider.api_version is not None and not spec.versioned_operations:
             message = f"a provider of type `{spec.type}` has no `api_version`"
-            self._fault((*path, "api_version"), message)
+            self._fault((*path, "api_version"), message, "leave it out")
         self._reach(path, provider)
         if provider.ca_file is not None:
             self._pem((*path, "ca_file"), provider.ca_file, "CERTIFICATE-----")
@@ -253,7 +261,7 @@ class Rules:
         if cert_file is None or key_file is None:
             given, other = ("key", "cert") if cert_file is None else ("cert", "key")
             message = f"goes together with `{other}_file`, which is missing"
-            self._fault((*path, f"{given}_file"), message)
+            self._fault((*path, f"{given}_file"), message, "write both, or neither")
             return
         if (provider.base_url or "").startswith("http:"):
             message = "has no effect without TLS"
@@ -270,9 +278,11 @@ class Rules:
         except (ssl.SSLError, OSError) as error:
             if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
                 message = f"is not the key of the certificate in `{cert_file}`"
+                hint = "name the files that were made together"
             else:
                 message = f"cannot be used with `{cert_file}`: one of them is broken, or encrypted"
-            self._fault((*path, "key_file"), message)
+                hint = "`openssl pkey -in KEY -out NEW` writes a key without its password"
+            self._fault((*path, "key_file"), message, hint)
 
     def _base_url(
         self, path: Path, provider: Provider, spec: ProviderSpec, *, is_lent: bool
@@ -288,7 +298,9 @@ class Rules:
         try:
             url = parse_base_url(provider.base_url)
         except ValueError as error:
-            self._fault(path, str(error))
+            self._fault(
+                path, str(error), "write `https://host`, with a port and a path where needed"
+            )
             return
         for ending in spec.base_url_endings:
             if url.path.endswith(ending):
@@ -330,7 +342,8 @@ class Rules:
             self._fault(path, "has both `api_key` and `api_keys`", "put all into `api_keys`")
         if provider.credentials:
             if spec.auth is None:
-                self._fault(path, f"a provider of type `{spec.type}` takes no key")
+                message = f"a provider of type `{spec.type}` takes no key"
+                self._fault(path, message, "leave it out")
         elif spec.key_required and name not in self._lent:
             variable = spec.key_env or f"{name.upper().replace('-', '_')}_API_KEY"
             message = f"a provider of type `{spec.type}` needs a key"
@@ -349,7 +362,8 @@ class Rules:
 
     def _aws(self, path: Path, provider: Provider, aws: Aws, spec: ProviderSpec) -> None:
         if spec.signing_name is None:
-            self._fault(path, f"a provider of type `{spec.type}` takes no signed requests")
+            message = f"a provider of type `{spec.type}` takes no signed requests"
+            self._fault(path, message, "leave it out")
             return
         if provider.credentials:
             self._fault(path, "stands beside an `api_key`", "leave one of them out")
@@ -358,7 +372,8 @@ class Rules:
         key = (aws.access_key_id, aws.secret_access_key)
         parts = [part.reveal() for part in (*key, aws.session_token) if part is not None]
         if any(not part.isascii() or not part.isprintable() or " " in part for part in parts):
-            self._fault(path, "a part of the key holds a space, a line break or non-ASCII text")
+            message = "a part of the key holds a space, a line break or non-ASCII text"
+            self._fault(path, message, "copy it once more, without what stands around it")
         if None in key:
             if parts:
                 message = "a key has an `access_key_id` and a `secret_access_key`"
@@ -376,16 +391,16 @@ class Rules:
             name = header.lower()
             at: Path = (*path, "headers", header)
             if name in _OWN_HEADERS:
-                self._fault(at, f"the field `{name}` is the gateway's own affair")
+                self._fault(at, f"the field `{name}` is the gateway's own affair", "leave it out")
             elif spec.auth is not None and name == spec.auth.header:
                 hint = "use `api_key`" if provider.azure is None else "leave it out"
                 self._fault(at, "carries the credential", hint)
             elif provider.azure is not None and name == BEARER.header:
                 self._fault(at, "carries the credential", "leave it out")
             elif provider.aws is not None and name in _SIGNATURE_HEADERS:
-                self._fault(at, "is part of the signature")
+                self._fault(at, "is part of the signature", "leave it out")
             elif name in seen:
-                self._fault(at, f"the field `{name}` is given twice")
+                self._fault(at, f"the field `{name}` is given twice", "leave one of them out")
             seen.add(name)
 
     def _lent_headers(self, path: Path, name: str, provider: Provider) -> None:
@@ -403,7 +418,8 @@ class Rules:
             for at, model in enumerate(route.models):
                 path: Path = ("routes", name, "models", at)
                 if model in owners:
-                    self._fault(path, f"`{model}` already leads to route `{owners[model]}`")
+                    message = f"`{model}` already leads to route `{owners[model]}`"
+                    self._fault(path, message, "take it out of one of them")
                 owners.setdefault(model, name)
             for at, target in enumerate(route.targets):
                 where: Path = ("routes", name, "targets", at)
@@ -452,7 +468,7 @@ class Rules:
                 hint = nearest(fallback, self._config.routes)
                 self._fault(path, f"unknown route `{fallback}`", hint)
             elif fallback in seen:
-                self._fault(path, f"`{fallback}` is named twice")
+                self._fault(path, f"`{fallback}` is named twice", "leave one of them out")
             seen.add(fallback)
 
     def _caller_credential(self, path: Path, route: Route) -> None:
@@ -478,13 +494,13 @@ class Rules:
             message = f"requests to provider `{name}` show the tokens of its `azure`"
             self._fault(path, message, "leave one of them out")
         elif spec is not None and spec.auth is None:
-            self._fault(path, f"a provider of type `{spec.type}` takes no key")
+            self._fault(path, f"a provider of type `{spec.type}` takes no key", "leave it out")
 
     def _rest(self, path: Path, route: Route) -> None:
         for model in route.models:
             if model.find("/") + 2 != len(model) or not model.endswith("/*"):
                 message = f"`*` is what follows the first `/`, but `{model}` is not `name/*`"
-                self._fault(path, message)
+                self._fault(path, message, "name the model, or leave `model` out")
 
     def _dialects(self, name: str, route: Route) -> None:
         operations: list[frozenset[str]] = []

@@ -140,6 +140,8 @@ class _Shape:
             value, int | float
         ):
             hint = "put it in quotes"
+        elif isinstance(value, str) and _spells(value, kind):
+            hint = "write it without quotes"
         wanted = _NAMES.get(type(kind), "another type")
         self._fault(path, f"expected {wanted}, found {self._shown(value, kind, path)}", hint)
 
@@ -211,7 +213,7 @@ class _Shape:
             return value
         elif value != value.strip() or not all(" " <= c <= "~" for c in value):
             message = "holds a character that a header field cannot carry, or a space at an end"
-            self._fault(path, message)
+            self._fault(path, message, "copy it once more, without what stands around it")
         else:
             return value
         return None
@@ -220,7 +222,8 @@ class _Shape:
         kind = inspect.StrType()
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             found = self._shown(value, kind, path)
-            self._fault(path, f"expected a price in USD per million tokens, found {found}")
+            message = f"expected a price in USD per million tokens, found {found}"
+            self._fault(path, message, "write a number, such as 0.25")
             return None
         try:
             return str(UsdPerMillion(value))
@@ -232,6 +235,12 @@ class _Shape:
     def _literal(self, value: object, kind: inspect.LiteralType, path: Path) -> Any:  # noqa: ANN401
         if value in kind.values and not isinstance(value, bool):
             return value
+        meant = next((v for v in kind.values if str(v) == _spelled(value)), None)
+        if meant is not None:
+            wanted, quotes = ("text", "in") if isinstance(meant, str) else ("a number", "without")
+            message = f"is `{meant}`, but not as {wanted}"
+            self._fault(path, message, f"write it {quotes} quotes")
+            return None
         known = ", ".join(f"`{v}`" for v in kind.values)
         close = difflib.get_close_matches(str(value), [str(v) for v in kind.values], n=1)
         hint = f"did you mean `{close[0]}`?" if close else ""
@@ -274,6 +283,28 @@ def _matches(value: str, kind: inspect.StrType) -> bool:
     return kind.pattern is None or (
         re.search(kind.pattern, value) is not None and not value.endswith("\n")
     )
+
+
+def _spells(text: str, kind: inspect.Type) -> bool:
+    """Whether text is what a number or a switch of that kind is written as."""
+    try:
+        value = parse_flow(text)
+    except ValueError:
+        return False
+    match kind:
+        case inspect.BoolType():
+            return isinstance(value, bool)
+        case inspect.IntType():
+            return isinstance(value, int) and not isinstance(value, bool)
+        case inspect.FloatType():
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case _:
+            return False
+
+
+def _spelled(value: object) -> str:
+    """A plain value as it would be written, which is what a slip in its quotes leaves alike."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _from_text(text: str, kind: inspect.Type) -> Any:  # noqa: ANN401 - whatever the text spells

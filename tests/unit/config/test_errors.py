@@ -211,3 +211,55 @@ def test_a_client_certificate_and_a_key_that_is_not_its_own_are_refused(tmp_path
     file.write_text(text + f"    cert_file: {one.cert_file}\n    key_file: {one.key_file}\n")
     loaded = load(file, env={})
     assert {str(one.cert_file), str(one.key_file)} <= set(loaded.source.files)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("listen_same", "give each of them a port of its own"),
+        ("tls_not_pem", "-----BEGIN CERTIFICATE-----"),
+        ("client_certificate_not_pem", "-----BEGIN CERTIFICATE-----"),
+        ("cert_file_alone", "write both, or neither"),
+        ("key_names_twice", "give each key a name of its own"),
+        ("keys_twice", "take one of them out"),
+        ("key_with_space", "keys create"),
+        ("auth_header_not_theirs", "name the field that the provider takes its key in"),
+    ],
+)
+def test_where_a_fix_can_be_named_it_is(name: str, hint: str, tmp_path: Path) -> None:
+    (broken,) = [broken for broken in BROKEN if broken.name == name]
+    found = faults(broken.text, tmp_path, broken.format)
+    assert hint in found[0].hint
+
+
+@pytest.mark.parametrize(
+    ("line", "says", "hint"),
+    [
+        ('version: "1"', "version: is `1`, but not as a number", "write it without quotes"),
+        ('workers: "2"', "workers: expected a whole number, found `2`", "write it without quotes"),
+        ('drain_s: "2.5"', "drain_s: expected a number, found `2.5`", "write it without quotes"),
+        ('insecure: "true"', "insecure: expected true or false, found", "write it without quotes"),
+        ("workers: two", "workers: expected a whole number, found `two`", ""),
+        ("version: true", "version: `true` is not one of `1`", ""),
+        ("request_log: {mode: 1}", "request_log.mode: `1` is not one of `all`, `off`", ""),
+    ],
+)
+def test_a_right_value_in_a_wrong_type_is_told_as_such(
+    line: str, says: str, hint: str, tmp_path: Path
+) -> None:
+    (fault,) = faults(f"{line}\n{OPENAI}", tmp_path)
+    assert str(fault).startswith(f"{tmp_path}/llm-edge.yaml:1: {says}")
+    assert fault.hint == hint
+
+
+def test_a_variable_as_shells_have_it_is_told_with_the_right_form(tmp_path: Path) -> None:
+    text = 'providers:\n  o:\n    type: openai\n    api_key: "{}"\n'
+    (fault,) = faults(text.format("$NOPE_2"), tmp_path)
+    assert (fault.line, fault.path) == (4, "providers.o.api_key")
+    assert fault.message == "`$NOPE_2` is taken as it stands, and is no reference"
+    assert fault.hint == "write `${NOPE_2}` for the variable, or `$$NOPE_2` for this text"
+    file = tmp_path / "literal.yaml"
+    for written, meant in (("$$NOPE", "$NOPE"), ("a$NOPE", "a$NOPE"), ("$nope", "$nope")):
+        file.write_text(text.format(written))
+        (secret,) = load(file, env={}).config.providers["o"].credentials
+        assert secret.reveal() == meant
