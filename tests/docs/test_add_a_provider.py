@@ -15,7 +15,7 @@ import pytest
 from llm_edge_agent.providers import OPERATIONS
 from tests.behaviour.process.programs import run
 from tests.conftest import Serve
-from tests.support.distribution import install
+from tests.support.distribution import build, install
 from tests.support.gateway import FREE_PORTS, Running
 from tests.support.hop import KEY, UPSTREAM_KEY, Hop, post
 from tests.support.pages import FENCE
@@ -67,10 +67,10 @@ def acme(upstream: Upstream) -> Upstream:
 
 @pytest.fixture
 def distribution(tmp_path: Path, acme: Upstream) -> Path:
-    """The page's two files, installed: what pip writes beside the module is written here."""
+    """The page's two files, built and installed by the backend that they name."""
     folder = tmp_path / "site"
     module = block(BY_DISTRIBUTION, "python").replace(ADDRESS, acme.url)
-    install(folder, block(BY_DISTRIBUTION, "toml"), module)
+    build(folder, block(BY_DISTRIBUTION, "toml"), module)
     return folder
 
 
