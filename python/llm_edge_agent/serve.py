@@ -10,7 +10,6 @@ Invariant: whatever was started is stopped, also when a later step fails.
 from __future__ import annotations
 
 import asyncio
-import os
 import platform
 import resource
 import secrets
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from llm_edge_agent import log
 from llm_edge_agent.compiler import compile_options
-from llm_edge_agent.config import load_pepper, resolved
+from llm_edge_agent.config import admin_token, load_pepper, resolved
 from llm_edge_agent.control.access import AllowedHosts
 from llm_edge_agent.control.app import admin_app, metrics_app
 from llm_edge_agent.control.exposition import Exposition
@@ -45,7 +44,6 @@ __all__ = ["ServeOptions", "Started", "serve"]
 
 T = TypeVar("T")
 
-ADMIN_TOKEN_ENV = "LLM_EDGE_ADMIN_TOKEN"  # noqa: S105 -- the variable's name
 _WATCH_S = 0.5
 
 
@@ -129,7 +127,7 @@ class _Process:
         config = self._loaded.config
         pepper = self._options.pepper or load_pepper(config)
         _warn((*self._loaded.warnings, *pepper.warnings))
-        chosen_token = _admin_token()
+        chosen_token = admin_token()
         token = chosen_token or secrets.token_urlsafe(32)
         if not config.reuse_port and config.listen.api_address.unix_path is None:
             # The engine binds it last; of several that are taken, this is the one people know.
@@ -334,28 +332,6 @@ def _start_mock(stack: AsyncExitStack) -> Address:
     address = mock.start()
     stack.callback(mock.stop)
     return address
-
-
-def _admin_token() -> str | None:
-    """Return the operator's token of the admin API, if there is one.
-
-    Raises:
-        ConfigError: The operator's is empty or cannot be sent in a header field.
-    """
-    token = os.environ.get(ADMIN_TOKEN_ENV)
-    file = os.environ.get(f"{ADMIN_TOKEN_ENV}_FILE")
-    if token is None and file is not None:
-        try:
-            token = Path(file).read_text().strip()
-        except OSError as error:
-            message = f"the file `{file}` cannot be read: {error.strerror}"
-            raise ConfigError(message, file=f"{ADMIN_TOKEN_ENV}_FILE") from None
-    if token is None:
-        return None
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
-        message = "must be printable ASCII without spaces, and not empty"
-        raise ConfigError(message, file=ADMIN_TOKEN_ENV, hint="unset it to have one made")
-    return token
 
 
 def _look(files: Iterable[str]) -> dict[str, object]:

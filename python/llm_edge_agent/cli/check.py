@@ -39,11 +39,28 @@ def command(config_file: str | None, form: str) -> None:
 
     try:
         loaded = load(config_file)
+        _see_environment()
         doubts = _try(loaded)
     except ConfigError as error:
         _refuse(error.errors, form)
         sys.exit(EXIT_CONFIG)
     _accept(loaded, [*loaded.warnings, *doubts], form)
+
+
+def _see_environment() -> None:
+    """See what a start takes from the environment alone.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    from llm_edge_agent.config import admin_token, given_pepper
+    from llm_edge_agent.errors import ConfigError, StateError
+
+    admin_token()
+    try:
+        given_pepper()
+    except StateError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _try(loaded: Loaded) -> list[str]:

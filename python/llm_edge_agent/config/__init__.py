@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from llm_edge_agent.config.admin_token import admin_token
 from llm_edge_agent.config.catalogued import kept_catalog
 from llm_edge_agent.config.json_schema import config_schema
 from llm_edge_agent.config.keys import check_key_format, hash_key, new_key
@@ -17,7 +18,7 @@ from llm_edge_agent.config.load import (
     load_tree,
     search_path,
 )
-from llm_edge_agent.config.pepper import Pepper, load_pepper, state_dir
+from llm_edge_agent.config.pepper import Pepper, given_pepper, load_pepper, state_dir
 from llm_edge_agent.config.schema import Config
 from llm_edge_agent.config.secret import Secret
 from llm_edge_agent.config.show import resolved
@@ -29,8 +30,10 @@ __all__ = [
     "Pepper",
     "Secret",
     "Source",
+    "admin_token",
     "check_key_format",
     "config_schema",
+    "given_pepper",
     "hash_key",
     "kept_catalog",
     "load",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from llm_edge_agent.config.schema import Config
 
-__all__ = ["Pepper", "load_pepper", "state_dir"]
+__all__ = ["Pepper", "given_pepper", "load_pepper", "state_dir"]
 
 _VARIABLE = "LLM_EDGE_KEY_PEPPER"
 _PROGRAM = "llm-edge-agent"
@@ -61,6 +61,27 @@ def state_dir(config: Config | None = None, env: Mapping[str, str] | None = None
     return (Path(home) if home else Path("/")) / ".local" / "state" / _PROGRAM
 
 
+def given_pepper(env: Mapping[str, str] | None = None) -> Pepper | None:
+    """The pepper that the environment gives, if it does; nothing is made.
+
+    Args:
+        env: Environment; the process's own when None.
+
+    Raises:
+        StateError: It is too short, or its file cannot be read.
+    """
+    env = os.environ if env is None else env
+    if _VARIABLE in env:
+        return Pepper(_checked(env[_VARIABLE], _VARIABLE), _VARIABLE)
+    name = env.get(f"{_VARIABLE}_FILE")
+    if name is None:
+        return None
+    try:
+        return Pepper(_checked(read_secret_file(name), name), name)
+    except ValueError as error:
+        raise StateError(f"{_VARIABLE}_FILE: {error}") from None
+
+
 def load_pepper(
     config: Config | None = None, env: Mapping[str, str] | None = None, *, keep: bool = False
 ) -> Pepper:
@@ -77,7 +98,7 @@ def load_pepper(
             named by the configuration or by systemd.
     """
     env = os.environ if env is None else env
-    given = _from_environment(env)
+    given = given_pepper(env)
     if given is not None:
         return given
     folder = state_dir(config, env)
@@ -99,18 +120,6 @@ def load_pepper(
         doubt = f"{path}: made now; key hashes made with another pepper do not match any key"
         return pepper._replace(warnings=(*pepper.warnings, doubt))
     return pepper
-
-
-def _from_environment(env: Mapping[str, str]) -> Pepper | None:
-    if _VARIABLE in env:
-        return Pepper(_checked(env[_VARIABLE], _VARIABLE), _VARIABLE)
-    name = env.get(f"{_VARIABLE}_FILE")
-    if name is None:
-        return None
-    try:
-        return Pepper(_checked(read_secret_file(name), name), name)
-    except ValueError as error:
-        raise StateError(f"{_VARIABLE}_FILE: {error}") from None
 
 
 def _checked(text: str, source: str) -> bytes:

@@ -107,3 +107,25 @@ def test_what_cannot_be_seen_without_a_network_is_said(monkeypatch: pytest.Monke
         "llm-edge.yaml:5: providers.aws.aws: only the machine's metadata service could have a"
         " credential, and is not asked here"
     ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("LLM_EDGE_ADMIN_TOKEN", "", "LLM_EDGE_ADMIN_TOKEN: must be printable ASCII without"),
+        ("LLM_EDGE_ADMIN_TOKEN_FILE", "/nonexistent", "LLM_EDGE_ADMIN_TOKEN_FILE: the file `/non"),
+        ("LLM_EDGE_KEY_PEPPER", "short", "LLM_EDGE_KEY_PEPPER: the pepper has fewer than 32"),
+        ("LLM_EDGE_KEY_PEPPER_FILE", "/nonexistent", "LLM_EDGE_KEY_PEPPER_FILE: the file `/nonex"),
+    ],
+)
+def test_what_a_start_takes_from_the_environment_is_seen(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    text = "version: 1\nmock: true\n"
+    monkeypatch.delenv("LLM_EDGE_AGENT", raising=False)
+    monkeypatch.setenv(variable, value)
+    checked = check(text)
+    assert checked.exit_code == 78
+    assert checked.stderr.startswith(f"error: {says}")
+    monkeypatch.delenv(variable)
+    assert check(text).exit_code == 0
