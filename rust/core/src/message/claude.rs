@@ -2,9 +2,14 @@
 //!
 //! Source: Anthropic API reference, "Create a Message"; "Adaptive thinking".
 
+mod model;
+mod thinking;
+
 use super::json::Json;
 use super::turns::is_blank;
-use super::{Effort, Losses, Reasoning, Request, Sampling, Text, ToolChoice};
+use super::{Losses, Request, Sampling, Text, ToolChoice};
+
+pub(crate) use thinking::Thinking;
 
 /// The numbers that steer sampling, less those that the models refuse beside each other.
 pub(crate) struct Steering<'a> {
@@ -14,11 +19,11 @@ pub(crate) struct Steering<'a> {
 }
 
 impl<'a> Steering<'a> {
-    /// What is left of the request's.
-    pub(crate) fn of(request: &Request<'a>, losses: &mut Losses) -> Self {
+    /// What is left of the request's beside what it says of thinking.
+    pub(crate) fn of(request: &Request<'a>, thinking: &Thinking, losses: &mut Losses) -> Self {
         let sampling = &request.sampling;
         // The API refuses these beside thinking.
-        let thinks = thinks(request);
+        let thinks = thinking.thinks();
         let mut temperature = sampling.temperature.map(|number| at_most_one(number, losses));
         if thinks {
             losses.add_if(temperature.is_some_and(|number| !is_one(number)), "temperature");
@@ -57,42 +62,9 @@ fn is_one(number: &str) -> bool {
     number.parse().is_ok_and(|number: f64| (number - 1.0).abs() < f64::EPSILON)
 }
 
-/// Whether the request will ask the model to think.
-fn thinks(request: &Request<'_>) -> bool {
-    request.reasoning.is_some_and(|reasoning| reasoning != Reasoning::Off) && !is_forced(request)
-}
-
 /// The models refuse to think where they are told to call a tool.
 fn is_forced(request: &Request<'_>) -> bool {
     matches!(request.tool_choice, Some(ToolChoice::Any | ToolChoice::Named(_))) && !request.tools.is_empty()
-}
-
-/// Writes the member `thinking`, where there is something to say.
-pub(crate) fn thinking(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
-    let Some(reasoning) = request.reasoning else { return };
-    match reasoning {
-        Reasoning::Off => out.key("thinking").raw(r#"{"type":"disabled"}"#),
-        _ if is_forced(request) => losses.add("reasoning_effort"),
-        Reasoning::Adaptive | Reasoning::Effort(_) => out.key("thinking").raw(r#"{"type":"adaptive"}"#),
-        Reasoning::Budget(tokens) => {
-            out.key("thinking").open(b'{');
-            out.key("type").raw("\"enabled\"");
-            out.key("budget_tokens").number(tokens);
-            out.close(b'}');
-        }
-    }
-}
-
-/// The effort that is asked for, in a word that the models know.
-pub(crate) fn effort(request: &Request<'_>, losses: &mut Losses) -> Option<Effort> {
-    match request.reasoning? {
-        Reasoning::Effort(Effort::Minimal) => {
-            losses.add("reasoning_effort");
-            Some(Effort::Low)
-        }
-        Reasoning::Effort(effort) => Some(effort),
-        Reasoning::Off | Reasoning::Adaptive | Reasoning::Budget(_) => None,
-    }
 }
 
 /// Writes the stop sequences under this key, where there are any.

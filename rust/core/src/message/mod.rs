@@ -238,6 +238,11 @@ pub(crate) enum Reasoning {
     Budget(u64),
 }
 
+/// From these budgets on, reasoning counts as of medium and of high effort: about where the vendors' own
+/// examples put them.
+const BUDGET_MEDIUM: u64 = 4096;
+const BUDGET_HIGH: u64 = 16_384;
+
 /// The words that both vendors use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effort {
@@ -261,6 +266,15 @@ impl Effort {
             "max" => Self::Max,
             _ => return None,
         })
+    }
+
+    /// The effort that comes nearest to this budget of tokens.
+    pub(crate) const fn of_budget(tokens: u64) -> Self {
+        match tokens {
+            ..BUDGET_MEDIUM => Self::Low,
+            BUDGET_MEDIUM..BUDGET_HIGH => Self::Medium,
+            BUDGET_HIGH.. => Self::High,
+        }
     }
 
     /// Its name.

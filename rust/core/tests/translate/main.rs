@@ -24,6 +24,7 @@ mod responses;
 mod responses_streams;
 mod settings;
 mod streams;
+mod thinking;
 mod words;
 
 use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect, Platform};

@@ -366,7 +366,7 @@ fn reasoning_is_asked_for_in_the_words_of_the_target() {
         let (told, losses) = sent(chat_to_anthropic(), &body);
         (told["thinking"]["type"].clone(), told["output_config"]["effort"].clone(), losses)
     };
-    assert_eq!(chat("none", json!("auto")), (json!("disabled"), Value::Null, String::new()));
+    assert_eq!(chat("none", json!("auto")), (Value::Null, json!("low"), "reasoning_effort".to_owned()));
     assert_eq!(chat("max", json!("auto")), (json!("adaptive"), json!("max"), String::new()));
     // Forced calls and thinking exclude each other.
     assert_eq!(chat("low", json!("required")), (Value::Null, json!("low"), "reasoning_effort".to_owned()));
@@ -447,7 +447,11 @@ fn what_anthropic_refuses_beside_something_else_is_left_out_and_named() {
         (json!({"top_p": 0.9, "top_k": 3}), json!({"top_p": 0.9, "top_k": 3}), ""),
         (json!({"temperature": 1, "reasoning_effort": "low"}), json!({}), ""),
         (json!({"temperature": 0.2, "top_k": 3, "reasoning_effort": "low"}), json!({}), "temperature,top_k"),
-        (json!({"temperature": 0.2, "reasoning_effort": "none"}), json!({"temperature": 0.2}), ""),
+        (
+            json!({"temperature": 0.2, "reasoning_effort": "none"}),
+            json!({"temperature": 0.2}),
+            "reasoning_effort",
+        ),
     ] {
         let mut body = json!({"model": "x", "messages": user("Hi")});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

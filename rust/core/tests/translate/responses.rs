@@ -48,7 +48,7 @@ fn everything() -> Value {
 #[test]
 fn a_request_with_everything_reaches_anthropic() {
     let (told, losses) = sent(responses_to(AnthropicMessages), &everything());
-    assert_eq!(losses, "prompt_cache_key");
+    assert_eq!(losses, "prompt_cache_key,reasoning.effort");
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
     let image =
         json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}});
@@ -57,8 +57,8 @@ fn a_request_with_everything_reaches_anthropic() {
         told,
         json!({
             "model": "m", "max_tokens": 100, "temperature": 0.5, "metadata": {"user_id": "u-1"},
-            "service_tier": "standard_only", "thinking": {"type": "disabled"},
-            "output_config": {"format": {"type": "json_schema", "schema": schema}}, "stream": true,
+            "service_tier": "standard_only",
+            "output_config": {"effort": "low", "format": {"type": "json_schema", "schema": schema}}, "stream": true,
             "tool_choice": {"type": "tool", "name": "f", "disable_parallel_tool_use": true},
             "tools": [{"name": "f", "description": "d", "input_schema": schema, "strict": true},
                 {"name": "g", "input_schema": {"type": "object", "properties": {}}}],
@@ -471,7 +471,7 @@ fn reasoning_is_asked_for_and_taken_in_the_words_of_either() {
         (told["thinking"]["type"].clone(), told["output_config"]["effort"].clone(), losses)
     };
     assert_eq!(asked(json!({"effort": "high"})), (json!("adaptive"), json!("high"), String::new()));
-    assert_eq!(asked(json!({"effort": "none"})), (json!("disabled"), Value::Null, String::new()));
+    assert_eq!(asked(json!({"effort": "none"})), (Value::Null, json!("low"), "reasoning.effort".to_owned()));
     assert_eq!(asked(json!({"summary": "auto"})), (json!("adaptive"), Value::Null, String::new()));
     assert_eq!(asked(json!({})), (Value::Null, Value::Null, String::new()));
     let sent = |thinking: Value, chat_fields: ChatFields| {

@@ -8,7 +8,7 @@
 
 use super::form::VERTEX_VERSION;
 use crate::dialect::Platform;
-use crate::message::claude::{Steering, effort, name_foreign, stop_sequences, thinking, tool_id};
+use crate::message::claude::{Steering, Thinking, name_foreign, stop_sequences, tool_id};
 use crate::message::json::Json;
 use crate::message::read::At;
 use crate::message::turns::{EPHEMERAL, MarkerRules, Markers, Piece, is_acceptable, is_blank, merged};
@@ -36,6 +36,7 @@ pub(in crate::dialect) fn request(
         return Err(At::ROOT.member("messages").error(error));
     }
     let mut markers = Markers::of(request, &turns, &MARKERS, target.cache_breakpoints, losses);
+    let thinking = Thinking::of(request, target.model, losses);
     out.push(b'{');
     // Where tokens are counted, the model is in the path of neither.
     if target.platform == Platform::Vertex && !target.counts {
@@ -46,7 +47,7 @@ pub(in crate::dialect) fn request(
     if !target.counts {
         out.key("max_tokens").number(request.max_tokens.unwrap_or(target.max_tokens_default));
     }
-    sampling(request, losses, out);
+    sampling(request, &thinking, losses, out);
     stop_sequences("stop_sequences", &request.stop, losses, out);
     if let Some(user) = &request.user {
         if user.raw().len() <= USER_BYTES_MAX {
@@ -62,8 +63,8 @@ pub(in crate::dialect) fn request(
         Some(Tier::Standard) => out.key("service_tier").raw("\"standard_only\""),
         None => {}
     }
-    thinking(request, losses, out);
-    output_config(request, losses, out);
+    thinking.write(out);
+    output_config(request, &thinking, losses, out);
     if request.stream {
         out.key("stream").raw("true");
     }
@@ -127,8 +128,8 @@ const fn takes_marker(part: &Part<'_>) -> bool {
     !matches!(part, Part::Thinking { .. } | Part::Redacted(_))
 }
 
-fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
-    let Steering { temperature, top_p, top_k } = Steering::of(request, losses);
+fn sampling(request: &Request<'_>, thinking: &Thinking, losses: &mut Losses, out: &mut Vec<u8>) {
+    let Steering { temperature, top_p, top_k } = Steering::of(request, thinking, losses);
     for (name, value) in [("temperature", temperature), ("top_p", top_p), ("top_k", top_k)] {
         if let Some(value) = value {
             out.key(name).raw(value);
@@ -137,8 +138,7 @@ fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     name_foreign(&request.sampling, losses);
 }
 
-fn output_config(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
-    let effort = effort(request, losses);
+fn output_config(request: &Request<'_>, thinking: &Thinking, losses: &mut Losses, out: &mut Vec<u8>) {
     let schema = match &request.format {
         Some(Format::Schema(schema)) => Some(schema),
         Some(Format::Json) => {
@@ -147,11 +147,11 @@ fn output_config(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) 
         }
         None => None,
     };
-    if effort.is_none() && schema.is_none() {
+    if thinking.effort.is_none() && schema.is_none() {
         return;
     }
     out.key("output_config").open(b'{');
-    if let Some(effort) = effort {
+    if let Some(effort) = thinking.effort {
         out.key("effort").string(effort.name());
     }
     if let Some(schema) = schema {

@@ -19,9 +19,7 @@ use super::document::{Name, Names, document_format, image_format};
 use super::model::Maker;
 use super::wire;
 use crate::message;
-use crate::message::claude::{
-    Steering, at_most_one, effort, name_foreign, stop_sequences, thinking, tool_id,
-};
+use crate::message::claude::{Steering, Thinking, at_most_one, name_foreign, stop_sequences, tool_id};
 use crate::message::json::Json;
 use crate::message::read::At;
 use crate::message::turns::{self, EPHEMERAL, MarkerRules, Markers, Merged, Piece, is_blank, merged};
@@ -67,9 +65,10 @@ pub(in crate::dialect) fn request(
     refuse_tool_names(&request.tools)?;
     let wanted = target.cache_breakpoints && maker.surely_caches();
     let markers = Markers::of(request, &turns, &CACHE_POINTS, wanted, losses);
-    let steering = steering(request, maker, losses);
+    let thinking = maker.is_claude().then(|| Thinking::of(request, target.model, losses));
+    let steering = steering(request, thinking.as_ref(), losses);
     name_foreign(&request.sampling, losses);
-    let mut writer = Writer { maker, markers, names: Names::default(), losses, out };
+    let mut writer = Writer { maker, thinking, markers, names: Names::default(), losses, out };
     writer.out.push(b'{');
     writer.inference_config(request, &steering);
     writer.additional_fields(request, &steering);
@@ -116,9 +115,9 @@ fn beginning<'t>(text: &'t Text<'_>) -> &'t str {
 }
 
 /// The numbers that steer sampling; how many of the likeliest tokens count can be said to Anthropic's models only.
-fn steering<'a>(request: &Request<'a>, maker: Maker, losses: &mut Losses) -> Steering<'a> {
-    if maker.is_claude() {
-        return Steering::of(request, losses);
+fn steering<'a>(request: &Request<'a>, thinking: Option<&Thinking>, losses: &mut Losses) -> Steering<'a> {
+    if let Some(thinking) = thinking {
+        return Steering::of(request, thinking, losses);
     }
     let sampling = &request.sampling;
     losses.add_if(sampling.top_k.is_some(), "top_k");
@@ -173,6 +172,8 @@ fn markers_of(block: &Block<'_>) -> usize {
 /// Writes one body.
 struct Writer<'w> {
     maker: Maker,
+    /// Of models that take what Anthropic's do.
+    thinking: Option<Thinking>,
     markers: Markers,
     /// Of the documents so far.
     names: Names,
@@ -212,16 +213,16 @@ impl Writer<'_> {
     /// What only Anthropic's models have is passed on to them in their own words.
     fn additional_fields(&mut self, request: &Request<'_>, steering: &Steering<'_>) {
         let one_at_a_time = request.parallel_tools == Some(false) && !request.tools.is_empty();
-        if !self.maker.is_claude() {
+        let Some(thinking) = self.thinking else {
             self.losses.add_if(request.reasoning.is_some(), "reasoning_effort");
             self.losses.add_if(one_at_a_time, "parallel_tool_calls");
             return;
-        }
+        };
         self.object("additionalModelRequestFields", |Self { losses, out, .. }| {
             if let Some(top_k) = steering.top_k {
                 out.key("top_k").raw(top_k);
             }
-            thinking(request, losses, out);
+            thinking.write(out);
             if one_at_a_time {
                 // Beside a choice in `toolConfig` it is refused.
                 match request.tool_choice {
@@ -248,8 +249,8 @@ impl Writer<'_> {
     }
 
     fn output_config(&mut self, request: &Request<'_>) {
-        self.object("outputConfig", |Self { maker, losses, out, .. }| {
-            if let Some(effort) = effort(request, losses).filter(|_| maker.is_claude()) {
+        self.object("outputConfig", |Self { thinking, losses, out, .. }| {
+            if let Some(effort) = thinking.and_then(|thinking| thinking.effort) {
                 out.key("effort").string(effort.name());
             }
             match &request.format {

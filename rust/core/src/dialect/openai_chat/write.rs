@@ -21,11 +21,6 @@ pub(in crate::dialect) const USER_BYTES_MAX: usize = 128;
 /// Most stop sequences that the API takes.
 const STOP_MAX: usize = 4;
 
-/// From these budgets on, reasoning counts as of medium and of high effort: about where the vendors' own
-/// examples put them.
-const BUDGET_MEDIUM: u64 = 4096;
-const BUDGET_HIGH: u64 = 16_384;
-
 /// Writes a request.
 pub(super) fn request(
     request: &Request<'_>,
@@ -178,11 +173,7 @@ pub(in crate::dialect) fn effort(reasoning: Option<Reasoning>, losses: &mut Loss
         Reasoning::Effort(effort) => effort,
         Reasoning::Budget(tokens) => {
             losses.add("thinking.budget_tokens");
-            match tokens {
-                ..BUDGET_MEDIUM => Effort::Low,
-                BUDGET_MEDIUM..BUDGET_HIGH => Effort::Medium,
-                BUDGET_HIGH.. => Effort::High,
-            }
+            Effort::of_budget(tokens)
         }
     };
     Some(effort.name())

@@ -40,7 +40,7 @@ fn a_chat_request_with_everything_reaches_claude() {
             {"role": "user", "content": "Thanks"},
         ],
     });
-    let (told, losses) = sent(chat(), CLAUDE, &body);
+    let (told, losses) = sent(chat(), "eu.anthropic.claude-opus-4-6-v1", &body);
     assert_eq!(losses, "prompt_cache_key,temperature,top_k,stop");
     assert_eq!(
         told,
@@ -233,15 +233,12 @@ fn reasoning_is_asked_for_as_claude_knows_it() {
     let anthropic = |thinking: Value, output: Value| {
         let body = json!({"max_tokens": 9, "messages": [{"role": "user", "content": "x"}],
             "thinking": thinking, "output_config": output});
-        let (told, _) = sent(anthropic(), CLAUDE, &body);
+        let (told, _) = sent(anthropic(), "eu.anthropic.claude-opus-4-6-v1", &body);
         (told["additionalModelRequestFields"]["thinking"].clone(), told["outputConfig"]["effort"].clone())
     };
     let enabled = json!({"type": "enabled", "budget_tokens": 2000});
     assert_eq!(anthropic(enabled.clone(), Value::Null), (enabled, Value::Null));
-    assert_eq!(
-        anthropic(json!({"type": "disabled"}), Value::Null),
-        (json!({"type": "disabled"}), Value::Null)
-    );
+    assert_eq!(anthropic(json!({"type": "disabled"}), Value::Null), (Value::Null, Value::Null));
     assert_eq!(
         anthropic(json!({"type": "adaptive"}), json!({"effort": "max"})),
         (json!({"type": "adaptive"}), json!("max"))

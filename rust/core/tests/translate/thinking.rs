@@ -1,0 +1,146 @@
+//! How Claude is asked to think: in the form that the model takes which is asked for.
+
+use llm_edge_core::dialect::Dialect::{self, AnthropicMessages, BedrockConverse, Gemini, OpenaiChat};
+use llm_edge_core::translate::{Options, between};
+use serde_json::{Value, json};
+
+use crate::{OPTIONS, request_of};
+
+/// What is written of thinking and of the effort, and the names of what is lost.
+type Told = (Value, Value, String);
+
+fn told(surface: Dialect, target: Dialect, model: &str, body: &Value) -> (Value, String) {
+    let options = Options { max_tokens_default: 8192, ..OPTIONS };
+    let (written, translated) = request_of(between(surface, target).unwrap(), model, body, &options).unwrap();
+    (serde_json::from_str(&written).unwrap(), translated.losses.to_string())
+}
+
+/// What a client of chat completions gets written for this effort.
+fn of_effort(model: &str, effort: &str) -> Told {
+    let body = json!({"messages": [{"role": "user", "content": "x"}], "reasoning_effort": effort});
+    let (told, losses) = told(OpenaiChat, AnthropicMessages, model, &body);
+    (told["thinking"].clone(), told["output_config"]["effort"].clone(), losses)
+}
+
+/// What a client of `generateContent` gets written for this configuration.
+fn of_gemini(model: &str, config: &Value) -> Told {
+    let body =
+        json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": {"thinkingConfig": config}});
+    let (told, losses) = told(Gemini, AnthropicMessages, model, &body);
+    (told["thinking"].clone(), told["output_config"]["effort"].clone(), losses)
+}
+
+fn of_budget(model: &str, tokens: u64) -> Told {
+    of_gemini(model, &json!({"thinkingBudget": tokens}))
+}
+
+fn enabled(tokens: u64) -> Value {
+    json!({"type": "enabled", "budget_tokens": tokens})
+}
+
+fn adaptive() -> Value {
+    json!({"type": "adaptive"})
+}
+
+const NO_LOSS: String = String::new();
+
+#[test]
+fn an_effort_is_asked_for_as_the_model_takes_it() {
+    let lost = || "reasoning_effort".to_owned();
+    for model in ["claude-opus-4-7", "claude-sonnet-5", "claude-haiku-5-5", "claude-fable-5-1", "an-alias"] {
+        for effort in ["low", "medium", "high", "xhigh", "max"] {
+            assert_eq!(of_effort(model, effort), (adaptive(), json!(effort), NO_LOSS), "{model} {effort}");
+        }
+        assert_eq!(of_effort(model, "minimal"), (adaptive(), json!("low"), lost()), "{model}");
+    }
+    for model in ["claude-opus-4-6", "anthropic/claude-sonnet-4.6"] {
+        assert_eq!(of_effort(model, "max"), (adaptive(), json!("max"), NO_LOSS), "{model}");
+        assert_eq!(of_effort(model, "xhigh"), (adaptive(), json!("high"), lost()), "{model}");
+    }
+    // Which has efforts beside budgets.
+    assert_eq!(of_effort("claude-opus-4-5", "medium"), (enabled(8192), json!("medium"), NO_LOSS));
+    assert_eq!(of_effort("claude-opus-4-5", "max"), (enabled(24_576), json!("high"), lost()));
+    for model in
+        ["claude-sonnet-4-5@20250929", "claude-haiku-4-5", "claude-opus-4-1", "claude-3-7-sonnet-latest"]
+    {
+        for (effort, tokens) in [("minimal", 1024), ("low", 1024), ("medium", 8192)] {
+            assert_eq!(of_effort(model, effort), (enabled(tokens), Value::Null, NO_LOSS), "{model} {effort}");
+        }
+    }
+    assert_eq!(of_effort("claude-sonnet-4-5", "high"), (enabled(24_576), Value::Null, NO_LOSS));
+    assert_eq!(of_effort("claude-sonnet-4-5", "xhigh"), (enabled(24_576), Value::Null, lost()));
+    for model in ["claude-3-5-sonnet-20241022", "claude-3-haiku-20240307", "claude-2.1"] {
+        assert_eq!(of_effort(model, "high"), (Value::Null, Value::Null, lost()), "{model}");
+    }
+}
+
+#[test]
+fn a_budget_is_given_to_who_has_budgets_and_is_an_effort_to_others() {
+    for model in ["claude-opus-4-6", "claude-opus-4-5", "claude-sonnet-4-5", "claude-3-7-sonnet-20250219"] {
+        assert_eq!(of_budget(model, 2000), (enabled(2000), Value::Null, NO_LOSS), "{model}");
+        let dynamic = of_gemini(model, &json!({"thinkingBudget": -1}));
+        let kind = if model == "claude-opus-4-6" { adaptive() } else { enabled(8192) };
+        assert_eq!(dynamic, (kind, Value::Null, NO_LOSS), "{model}");
+    }
+    let lost = || "generationConfig.thinkingConfig.thinkingBudget".to_owned();
+    for model in ["claude-opus-4-7", "claude-sonnet-5-5", "claude-mythos-preview", "an-alias"] {
+        for (tokens, effort) in [(2000, "low"), (4096, "medium"), (24_576, "high")] {
+            assert_eq!(of_budget(model, tokens), (adaptive(), json!(effort), lost()), "{model} {tokens}");
+        }
+    }
+    assert_eq!(of_budget("claude-3-5-haiku-20241022", 2000), (Value::Null, Value::Null, lost()));
+}
+
+#[test]
+fn thinking_is_switched_off_where_it_is_on_and_can_be() {
+    // These do not think unasked, and Amazon's Opus 4.7 refuses to be told not to.
+    for model in ["claude-3-5-haiku-20241022", "claude-sonnet-4-5", "claude-opus-4-6", "claude-opus-4-7"] {
+        assert_eq!(of_effort(model, "none"), (Value::Null, Value::Null, NO_LOSS), "{model}");
+    }
+    for (model, word) in [
+        ("claude-sonnet-5", "disabled"),
+        ("claude-opus-5", "disabled"),
+        ("claude-haiku-5-5", "disabled"),
+        ("claude-sonnet-5-5", "between_tools"),
+    ] {
+        assert_eq!(of_effort(model, "none"), (json!({"type": word}), Value::Null, NO_LOSS), "{model}");
+        assert_eq!(of_budget(model, 0), (json!({"type": word}), Value::Null, NO_LOSS), "{model}");
+    }
+    for model in ["claude-opus-5-5", "claude-fable-5", "claude-mythos-preview", "claude-opus-6", "an-alias"] {
+        let lost = "reasoning_effort".to_owned();
+        assert_eq!(of_effort(model, "none"), (Value::Null, json!("low"), lost), "{model}");
+    }
+}
+
+#[test]
+fn models_on_bedrock_are_asked_in_the_same_forms() {
+    let asked = |model: &str, effort: &str| -> Told {
+        let body = json!({"messages": [{"role": "user", "content": "x"}], "reasoning_effort": effort});
+        let (told, losses) = told(OpenaiChat, BedrockConverse, model, &body);
+        let thinking = told["additionalModelRequestFields"]["thinking"].clone();
+        (thinking, told["outputConfig"]["effort"].clone(), losses)
+    };
+    let old = "arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.anthropic.claude-sonnet-4-5-20250929-v1:0";
+    assert_eq!(asked(old, "medium"), (enabled(8192), Value::Null, NO_LOSS));
+    assert_eq!(asked("anthropic.claude-opus-4-7", "xhigh"), (adaptive(), json!("xhigh"), NO_LOSS));
+    assert_eq!(asked(crate::bedrock::HIDDEN, "medium"), (adaptive(), json!("medium"), NO_LOSS));
+    let lost = "reasoning_effort".to_owned();
+    assert_eq!(
+        asked("anthropic.claude-3-5-sonnet-20241022-v2:0", "high"),
+        (Value::Null, Value::Null, lost.clone())
+    );
+    assert_eq!(asked("anthropic.claude-opus-4-7", "none"), (Value::Null, Value::Null, NO_LOSS));
+    assert_eq!(asked(crate::bedrock::NOVA, "high"), (Value::Null, Value::Null, lost));
+}
+
+#[test]
+fn what_is_refused_beside_thinking_stays_where_the_model_does_not_think() {
+    let body = json!({"messages": [{"role": "user", "content": "x"}], "reasoning_effort": "high",
+        "temperature": 0.2, "top_k": 3});
+    let (one, losses) = told(OpenaiChat, AnthropicMessages, "claude-3-5-haiku-20241022", &body);
+    assert_eq!((one["temperature"].clone(), one["top_k"].clone()), (json!(0.2), json!(3)));
+    assert_eq!(losses, "reasoning_effort");
+    let (one, losses) = told(OpenaiChat, AnthropicMessages, "claude-haiku-4-5", &body);
+    assert_eq!((one.get("temperature"), one.get("top_k")), (None, None));
+    assert_eq!(losses, "temperature,top_k");
+}
