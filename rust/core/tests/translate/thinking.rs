@@ -144,3 +144,75 @@ fn what_is_refused_beside_thinking_stays_where_the_model_does_not_think() {
     assert_eq!((one.get("temperature"), one.get("top_k")), (None, None));
     assert_eq!(losses, "temperature,top_k");
 }
+
+/// The bound on tokens, what is written of thinking, and the names of what is lost, for a client of
+/// `generateContent` that sets this bound.
+fn bounded(target: Dialect, model: &str, bound: Option<u64>, config: &Value) -> (Value, Value, String) {
+    let config = json!({"maxOutputTokens": bound, "thinkingConfig": config});
+    let body = json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": config});
+    let (told, losses) = told(Gemini, target, model, &body);
+    match target {
+        BedrockConverse => (
+            told["inferenceConfig"]["maxTokens"].clone(),
+            told["additionalModelRequestFields"]["thinking"].clone(),
+            losses,
+        ),
+        _ => (told["max_tokens"].clone(), told["thinking"].clone(), losses),
+    }
+}
+
+#[test]
+fn the_bound_that_the_gateway_sets_holds_a_budget_and_the_answer() {
+    let ask = |model: &str, tokens: u64| {
+        bounded(AnthropicMessages, model, None, &json!({"thinkingBudget": tokens}))
+    };
+    let lost = || "generationConfig.thinkingConfig.thinkingBudget".to_owned();
+    assert_eq!(ask("claude-sonnet-4-5", 24_576), (json!(32_768), enabled(24_576), NO_LOSS));
+    assert_eq!(ask("claude-sonnet-4-5", 512), (json!(9216), enabled(1024), lost()));
+    // What these can generate at all.
+    assert_eq!(ask("claude-opus-4-1-20250805", 24_576), (json!(32_000), enabled(24_576), NO_LOSS));
+    assert_eq!(ask("claude-sonnet-4-5", 100_000), (json!(40_192), enabled(32_000), lost()));
+    assert_eq!(ask("claude-opus-4-7", 24_576), (json!(8192), adaptive(), lost()));
+    assert_eq!(ask("claude-sonnet-4-5", 0), (json!(8192), Value::Null, NO_LOSS));
+    let body = json!({"messages": [{"role": "user", "content": "x"}], "reasoning_effort": "high"});
+    let (told, losses) = told(OpenaiChat, AnthropicMessages, "claude-haiku-4-5", &body);
+    assert_eq!((&told["max_tokens"], losses), (&json!(32_768), NO_LOSS));
+    assert_eq!(told["thinking"], enabled(24_576));
+}
+
+#[test]
+fn a_budget_is_lowered_to_what_the_client_allows_at_all() {
+    let lost = || "generationConfig.thinkingConfig.thinkingBudget".to_owned();
+    for (target, model) in [
+        (AnthropicMessages, "claude-sonnet-4-5"),
+        (BedrockConverse, "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+    ] {
+        let ask = |bound: u64, tokens: u64| {
+            let (told, thinking, losses) =
+                bounded(target, model, Some(bound), &json!({"thinkingBudget": tokens}));
+            assert_eq!(told, bound);
+            (thinking, losses)
+        };
+        assert_eq!(ask(4096, 4000), (enabled(4000), NO_LOSS), "{target:?}");
+        assert_eq!(ask(4096, 24_576), (enabled(2048), lost()), "half of it is left to the answer");
+        assert_eq!(ask(4096, 512), (enabled(1024), lost()));
+        assert_eq!(ask(1500, 2000), (enabled(1024), lost()));
+        assert_eq!(ask(1024, 2000), (Value::Null, lost()), "there is no lower one");
+        let level = |bound: u64, level: &str| {
+            let (_, thinking, losses) = bounded(target, model, Some(bound), &json!({"thinkingLevel": level}));
+            (thinking, losses)
+        };
+        let lost = || "generationConfig.thinkingConfig".to_owned();
+        assert_eq!(level(4096, "LOW"), (enabled(1024), NO_LOSS));
+        assert_eq!(level(10_000, "MEDIUM"), (enabled(5000), lost()));
+        assert_eq!(level(1024, "LOW"), (Value::Null, lost()));
+        // The client names no number, so that a lower one is no loss.
+        let fit = |bound: u64| bounded(target, model, Some(bound), &json!({"thinkingBudget": -1}));
+        assert_eq!(fit(4096), (json!(4096), enabled(2048), NO_LOSS));
+        assert_eq!(fit(1000), (json!(1000), Value::Null, lost()));
+    }
+    // Without a bound the model's own holds there.
+    let model = "anthropic.claude-sonnet-4-5-20250929-v1:0";
+    let (bound, thinking, losses) = bounded(BedrockConverse, model, None, &json!({"thinkingBudget": 24_576}));
+    assert_eq!((bound, thinking, losses), (Value::Null, enabled(24_576), NO_LOSS));
+}

@@ -45,7 +45,8 @@ pub(in crate::dialect) fn request(
         out.key("model").string(target.model);
     }
     if !target.counts {
-        out.key("max_tokens").number(request.max_tokens.unwrap_or(target.max_tokens_default));
+        out.key("max_tokens")
+            .number(request.max_tokens.unwrap_or_else(|| thinking.bound(target.max_tokens_default)));
     }
     sampling(request, &thinking, losses, out);
     stop_sequences("stop_sequences", &request.stop, losses, out);

@@ -79,6 +79,15 @@ impl Model {
         self.thinks() && self.version < ONLY_ADAPTS
     }
 
+    /// How many tokens it can generate at all, thinking included, where it takes budgets. Source: "Models overview".
+    pub(super) fn output_max(self) -> u64 {
+        match (self.family, self.version) {
+            (Family::Opus, (4, 0 | 1)) => 32_000,
+            (_, version) if version < ADAPTS => 64_000,
+            _ => 128_000,
+        }
+    }
+
     pub(super) fn off(self) -> Off {
         match (self.family, self.version) {
             (_, version) if version < THINKS_BY_ITSELF => Off::Unasked,

@@ -8,6 +8,10 @@ use super::model::{Model, Off};
 use crate::message::json::Json;
 use crate::message::{Effort, Losses, Reasoning, Request};
 
+/// The lowest budget that the API takes. The highest is below the bound on all that is generated, thinking included.
+/// Source: Anthropic API reference, "Create a Message"; "Extended thinking".
+const BUDGET_MIN: u64 = 1024;
+
 /// The budgets that stand for an effort where a model has no other word for it: those of Google's `OpenAI`
 /// compatibility, as for models of Google's. `LiteLLM` has 1024, 2048 and 4096.
 const BUDGET_LOW: u64 = 1024;
@@ -17,6 +21,7 @@ const BUDGET_HIGH: u64 = 24_576;
 /// What the request says of thinking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Thinking {
+    model: Model,
     form: Form,
     /// With how much effort the model shall answer, in a word that it knows.
     pub(crate) effort: Option<Effort>,
@@ -36,27 +41,39 @@ impl Thinking {
     /// What the request asks for, for the model of this name.
     pub(crate) fn of(request: &Request<'_>, model: &str, losses: &mut Losses) -> Self {
         let model = Model::of(model);
-        let Some(reasoning) = request.reasoning else { return Self { form: Form::Unsaid, effort: None } };
+        let Some(reasoning) = request.reasoning else {
+            return Self { model, form: Form::Unsaid, effort: None };
+        };
         if reasoning == Reasoning::Off {
             return Self::off(model, losses);
         }
         let effort = effort(reasoning, model, losses);
         if is_forced(request) {
             losses.add("reasoning_effort");
-            return Self { form: Form::Unsaid, effort };
+            return Self { model, form: Form::Unsaid, effort };
         }
-        Self { form: form(reasoning, model, losses), effort }
+        Self { model, form: form(reasoning, model, request.max_tokens, losses), effort }
     }
 
     fn off(model: Model, losses: &mut Losses) -> Self {
-        match model.off() {
-            Off::Unasked => Self { form: Form::Unsaid, effort: None },
-            Off::Word(word) => Self { form: Form::Off(word), effort: None },
+        let (form, effort) = match model.off() {
+            Off::Unasked => (Form::Unsaid, None),
+            Off::Word(word) => (Form::Off(word), None),
             // It is then as short as can be.
             Off::Never => {
                 losses.add("thinking.type");
-                Self { form: Form::Unsaid, effort: model.effort(Effort::Low) }
+                (Form::Unsaid, model.effort(Effort::Low))
             }
+        };
+        Self { model, form, effort }
+    }
+
+    /// The bound on generated tokens where the client sets none: what is left to the answer is the default, as
+    /// without thinking.
+    pub(crate) fn bound(&self, default: u64) -> u64 {
+        match self.form {
+            Form::Budget(tokens) => tokens.saturating_add(default).min(self.model.output_max()).max(default),
+            Form::Unsaid | Form::Off(_) | Form::Adaptive => default,
         }
     }
 
@@ -82,28 +99,43 @@ impl Thinking {
     }
 }
 
-/// In which way the model can be asked for this.
-fn form(reasoning: Reasoning, model: Model, losses: &mut Losses) -> Form {
-    let budget = match reasoning {
-        Reasoning::Off => return Form::Unsaid,
-        Reasoning::Budget(tokens) if model.takes_budgets() => tokens,
+/// In which way the model can be asked for this, where the client allows so many tokens at all.
+fn form(reasoning: Reasoning, model: Model, allowed: Option<u64>, losses: &mut Losses) -> Form {
+    let bound = allowed.unwrap_or_else(|| model.output_max());
+    match reasoning {
+        Reasoning::Off => Form::Unsaid,
+        Reasoning::Budget(tokens) if model.takes_budgets() => {
+            let is_fit = (BUDGET_MIN..bound).contains(&tokens);
+            losses.add_if(!is_fit, "thinking.budget_tokens");
+            if is_fit { Form::Budget(tokens) } else { fitted(tokens, bound) }
+        }
         Reasoning::Budget(_) => {
             losses.add("thinking.budget_tokens");
-            return if model.adapts() { Form::Adaptive } else { Form::Unsaid };
+            if model.adapts() { Form::Adaptive } else { Form::Unsaid }
         }
-        Reasoning::Adaptive | Reasoning::Effort(_) if model.adapts() => return Form::Adaptive,
+        Reasoning::Adaptive | Reasoning::Effort(_) if model.adapts() => Form::Adaptive,
         Reasoning::Adaptive | Reasoning::Effort(_) if !model.thinks() => {
             losses.add("reasoning_effort");
-            return Form::Unsaid;
+            Form::Unsaid
         }
-        // In the middle, as the client says nothing.
-        Reasoning::Adaptive => BUDGET_MEDIUM,
+        // In the middle, as the client names nothing.
+        Reasoning::Adaptive => {
+            let form = fitted(BUDGET_MEDIUM, bound);
+            losses.add_if(form == Form::Unsaid, "reasoning_effort");
+            form
+        }
         Reasoning::Effort(effort) => {
-            losses.add_if(matches!(effort, Effort::XHigh | Effort::Max), "reasoning_effort");
-            budget_of(effort)
+            let form = fitted(budget_of(effort), bound);
+            let is_less = form != Form::Budget(budget_of(effort));
+            losses.add_if(is_less || matches!(effort, Effort::XHigh | Effort::Max), "reasoning_effort");
+            form
         }
-    };
-    Form::Budget(budget)
+    }
+}
+
+/// A budget of so many tokens or of what there is less, half of the bound being left to the answer.
+fn fitted(tokens: u64, bound: u64) -> Form {
+    if bound <= BUDGET_MIN { Form::Unsaid } else { Form::Budget(tokens.min(bound / 2).max(BUDGET_MIN)) }
 }
 
 const fn budget_of(effort: Effort) -> u64 {

@@ -231,7 +231,7 @@ fn where_no_tool_may_be_called_none_is_on_offer() {
 #[test]
 fn reasoning_is_asked_for_as_claude_knows_it() {
     let anthropic = |thinking: Value, output: Value| {
-        let body = json!({"max_tokens": 9, "messages": [{"role": "user", "content": "x"}],
+        let body = json!({"max_tokens": 9000, "messages": [{"role": "user", "content": "x"}],
             "thinking": thinking, "output_config": output});
         let (told, _) = sent(anthropic(), "eu.anthropic.claude-opus-4-6-v1", &body);
         (told["additionalModelRequestFields"]["thinking"].clone(), told["outputConfig"]["effort"].clone())
