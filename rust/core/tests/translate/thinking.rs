@@ -92,12 +92,14 @@ fn a_budget_is_given_to_who_has_budgets_and_is_an_effort_to_others() {
 }
 
 #[test]
-fn thinking_is_switched_off_where_it_is_on_and_can_be() {
+fn thinking_is_switched_off_in_the_word_that_the_model_takes() {
     // These do not think unasked, and Amazon's Opus 4.7 refuses to be told not to.
-    for model in ["claude-3-5-haiku-20241022", "claude-sonnet-4-5", "claude-opus-4-6", "claude-opus-4-7"] {
+    for model in ["claude-3-5-haiku-20241022", "claude-opus-4-7", "claude-opus-4-8"] {
         assert_eq!(of_effort(model, "none"), (Value::Null, Value::Null, NO_LOSS), "{model}");
     }
     for (model, word) in [
+        ("claude-sonnet-4-5", "disabled"),
+        ("claude-opus-4-6", "disabled"),
         ("claude-sonnet-5", "disabled"),
         ("claude-opus-5", "disabled"),
         ("claude-haiku-5-5", "disabled"),
@@ -173,7 +175,7 @@ fn the_bound_that_the_gateway_sets_holds_a_budget_and_the_answer() {
     assert_eq!(ask("claude-opus-4-1-20250805", 24_576), (json!(32_000), enabled(24_576), NO_LOSS));
     assert_eq!(ask("claude-sonnet-4-5", 100_000), (json!(40_192), enabled(32_000), lost()));
     assert_eq!(ask("claude-opus-4-7", 24_576), (json!(8192), adaptive(), lost()));
-    assert_eq!(ask("claude-sonnet-4-5", 0), (json!(8192), Value::Null, NO_LOSS));
+    assert_eq!(ask("claude-sonnet-4-5", 0), (json!(8192), json!({"type": "disabled"}), NO_LOSS));
     let body = json!({"messages": [{"role": "user", "content": "x"}], "reasoning_effort": "high"});
     let (told, losses) = told(OpenaiChat, AnthropicMessages, "claude-haiku-4-5", &body);
     assert_eq!((&told["max_tokens"], losses), (&json!(32_768), NO_LOSS));

@@ -38,7 +38,7 @@ const THINKS_BY_ITSELF: Version = (5, 0);
 /// How a model is told not to think.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Off {
-    /// By not being told to think. Where that is so, not all who sell it take a word for it.
+    /// By not being told to think.
     Unasked,
     /// By this type of thinking.
     Word(&'static str),
@@ -90,6 +90,8 @@ impl Model {
 
     pub(super) fn off(self) -> Off {
         match (self.family, self.version) {
+            _ if self.takes_budgets() => Off::Word("disabled"),
+            // The oldest know no word for it, and Amazon's Opus 4.7 takes none.
             (_, version) if version < THINKS_BY_ITSELF => Off::Unasked,
             (Family::Opus | Family::Sonnet, (5, 0)) | (Family::Haiku, (5, 5)) => Off::Word("disabled"),
             (Family::Sonnet, (5, 5)) => Off::Word("between_tools"),

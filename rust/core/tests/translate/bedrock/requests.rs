@@ -238,7 +238,10 @@ fn reasoning_is_asked_for_as_claude_knows_it() {
     };
     let enabled = json!({"type": "enabled", "budget_tokens": 2000});
     assert_eq!(anthropic(enabled.clone(), Value::Null), (enabled, Value::Null));
-    assert_eq!(anthropic(json!({"type": "disabled"}), Value::Null), (Value::Null, Value::Null));
+    assert_eq!(
+        anthropic(json!({"type": "disabled"}), Value::Null),
+        (json!({"type": "disabled"}), Value::Null)
+    );
     assert_eq!(
         anthropic(json!({"type": "adaptive"}), json!({"effort": "max"})),
         (json!({"type": "adaptive"}), json!("max"))
