@@ -28,7 +28,7 @@ use crate::dialect::{
 };
 use crate::event_stream::EventStream;
 use crate::message::{
-    Event, Fault, Framed, MessageReader, Repeat, Request, Sink, StreamReader, StreamWriter, Target,
+    Event, Fault, Framed, MessageReader, Repeat, Request, Sink, StreamReader, StreamWriter, Target, Thoughts,
 };
 use crate::ndjson::{Line, LineScanner};
 use crate::sse::SseScanner;
@@ -193,7 +193,7 @@ impl Pair {
         let context = Context {
             model: asked.unwrap_or_else(|| model.to_owned()),
             include_usage: request.include_usage,
-            include_thoughts: request.include_thoughts,
+            include_thoughts: request.thoughts == Some(Thoughts::Told),
             json_array: options.json_array,
             created_s: options.created_s,
             settings: request.settings,

@@ -93,14 +93,26 @@ pub(crate) struct Request<'a> {
     /// A marker that the provider moves to the last block by itself.
     pub(crate) cache: Option<&'a str>,
     pub(crate) stream: bool,
-    /// Whether the client wants to see reasoning, where its dialect lets it say so.
-    pub(crate) include_thoughts: bool,
+    /// Whether the client wants to be told of the reasoning, where it says so.
+    pub(crate) thoughts: Option<Thoughts>,
     /// Whether the client wants the usage of a stream.
     pub(crate) include_usage: bool,
     /// What this request calls otherwise than its dialect does, as [`Client::words`](crate::dialect::Client).
     pub(crate) words: &'static [(&'static str, &'static str)],
     /// What its reply says of these settings, for dialects whose replies do: members in JSON.
     pub(crate) settings: Vec<u8>,
+}
+
+impl Request<'_> {
+    /// Whether the model shall reason, and the client asks to be told of it.
+    pub(crate) fn wants_thoughts(&self) -> bool {
+        self.thoughts == Some(Thoughts::Told) && self.reasoning != Some(Reasoning::Off)
+    }
+
+    /// Names it where the client wants no word of the reasoning, for dialects that cannot be asked for that.
+    pub(crate) fn name_unwanted_thoughts(&self, losses: &mut Losses) {
+        losses.add_if(self.thoughts == Some(Thoughts::Untold), "thinking.display");
+    }
 }
 
 /// Numbers that steer sampling, each the JSON text it came as.
@@ -236,6 +248,13 @@ pub(crate) enum Reasoning {
     Adaptive,
     /// At most so many tokens.
     Budget(u64),
+}
+
+/// Whether the client is told what the model thinks, or a summary of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Thoughts {
+    Told,
+    Untold,
 }
 
 /// From these budgets on, reasoning counts as of medium and of high effort: about where the vendors' own

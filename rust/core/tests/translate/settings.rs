@@ -94,3 +94,15 @@ fn what_a_request_leaves_out_is_told_as_the_default() {
     assert_eq!(bare["parallel_tool_calls"], true);
     assert_eq!(bare["text"], json!({"format": {"type": "text"}}));
 }
+
+#[test]
+fn a_summary_that_was_asked_for_is_told_as_it_was_asked_of_the_upstream() {
+    let reasoning =
+        |asked: Value| replied(&context(&json!({"input": "Hi", "reasoning": asked})))["reasoning"].clone();
+    assert_eq!(reasoning(json!({"summary": "detailed"})), json!({"effort": null, "summary": "auto"}));
+    assert_eq!(reasoning(json!({"effort": "low"})), json!({"effort": "low", "summary": null}));
+    assert_eq!(
+        reasoning(json!({"effort": "none", "summary": "auto"})),
+        json!({"effort": "none", "summary": null})
+    );
+}

@@ -1,6 +1,8 @@
 //! How Claude is asked to think: in the form that the model takes which is asked for.
 
-use llm_edge_core::dialect::Dialect::{self, AnthropicMessages, BedrockConverse, Gemini, OpenaiChat};
+use llm_edge_core::dialect::Dialect::{
+    self, AnthropicMessages, BedrockConverse, Gemini, OpenaiChat, OpenaiResponses,
+};
 use llm_edge_core::translate::{Options, between};
 use serde_json::{Value, json};
 
@@ -217,4 +219,149 @@ fn a_budget_is_lowered_to_what_the_client_allows_at_all() {
     let model = "anthropic.claude-sonnet-4-5-20250929-v1:0";
     let (bound, thinking, losses) = bounded(BedrockConverse, model, None, &json!({"thinkingBudget": 24_576}));
     assert_eq!((bound, thinking, losses), (Value::Null, enabled(24_576), NO_LOSS));
+}
+
+fn summarized(mut thinking: Value) -> Value {
+    thinking["display"] = json!("summarized");
+    thinking
+}
+
+#[test]
+fn thoughts_that_are_asked_for_are_asked_of_claude_where_it_would_omit_them() {
+    let gemini = |model: &str, config: Value| of_gemini(model, &config).0;
+    for model in ["claude-opus-4-7", "claude-sonnet-5-5", "an-alias"] {
+        for config in [json!({}), json!({"thinkingBudget": -1}), json!({"thinkingLevel": "LOW"})] {
+            let mut shown = config.clone();
+            shown["includeThoughts"] = json!(true);
+            assert_eq!(gemini(model, shown.clone()), summarized(adaptive()), "{model} {shown}");
+            shown["includeThoughts"] = json!(false);
+            let quiet = if config == json!({}) { Value::Null } else { adaptive() };
+            assert_eq!(gemini(model, shown), quiet, "{model}");
+            assert_eq!(gemini(model, config), quiet, "{model}");
+        }
+    }
+    // These tell them by themselves.
+    assert_eq!(gemini("claude-opus-4-6", json!({"includeThoughts": true})), adaptive());
+    assert_eq!(
+        gemini("claude-sonnet-4-5", json!({"includeThoughts": true, "thinkingBudget": 2000})),
+        enabled(2000)
+    );
+    assert_eq!(
+        gemini("claude-sonnet-5", json!({"includeThoughts": true, "thinkingBudget": 0})),
+        json!({"type": "disabled"})
+    );
+    let responses = |target, reasoning: Value| {
+        let (told, losses) = told(
+            OpenaiResponses,
+            target,
+            "anthropic.claude-opus-4-8",
+            &json!({"input": "x", "reasoning": reasoning}),
+        );
+        let fields = if target == BedrockConverse { &told["additionalModelRequestFields"] } else { &told };
+        (fields["thinking"].clone(), losses)
+    };
+    for target in [AnthropicMessages, BedrockConverse] {
+        let how_long = || "reasoning.summary".to_owned();
+        assert_eq!(responses(target, json!({"summary": "auto"})), (summarized(adaptive()), NO_LOSS));
+        let concise = json!({"effort": "high", "summary": "concise"});
+        assert_eq!(responses(target, concise), (summarized(adaptive()), how_long()));
+        let older = json!({"effort": "high", "generate_summary": "detailed"});
+        assert_eq!(responses(target, older), (summarized(adaptive()), how_long()));
+        assert_eq!(responses(target, json!({"effort": "high"})), (adaptive(), NO_LOSS));
+    }
+}
+
+#[test]
+fn how_thoughts_are_shown_goes_from_claude_to_claude() {
+    let shown = |model: &str, display: Option<&str>| {
+        let thinking = json!({"type": "adaptive", "display": display});
+        let body =
+            json!({"max_tokens": 9000, "messages": [{"role": "user", "content": "x"}], "thinking": thinking});
+        let (told, losses) = told(AnthropicMessages, BedrockConverse, model, &body);
+        (told["additionalModelRequestFields"]["thinking"]["display"].clone(), losses)
+    };
+    for (model, display, told) in [
+        ("anthropic.claude-opus-4-7", "summarized", json!("summarized")),
+        ("anthropic.claude-opus-4-7", "omitted", Value::Null),
+        ("anthropic.claude-opus-4-6-v1", "summarized", Value::Null),
+        ("anthropic.claude-opus-4-6-v1", "omitted", json!("omitted")),
+    ] {
+        assert_eq!(shown(model, Some(display)), (told, NO_LOSS), "{display} of {model}");
+        assert_eq!(shown(model, None), (Value::Null, NO_LOSS));
+    }
+    let (told, losses) = shown("anthropic.claude-opus-4-7", Some("updates"));
+    assert_eq!((told, losses.as_str()), (Value::Null, "thinking.display"));
+}
+
+#[test]
+fn thoughts_that_are_asked_for_are_asked_of_openai_as_a_summary() {
+    let asked = |surface, body: Value| {
+        let (told, losses) = told(surface, OpenaiResponses, "gpt", &body);
+        (told["reasoning"].clone(), told["include"].clone(), losses)
+    };
+    let include = json!(["reasoning.encrypted_content"]);
+    let gemini = |config: Value| {
+        asked(
+            Gemini,
+            json!({"contents": [{"parts": [{"text": "x"}]}], "generationConfig": {"thinkingConfig": config}}),
+        )
+    };
+    assert_eq!(
+        gemini(json!({"includeThoughts": true})),
+        (json!({"summary": "auto"}), include.clone(), NO_LOSS)
+    );
+    assert_eq!(
+        gemini(json!({"includeThoughts": true, "thinkingLevel": "LOW"})),
+        (json!({"effort": "low", "summary": "auto"}), include.clone(), NO_LOSS)
+    );
+    assert_eq!(gemini(json!({"thinkingLevel": "LOW"})).0, json!({"effort": "low"}));
+    assert_eq!(gemini(json!({"includeThoughts": true, "thinkingBudget": 0})).0, Value::Null);
+    let anthropic = |display: Option<&str>| {
+        let thinking = json!({"type": "adaptive", "display": display});
+        asked(
+            AnthropicMessages,
+            json!({"max_tokens": 20, "messages": [{"role": "user", "content": "x"}],
+            "thinking": thinking, "output_config": {"effort": "high"}}),
+        )
+    };
+    let summary = json!({"effort": "high", "summary": "auto"});
+    assert_eq!(anthropic(Some("summarized")), (summary, include.clone(), NO_LOSS));
+    // Who has not shown OpenAI papers is refused a summary, and so none is asked for unasked.
+    for quiet in [Some("omitted"), None] {
+        assert_eq!(anthropic(quiet), (json!({"effort": "high"}), include.clone(), NO_LOSS));
+    }
+}
+
+#[test]
+fn thoughts_are_asked_of_gemini_unless_the_client_wants_none() {
+    let asked = |surface, body: Value| {
+        let (told, losses) = told(surface, Gemini, "gemini-3-pro", &body);
+        (told["generationConfig"]["thinkingConfig"].clone(), losses)
+    };
+    let anthropic = |display: Option<&str>| {
+        let thinking = json!({"type": "enabled", "budget_tokens": 2000, "display": display});
+        asked(
+            AnthropicMessages,
+            json!({"max_tokens": 9000, "messages": [{"role": "user", "content": "x"}], "thinking": thinking}),
+        )
+    };
+    let shown = json!({"thinkingBudget": 2000, "includeThoughts": true});
+    assert_eq!(anthropic(None), (shown.clone(), NO_LOSS));
+    assert_eq!(anthropic(Some("summarized")), (shown, NO_LOSS));
+    assert_eq!(anthropic(Some("omitted")), (json!({"thinkingBudget": 2000}), NO_LOSS));
+    let summary = json!({"input": "x", "reasoning": {"summary": "auto"}});
+    assert_eq!(asked(OpenaiResponses, summary), (json!({"includeThoughts": true}), NO_LOSS));
+}
+
+#[test]
+fn thoughts_that_cannot_be_kept_back_are_named() {
+    for (target, losses) in [
+        (OpenaiChat, "thinking.display"),
+        (Dialect::CohereChat, "thinking.display"),
+        (Dialect::OllamaChat, "thinking.display"),
+    ] {
+        let body = json!({"max_tokens": 9, "messages": [{"role": "user", "content": "x"}],
+            "thinking": {"type": "adaptive", "display": "omitted"}});
+        assert_eq!(told(AnthropicMessages, target, "m", &body).1, losses, "{target:?}");
+    }
 }

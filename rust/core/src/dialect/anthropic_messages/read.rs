@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use super::wire;
 use crate::message::read::At;
 use crate::message::{
-    Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Sampling, Source, Text, Tier, Tool,
-    ToolChoice, Turn, Untranslatable,
+    Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Sampling, Source, Text, Thoughts, Tier,
+    Tool, ToolChoice, Turn, Untranslatable,
 };
 
 /// Members that cannot change the reply: in which steps the input of a tool is streamed.
@@ -42,6 +42,7 @@ pub(in crate::dialect) fn request_to_count<'a>(
     let tools = tools(body.tools.unwrap_or_default(), losses)?;
     let parallel_tools = body.tool_choice.as_ref().and_then(|choice| choice.disable_parallel_tool_use);
     let stream = body.stream.unwrap_or_default();
+    let thoughts = thoughts(body.thinking.as_ref(), losses);
     Ok(Request {
         model: body.model,
         system,
@@ -71,7 +72,7 @@ pub(in crate::dialect) fn request_to_count<'a>(
         shared: Vec::new(),
         cache: body.cache_control.map(RawValue::get),
         stream,
-        include_thoughts: false,
+        thoughts,
         include_usage: stream,
         words: &[],
         settings: Vec::new(),
@@ -299,6 +300,17 @@ fn output_format<'a>(format: wire::Format<'a>, losses: &mut Losses) -> Result<Fo
         return Err(at.member("type").error("must be `json_schema`"));
     }
     Ok(Format::Schema(object(&at, "schema", at.required("schema", format.schema)?)?.into()))
+}
+
+fn thoughts(thinking: Option<&wire::Thinking<'_>>, losses: &mut Losses) -> Option<Thoughts> {
+    match thinking?.display.as_ref()?.raw() {
+        "summarized" => Some(Thoughts::Told),
+        "omitted" => Some(Thoughts::Untold),
+        _ => {
+            losses.add("thinking.display");
+            None
+        }
+    }
 }
 
 fn reasoning(

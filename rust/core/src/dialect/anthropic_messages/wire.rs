@@ -43,7 +43,7 @@ object! {
 }
 
 object! {
-    Thinking<'a> { kind as "type": Text<'a>, budget_tokens: u64, ..rest }
+    Thinking<'a> { kind as "type": Text<'a>, budget_tokens: u64, display: Text<'a>, ..rest }
 }
 
 object! {

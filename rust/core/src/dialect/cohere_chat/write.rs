@@ -51,6 +51,7 @@ pub(super) fn request(
         out.close(b']');
     }
     losses.add_if(request.user.is_some(), "user");
+    request.name_unwanted_thoughts(losses);
     thinking(request.reasoning, losses, out);
     response_format(request, losses, out);
     if request.stream {

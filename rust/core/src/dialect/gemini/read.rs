@@ -12,8 +12,8 @@ use super::signature::{Signed, unwrap};
 use super::{schema, wire};
 use crate::message::read::{At, says_something};
 use crate::message::{
-    Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Sampling, Source, Text, Tier, Tool,
-    ToolChoice, Turn, Untranslatable, decode_base64,
+    Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Sampling, Source, Text, Thoughts, Tier,
+    Tool, ToolChoice, Turn, Untranslatable, decode_base64,
 };
 
 /// Members that cannot change the reply. The model is named in the path, which is obeyed, and `store` is about what
@@ -67,7 +67,8 @@ pub(in crate::dialect) fn request<'a>(
         },
         format: format(&at_config, &config, losses)?,
         stop: config.stop_sequences.unwrap_or_default(),
-        include_thoughts: thinking.include_thoughts.unwrap_or_default(),
+        // Left out it means no, and then what is told goes no further.
+        thoughts: thinking.include_thoughts.unwrap_or_default().then_some(Thoughts::Told),
         reasoning: reasoning(&at_config, &thinking)?,
         user: None,
         tier: body.service_tier.and_then(|tier| match tier.raw() {

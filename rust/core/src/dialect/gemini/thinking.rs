@@ -5,7 +5,7 @@
 //! that stand for an effort are those of Google's `OpenAI` compatibility.
 
 use crate::message::json::Json;
-use crate::message::{Effort, Losses, Reasoning};
+use crate::message::{Effort, Losses, Reasoning, Request, Thoughts};
 
 /// Highest budgets of the models that have budgets.
 const BUDGET_MAX: u64 = 24_576;
@@ -51,8 +51,8 @@ enum Thinking {
 }
 
 /// Writes what is asked for.
-pub(super) fn thinking(reasoning: Option<Reasoning>, model: &Model, losses: &mut Losses, out: &mut Vec<u8>) {
-    let Some(reasoning) = reasoning else { return };
+pub(super) fn thinking(request: &Request<'_>, model: &Model, losses: &mut Losses, out: &mut Vec<u8>) {
+    let Some(reasoning) = request.reasoning else { return };
     let much = match reasoning {
         Reasoning::Off => {
             let off = off(model);
@@ -68,7 +68,8 @@ pub(super) fn thinking(reasoning: Option<Reasoning>, model: &Model, losses: &mut
             Thinking::Budget(tokens.min(max))
         }
     };
-    if matches!((&reasoning, &much), (Reasoning::Off, Thinking::Unsaid)) {
+    let is_told = reasoning != Reasoning::Off && request.thoughts != Some(Thoughts::Untold);
+    if matches!(much, Thinking::Unsaid) && !is_told {
         return;
     }
     out.key("thinkingConfig").open(b'{');
@@ -78,7 +79,7 @@ pub(super) fn thinking(reasoning: Option<Reasoning>, model: &Model, losses: &mut
         Thinking::Dynamic => out.key("thinkingBudget").raw("-1"),
         Thinking::Unsaid => {}
     }
-    if reasoning != Reasoning::Off {
+    if is_told {
         out.key("includeThoughts").raw("true");
     }
     out.close(b'}');

@@ -61,7 +61,7 @@ fn generation_config(request: &Request<'_>, model: &Model, losses: &mut Losses, 
             out.key("responseJsonSchema").raw(schema);
         }
     }
-    thinking(request.reasoning, model, losses, out);
+    thinking(request, model, losses, out);
     out.close(b'}');
 }
 

@@ -32,6 +32,7 @@ pub(super) fn request(
     out.key("model").string(target.model);
     // It would be by default.
     out.key("stream").raw(if request.stream { "true" } else { "false" });
+    request.name_unwanted_thoughts(losses);
     think(request.reasoning, target.model, losses, out);
     match &request.format {
         Some(Format::Json) => out.key("format").raw("\"json\""),

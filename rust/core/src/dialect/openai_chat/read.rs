@@ -105,7 +105,7 @@ pub(super) fn request<'a>(body: &'a str, losses: &mut Losses) -> Result<Request<
         ]),
         cache: body.cache_control.map(RawValue::get),
         stream,
-        include_thoughts: false,
+        thoughts: None,
         include_usage: stream && stream_options.include_usage.unwrap_or_default(),
         words,
         settings: Vec::new(),

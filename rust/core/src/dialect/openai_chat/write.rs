@@ -58,6 +58,7 @@ pub(super) fn request(
         Tier::Standard => "\"default\"",
     });
     members.write("service_tier", tier, losses, out);
+    request.name_unwanted_thoughts(losses);
     if let Some(effort) = effort(request.reasoning, losses)
         && let Some(name) = members.name("reasoning_effort", losses)
     {

@@ -13,8 +13,8 @@ use crate::dialect::chat_form;
 use crate::dialect::openai_chat::read as chat;
 use crate::message::read::{At, says_something};
 use crate::message::{
-    Block, Effort, Format, Losses, Maker, Part, Reasoning, Request, Role, Sampling, Source, Text, Tool,
-    ToolChoice, Turn, Untranslatable, tool_input,
+    Block, Effort, Format, Losses, Maker, Part, Reasoning, Request, Role, Sampling, Source, Text, Thoughts,
+    Tool, ToolChoice, Turn, Untranslatable, tool_input,
 };
 
 /// What a reply tells of itself and clients send back; no model reads it.
@@ -69,7 +69,7 @@ pub(in crate::dialect) fn request<'a>(
             ..Sampling::default()
         },
         format: text.format.map(|format| text_format(format, losses)).transpose()?.flatten(),
-        reasoning: body.reasoning.map(|asked| reasoning(&asked, losses)).transpose()?.flatten(),
+        reasoning: body.reasoning.as_ref().map(|asked| reasoning(asked, losses)).transpose()?.flatten(),
         user: body.safety_identifier.or(body.user),
         tier,
         shared: chat::shared([
@@ -80,7 +80,7 @@ pub(in crate::dialect) fn request<'a>(
             ("verbosity", text.verbosity),
         ]),
         stream,
-        include_thoughts: false,
+        thoughts: body.reasoning.as_ref().and_then(summary).map(|_| Thoughts::Told),
         include_usage: stream,
         ..Request::default()
     };
@@ -393,10 +393,15 @@ fn text_format<'a>(format: &'a RawValue, losses: &mut Losses) -> Result<Option<F
     }
 }
 
+/// How the reasoning is to be told.
+fn summary<'r, 'a>(asked: &'r wire::Reasoning<'a>) -> Option<&'r Text<'a>> {
+    asked.summary.as_ref().or(asked.generate_summary.as_ref())
+}
+
 fn reasoning(asked: &wire::Reasoning<'_>, losses: &mut Losses) -> Result<Option<Reasoning>, Untranslatable> {
     losses.unknown("reasoning.", &asked.rest, &[]);
-    let summary = asked.summary.as_ref().or(asked.generate_summary.as_ref());
-    // How the reasoning is told is the target's affair.
+    let summary = summary(asked);
+    // How long it is is the target's affair.
     losses.add_if(summary.is_some_and(|how| how.raw() != "auto"), "reasoning.summary");
     let Some(effort) = &asked.effort else {
         return Ok(summary.map(|_| Reasoning::Adaptive));

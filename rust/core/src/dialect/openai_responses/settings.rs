@@ -37,7 +37,7 @@ pub(super) fn of(request: &Request<'_>, came: &AsTheyCame<'_>) -> Vec<u8> {
         Some(effort) => out.string(effort),
         None => out.raw("null"),
     }
-    out.key("summary").raw("null");
+    out.key("summary").raw(if request.wants_thoughts() { "\"auto\"" } else { "null" });
     out.close(b'}');
     out.key("store").raw("false");
     out.key("temperature").raw(request.sampling.temperature.unwrap_or("null"));

@@ -55,9 +55,17 @@ pub(in crate::dialect) fn request(
         Some(Tier::Standard) => out.key("service_tier").raw("\"default\""),
         None => {}
     }
-    if let Some(effort) = chat::effort(request.reasoning, losses) {
+    let effort = chat::effort(request.reasoning, losses);
+    if effort.is_some() || request.wants_thoughts() {
         out.key("reasoning").open(b'{');
-        out.key("effort").string(effort);
+        if let Some(effort) = effort {
+            out.key("effort").string(effort);
+        }
+        // Accounts that `OpenAI` has not verified are refused summaries, and so none is asked for unasked.
+        // Source: BerriAI/litellm, issue 16032.
+        if request.wants_thoughts() {
+            out.key("summary").raw("\"auto\"");
+        }
         out.close(b'}');
         // Models that do not reason refuse to be asked for it, as they refuse an effort.
         if target.chat_fields == ChatFields::Openai && !target.counts {

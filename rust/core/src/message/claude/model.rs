@@ -29,7 +29,7 @@ const THINKS: Version = (3, 7);
 /// The first that decides how much, and that knows the effort `max`.
 const ADAPTS: Version = (4, 6);
 
-/// The first that takes no budgets, and that knows the effort `xhigh`.
+/// The first that takes no budgets, that knows the effort `xhigh`, and that omits what it thinks unless asked.
 const ONLY_ADAPTS: Version = (4, 7);
 
 /// The first that thinks without being asked.
@@ -77,6 +77,11 @@ impl Model {
     /// Whether it can be told how many tokens it may think.
     pub(super) fn takes_budgets(self) -> bool {
         self.thinks() && self.version < ONLY_ADAPTS
+    }
+
+    /// Whether it tells by itself what it thinks.
+    pub(super) fn tells_thoughts(self) -> bool {
+        self.version < ONLY_ADAPTS
     }
 
     /// How many tokens it can generate at all, thinking included, where it takes budgets. Source: "Models overview".

@@ -6,7 +6,7 @@
 use super::is_forced;
 use super::model::{Model, Off};
 use crate::message::json::Json;
-use crate::message::{Effort, Losses, Reasoning, Request};
+use crate::message::{Effort, Losses, Reasoning, Request, Thoughts};
 
 /// The lowest budget that the API takes. The highest is below the bound on all that is generated, thinking included.
 /// Source: Anthropic API reference, "Create a Message"; "Extended thinking".
@@ -23,6 +23,8 @@ const BUDGET_HIGH: u64 = 24_576;
 pub(crate) struct Thinking {
     model: Model,
     form: Form,
+    /// How what it thinks is shown, where it does otherwise by itself.
+    display: Option<&'static str>,
     /// With how much effort the model shall answer, in a word that it knows.
     pub(crate) effort: Option<Effort>,
 }
@@ -41,31 +43,22 @@ impl Thinking {
     /// What the request asks for, for the model of this name.
     pub(crate) fn of(request: &Request<'_>, model: &str, losses: &mut Losses) -> Self {
         let model = Model::of(model);
-        let Some(reasoning) = request.reasoning else {
-            return Self { model, form: Form::Unsaid, effort: None };
-        };
-        if reasoning == Reasoning::Off {
-            return Self::off(model, losses);
-        }
-        let effort = effort(reasoning, model, losses);
-        if is_forced(request) {
-            losses.add("reasoning_effort");
-            return Self { model, form: Form::Unsaid, effort };
-        }
-        Self { model, form: form(reasoning, model, request.max_tokens, losses), effort }
-    }
-
-    fn off(model: Model, losses: &mut Losses) -> Self {
-        let (form, effort) = match model.off() {
-            Off::Unasked => (Form::Unsaid, None),
-            Off::Word(word) => (Form::Off(word), None),
-            // It is then as short as can be.
-            Off::Never => {
-                losses.add("thinking.type");
-                (Form::Unsaid, model.effort(Effort::Low))
+        // Who asks for thoughts alone takes it that the model thinks.
+        let implied = request.wants_thoughts().then_some(Reasoning::Adaptive);
+        let (form, effort) = match request.reasoning.or(implied) {
+            None => (Form::Unsaid, None),
+            Some(Reasoning::Off) => off(model, losses),
+            Some(reasoning) => {
+                let effort = effort(reasoning, model, losses);
+                (form(reasoning, model, request, losses), effort)
             }
         };
-        Self { model, form, effort }
+        let display = match (request.thoughts, model.tells_thoughts()) {
+            (Some(Thoughts::Told), false) => Some("summarized"),
+            (Some(Thoughts::Untold), true) => Some("omitted"),
+            (Some(Thoughts::Told), true) | (Some(Thoughts::Untold), false) | (None, _) => None,
+        };
+        Self { model, form, display, effort }
     }
 
     /// The bound on generated tokens where the client sets none: what is left to the answer is the default, as
@@ -95,13 +88,33 @@ impl Thinking {
         if let Some(tokens) = budget {
             out.key("budget_tokens").number(tokens);
         }
+        if let Some(display) = self.display.filter(|_| self.thinks()) {
+            out.key("display").string(display);
+        }
         out.close(b'}');
     }
 }
 
-/// In which way the model can be asked for this, where the client allows so many tokens at all.
-fn form(reasoning: Reasoning, model: Model, allowed: Option<u64>, losses: &mut Losses) -> Form {
-    let bound = allowed.unwrap_or_else(|| model.output_max());
+/// In which way the model can be told not to think.
+fn off(model: Model, losses: &mut Losses) -> (Form, Option<Effort>) {
+    match model.off() {
+        Off::Unasked => (Form::Unsaid, None),
+        Off::Word(word) => (Form::Off(word), None),
+        // It is then as short as can be.
+        Off::Never => {
+            losses.add("thinking.type");
+            (Form::Unsaid, model.effort(Effort::Low))
+        }
+    }
+}
+
+/// In which way the model can be asked for this.
+fn form(reasoning: Reasoning, model: Model, request: &Request<'_>, losses: &mut Losses) -> Form {
+    if is_forced(request) {
+        losses.add("reasoning_effort");
+        return Form::Unsaid;
+    }
+    let bound = request.max_tokens.unwrap_or_else(|| model.output_max());
     match reasoning {
         Reasoning::Off => Form::Unsaid,
         Reasoning::Budget(tokens) if model.takes_budgets() => {

@@ -17,7 +17,6 @@ pub(super) const SURFACE: Surface = Surface {
         ("`labels`", "about the bill"),
         ("`store`", "about what Google keeps"),
         ("name of a file", "no content"),
-        ("reasoning: whether it is told", "the gateway sees to it"),
         ("service tier: unspecified", "says nothing"),
     ],
     counts_cache_writes: false,

@@ -23,8 +23,15 @@ pub(super) const CLAUDE: Target = Target {
     extras,
 };
 
-pub(super) const OTHERS: Target =
-    Target { model: ("us.meta.llama4-scout-17b-instruct-v1:0", "other models"), ..CLAUDE };
+pub(super) const OTHERS: Target = Target {
+    model: ("us.meta.llama4-scout-17b-instruct-v1:0", "other models"),
+    by_itself: &[
+        ("service tier: the provider's choice", "what it does by itself"),
+        ("reasoning: whether it is told", "what it does by itself"),
+        ("a stream", "the path says it"),
+    ],
+    ..CLAUDE
+};
 
 /// What is encrypted, the provider itself encrypted; and it does not count reasoning apart.
 #[allow(clippy::unnecessary_wraps, reason = "other dialects have no words for some answers")]

@@ -12,6 +12,7 @@ pub(super) const TARGET: Target = Target {
     model: ("m", ""),
     by_itself: &[
         ("cache marker", "caches without markers"),
+        ("reasoning: whether it is told", "what it does by itself"),
         ("service tier: ", "has one tier"),
         ("tool choice: auto", "what it does by itself"),
     ],

@@ -14,6 +14,7 @@ pub(super) const TARGET: Target = Target {
     by_itself: &[
         ("cache marker", "caches without markers"),
         ("reasoning: as the model sees fit", "what it does by itself"),
+        ("reasoning: whether it is told", "what it does by itself"),
         ("service tier: ", "has one tier"),
         ("tool choice: auto", "what it does by itself"),
     ],

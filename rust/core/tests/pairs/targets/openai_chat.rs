@@ -13,6 +13,7 @@ pub(super) const TARGET: Target = Target {
     by_itself: &[
         ("cache marker", "caches without markers"),
         ("reasoning: as the model sees fit", "what it does by itself"),
+        ("reasoning: whether it is told", "what it does by itself"),
     ],
     has_ids: true,
     says: |answer| Some(Told::by(answer)),

@@ -488,7 +488,8 @@ fn reasoning_is_asked_for_in_the_words_of_the_target() {
     assert_eq!(chat(json!({"thinkingBudget": 0})), Value::Null);
     let anthropic = |config: Value| ask(config, AnthropicMessages)["thinking"].clone();
     assert_eq!(anthropic(json!({"thinkingBudget": -1})), json!({"type": "adaptive"}));
-    assert_eq!(anthropic(json!({"includeThoughts": true})), Value::Null);
+    let told = json!({"type": "adaptive", "display": "summarized"});
+    assert_eq!(anthropic(json!({"includeThoughts": true})), told);
     let body = json!({"contents": contents(&json!([{"text": "x"}])), "generationConfig": {"thinkingConfig": {"includeThoughts": true}}});
     for (body, shown) in [(body, true), (json!({"contents": contents(&json!([{"text": "x"}]))}), false)] {
         let (_, translated) = crate::request(pair(Gemini, OpenaiChat), &body, &crate::OPTIONS).unwrap();
