@@ -16,6 +16,7 @@ mod losses;
 pub(crate) mod read;
 mod repeat;
 mod reply;
+mod strict;
 mod text;
 mod thinking;
 mod tool_ids;
@@ -33,6 +34,7 @@ pub use tool_ids::fitted as fit_tool_ids;
 
 use std::borrow::Cow;
 
+use self::json::Json;
 use crate::dialect::{ChatFields, ChatMembers, Platform, ReplayedReasoning};
 
 /// A request that the target's dialect cannot express, or that is not what its own dialect asks for.
@@ -209,7 +211,11 @@ pub(crate) struct Tool<'a> {
     pub(crate) description: Option<Text<'a>>,
     /// JSON Schema; none: the tool takes no arguments.
     pub(crate) schema: Option<Cow<'a, str>>,
+    /// Whether a call must be as the schema says, where the client says so.
     pub(crate) strict: Option<bool>,
+    /// Whether `OpenAI`'s APIs shall be as strict as they can be with this schema: the client's own takes others, or
+    /// leaves it to them.
+    pub(crate) strict_if_able: bool,
     pub(crate) cache: Option<&'a str>,
 }
 
@@ -217,6 +223,16 @@ impl Tool<'_> {
     /// The schema for dialects that insist on one.
     pub(crate) fn schema_or_empty(&self) -> &str {
         self.schema.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#)
+    }
+
+    /// Whether one of `OpenAI`'s APIs is to be told that a call must be as the schema says.
+    pub(crate) fn strict_for(&self, target: &Target<'_>) -> Option<bool> {
+        match self.strict {
+            // Others who speak the dialect do not all know what nobody asked for.
+            None if target.chat_fields != ChatFields::Openai => None,
+            _ if self.strict_if_able => Some(self.schema.as_deref().is_some_and(strict::is_strict)),
+            strict => strict,
+        }
     }
 }
 
@@ -235,7 +251,44 @@ pub(crate) enum ToolChoice<'a> {
 pub(crate) enum Format<'a> {
     /// Some JSON object.
     Json,
-    Schema(Cow<'a, str>),
+    Schema(Schema<'a>),
+}
+
+/// A schema for the text of the reply.
+#[derive(Debug)]
+pub(crate) struct Schema<'a> {
+    pub(crate) json: Cow<'a, str>,
+    /// A label.
+    pub(crate) name: Option<Text<'a>>,
+    /// What the reply is for.
+    pub(crate) description: Option<Text<'a>>,
+    /// Whether the model is to be held to it, where the client's API leaves that open.
+    pub(crate) strict: Option<bool>,
+}
+
+impl<'a> Schema<'a> {
+    /// One to which the model is held, of a client who can say no more of it.
+    pub(crate) const fn bare(json: Cow<'a, str>) -> Self {
+        Self { json, name: None, description: None, strict: None }
+    }
+
+    /// Writes the members that `OpenAI`'s two APIs have of it. Others hold the model to schemas that these refuse to be
+    /// strict about.
+    pub(crate) fn members(&self, out: &mut Vec<u8>) {
+        out.key("name").text(self.name.as_ref().unwrap_or(&Text::plain("output")));
+        if let Some(description) = &self.description {
+            out.key("description").text(description);
+        }
+        let strict = self.strict.unwrap_or_else(|| strict::is_strict(&self.json));
+        out.key("strict").raw(if strict { "true" } else { "false" });
+        out.key("schema").raw(&self.json);
+    }
+
+    /// The schema for an API that takes no description of it.
+    pub(crate) fn alone(&self, losses: &mut Losses) -> &str {
+        losses.add_if(self.description.is_some(), "response_format.json_schema.description");
+        &self.json
+    }
 }
 
 /// How much the model shall reason.

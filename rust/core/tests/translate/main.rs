@@ -24,6 +24,7 @@ mod responses;
 mod responses_streams;
 mod settings;
 mod streams;
+mod structured;
 mod thinking;
 mod words;
 

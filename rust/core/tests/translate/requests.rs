@@ -161,7 +161,7 @@ fn an_anthropic_request_with_everything_reaches_chat() {
     let (told, losses) = sent(anthropic_to_chat(), &body);
     assert_eq!(
         losses,
-        "tools[].web_search_20260318,stop_sequences,top_k,messages[].content[].thinking,\
+        "tools[].web_search_20260318,stop_sequences,top_k,tools[].strict,messages[].content[].thinking,\
          messages[].content[].redacted_thinking,messages[].content[].is_error,messages[].content[].content[]"
             .replacen("stop_sequences,top_k", "top_k,stop_sequences", 1)
     );
@@ -171,10 +171,10 @@ fn an_anthropic_request_with_everything_reaches_chat() {
             "model": "m", "max_completion_tokens": 100, "temperature": 0.5, "top_p": 0.9,
             "stop": ["1", "2", "3", "4"], "safety_identifier": "u-1", "service_tier": "auto",
             "reasoning_effort": "xhigh",
-            "response_format": {"type": "json_schema", "json_schema": {"name": "output", "strict": true, "schema": {"type": "object"}}},
+            "response_format": {"type": "json_schema", "json_schema": {"name": "output", "strict": false, "schema": {"type": "object"}}},
             "stream": true, "stream_options": {"include_usage": true},
             "tool_choice": {"type": "function", "function": {"name": "f"}}, "parallel_tool_calls": false,
-            "tools": [{"type": "function", "function": {"name": "f", "description": "d", "strict": true,
+            "tools": [{"type": "function", "function": {"name": "f", "description": "d", "strict": false,
                 "parameters": {"type": "object", "properties": {}}}}],
             "messages": [
                 {"role": "system", "content": "Be brief."},

@@ -98,10 +98,10 @@ fn a_request_with_everything_reaches_chat() {
             "model": "m", "max_completion_tokens": 100, "temperature": 0.5, "top_p": 1,
             "safety_identifier": "u-1", "service_tier": "default", "stream": true, "prompt_cache_key": "k", "verbosity": "medium",
             "stream_options": {"include_usage": true}, "parallel_tool_calls": false,
-            "response_format": {"type": "json_schema", "json_schema": {"name": "output", "strict": true, "schema": schema}},
+            "response_format": {"type": "json_schema", "json_schema": {"name": "x", "strict": true, "schema": schema}},
             "tool_choice": {"type": "function", "function": {"name": "f"}},
             "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": schema, "strict": true}},
-                {"type": "function", "function": {"name": "g"}}],
+                {"type": "function", "function": {"name": "g", "strict": false}}],
             "messages": [
                 {"role": "system", "content": [{"type": "text", "text": "Be brief."}, {"type": "text", "text": "Very."}]},
                 {"role": "user", "content": [
@@ -161,7 +161,7 @@ fn a_chat_request_with_everything_reaches_responses() {
             "model": "m", "store": false, "max_output_tokens": 100, "temperature": 0.5, "top_p": 0.9,
             "safety_identifier": "u-1", "service_tier": "auto", "reasoning": {"effort": "high"},
             "include": ["reasoning.encrypted_content"],
-            "text": {"format": {"type": "json_schema", "name": "output", "strict": true, "schema": schema}},
+            "text": {"format": {"type": "json_schema", "name": "x", "strict": false, "schema": schema}},
             "stream": true, "tool_choice": {"type": "function", "name": "f"}, "parallel_tool_calls": true,
             "tools": [{"type": "function", "name": "f", "description": "d", "parameters": schema, "strict": true},
                 {"type": "function", "name": "g", "parameters": {"type": "object", "properties": {}}, "strict": false}],

@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 use super::wire;
 use crate::message::read::At;
 use crate::message::{
-    Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Sampling, Source, Text, Thoughts, Tier,
-    Tool, ToolChoice, Turn, Untranslatable,
+    Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Sampling, Schema, Source, Text, Thoughts,
+    Tier, Tool, ToolChoice, Turn, Untranslatable,
 };
 
 /// Members that cannot change the reply: in which steps the input of a tool is streamed.
@@ -263,6 +263,7 @@ fn tools<'a>(tools: Vec<wire::Tool<'a>>, losses: &mut Losses) -> Result<Vec<Tool
             description: tool.description,
             schema: Some(object(&at, "input_schema", schema)?.into()),
             strict: tool.strict,
+            strict_if_able: tool.strict == Some(true),
             cache: tool.cache_control.map(RawValue::get),
         });
     }
@@ -299,7 +300,8 @@ fn output_format<'a>(format: wire::Format<'a>, losses: &mut Losses) -> Result<Fo
     if format.kind.is_none_or(|kind| kind.raw() != "json_schema") {
         return Err(at.member("type").error("must be `json_schema`"));
     }
-    Ok(Format::Schema(object(&at, "schema", at.required("schema", format.schema)?)?.into()))
+    let schema = object(&at, "schema", at.required("schema", format.schema)?)?;
+    Ok(Format::Schema(Schema::bare(schema.into())))
 }
 
 fn thoughts(thinking: Option<&wire::Thinking<'_>>, losses: &mut Losses) -> Option<Thoughts> {

@@ -141,7 +141,7 @@ fn sampling(request: &Request<'_>, thinking: &Thinking, losses: &mut Losses, out
 
 fn output_config(request: &Request<'_>, thinking: &Thinking, losses: &mut Losses, out: &mut Vec<u8>) {
     let schema = match &request.format {
-        Some(Format::Schema(schema)) => Some(schema),
+        Some(Format::Schema(schema)) => Some(schema.alone(losses)),
         Some(Format::Json) => {
             losses.add("response_format");
             None

@@ -259,8 +259,14 @@ impl Writer<'_> {
                     out.key("type").raw("\"json_schema\"");
                     out.key("structure").open(b'{');
                     out.key("jsonSchema").open(b'{');
+                    if let Some(name) = &schema.name {
+                        out.key("name").text(name);
+                    }
+                    if let Some(description) = &schema.description {
+                        out.key("description").text(description);
+                    }
                     // Its JSON as a text.
-                    out.key("schema").string(schema);
+                    out.key("schema").string(&schema.json);
                     out.close(b'}');
                     out.close(b'}');
                     out.close(b'}');

@@ -178,7 +178,7 @@ fn response_format(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>
     out.key("response_format").open(b'{');
     out.key("type").raw("\"json_object\"");
     if let Format::Schema(schema) = format {
-        out.key("json_schema").raw(schema);
+        out.key("json_schema").raw(schema.alone(losses));
     }
     out.close(b'}');
 }

@@ -12,8 +12,8 @@ use super::signature::{Signed, unwrap};
 use super::{schema, wire};
 use crate::message::read::{At, says_something};
 use crate::message::{
-    Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Sampling, Source, Text, Thoughts, Tier,
-    Tool, ToolChoice, Turn, Untranslatable, decode_base64,
+    Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Sampling, Schema, Source, Text, Thoughts,
+    Tier, Tool, ToolChoice, Turn, Untranslatable, decode_base64,
 };
 
 /// Members that cannot change the reply. The model is named in the path, which is obeyed, and `store` is about what
@@ -459,6 +459,7 @@ fn tool<'a>(
         description: declaration.description,
         schema: schema_of(at, ("parametersJsonSchema", json), ("parameters", own), losses)?,
         strict: None,
+        strict_if_able: false,
         cache: None,
     })
 }
@@ -526,9 +527,9 @@ fn format<'a>(
     config: &wire::GenerationConfig<'a>,
     losses: &mut Losses,
 ) -> Result<Option<Format<'a>>, Untranslatable> {
-    let json = config.response_json_schema.or(config.internal_json_schema);
+    let given = config.response_json_schema.or(config.internal_json_schema);
     let schema =
-        schema_of(at, ("responseJsonSchema", json), ("responseSchema", config.response_schema), losses)?;
+        schema_of(at, ("responseJsonSchema", given), ("responseSchema", config.response_schema), losses)?;
     let newer = config.response_format.as_ref();
     if let Some(format) = newer {
         losses.unknown("generationConfig.responseFormat.", &format.rest, &[]);
@@ -537,11 +538,11 @@ fn format<'a>(
         losses.unknown("generationConfig.responseFormat.text.", &text.rest, &[]);
         if text.mime_type.as_ref().is_some_and(|mime_type| mime_type.raw() == "APPLICATION_JSON") {
             let schema = text.schema.map(RawValue::get).filter(|schema| schema.starts_with('{'));
-            return Ok(Some(schema.map_or(Format::Json, |schema| Format::Schema(Cow::Borrowed(schema)))));
+            return Ok(Some(json(schema.map(Cow::Borrowed))));
         }
     }
     match config.response_mime_type.as_ref().map_or("", Text::raw) {
-        "application/json" => Ok(Some(schema.map_or(Format::Json, Format::Schema))),
+        "application/json" => Ok(Some(json(schema))),
         "" | "text/plain" => {
             losses.add_if(schema.is_some(), "generationConfig.responseSchema");
             Ok(None)
@@ -551,6 +552,11 @@ fn format<'a>(
             Ok(None)
         }
     }
+}
+
+/// JSON, of this schema if there is one.
+fn json(schema: Option<Cow<'_, str>>) -> Format<'_> {
+    schema.map_or(Format::Json, |schema| Format::Schema(Schema::bare(schema)))
 }
 
 fn reasoning(at: &At<'_>, config: &wire::ThinkingConfig<'_>) -> Result<Option<Reasoning>, Untranslatable> {

@@ -58,7 +58,7 @@ fn generation_config(request: &Request<'_>, model: &Model, losses: &mut Losses, 
     if let Some(format) = request.format.as_ref().filter(|_| !refused) {
         out.key("responseMimeType").raw("\"application/json\"");
         if let Format::Schema(schema) = format {
-            out.key("responseJsonSchema").raw(schema);
+            out.key("responseJsonSchema").raw(schema.alone(losses));
         }
     }
     thinking(request, model, losses, out);

@@ -36,7 +36,7 @@ pub(super) fn request(
     think(request.reasoning, target.model, losses, out);
     match &request.format {
         Some(Format::Json) => out.key("format").raw("\"json\""),
-        Some(Format::Schema(schema)) => out.key("format").raw(schema),
+        Some(Format::Schema(schema)) => out.key("format").raw(schema.alone(losses)),
         None => {}
     }
     options(request, losses, out);

@@ -6,8 +6,8 @@ use super::{signatures, wire};
 use crate::dialect::chat_form;
 use crate::message::read::{At, says_something};
 use crate::message::{
-    Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Sampling, Source, Text, Tier, Tool,
-    ToolChoice, Turn, Untranslatable, tool_input,
+    Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Sampling, Schema, Source, Text, Tier,
+    Tool, ToolChoice, Turn, Untranslatable, tool_input,
 };
 
 /// What a reply tells of itself and clients send back; no model reads it.
@@ -391,6 +391,7 @@ fn tools<'a>(tools: Vec<wire::Tool<'a>>, losses: &mut Losses) -> Result<Vec<Tool
             description: function.description,
             schema: schema.map(Into::into),
             strict: function.strict,
+            strict_if_able: false,
             cache: tool.cache_control.or(function.cache_control).map(RawValue::get),
         });
     }
@@ -436,9 +437,17 @@ fn response_format<'a>(
         "json_object" => Ok(Some(Format::Json)),
         "json_schema" => {
             let schema = at.required("json_schema", format.json_schema)?;
-            // The name is only a label, and where the target has schemas at all, it holds the model to them.
-            losses.unknown("response_format.json_schema.", &schema.rest, &["name", "strict"]);
-            Ok(Some(schema.schema.map_or(Format::Json, |schema| Format::Schema(schema.get().into()))))
+            losses.unknown("response_format.json_schema.", &schema.rest, &[]);
+            let Some(json) = schema.schema else {
+                losses.add_if(schema.description.is_some(), "response_format.json_schema.description");
+                return Ok(Some(Format::Json));
+            };
+            Ok(Some(Format::Schema(Schema {
+                json: json.get().into(),
+                name: schema.name,
+                description: schema.description,
+                strict: Some(schema.strict.unwrap_or_default()),
+            })))
         }
         _ => Err(at.member("type").error("is none of text, json_object, json_schema")),
     }

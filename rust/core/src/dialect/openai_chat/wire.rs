@@ -57,7 +57,7 @@ object! {
 }
 
 object! {
-    JsonSchema<'a> { schema: &'a RawValue, ..rest }
+    JsonSchema<'a> { name: Text<'a>, description: Text<'a>, strict: bool, schema: &'a RawValue, ..rest }
 }
 
 object! {

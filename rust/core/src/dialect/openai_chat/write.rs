@@ -70,9 +70,7 @@ pub(super) fn request(
             out.key("response_format").open(b'{');
             out.key("type").raw("\"json_schema\"");
             out.key("json_schema").open(b'{');
-            out.key("name").raw("\"output\"");
-            out.key("strict").raw("true");
-            out.key("schema").raw(schema);
+            schema.members(out);
             out.close(b'}');
             out.close(b'}');
         }
@@ -88,7 +86,7 @@ pub(super) fn request(
             out.key(name).raw(r#"{"include_usage":true}"#);
         }
     }
-    tools(request, members, losses, out);
+    tools(request, target, losses, out);
     let assistant = |turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>| {
         assistant(turn, target.replays_reasoning, losses, out);
     };
@@ -180,7 +178,8 @@ pub(in crate::dialect) fn effort(reasoning: Option<Reasoning>, losses: &mut Loss
     Some(effort.name())
 }
 
-fn tools(request: &Request<'_>, members: Members<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
+fn tools(request: &Request<'_>, target: &Target<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
+    let members = Members { known: target.chat_members };
     // Without tools the API refuses to be told how to use them.
     if request.tools.is_empty() {
         return;
@@ -203,7 +202,9 @@ fn tools(request: &Request<'_>, members: Members<'_>, losses: &mut Losses, out: 
     members.write("parallel_tool_calls", parallel, losses, out);
     out.key("tools").open(b'[');
     for tool in &request.tools {
-        function(tool, tool.schema.as_deref(), tool.strict, out);
+        let strict = tool.strict_for(target);
+        losses.add_if(tool.strict == Some(true) && strict != Some(true), "tools[].strict");
+        function(tool, tool.schema.as_deref(), strict, out);
     }
     out.close(b']');
 }

@@ -86,6 +86,7 @@ const WORDS: &[(&str, &str)] = &[
     ("metadata.user_id", "user"),
     ("reasoning_effort", "reasoning.effort"),
     ("response_format", "text.format"),
+    ("response_format.json_schema.description", "text.format.description"),
     ("thinking.type", "reasoning.effort"),
     ("verbosity", "text.verbosity"),
 ];

@@ -13,8 +13,8 @@ use crate::dialect::chat_form;
 use crate::dialect::openai_chat::read as chat;
 use crate::message::read::{At, says_something};
 use crate::message::{
-    Block, Effort, Format, Losses, Maker, Part, Reasoning, Request, Role, Sampling, Source, Text, Thoughts,
-    Tool, ToolChoice, Turn, Untranslatable, tool_input,
+    Block, Effort, Format, Losses, Maker, Part, Reasoning, Request, Role, Sampling, Schema, Source, Text,
+    Thoughts, Tool, ToolChoice, Turn, Untranslatable, tool_input,
 };
 
 /// What a reply tells of itself and clients send back; no model reads it.
@@ -341,6 +341,8 @@ fn tools<'a>(tools: Vec<wire::Tool<'a>>, losses: &mut Losses) -> Result<Vec<Tool
             description: tool.description,
             schema: schema.map(Into::into),
             strict: tool.strict,
+            // The API is strict where it can be, unless it is told not to.
+            strict_if_able: tool.strict.is_none(),
             cache: None,
         });
     }
@@ -385,9 +387,14 @@ fn text_format<'a>(format: &'a RawValue, losses: &mut Losses) -> Result<Option<F
         "text" => Ok(None),
         "json_object" => Ok(Some(Format::Json)),
         "json_schema" => {
-            // The name is only a label, and where the target has schemas at all, it holds the model to them.
-            losses.unknown("text.format.", &format.rest, &["name", "strict"]);
-            Ok(Some(Format::Schema(at.required("schema", format.schema)?.get().into())))
+            losses.unknown("text.format.", &format.rest, &[]);
+            Ok(Some(Format::Schema(Schema {
+                json: at.required("schema", format.schema)?.get().into(),
+                name: format.name,
+                description: format.description,
+                // Of a format it is not strict by itself, other than of a tool.
+                strict: Some(format.strict.unwrap_or_default()),
+            })))
         }
         _ => Err(at.member("type").error("is none of text, json_object, json_schema")),
     }

@@ -50,7 +50,7 @@ pub(super) fn of(request: &Request<'_>, came: &AsTheyCame<'_>) -> Vec<u8> {
         None => out.raw("\"auto\""),
     }
     out.key("tools").open(b'[');
-    request.tools.iter().for_each(|tool| write::tool(tool, &mut out));
+    request.tools.iter().for_each(|tool| write::tool(tool, tool.strict == Some(true), &mut out));
     out.close(b']');
     out.key("top_p").raw(request.sampling.top_p.unwrap_or("null"));
     out.key("truncation").raw("\"disabled\"");

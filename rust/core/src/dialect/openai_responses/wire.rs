@@ -61,7 +61,14 @@ object! {
 }
 
 object! {
-    Format<'a> { kind as "type": Text<'a>, schema: &'a RawValue, ..rest }
+    Format<'a> {
+        kind as "type": Text<'a>,
+        name: Text<'a>,
+        description: Text<'a>,
+        strict: bool,
+        schema: &'a RawValue,
+        ..rest
+    }
 }
 
 object! {

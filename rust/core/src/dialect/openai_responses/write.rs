@@ -83,7 +83,7 @@ pub(in crate::dialect) fn request(
     if request.stream {
         out.key("stream").raw("true");
     }
-    tools(request, out);
+    tools(request, target, losses, out);
     input(request, losses, out);
     out.close(b'}');
     Ok(())
@@ -99,9 +99,7 @@ fn text(format: Option<&Format<'_>>, verbosity: Option<&str>, out: &mut Vec<u8>)
         Some(Format::Schema(schema)) => {
             out.key("format").open(b'{');
             out.key("type").raw("\"json_schema\"");
-            out.key("name").raw("\"output\"");
-            out.key("strict").raw("true");
-            out.key("schema").raw(schema);
+            schema.members(out);
             out.close(b'}');
         }
         None => {}
@@ -128,7 +126,7 @@ fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     ]);
 }
 
-fn tools(request: &Request<'_>, out: &mut Vec<u8>) {
+fn tools(request: &Request<'_>, target: &Target<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     // Without tools the API refuses to be told how to use them.
     if request.tools.is_empty() {
         return;
@@ -140,7 +138,11 @@ fn tools(request: &Request<'_>, out: &mut Vec<u8>) {
         out.key("parallel_tool_calls").raw(if parallel { "true" } else { "false" });
     }
     out.key("tools").open(b'[');
-    request.tools.iter().for_each(|one| tool(one, out));
+    for one in &request.tools {
+        let strict = one.strict_for(target) == Some(true);
+        losses.add_if(one.strict == Some(true) && !strict, "tools[].strict");
+        tool(one, strict, out);
+    }
     out.close(b']');
 }
 
@@ -158,7 +160,7 @@ pub(super) fn tool_choice(choice: &ToolChoice<'_>, out: &mut Vec<u8>) {
     }
 }
 
-pub(super) fn tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
+pub(super) fn tool(tool: &Tool<'_>, strict: bool, out: &mut Vec<u8>) {
     out.open(b'{');
     out.key("type").raw("\"function\"");
     out.key("name").text(&tool.name);
@@ -167,7 +169,7 @@ pub(super) fn tool(tool: &Tool<'_>, out: &mut Vec<u8>) {
     }
     out.key("parameters").raw(tool.schema_or_empty());
     // Left out it would be yes, other than in the dialects that requests come from.
-    out.key("strict").raw(if tool.strict == Some(true) { "true" } else { "false" });
+    out.key("strict").raw(if strict { "true" } else { "false" });
     out.close(b'}');
 }
 

@@ -50,7 +50,7 @@ fn a_chat_request_with_everything_reaches_claude() {
                 "tool_choice": {"type": "auto", "disable_parallel_tool_use": true}},
             "requestMetadata": {"user_id": "u-1"}, "serviceTier": {"type": "default"},
             "outputConfig": {"effort": "high", "textFormat": {"type": "json_schema", "structure":
-                {"jsonSchema": {"schema": json!({"type": "object", "title": "a \"b\""}).to_string()}}}},
+                {"jsonSchema": {"name": "x", "schema": json!({"type": "object", "title": "a \"b\""}).to_string()}}}},
             "toolConfig": {"tools": [
                 {"toolSpec": {"name": "f", "description": "d\n", "strict": true,
                     "inputSchema": {"json": {"type": "object", "properties": {"z": {"type": "string"}}}}}},

@@ -205,7 +205,7 @@ fn a_gemini_request_with_everything_reaches_chat() {
             "model": "m", "max_completion_tokens": 100, "temperature": 0.5, "top_p": 0.9, "frequency_penalty": 0.5,
             "presence_penalty": 0.25, "seed": 7, "stop": ["END"], "service_tier": "default",
             "reasoning_effort": "low",
-            "response_format": {"type": "json_schema", "json_schema": {"name": "output", "strict": true, "schema": {"type": "object"}}},
+            "response_format": {"type": "json_schema", "json_schema": {"name": "output", "strict": false, "schema": {"type": "object"}}},
             "tool_choice": {"type": "function", "function": {"name": "f"}},
             "tools": [{"type": "function", "function": {"name": "f", "description": "d",
                 "parameters": {"type": "object", "properties": {}}}}],
