@@ -16,6 +16,7 @@ fn streamed(pair: Pair, bytes: &[u8], size: usize) -> (Vec<u8>, Result<(), Malfo
         include_thoughts: true,
         json_array: false,
         created_s: 0,
+        reply_seed: String::new(),
         settings: Vec::new(),
     };
     let mut translator = pair.stream(context);
@@ -39,6 +40,7 @@ pub fn check_request(pair: Pair, model: &str, bytes: &[u8]) {
     for cache_breakpoints in [false, true] {
         let chat_fields = ChatFields::default();
         let options = Options {
+            request_id: "",
             created_s: 0,
             max_tokens_default: 1,
             chat_fields,
@@ -73,6 +75,7 @@ pub fn check_reply(pair: Pair, bytes: &[u8]) {
         include_thoughts: false,
         json_array: false,
         created_s: 0,
+        reply_seed: String::new(),
         settings: Vec::new(),
     };
     let mut out = Vec::new();

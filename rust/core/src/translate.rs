@@ -12,7 +12,7 @@
 //! let pair = between(Dialect::OpenaiChat, Dialect::AnthropicMessages).expect("both have codecs");
 //! let body = br#"{"model":"claude","messages":[{"role":"user","content":"Hi"}],"seed":7}"#;
 //! let options =
-//!     Options { created_s: 0, max_tokens_default: 4096, chat_fields: ChatFields::Openai, chat_members: ChatMembers::ALL, replays_reasoning: None, tool_id_length: None, platform: Platform::Own, cache_breakpoints: false, stream: None, json_array: false };
+//!     Options { request_id: "req_1", created_s: 0, max_tokens_default: 4096, chat_fields: ChatFields::Openai, chat_members: ChatMembers::ALL, replays_reasoning: None, tool_id_length: None, platform: Platform::Own, cache_breakpoints: false, stream: None, json_array: false };
 //! let mut upstream = Vec::new();
 //! let translated = pair.request(body, "claude-x", &options, &mut upstream).expect("it can be carried over");
 //! assert_eq!(translated.losses.to_string(), "seed");
@@ -29,6 +29,7 @@ use crate::dialect::{
 use crate::event_stream::EventStream;
 use crate::message::{
     Event, Fault, Framed, MessageReader, Repeat, Request, Sink, StreamReader, StreamWriter, Target, Thoughts,
+    name_calls, seed,
 };
 use crate::ndjson::{Line, LineScanner};
 use crate::sse::SseScanner;
@@ -39,6 +40,8 @@ pub use crate::message::{Losses, Malformed, Untranslatable};
 /// What the gateway adds to a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
+    /// The request's id, for replies and calls of tools to which the upstream gives none.
+    pub request_id: &'a str,
     /// Now, in seconds since 1970, for dialects whose replies tell it.
     pub created_s: u64,
     /// The bound on generated tokens where the client sets none and the upstream's dialect insists on one.
@@ -75,6 +78,8 @@ pub struct Context {
     pub json_array: bool,
     /// When the request came, in seconds since 1970.
     pub created_s: u64,
+    /// What ids are made of that the upstream does not give: letters and digits, in every request others.
+    pub reply_seed: String,
     /// What the reply repeats of the request, for dialects whose replies do: members in JSON.
     pub settings: Vec<u8>,
 }
@@ -196,6 +201,7 @@ impl Pair {
             include_thoughts: request.thoughts == Some(Thoughts::Told),
             json_array: options.json_array,
             created_s: options.created_s,
+            reply_seed: seed(options, body),
             settings: request.settings,
         };
         Ok(Translated { losses, context, stream: request.stream })
@@ -223,7 +229,8 @@ impl Pair {
             client.reply(upstream.tokens(body)?, out);
             return Ok(Replied { losses, usage: Usage::default() });
         }
-        let reply = (self.target.read_reply)(body, &mut losses)?;
+        let mut reply = (self.target.read_reply)(body, &mut losses)?;
+        name_calls(&mut reply.parts, &context.reply_seed);
         out.reserve(body.len() + body.len() / 8);
         (self.surface.write_reply)(&reply, context, out);
         Ok(Replied { losses, usage: reply.usage.reported() })
@@ -236,15 +243,16 @@ impl Pair {
 
     /// A translator for one streamed reply.
     pub fn stream(self, context: Context) -> StreamTranslator {
-        self.translator((self.surface.stream_writer)(context))
+        let seed = context.reply_seed.clone();
+        self.translator((self.surface.stream_writer)(context), seed)
     }
 
     /// One that says nothing in the surface's dialect, and knows what happened in the stream.
     pub fn watcher(self) -> StreamTranslator {
-        self.translator(Box::new(Silent))
+        self.translator(Box::new(Silent), String::new())
     }
 
-    fn translator(self, writer: Box<dyn StreamWriter + Send>) -> StreamTranslator {
+    fn translator(self, writer: Box<dyn StreamWriter + Send>, seed: String) -> StreamTranslator {
         StreamTranslator {
             source: match (self.target.stream_reader)() {
                 Framed::Sse(reader) => {
@@ -254,6 +262,7 @@ impl Pair {
                 Framed::Lines(reader) => Source::Lines { scanner: LineScanner::new(), reader },
             },
             writer,
+            seed,
             losses: Losses::default(),
             seen: Outcome::default(),
             malformed: None,
@@ -293,6 +302,8 @@ impl Debug for Pair {
 pub struct StreamTranslator {
     source: Source,
     writer: Box<dyn StreamWriter + Send>,
+    /// Of which ids of calls are made that have none.
+    seed: String,
     losses: Losses,
     seen: Outcome,
     malformed: Option<Malformed>,
@@ -338,15 +349,15 @@ impl StreamTranslator {
     /// [`Malformed`] where the stream is not what its dialect says, now and from then on; what was appended
     /// before is whole events.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        let Self { source, writer, losses, seen, malformed } = self;
+        let Self { source, writer, seed, losses, seen, malformed } = self;
         match source {
             Source::Sse { scanner, reader, repeat } => scanner.push(bytes, |event| {
-                let sink = Sink::new(writer.as_mut(), losses, out, seen);
+                let sink = Sink::new(writer.as_mut(), losses, out, seen, seed);
                 step(malformed, sink, |sink| translate(&event, reader.as_mut(), repeat, sink));
             }),
             Source::EventStream { decoder, reader } => {
                 let pushed = decoder.push(bytes, |message| {
-                    let sink = Sink::new(writer.as_mut(), losses, out, seen);
+                    let sink = Sink::new(writer.as_mut(), losses, out, seen, seed);
                     step(malformed, sink, |sink| reader.read(&message, sink));
                 });
                 if let Err(fault) = pushed
@@ -357,7 +368,7 @@ impl StreamTranslator {
                 }
             }
             Source::Lines { scanner, reader } => scanner.push(bytes, |line| {
-                let sink = Sink::new(writer.as_mut(), losses, out, seen);
+                let sink = Sink::new(writer.as_mut(), losses, out, seen, seed);
                 step(malformed, sink, |sink| read_line(&line, reader.as_mut(), sink));
             }),
         }
@@ -376,9 +387,9 @@ impl StreamTranslator {
             // The same of the last line's end.
             Source::Lines { .. } => self.push(b"\n", out)?,
         }
-        let Self { source, writer, losses, seen, malformed } = self;
+        let Self { source, writer, seed, losses, seen, malformed } = self;
         if let Source::Sse { reader, .. } = source {
-            let sink = Sink::new(writer.as_mut(), losses, out, seen);
+            let sink = Sink::new(writer.as_mut(), losses, out, seen, seed);
             step(malformed, sink, |sink| reader.finish(sink));
         }
         match &self.malformed {

@@ -10,6 +10,7 @@
 mod base64;
 pub(crate) mod claude;
 mod fault;
+mod ids;
 mod input;
 pub(crate) mod json;
 mod losses;
@@ -24,6 +25,7 @@ pub(crate) mod turns;
 
 pub(crate) use base64::{decode_base64, encode_base64};
 pub(crate) use fault::Fault;
+pub(crate) use ids::{name_calls, reply_id, seed};
 pub(crate) use input::{Input, tool_input};
 pub use losses::Losses;
 pub(crate) use repeat::{Repeat, Told};

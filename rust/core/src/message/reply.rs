@@ -1,6 +1,7 @@
 //! What a model answers, whole or piece by piece.
 
 use super::Told;
+use super::ids::name_call;
 use super::{Fault, Losses, Malformed, Part, Text};
 use crate::event_stream::Message;
 use crate::tap::{self, Outcome};
@@ -135,6 +136,8 @@ pub(crate) struct Sink<'s> {
     pub(crate) out: &'s mut Vec<u8>,
     /// What is known of the stream as a whole.
     pub(crate) seen: &'s mut Outcome,
+    /// Of which ids of calls are made that have none.
+    pub(crate) seed: &'s str,
     /// What was handed over.
     pub(crate) told: Told,
 }
@@ -147,16 +150,19 @@ impl<'s> Sink<'s> {
         losses: &'s mut Losses,
         out: &'s mut Vec<u8>,
         seen: &'s mut Outcome,
+        seed: &'s str,
     ) -> Self {
-        Self { writer, losses, out, seen, told: Told::default() }
+        Self { writer, losses, out, seen, seed, told: Told::default() }
     }
 
     /// Hands over one event.
-    pub(crate) fn emit(&mut self, event: Event<'_>) -> Result<(), Malformed> {
-        match &event {
-            Event::Text(_) | Event::Thinking(_) | Event::Redacted(_) | Event::ToolCall { .. } => {
+    pub(crate) fn emit(&mut self, mut event: Event<'_>) -> Result<(), Malformed> {
+        match &mut event {
+            Event::ToolCall { call, id, .. } => {
+                name_call(id, *call, self.seed);
                 self.seen.content = true;
             }
+            Event::Text(_) | Event::Thinking(_) | Event::Redacted(_) => self.seen.content = true,
             Event::Usage(usage) => self.seen.usage = Some(usage.reported()),
             Event::End => self.seen.terminal = true,
             Event::Error(_) => self.seen.error_event = true,

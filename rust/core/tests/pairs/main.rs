@@ -42,6 +42,7 @@ use crate::surfaces::{SURFACES, Surface};
 use crate::targets::{TARGETS, Target};
 
 pub(crate) const OPTIONS: Options<'static> = Options {
+    request_id: "req_1",
     created_s: 1_700_000_000,
     max_tokens_default: 4096,
     chat_fields: ChatFields::Openai,

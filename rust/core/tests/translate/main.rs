@@ -16,6 +16,7 @@ mod cohere;
 mod counts;
 mod every_pair;
 mod gemini;
+mod ids;
 mod ollama;
 mod refused;
 mod replies;
@@ -33,6 +34,7 @@ use llm_edge_core::translate::{Context, Malformed, Options, Pair, Translated, Un
 use serde_json::Value;
 
 pub(crate) const OPTIONS: Options<'static> = Options {
+    request_id: "req_1",
     created_s: 1_700_000_000,
     max_tokens_default: 4096,
     chat_fields: ChatFields::Openai,
@@ -77,6 +79,9 @@ pub(crate) fn anthropic_to_cohere() -> Pair {
 /// What a response repeats of a request that sets nothing.
 const SETTINGS: &str = r#""background":false,"instructions":null,"max_output_tokens":null,"metadata":{},"parallel_tool_calls":true,"previous_response_id":null,"reasoning":{"effort":null,"summary":null},"store":false,"temperature":null,"text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[],"top_p":null,"truncation":"disabled""#;
 
+/// What ids are made of that the upstream does not give.
+pub(crate) const SEED: &str = "5eed";
+
 pub(crate) fn context() -> Context {
     Context {
         model: "asked".to_owned(),
@@ -84,6 +89,7 @@ pub(crate) fn context() -> Context {
         include_thoughts: true,
         json_array: false,
         created_s: OPTIONS.created_s,
+        reply_seed: SEED.to_owned(),
         settings: SETTINGS.as_bytes().to_vec(),
     }
 }

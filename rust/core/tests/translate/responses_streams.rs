@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::answers::{
     Teller, answers, chunk, events, fold_anthropic, fold_chat, fold_responses, numbered, response,
 };
-use crate::{answered, context, responses_to, streamed, to_responses};
+use crate::{SEED, answered, context, responses_to, streamed, to_responses};
 
 fn message(text: &str) -> Value {
     json!({"id": "msg_1", "type": "message", "role": "assistant", "status": "completed",
@@ -332,7 +332,7 @@ fn usage_and_times_are_understood_as_other_servers_tell_them() {
     assert_eq!(losses, "");
     assert_eq!(
         (&told["id"], &told["created"], &told["model"]),
-        (&json!("chatcmpl"), &json!(1_700_000_001), &json!("asked"))
+        (&json!(format!("chatcmpl-{SEED}")), &json!(1_700_000_001), &json!("asked"))
     );
     assert_eq!(told["usage"]["prompt_tokens_details"], json!({"cached_tokens": 85, "cache_write_tokens": 5}));
     assert_eq!(told["choices"][0]["finish_reason"], "tool_calls");

@@ -6,7 +6,7 @@
 
 use crate::message::json::Json;
 use crate::message::{
-    Event, Fault, Input, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block,
+    Event, Fault, Input, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block, reply_id,
     thinking_block,
 };
 use crate::translate::Context;
@@ -35,7 +35,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
 }
 
 fn head(id: Option<&Text<'_>>, model: Option<&Text<'_>>, context: &Context, out: &mut Vec<u8>) {
-    out.key("id").text(id.unwrap_or(&Text::plain("msg")));
+    out.key("id").text(&reply_id(id, "msg_", context));
     out.key("type").raw("\"message\"");
     out.key("role").raw("\"assistant\"");
     match model {

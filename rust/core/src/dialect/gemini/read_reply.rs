@@ -94,16 +94,16 @@ struct Calls<'a> {
 
 impl Calls<'_> {
     /// The place of one more call, and its id: its own, or one that is made of the reply's id and the call's place
-    /// in it, so that no other reply's is the same.
+    /// in it, so that no other reply's is the same; empty where the reply has none either.
     fn next<'p>(&mut self, id: Option<Text<'p>>) -> Result<(usize, Text<'p>), Malformed> {
         let call = self.count;
         if call >= CALLS_MAX {
             return Err(Malformed::new("the reply calls too many tools"));
         }
         self.count += 1;
-        let id = id
-            .filter(|id| !id.is_empty())
-            .unwrap_or_else(|| Text::escaped(format!("call_{}_{call}", self.reply.raw())));
+        let own = id.filter(|id| !id.is_empty());
+        let of_reply = || Text::escaped(format!("call_{}_{call}", self.reply.raw()));
+        let id = own.or_else(|| (!self.reply.is_empty()).then(of_reply)).unwrap_or_default();
         Ok((call, id))
     }
 }

@@ -11,7 +11,7 @@ use super::contents::{text_part, thought_part};
 use super::signature::{wrap, wrap_redacted};
 use crate::message::json::Json;
 use crate::message::{
-    Event, Fault, Input, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, tool_input,
+    Event, Fault, Input, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, reply_id, tool_input,
 };
 use crate::rejection::google_status;
 use crate::translate::Context;
@@ -77,7 +77,7 @@ fn tail(id: Option<&Text<'_>>, model: Option<&Text<'_>>, context: &Context, out:
         Some(model) => out.key("modelVersion").text(model),
         None => out.key("modelVersion").string(&context.model),
     }
-    out.key("responseId").text(id.unwrap_or(&Text::plain("response")));
+    out.key("responseId").text(&reply_id(id, "", context));
 }
 
 fn usage(out: &mut Vec<u8>, usage: &Usage) {

@@ -76,16 +76,12 @@ fn call_of<'a>(
     if !input.starts_with('{') {
         return Err(at.member("arguments").error("is not an object"));
     }
-    let id = call.id.filter(|id| !id.is_empty());
-    Ok(Call {
-        id: id.unwrap_or_else(|| made_id(time, index)),
-        name: at.required("name", function.name)?,
-        input,
-    })
+    let id = call.id.filter(|id| !id.is_empty()).or_else(|| time.map(|time| made_id(time, index)));
+    Ok(Call { id: id.unwrap_or_default(), name: at.required("name", function.name)?, input })
 }
 
-fn made_id(time: Option<&Text<'_>>, index: usize) -> Text<'static> {
-    let hash = blake3::hash(time.map_or("", Text::raw).as_bytes()).to_hex();
+fn made_id(time: &Text<'_>, index: usize) -> Text<'static> {
+    let hash = blake3::hash(time.raw().as_bytes()).to_hex();
     Text::escaped(format!("call_{}_{index}", hash.get(..16).unwrap_or_default()))
 }
 

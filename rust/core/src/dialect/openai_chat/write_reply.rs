@@ -9,7 +9,7 @@ use crate::dialect::chat_form::call_with;
 use crate::message::json::Json;
 use crate::message::{
     Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block, redacted_members,
-    thinking_block, thinking_members,
+    reply_id, thinking_block, thinking_members,
 };
 use crate::translate::Context;
 
@@ -74,7 +74,7 @@ fn head(
     context: &Context,
     out: &mut Vec<u8>,
 ) {
-    out.key("id").text(id.unwrap_or(&Text::plain("chatcmpl")));
+    out.key("id").text(&reply_id(id, "chatcmpl-", context));
     out.key("object").string(object);
     out.key("created").number(created.unwrap_or(context.created_s));
     match model {

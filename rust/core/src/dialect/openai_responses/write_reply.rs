@@ -7,7 +7,9 @@
 
 use super::wire::{OWN_REASONING, REDACTED, SIGNATURE};
 use crate::message::json::Json;
-use crate::message::{Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, tool_input};
+use crate::message::{
+    Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, reply_id, tool_input,
+};
 use crate::translate::Context;
 
 /// Most bytes of an answer that are kept for its end.
@@ -80,7 +82,7 @@ impl Head {
     fn new(id: Option<&Text<'_>>, model: Option<&Text<'_>>, created: Option<u64>, context: &Context) -> Self {
         let owned = |text: &Text<'_>| text.clone().into_owned();
         Self {
-            id: id.map_or(Text::plain("resp"), owned),
+            id: reply_id(id, "resp_", context),
             model: model.map_or_else(|| Text::escape(&context.model), owned),
             created: created.unwrap_or(context.created_s),
         }
@@ -206,7 +208,8 @@ impl Item {
             Kind::Reasoning(_) => OWN_REASONING,
             Kind::Call { .. } => "fc",
         };
-        let id = Text::escaped(format!("{prefix}_{}_{at}", head.id.raw()));
+        let of = head.id.raw();
+        let id = Text::escaped(format!("{prefix}_{}_{at}", of.strip_prefix("resp_").unwrap_or(of)));
         Self { id, kind, text: String::new(), closed: false }
     }
 

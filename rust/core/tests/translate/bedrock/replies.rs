@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{anthropic, chat, usage};
 use crate::answers::{Said, answers};
-use crate::{answered, context};
+use crate::{SEED, answered, context};
 
 /// Input as a value wherever it is told as text.
 fn with_parsed_arguments(mut completion: Value) -> Value {
@@ -24,7 +24,7 @@ fn an_answer_is_told_as_a_completion() {
         assert_eq!(losses, "", "{}", answer.name);
         // It has neither id nor model nor time, and no count of reasoning; what it encrypts is marked as its own.
         let mut expected = answer.chat();
-        expected["id"] = "chatcmpl".into();
+        expected["id"] = format!("chatcmpl-{SEED}").into();
         expected["model"] = "asked".into();
         expected["usage"].as_object_mut().unwrap().remove("completion_tokens_details");
         let expected = expected.to_string().replace("\"data\":\"", "\"data\":\"bedrock:");

@@ -102,7 +102,7 @@ pub(super) fn body(
     let body = screened.envelope().body.of(&x.input);
     let (reply, mut losses) = match crossing.between {
         Between::Generation(pair) => {
-            let options = crossing.options(policy);
+            let options = crossing.options(policy, x.request_id.as_str());
             let mut translated = pair.request(body, names.sent, &options, &mut out).map_err(refused)?;
             names.asked.clone_into(&mut translated.context.model);
             (Awaited::Generation { pair, context: translated.context }, translated.losses)
@@ -136,9 +136,10 @@ pub(super) fn refuse_losses(losses: &Losses, policy: TranslationPolicy, why: &st
     Err(Rejection::new(Code::Untranslatable, message).param(first))
 }
 
-impl<'a> Crossing<'a> {
-    fn options(&self, policy: TranslationPolicy) -> Options<'a> {
+impl Crossing<'_> {
+    fn options<'o>(&'o self, policy: TranslationPolicy, request_id: &'o str) -> Options<'o> {
         Options {
+            request_id,
             created_s: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
             max_tokens_default: policy.max_tokens,
             chat_fields: self.chat_fields,
