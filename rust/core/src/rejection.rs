@@ -241,6 +241,22 @@ impl Rejection {
         event
     }
 
+    /// The same in a stream of `OpenAI`'s responses, whose events have a type and a number: the one behind the last
+    /// event's, or none where the events have passed unread, which the SDKs accept. They raise on any data with a
+    /// member `error`; who reads the events by their type finds what the API's own error event has. Source: `OpenAI`
+    /// API reference, "Streaming events" (`error`), and its Python SDK (3.54), `_streaming.py`.
+    pub fn response_event(&self, sequence_number: Option<u64>) -> Vec<u8> {
+        let row = self.code.row();
+        let mut event = serde_json::json!({
+            "type": "error", "code": row.code, "message": self.message, "param": self.param,
+            "error": {"type": row.openai_type, "code": row.code, "message": self.message, "param": self.param},
+        });
+        if let (Some(members), Some(number)) = (event.as_object_mut(), sequence_number) {
+            members.insert("sequence_number".to_owned(), number.into());
+        }
+        format!("event: error\ndata: {event}\n\n").into_bytes()
+    }
+
     /// What Google's clients look for beside the status: the word for programs, the field, when to come back.
     /// Source: googleapis `google/rpc/error_details.proto`.
     fn google_details(&self, code: &str) -> Vec<serde_json::Value> {
@@ -289,6 +305,20 @@ mod tests {
         words.sort_unstable();
         words.dedup();
         assert_eq!(words.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn a_stream_of_responses_is_told_by_an_event_of_its_own() {
+        let rejection = Rejection::new(Code::UpstreamClosed, "a\nb");
+        for number in [Some(7), None] {
+            let event = String::from_utf8(rejection.response_event(number)).unwrap();
+            let data = event.strip_prefix("event: error\ndata: ").unwrap().strip_suffix("\n\n").unwrap();
+            let data: serde_json::Value = serde_json::from_str(data).unwrap();
+            assert_eq!((&data["type"], &data["code"]), (&"error".into(), &"upstream_closed".into()));
+            assert_eq!((&data["message"], &data["param"]), (&"a\nb".into(), &serde_json::Value::Null));
+            assert_eq!(data.get("sequence_number"), number.map(serde_json::Value::from).as_ref());
+            assert_eq!(data["error"]["type"], "server_error");
+        }
     }
 
     #[test]

@@ -410,6 +410,11 @@ impl StreamTranslator {
         self.seen
     }
 
+    /// The number that the next event in the surface's dialect would have, where it numbers them.
+    pub fn sequence_number(&self) -> Option<u64> {
+        self.writer.sequence_number()
+    }
+
     /// What of the reply could not be carried over so far.
     pub fn losses(&self) -> &Losses {
         &self.losses

@@ -76,13 +76,17 @@ def sent_payload(surface: str, kind: str, upto: int) -> bytes:
 def is_told(answer: Answer, surface: str) -> bool:
     """Whether the last event is an error in the surface's shape, behind a whole empty line."""
     *_, last = answer.body.rstrip(b"\n").split(b"\n\n")
-    if surface == "messages":
+    if surface in {"messages", "responses"}:
         name, _, last = last.partition(b"\n")
         if name != b"event: error":
             return False
     if not last.startswith(b"data: "):
         return False
     error = msgspec.json.decode(last[6:])
+    if surface == "responses" and not (
+        error["type"] == "error" and error["code"].startswith("upstream_")
+    ):
+        return False
     return bool(error["error"]["message"])
 
 

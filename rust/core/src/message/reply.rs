@@ -127,6 +127,11 @@ pub(crate) enum Framed {
 pub(crate) trait StreamWriter {
     /// Writes what this event makes necessary.
     fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Malformed>;
+
+    /// The number that the next event would have, where the dialect numbers them.
+    fn sequence_number(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// Where a reader hands its events.

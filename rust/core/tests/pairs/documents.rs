@@ -194,6 +194,11 @@ impl Documents {
                     let event = String::from_utf8(rejection.stream_event(family, "req_1")).unwrap();
                     let (_, data) = events(&event).pop().unwrap();
                     put(&mut self.failures, names, code.row().code, data);
+                    if family == Family::OpenAi {
+                        let event = String::from_utf8(rejection.response_event(Some(7))).unwrap();
+                        let names = (Dialect::OpenaiResponses.name(), "the gateway");
+                        put(&mut self.failures, names, code.row().code, events(&event)[0].1);
+                    }
                 }
             }
         }

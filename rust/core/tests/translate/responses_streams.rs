@@ -543,3 +543,18 @@ fn ids_are_the_same_in_the_stream_and_in_the_whole() {
         assert_eq!(ids(&fold_responses(&told)), ids(&whole), "{}", answer.name);
     }
 }
+
+#[test]
+fn an_error_of_the_gateway_has_the_number_behind_the_last_event() {
+    let stream = answers()[0].anthropic_stream(3);
+    for end in 1..stream.matches("\n\n").count() {
+        let cut = stream.match_indices("\n\n").nth(end - 1).unwrap().0 + 2;
+        let mut translator = responses_to(AnthropicMessages).stream(context());
+        let mut out = Vec::new();
+        translator.push(&stream.as_bytes()[..cut], &mut out).unwrap();
+        let told = String::from_utf8(out).unwrap();
+        let count = events(&told).len() as u64;
+        assert_eq!(translator.sequence_number(), Some(count));
+    }
+    assert_eq!(to_responses(AnthropicMessages).stream(context()).sequence_number(), None);
+}

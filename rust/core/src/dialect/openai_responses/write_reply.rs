@@ -576,4 +576,8 @@ impl StreamWriter for Events {
         }
         Ok(())
     }
+
+    fn sequence_number(&self) -> Option<u64> {
+        Some(self.sequence.0)
+    }
 }

@@ -12,6 +12,7 @@ use llm_edge_core::http1::{Chunked, Http1Error, Known, ResponseFraming, Step};
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::routing::Keepsakes;
 use llm_edge_core::sse;
+use llm_edge_core::surface::Operation;
 use llm_edge_core::tap::{Outcome, Payload, Tap};
 
 use super::holdback::{EventSize, Holdback};
@@ -257,7 +258,14 @@ impl Relay {
         }
         // An event of which the client has a part must not swallow this one.
         let mut event = if self.client_is_inside_event() { b"\n\n".to_vec() } else { Vec::new() };
-        event.extend_from_slice(&rejection.stream_event(x.facts.surface, x.request_id.as_str()));
+        let told = match x.facts.operation {
+            Some(Operation::Responses | Operation::StoredResponse) => {
+                let next = self.translator.as_ref().and_then(|translator| translator.sequence_number());
+                rejection.response_event(next)
+            }
+            _ => rejection.stream_event(x.facts.surface, x.request_id.as_str()),
+        };
+        event.extend_from_slice(&told);
         event
     }
 

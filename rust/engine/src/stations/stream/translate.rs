@@ -75,6 +75,11 @@ impl Translator {
         self.is_array.then(|| [before, error, b"]"].concat())
     }
 
+    /// The number that the next event would have, where the client's API numbers them.
+    pub(super) fn sequence_number(&self) -> Option<u64> {
+        self.stream.sequence_number()
+    }
+
     pub(super) fn losses(&self) -> &Losses {
         self.stream.losses()
     }
