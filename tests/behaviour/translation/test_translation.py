@@ -336,6 +336,7 @@ def test_errors_of_the_upstream_keep_their_status_and_their_words(tmp_path: Path
         assert answer.status == 400
         said = msgspec.json.decode(answer.body)["error"]
         assert (said["message"], said["type"]) == (error["message"], error["type"])
+        assert said["code"] == error["type"]
         gateway.upstream.always(Read(), Send(reply(b"<html>", "404 Not Found")))
         answer = ask(gateway, MESSAGES, stream=True)
         assert answer.status == 404

@@ -91,6 +91,12 @@ impl<'a> Fault<'a> {
         Malformed::new(format!("the reply holds an error: {message}"))
     }
 
+    /// The word for programs, which clients of `OpenAI`'s APIs count on: the upstream's own, or its class.
+    pub(crate) fn code(&self, status: Option<u16>) -> Text<'_> {
+        let own = self.code.as_ref().or(self.kind.as_ref()).map(Text::borrowed);
+        own.unwrap_or_else(|| Text::plain(self.anthropic_kind(status)))
+    }
+
     /// The class in one of Anthropic's words, which clients choose their exception by: from the status where
     /// there is one (not inside a stream), else from the upstream's own word.
     pub(crate) fn anthropic_kind(&self, status: Option<u16>) -> &'static str {
@@ -117,7 +123,10 @@ impl<'a> Fault<'a> {
             Some(404) => "not_found_error",
             Some(413) => "request_too_large",
             Some(429) => "rate_limit_error",
-            Some(504) => "timeout_error",
+            // The first is Bedrock's for a model that took too long, and 424 for one that failed. Source: Amazon Bedrock
+            // API reference, "Converse" (errors).
+            Some(408 | 504) => "timeout_error",
+            Some(424) => "api_error",
             Some(503 | 529) => "overloaded_error",
             Some(400..=499) => "invalid_request_error",
             Some(_) => "api_error",

@@ -464,7 +464,8 @@ fn an_error_of_cohere_is_told_in_the_shape_of_the_surface() {
         pair.error(status, br#"{"id":"x","message":"Too many"}"#, "req_1", &mut out);
         serde_json::from_slice::<Value>(&out).unwrap()
     };
-    let chat = json!({"message": "Too many", "type": "upstream_error", "param": null, "code": null});
+    let chat =
+        json!({"message": "Too many", "type": "upstream_error", "param": null, "code": "rate_limit_error"});
     assert_eq!(told(chat_to_cohere(), 429), json!({"error": chat}));
     assert_eq!(
         told(anthropic_to_cohere(), 429),

@@ -1,6 +1,7 @@
 //! Whole replies, and errors.
 
 use llm_edge_core::dialect::Dialect;
+use llm_edge_core::translate::between;
 use serde_json::{Value, json};
 
 use crate::answers::{Said, Teller, answers, chat_usage};
@@ -209,7 +210,7 @@ fn an_error_is_told_in_the_shape_of_the_surface() {
         r#"{"type":"error","error":{"type":"overloaded_error","message":"Busy \"now\""},"request_id":"x"}"#;
     assert_eq!(
         told(chat_to_anthropic(), 529, anthropic),
-        json!({"error": {"message": "Busy \"now\"", "type": "overloaded_error", "param": null, "code": null}})
+        json!({"error": {"message": "Busy \"now\"", "type": "overloaded_error", "param": null, "code": "overloaded_error"}})
     );
     let chat = r#"{"error":{"message":"Too long","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#;
     let shape = |kind: &str, message: &str| json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"});
@@ -218,4 +219,30 @@ fn an_error_is_told_in_the_shape_of_the_surface() {
     assert_eq!(told(anthropic_to_chat(), 429, quota), shape("rate_limit_error", "Pay"));
     assert_eq!(told(anthropic_to_chat(), 502, "<html>"), shape("api_error", "<html>"));
     assert_eq!(told(chat_to_anthropic(), 500, "")["error"]["type"], "upstream_error");
+}
+
+#[test]
+fn an_error_has_a_code_for_programs_whatever_the_upstream_says() {
+    use Dialect::{AnthropicMessages, BedrockConverse, CohereChat, OpenaiChat, OpenaiResponses};
+    let error = |surface, target, status, body: &str| {
+        let mut out = Vec::new();
+        between(surface, target).unwrap().error(status, body.as_bytes(), "req_1", &mut out);
+        serde_json::from_slice::<Value>(&out).unwrap()["error"].clone()
+    };
+    let busy = r#"{"message":"Too many requests"}"#;
+    for surface in [OpenaiChat, OpenaiResponses] {
+        let code = |target, status, body: &str| error(surface, target, status, body)["code"].clone();
+        assert_eq!(code(CohereChat, 429, busy), "rate_limit_error");
+        assert_eq!(code(BedrockConverse, 424, busy), "api_error");
+        assert_eq!(code(BedrockConverse, 408, busy), "timeout_error");
+        let own = r#"{"error":{"type":"not_found_error","message":"No."}}"#;
+        assert_eq!(code(AnthropicMessages, 404, own), "not_found_error");
+        let numbered = r#"{"error":{"code":402,"message":"Pay."}}"#;
+        assert_eq!(code(Dialect::Gemini, 402, numbered), "402");
+    }
+    // Bedrock's status for a model that failed: nothing is wrong with the request.
+    assert_eq!(error(AnthropicMessages, BedrockConverse, 424, busy)["type"], "api_error");
+    assert_eq!(error(AnthropicMessages, BedrockConverse, 408, busy)["type"], "timeout_error");
+    let with_code = r#"{"error":{"message":"Too long","code":"context_length_exceeded"}}"#;
+    assert_eq!(error(OpenaiResponses, OpenaiChat, 400, with_code)["code"], "context_length_exceeded");
 }

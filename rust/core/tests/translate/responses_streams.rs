@@ -405,11 +405,11 @@ fn an_error_inside_a_stream_is_told_and_ends_it() {
         (json!({"type": "error", "code": "rate_limit_exceeded", "message": "boom", "param": null}), limited),
         (
             json!({"type": "error", "error": {"type": "server_error", "code": null, "message": "boom"}}),
-            other("server_error", Value::Null),
+            other("server_error", json!("server_error")),
         ),
         (
             json!({"type": "response.failed", "response": null, "error": {"message": "boom"}}),
-            other("upstream_error", Value::Null),
+            other("upstream_error", json!("api_error")),
         ),
         (
             json!({"object": "error", "type": "InternalServerError", "message": "boom", "code": 500}),
@@ -503,7 +503,8 @@ fn an_error_body_has_the_shape_that_chat_has() {
     let mut out = Vec::new();
     let body = br#"{"type":"error","error":{"type":"overloaded_error","message":"Busy"}}"#;
     responses_to(AnthropicMessages).error(529, body, "req_1", &mut out);
-    let error = json!({"message": "Busy", "type": "overloaded_error", "param": null, "code": null});
+    let error =
+        json!({"message": "Busy", "type": "overloaded_error", "param": null, "code": "overloaded_error"});
     assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), json!({"error": error}));
 }
 

@@ -224,7 +224,8 @@ fn an_error_inside_a_stream_is_told_and_ends_it() {
     assert_eq!(ended, Ok(()));
     assert!(!told.contains("[DONE]"));
     let data: Value = serde_json::from_str(events(&told).last().unwrap().1).unwrap();
-    let error = json!({"message": "boom", "type": "overloaded_error", "param": null, "code": null});
+    let error =
+        json!({"message": "boom", "type": "overloaded_error", "param": null, "code": "overloaded_error"});
     assert_eq!(data, json!({"error": error}));
 }
 

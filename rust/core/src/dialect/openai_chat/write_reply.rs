@@ -146,22 +146,19 @@ fn usage(out: &mut Vec<u8>, usage: &Usage) {
 /// Writes an error body.
 pub(in crate::dialect) fn error(
     fault: &Fault<'_>,
-    _status: Option<u16>,
+    status: Option<u16>,
     _request_id: &str,
     out: &mut Vec<u8>,
 ) {
-    fn or_null(out: &mut Vec<u8>, text: Option<&Text<'_>>) {
-        match text {
-            Some(text) => out.text(text),
-            None => out.raw("null"),
-        }
-    }
     out.push(b'{');
     out.key("error").open(b'{');
     out.key("message").text(&fault.message);
     out.key("type").text(fault.kind.as_ref().unwrap_or(&Text::plain("upstream_error")));
-    or_null(out.key("param"), fault.param.as_ref());
-    or_null(out.key("code"), fault.code.as_ref());
+    match &fault.param {
+        Some(param) => out.key("param").text(param),
+        None => out.key("param").raw("null"),
+    }
+    out.key("code").text(&fault.code(status));
     out.close(b'}');
     out.close(b'}');
 }

@@ -500,21 +500,19 @@ impl Events {
     /// `OpenAI`'s SDKs raise on any data with a member `error`, and other clients wait for `response.failed`: so
     /// both, in the order of the API.
     fn fail(&mut self, fault: &Fault<'_>, out: &mut Vec<u8>) {
-        fn or_null(name: &str, text: Option<&Text<'_>>, out: &mut Vec<u8>) {
-            match text {
-                Some(text) => out.key(name).text(text),
-                None => out.key(name).raw("null"),
-            }
-        }
+        let param = |out: &mut Vec<u8>| match &fault.param {
+            Some(param) => out.key("param").text(param),
+            None => out.key("param").raw("null"),
+        };
         self.sequence.event("error", out, |out| {
-            or_null("code", fault.code.as_ref(), out);
+            out.key("code").text(&fault.code(None));
             out.key("message").text(&fault.message);
-            or_null("param", fault.param.as_ref(), out);
+            param(out);
             out.key("error").open(b'{');
             out.key("type").text(fault.kind.as_ref().unwrap_or(&Text::plain("upstream_error")));
-            or_null("code", fault.code.as_ref(), out);
+            out.key("code").text(&fault.code(None));
             out.key("message").text(&fault.message);
-            or_null("param", fault.param.as_ref(), out);
+            param(out);
             out.close(b'}');
         });
         if self.started {
