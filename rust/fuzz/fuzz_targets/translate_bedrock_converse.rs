@@ -35,7 +35,7 @@ fn message(line: &[u8]) -> Vec<u8> {
 
 fuzz_target!(|bytes: &[u8]| {
     let stream: Vec<u8> = bytes.split(|byte| *byte == b'\n').flat_map(message).collect();
-    for surface in [Dialect::OpenaiChat, Dialect::AnthropicMessages] {
+    for surface in translate::SURFACES {
         let pair = between(surface, Dialect::BedrockConverse).expect("each has its half");
         for model in ["anthropic.claude", "amazon.nova", "meta.llama"] {
             translate::check_request(pair, model, bytes);

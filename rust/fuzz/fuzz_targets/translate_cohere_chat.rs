@@ -9,7 +9,7 @@ use llm_edge_core::translate::between;
 mod translate;
 
 fuzz_target!(|bytes: &[u8]| {
-    for surface in [Dialect::OpenaiChat, Dialect::OpenaiResponses, Dialect::AnthropicMessages] {
+    for surface in translate::SURFACES {
         let pair = between(surface, Dialect::CohereChat).expect("each has its half");
         translate::check_request(pair, "m", bytes);
         translate::check_reply(pair, bytes);

@@ -10,7 +10,7 @@ use llm_edge_core::translate::between;
 mod translate;
 
 fuzz_target!(|bytes: &[u8]| {
-    for surface in [Dialect::OpenaiChat, Dialect::AnthropicMessages] {
+    for surface in translate::SURFACES {
         let pair = between(surface, Dialect::OllamaChat).expect("each has its half");
         for model in ["gpt-oss", "qwen3"] {
             translate::check_request(pair, model, bytes);
