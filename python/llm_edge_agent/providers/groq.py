@@ -3,7 +3,8 @@
 Source: console.groq.com/docs, OpenAI compatibility. Usage and the error that stopped a stream come
 in `x_groq`, which the engine reads; `n` above 1, `logprobs` and `logit_bias` are refused there.
 What models thought comes back in `reasoning` (`ChatCompletionAssistantMessageParam` of the SDK
-1.7); `reasoning_content` is refused (agentjido/req_llm#772).
+1.7); `reasoning_content` is refused (agentjido/req_llm#772). Its
+service tiers are other ones ("Service tiers": `on_demand` where OpenAI has `default`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ GROQ = ProviderSpec(
     operations=openai_paths("chat_completions", "responses", "openai_pass_through"),
     auth=BEARER,
     replays_reasoning="reasoning",
-    chat_members={"logit_bias": None, "logprobs": None, "top_logprobs": None},
+    chat_members={
+        "logit_bias": None,
+        "logprobs": None,
+        "top_logprobs": None,
+        "service_tier": None,
+    },
     catalog=("groq",),
 )
