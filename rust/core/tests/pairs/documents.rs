@@ -5,10 +5,11 @@
 //! platforms that have an API of their own, by the provider's type, and what the gateway says itself.
 //! Source of the judgement: `tests/schemas`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use llm_edge_core::dialect::{Dialect, Platform};
+use llm_edge_core::dialect::{ChatFields, ChatMembers, Dialect, Platform};
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::surface::{Operation, Surface as Family};
 use llm_edge_core::translate::{Options, Pair, between, between_counts};
@@ -22,6 +23,23 @@ use crate::{OPTIONS, context, pairs};
 
 /// The variable that names the folder to write to, which must exist.
 const FOLDER: &str = "TRANSLATED_TO";
+
+/// The variable that names a file with what each provider of chat has of its own, by its type: what Python's
+/// specifications say, so that it is written in one place.
+const PROVIDERS: &str = "TRANSLATED_FOR";
+
+/// What a provider of chat has of its own.
+#[derive(serde::Deserialize)]
+struct Provider {
+    chat_fields: ChatFields,
+    chat_members: ChatMembers,
+    tool_id_length: Option<u8>,
+}
+
+fn providers() -> BTreeMap<String, Provider> {
+    let Some(file) = std::env::var_os(PROVIDERS) else { return BTreeMap::new() };
+    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+}
 
 /// Characters in a piece of a stream; more pieces are more of the same events.
 const SIZE: usize = 3;
@@ -63,6 +81,7 @@ fn what_is_made_can_be_judged_by_others() {
 
 fn all() -> Documents {
     let mut all = Documents::default();
+    let providers = providers();
     for (surface, target) in pairs() {
         let pair = between(surface.dialect, target.dialect).unwrap();
         all.asked(surface, target, pair);
@@ -78,6 +97,7 @@ fn all() -> Documents {
         all.failed(surface, target, pair);
         all.counted(surface, target);
         all.on_vertex(surface, target, pair);
+        all.asked_of_others(surface, target, pair, &providers);
     }
     all.rejected();
     embeddings::documents(|kind, surface, target, name, document| {
@@ -98,9 +118,12 @@ const FAULT: &str =
 impl Documents {
     fn asked(&mut self, surface: &Surface, target: &Target, pair: Pair) {
         let marked = Options { cache_breakpoints: true, ..OPTIONS };
+        let streamed = Options { stream: Some(true), ..OPTIONS };
         let reply = (target.reply)(&short()).to_string();
         for Feature { name, with, without } in (surface.features)() {
-            for (request, options) in [(&with, &OPTIONS), (&with, &marked), (&without, &OPTIONS)] {
+            for (request, options) in
+                [(&with, &OPTIONS), (&with, &marked), (&with, &streamed), (&without, &OPTIONS)]
+            {
                 let (mut body, mut told) = (Vec::new(), Vec::new());
                 let Ok(asked) =
                     pair.request(request.to_string().as_bytes(), target.model.0, options, &mut body)
@@ -173,6 +196,44 @@ impl Documents {
             if pair.request(with.to_string().as_bytes(), target.model.0, &options, &mut body).is_ok() {
                 put(&mut self.requests, names, name, &String::from_utf8(body).unwrap());
             }
+        }
+    }
+
+    /// What providers are asked that took `OpenAI`'s APIs for theirs.
+    fn asked_of_others(
+        &mut self,
+        surface: &Surface,
+        target: &Target,
+        pair: Pair,
+        providers: &BTreeMap<String, Provider>,
+    ) {
+        let mut ask = |name: &str, options: Options<'_>| {
+            for feature in (surface.features)() {
+                for (request, stream) in
+                    [(&feature.with, None), (&feature.with, Some(true)), (&feature.without, None)]
+                {
+                    let (options, mut body) = (Options { stream, ..options }, Vec::new());
+                    let request = request.to_string();
+                    if pair.request(request.as_bytes(), target.model.0, &options, &mut body).is_ok() {
+                        let body = String::from_utf8(body).unwrap();
+                        put(&mut self.requests, (surface.dialect.name(), name), feature.name, &body);
+                    }
+                }
+            }
+        };
+        match target.dialect {
+            Dialect::OpenaiChat => {
+                for (name, provider) in providers {
+                    let Provider { chat_fields, chat_members, tool_id_length } = provider;
+                    let (chat_fields, tool_id_length) = (*chat_fields, *tool_id_length);
+                    let options = Options { chat_fields, chat_members, tool_id_length, ..OPTIONS };
+                    ask(&format!("chat_{name}"), options);
+                }
+            }
+            Dialect::OpenaiResponses => {
+                ask("common_responses", Options { chat_fields: ChatFields::Common, ..OPTIONS });
+            }
+            _ => {}
         }
     }
 
