@@ -365,6 +365,13 @@ fn a_stream_that_breaks_its_dialect_is_malformed_from_then_on() {
         numbered(&[text(), about("function_call_arguments.delta", 0, "delta", json!("{"))]),
         numbered(&[text(), about("reasoning_text.delta", 0, "delta", json!("x"))]),
         numbered(&[begun(0, call("c1", "")), text()]),
+        numbered(&[about("output_text.delta", 0, "delta", json!(7))]),
+        numbered(&[about("reasoning_text.delta", 0, "delta", json!({"text": "x"}))]),
+        numbered(&[begun(0, call("c1", "")), about("function_call_arguments.delta", 0, "delta", json!({}))]),
+        numbered(&[done(
+            0,
+            json!({"type": "function_call", "call_id": "c", "name": "f", "arguments": {"q": 1}}),
+        )]),
         numbered(&[begun(0, json!({"type": "function_call", "name": "f"}))]),
         numbered(&[begun(0, json!({"type": "function_call", "call_id": "c"}))]),
         numbered(&[json!({"type": "response.completed", "response": {"status": "queued"}})]),

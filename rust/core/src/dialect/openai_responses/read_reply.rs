@@ -142,8 +142,10 @@ fn call_part<'a>(at: &At<'_>, item: wire::Item<'a>) -> Result<Part<'a>, Untransl
     })
 }
 
-fn some_text(value: Option<&RawValue>) -> Option<Text<'_>> {
-    value.and_then(Text::of).filter(|text| !text.is_empty())
+fn some_text(value: Option<&RawValue>) -> Result<Option<Text<'_>>, Malformed> {
+    let Some(value) = value else { return Ok(None) };
+    let text = Text::of(value).ok_or_else(|| Malformed::new("what should be a text is none"))?;
+    Ok((!text.is_empty()).then_some(text))
 }
 
 fn signature(item: &wire::Item<'_>) -> Option<Text<'static>> {
@@ -311,25 +313,27 @@ impl Events {
                 sink.losses.add_if(lost, "output[].content[].logprobs");
                 self.refused |= kind == "response.refusal.delta";
                 let at = self.at(index, Kind::Message { told: 0 })?;
-                self.text(at, part, some_text(event.delta), true, sink)
+                self.text(at, part, some_text(event.delta)?, true, sink)
             }
             "response.output_text.done" | "response.refusal.done" => {
                 self.refused |= kind == "response.refusal.done";
                 let at = self.at(index, Kind::Message { told: 0 })?;
-                self.text(at, part, some_text(event.text.or(event.refusal)), false, sink)
+                self.text(at, part, some_text(event.text.or(event.refusal))?, false, sink)
             }
             "response.reasoning_summary_text.delta" => {
                 let part = event.summary_index.unwrap_or_default();
                 let at = self.at(index, Kind::Reasoning { told: 0, content: None })?;
-                self.thinking(at, part, some_text(event.delta), false, sink)
+                self.thinking(at, part, some_text(event.delta)?, false, sink)
             }
             "response.reasoning_text.delta" => {
                 let at = self.at(index, Kind::Reasoning { told: 0, content: None })?;
-                self.thinking(at, part, some_text(event.delta), true, sink)
+                self.thinking(at, part, some_text(event.delta)?, true, sink)
             }
-            "response.function_call_arguments.delta" => self.input(index, some_text(event.delta), true, sink),
+            "response.function_call_arguments.delta" => {
+                self.input(index, some_text(event.delta)?, true, sink)
+            }
             "response.function_call_arguments.done" => {
-                self.input(index, some_text(event.arguments), false, sink)
+                self.input(index, some_text(event.arguments)?, false, sink)
             }
             "response.output_text.annotation.added" => {
                 sink.losses.add("output[].content[].annotations");
@@ -363,7 +367,7 @@ impl Events {
                 self.calls += 1;
                 let id = item.call_id.as_ref().filter(|id| !id.is_empty());
                 let id = id.ok_or_else(|| Malformed::new("a tool call has no `call_id`"))?.borrowed();
-                let name = some_text(item.name);
+                let name = some_text(item.name)?;
                 let name = name.ok_or_else(|| Malformed::new("a tool call has no `name`"))?;
                 sink.emit(Event::ToolCall { call, id, name })?;
                 Kind::Call { call, told: false }
@@ -482,7 +486,7 @@ impl Events {
                     return Ok(());
                 }
                 // A tool without arguments may stream none; here it has an empty object.
-                let whole = some_text(item.arguments);
+                let whole = some_text(item.arguments)?;
                 sink.emit(Event::ToolInput { call, piece: whole.unwrap_or(Text::plain("{}")) })
             }
             Kind::Reasoning { .. } => {
