@@ -6,6 +6,7 @@ that replies come back whole and streamed, and that a stream which breaks off ne
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -28,13 +29,13 @@ providers:
   perplexity: {{type: perplexity, base_url: "{url}/v1", api_key: {upstream_key}}}
   google: {{type: gemini, base_url: "{url}/v1beta", api_key: {upstream_key}}}
 """
-ASKS = {
+ASKS: dict[str, tuple[str, dict[str, Any], bytes]] = {
     "chat": ("/v1/chat/completions", {"messages": HELLO}, b"data: [DONE]\n\n"),
     "responses": ("/v1/responses", {"input": HELLO}, b""),
     "messages": ("/v1/messages", {"messages": HELLO, "max_tokens": 16}, b'"message_stop"}\n\n'),
     "gemini": ("/v1beta/models/{model}:{method}", {"contents": CONTENTS}, b""),
 }
-RESPONSE = {
+RESPONSE: dict[str, Any] = {
     "id": "resp_1",
     "object": "response",
     "created_at": 1,
@@ -64,7 +65,7 @@ def lines(*events: dict[str, object]) -> bytes:
     return b"".join(msgspec.json.encode(event) + b"\n" for event in events)
 
 
-def said(text: str, *, done: bool = False) -> dict[str, object]:
+def said(text: str, *, done: bool = False) -> dict[str, Any]:
     """A line of Ollama's."""
     counts = {"prompt_eval_count": 7, "eval_count": 5, "done_reason": "stop"} if done else {}
     message = {"role": "assistant", "content": text}
@@ -76,7 +77,7 @@ def said(text: str, *, done: bool = False) -> dict[str, object]:
     } | counts
 
 
-def candidate(text: str, reason: str | None = None) -> dict[str, object]:
+def candidate(text: str, reason: str | None = None) -> dict[str, Any]:
     """A chunk, or a whole reply, of Google's."""
     content = {"role": "model", "parts": [{"text": text}]}
     ended = {"finishReason": reason} if reason else {}
@@ -96,7 +97,7 @@ WHERE = {
     "perplexity": "/v1/responses",
     "google": "/v1beta/models/m:generateContent",
 }
-WHOLE = {
+WHOLE: dict[str, dict[str, Any]] = {
     "cohere": {
         "id": "c1",
         "finish_reason": "COMPLETE",
@@ -272,6 +273,84 @@ def test_a_stream_that_breaks_off_never_looks_whole(hop: Hop, surface: str, targ
         assert b"response.completed" not in answer.body
         assert b"finishReason" not in answer.body
         assert TEXT.startswith(texts(answer.body))
+
+
+BROKEN: dict[str, tuple[object, ...]] = {
+    "cohere": (
+        {"type": "content-delta", "index": 0, "delta": 7},
+        {"type": "tool-call-delta", "index": 9, "delta": {"message": {"tool_calls": 1}}},
+    ),
+    "ollama": ({"message": {"content": 7}, "done": False}, {"message": "hm", "done": False}),
+    "perplexity": (
+        {"type": "response.output_text.delta", "output_index": 0, "delta": 7},
+        {"type": "response.output_item.added", "output_index": 0, "item": "hm"},
+    ),
+    "google": ({"candidates": 7}, {"candidates": [{"content": {"parts": "hm"}}]}),
+}
+"""Events of a wrong shape."""
+DAMAGED: list[str | int] = ["cut", "no text", "no JSON", 0, 1]
+
+
+def damaged(target: str, how: str | int) -> bytes:
+    """An event that is none, framed as the others."""
+    match how:
+        case "cut":
+            data = b'{"type":"content-delta","delta":{"mess'
+        case "no text":
+            data = b'{"type":"\xff\xfe"}'
+        case "no JSON":
+            data = b"<html>busy</html>"
+        case number:
+            data = msgspec.json.encode(BROKEN[target][int(number)])
+    return data + b"\n" if target == "ollama" else b"data: " + data + b"\n\n"
+
+
+def last_of(body: bytes) -> dict[str, Any]:
+    """What the last event of a client's stream holds."""
+    events = [event for event in body.decode().split("\n\n") if "data: " in event]
+    tree: dict[str, Any] = msgspec.json.decode(events[-1].rsplit("data: ", 1)[1])
+    return tree
+
+
+@pytest.mark.parametrize(("surface", "target"), PAIRS)
+def test_a_malformed_event_after_words_is_an_error_and_no_end(
+    hop: Hop, surface: str, target: str
+) -> None:
+    whole = STREAM[target][1]
+    frame = b"\n" if target == "ollama" else b"\r\n\r\n" if target == "google" else b"\n\n"
+    # Behind the second piece of the text.
+    said = whole.index(frame, whole.index(PIECES[1].encode())) + len(frame)
+    for how in DAMAGED:
+        streams(hop, target, whole[:said] + damaged(target, how) + whole[said:])
+        answer = ask(hop, surface, target, stream=True)
+        assert (answer.status, texts(answer.body)) == (200, TEXT), how
+        last = last_of(answer.body)
+        told = last if last.get("type") == "error" and "error" not in last else last["error"]
+        assert "cannot be translated" in told["message"], how
+        for end in (b"[DONE]", b"message_stop", b"response.completed", b"finishReason"):
+            assert end not in answer.body, how
+
+
+NO_REPLIES: dict[str, tuple[object, ...]] = {
+    "cohere": ({}, {"message": 7}, WHOLE["cohere"] | {"message": {"content": "hm"}}),
+    "ollama": ({}, {"message": 7, "done": True}, said("hm")),
+    "perplexity": ({}, {"output": 7}, RESPONSE | {"output": ["hm"]}),
+    "google": ({}, {"candidates": 7}, {"candidates": [{"content": {"parts": "hm"}}]}),
+}
+
+
+@pytest.mark.parametrize(("surface", "target"), PAIRS)
+def test_a_whole_answer_that_is_none_is_an_explicit_error(
+    hop: Hop, surface: str, target: str
+) -> None:
+    bodies = [msgspec.json.encode(document) for document in NO_REPLIES[target]]
+    cut = msgspec.json.encode(WHOLE[target])[:-9]
+    for body in (*bodies, b"[]", b"", b"<html>busy</html>", b'"\xff"', cut):
+        hop.upstream.always(Read(), Send(reply(body)))
+        answer = ask(hop, surface, target)
+        assert answer.status == 502, body
+        error = msgspec.json.decode(answer.body)["error"]
+        assert "cannot be translated" in error["message"], body
 
 
 def test_a_stream_that_is_put_into_google_s_words_comes_as_an_array_too(hop: Hop) -> None:
