@@ -136,8 +136,73 @@ fn contents(dice: &mut Dice, turns: usize) -> Vec<Vec<Value>> {
 
 /// Markers are no content for the provider's cache.
 fn without_markers(body: &str) -> String {
-    body.replace(r#","cache_control":{"type":"ephemeral"}"#, "")
-        .replace(r#",{"cachePoint":{"type":"default"}}"#, "")
+    let mut out = body.to_owned();
+    for (begin, end) in [(r#","cache_control":{"#, "}"), (r#",{"cachePoint":{"#, "}}")] {
+        while let Some(at) = out.find(begin) {
+            let inside = at + begin.len();
+            let behind = inside + out[inside..].find(end).unwrap() + end.len();
+            out.replace_range(at..behind, "");
+        }
+    }
+    out
+}
+
+/// Which markers the client sets in each turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Marks {
+    None,
+    /// As Claude Code: on the system prompt, for long, and on what the last two messages of the user's side end
+    /// with, so that they move on from turn to turn.
+    Moving,
+    /// On every message of the user's side, which soon are more than the provider takes.
+    TooMany,
+}
+
+impl Marks {
+    fn on(self, client: Client, messages: &mut [Value]) {
+        let count = match self {
+            Self::None => 0,
+            Self::Moving => 2,
+            Self::TooMany => usize::MAX,
+        };
+        let users = messages.iter_mut().rev().filter(|message| {
+            matches!(message["role"].as_str(), Some("user" | "tool"))
+                || message["type"] == "function_call_output"
+        });
+        for message in users.take(count) {
+            let marker = json!({"type": "ephemeral"});
+            match client {
+                // Its API has no markers.
+                Client::Gemini => {}
+                Client::Chat if message["role"] == "tool" => message["cache_control"] = marker,
+                Client::Chat | Client::Anthropic => {
+                    if message["content"].is_string() {
+                        let text = message["content"].take();
+                        message["content"] = json!([{"type": "text", "text": text}]);
+                    }
+                    let last = message["content"].as_array_mut().unwrap().last_mut().unwrap();
+                    last["cache_control"] = marker;
+                }
+                Client::Responses => {
+                    let member = if message["role"] == "user" { "content" } else { "output" };
+                    let text = message[member].take();
+                    let explicit = json!({"mode": "explicit"});
+                    message[member] =
+                        json!([{"type": "input_text", "text": text, "prompt_cache_breakpoint": explicit}]);
+                }
+            }
+        }
+    }
+
+    fn on_system(self) -> Value {
+        let marker = json!({"type": "ephemeral", "ttl": "1h"});
+        match self {
+            Self::None => "Be brief.".into(),
+            Self::Moving | Self::TooMany => {
+                json!([{"type": "text", "text": "Be brief.", "cache_control": marker}])
+            }
+        }
+    }
 }
 
 /// Where the last message of an upstream's body begins.
@@ -148,12 +213,25 @@ fn last_message(body: &str) -> usize {
 
 /// Plays conversations of an agent for `model`: a turn is a prefix of the next.
 pub(crate) fn check(pair: Pair, model: &str, client: Client, options: &Options<'_>) {
-    for seed in 1..=8 {
+    assert_eq!(play(pair, model, client, options, (Marks::None, 8)) > 0, options.cache_breakpoints);
+}
+
+/// The same of so many conversations with markers of the client's; how many markers there were at most.
+pub(crate) fn play(
+    pair: Pair,
+    model: &str,
+    client: Client,
+    options: &Options<'_>,
+    (marks, seeds): (Marks, u64),
+) -> usize {
+    let mut most = 0;
+    for seed in 1..=seeds {
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ seed);
         let mut before: Option<String> = None;
         let bodies = transcript(&mut dice, client, 50);
         assert!(bodies.len() > 60);
-        for messages in bodies {
+        for mut messages in bodies {
+            marks.on(client, &mut messages);
             let tool = json!({"type": "object", "properties": {"q": {"type": "string"}}});
             let tools = match client {
                 Client::Chat => json!([{"type": "function", "function": {"name": "f", "parameters": tool}}]),
@@ -166,12 +244,12 @@ pub(crate) fn check(pair: Pair, model: &str, client: Client, options: &Options<'
             let mut body = json!({"model": "x", "max_tokens": 100, "tools": tools, "stream": true});
             match client {
                 Client::Chat => {
-                    let system = json!({"role": "system", "content": "Be brief."});
+                    let system = json!({"role": "system", "content": marks.on_system()});
                     body["messages"] = [vec![system], messages].concat().into();
                 }
                 Client::Anthropic => {
                     body["messages"] = messages.into();
-                    body["system"] = "Be brief.".into();
+                    body["system"] = marks.on_system();
                 }
                 Client::Responses => {
                     body =
@@ -184,7 +262,9 @@ pub(crate) fn check(pair: Pair, model: &str, client: Client, options: &Options<'
             }
             let (written, _) = request_of(pair, model, &body, options).unwrap();
             let markers = written.matches("cache_control").count() + written.matches("cachePoint").count();
-            assert!(markers <= 4 && (markers > 0) == options.cache_breakpoints, "{markers}");
+            let ours = marks == Marks::None && options.cache_breakpoints;
+            assert!(markers <= 4 && (markers > 0 || !ours), "{markers}");
+            most = most.max(markers);
             let written = without_markers(&written);
             if let Some(before) = before {
                 // All but the closing brackets of the last message stays, and may be added to.
@@ -196,6 +276,7 @@ pub(crate) fn check(pair: Pair, model: &str, client: Client, options: &Options<'
             before = Some(written);
         }
     }
+    most
 }
 
 #[test]

@@ -4,12 +4,12 @@
 use llm_edge_core::dialect::Dialect::{
     self, AnthropicMessages, BedrockConverse, CohereChat, Gemini, OllamaChat, OpenaiChat, OpenaiResponses,
 };
-use llm_edge_core::dialect::ReplayedReasoning;
+use llm_edge_core::dialect::{ChatFields, Platform, ReplayedReasoning};
 use llm_edge_core::translate::{Options, between};
 use serde_json::{Value, json};
 
 use crate::answers::{Answer, Said, Teller, answers, fold_anthropic, fold_chat, fold_responses};
-use crate::cache::{Client, MARKED, check};
+use crate::cache::{Client, MARKED, Marks, check, play};
 use crate::gemini::answers as gemini;
 use crate::ollama::told::is_ollamas;
 use crate::{OPTIONS, answered, request_of, streamed};
@@ -207,6 +207,23 @@ fn check_growth(dialect: Dialect) {
                 let options = Options { replays_reasoning: Some(form), ..OPTIONS };
                 check(pair, target.model, surface.client, &options);
             }
+        }
+        // Markers of the client's own, and what providers of the dialect have of their own.
+        for marks in [Marks::Moving, Marks::TooMany] {
+            let most = play(pair, target.model, surface.client, &MARKED, (marks, 2));
+            let wanted = match (dialect, surface.client, marks) {
+                (AnthropicMessages | BedrockConverse, Client::Responses, Marks::Moving) => 2,
+                (AnthropicMessages | BedrockConverse, Client::Chat | Client::Anthropic, Marks::Moving) => 3,
+                (AnthropicMessages | BedrockConverse, ..) => 4,
+                _ => 0,
+            };
+            assert!(most == wanted || surface.client == Client::Gemini, "{most} {:?}", surface.dialect);
+        }
+        for options in [
+            Options { tool_id_length: Some(9), chat_fields: ChatFields::Common, ..OPTIONS },
+            Options { platform: Platform::Vertex, ..OPTIONS },
+        ] {
+            play(pair, target.model, surface.client, &options, (Marks::None, 2));
         }
     }
 }

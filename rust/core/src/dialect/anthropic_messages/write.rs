@@ -251,10 +251,12 @@ fn write_block(
             out.open(b'{');
             out.key("type").raw("\"tool_result\"");
             out.key("tool_use_id").text(&tool_id(id));
-            result(content, markers, losses, out);
+            let of_text = result(content, marker, markers, losses, out);
             if *is_error {
                 out.key("is_error").raw("true");
             }
+            mark(markers.take(marker.or(of_text)), out);
+            return out.close(b'}');
         }
         Part::Thinking { text, signature } => {
             losses.add_if(marker.is_some(), "messages[].cache_control");
@@ -269,18 +271,29 @@ fn write_block(
     out.close(b'}');
 }
 
-/// What a tool gave: one text as such, nothing not at all, else blocks.
-fn result(content: &[Block<'_>], markers: &mut Markers, losses: &mut Losses, out: &mut Vec<u8>) {
-    let said: Vec<&Block<'_>> = content.iter().filter(|block| is_acceptable(block, losses)).collect();
+/// What a tool gave: one text as such, nothing not at all, else blocks. The marker of one text is given back, since the
+/// result that ends with it can have it: without the marker, in the next turn, the text stands there the same way.
+fn result<'c>(
+    content: &[Block<'c>],
+    marker: Option<&str>,
+    markers: &mut Markers,
+    losses: &mut Losses,
+    out: &mut Vec<u8>,
+) -> Option<&'c str> {
+    let said: Vec<&Block<'c>> = content.iter().filter(|block| is_acceptable(block, losses)).collect();
     match said.as_slice() {
-        [] => {}
-        [Block { part: Part::Text(text), cache: None }] => out.key("content").text(text),
+        [] => None,
+        [Block { part: Part::Text(text), cache }] if cache.is_none() || marker.is_none() => {
+            out.key("content").text(text);
+            *cache
+        }
         blocks => {
             out.key("content").open(b'[');
             for block in blocks {
                 write_block(&block.part, block.cache, markers, losses, out);
             }
             out.close(b']');
+            None
         }
     }
 }
