@@ -2,16 +2,21 @@
 //!
 //! The request with a feature is translated beside the same request without it, so that what differs, and what is
 //! named, is the feature's doing. Then every word and number that the feature brought must be found upstream, or
-//! the member it stood in must be named.
+//! the member it stood in must be named; calls of tools, their results and cache markers must stand where they stood
+//! ([`structure`]).
 
 use std::collections::BTreeSet;
 
-use llm_edge_core::translate::{Untranslatable, between};
+use llm_edge_core::dialect::Dialect;
+use llm_edge_core::translate::{Options, Untranslatable, between};
 use serde_json::Value;
 
 use crate::surfaces::{Feature, Surface};
 use crate::targets::Target;
-use crate::{Fate, OPTIONS};
+use crate::{Fate, OPTIONS, structure};
+
+/// Of how many letters and digits ids of calls are where a provider insists: Mistral's.
+const ID_LENGTH: u8 = 9;
 
 /// Words of paths that name no member in particular.
 const COMMON: [&str; 7] = ["messages", "input", "contents", "content", "tools", "function", "type"];
@@ -19,7 +24,23 @@ const COMMON: [&str; 7] = ["messages", "input", "contents", "content", "tools", 
 /// What becomes of `feature`; an error where something of it is lost in silence.
 pub(crate) fn fate(surface: &Surface, target: &Target, feature: &Feature) -> Result<Fate, String> {
     let exemption = exemption(surface, target, feature.name);
-    fate_by(|request| translated(surface, target, request), feature, exemption, target.has_ids)
+    if let Ok(sent) = translated(surface, target, &feature.with, &OPTIONS) {
+        let body: Value = serde_json::from_str(&sent.body).map_err(|error| error.to_string())?;
+        let (asked, made) = ((surface.dialect, &feature.with), (target.dialect, &body));
+        structure::same_steps(asked, made)?;
+        if structure::has_markers(target.dialect) && !sent.losses.iter().any(|loss| loss.contains("cache")) {
+            structure::same_markers(asked, made)?;
+        }
+    }
+    let short_ids = Options { tool_id_length: Some(ID_LENGTH), ..OPTIONS };
+    if target.dialect == Dialect::OpenaiChat
+        && let Ok(sent) = translated(surface, target, &feature.with, &short_ids)
+    {
+        let body: Value = serde_json::from_str(&sent.body).map_err(|error| error.to_string())?;
+        let made = (target.dialect, &body);
+        structure::same_steps_with_ids_of(ID_LENGTH.into(), (surface.dialect, &feature.with), made)?;
+    }
+    fate_by(|request| translated(surface, target, request, &OPTIONS), feature, exemption, target.has_ids)
 }
 
 /// The same, by what a request is translated to. `exemption`: why the target need not be told.
@@ -79,10 +100,15 @@ pub(crate) struct Sent {
     pub(crate) losses: BTreeSet<String>,
 }
 
-fn translated(surface: &Surface, target: &Target, request: &Value) -> Result<Sent, Untranslatable> {
+fn translated(
+    surface: &Surface,
+    target: &Target,
+    request: &Value,
+    options: &Options<'_>,
+) -> Result<Sent, Untranslatable> {
     let pair = between(surface.dialect, target.dialect).unwrap();
     let mut body = Vec::new();
-    let translated = pair.request(request.to_string().as_bytes(), target.model.0, &OPTIONS, &mut body)?;
+    let translated = pair.request(request.to_string().as_bytes(), target.model.0, options, &mut body)?;
     let body = String::from_utf8(body).unwrap();
     Ok(Sent { body, losses: translated.losses.names().map(str::to_owned).collect() })
 }

@@ -31,6 +31,7 @@ mod gemini;
 #[path = "../translate/ollama/told.rs"]
 mod ollama;
 mod page;
+mod structure;
 mod surfaces;
 mod targets;
 mod told;

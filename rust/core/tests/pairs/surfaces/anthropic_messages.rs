@@ -190,7 +190,7 @@ fn tools_and_calls() -> Vec<Feature> {
     let one = || tools(&json!([tool("mark_tool")]));
     let two = || tools(&json!([tool("mark_tool_a"), tool("mark_tool_b")]));
     let choice = |value: Value| with(one(), "tool_choice", value);
-    let input = json!({"mark_city": "mark_zurich 😀", "n": 1.50});
+    let input = json!({"mark_city": "mark_zurich 😀", "n": 1.50, "yes": true, "no": [false], "none": null});
     let answered = |result: Value| agent(&json!([call("c1", &json!({}))]), &json!([result]));
     let fine = || result("c1", &json!("mark_result"));
     let image = json!({"type": "image", "source": base64("image/png", "mark_image")});

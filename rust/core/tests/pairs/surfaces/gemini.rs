@@ -259,7 +259,7 @@ fn tools_and_choices() -> Vec<Feature> {
 
 fn calls() -> Vec<Feature> {
     let one = || tools(&json!([tool("mark_tool")]));
-    let args = json!({"mark_city": "mark_zurich 😀", "n": 1.50});
+    let args = json!({"mark_city": "mark_zurich 😀", "n": 1.50, "yes": true, "no": [false], "none": null});
     let answered = |result: Value| agent(&json!([call("c1", &json!({}))]), &json!([result]));
     let fine = || result("c1", &json!({"result": "Fine"}));
     let without_ids = |of: Value| {

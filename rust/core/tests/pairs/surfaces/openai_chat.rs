@@ -202,7 +202,7 @@ fn tools_and_calls() -> Vec<Feature> {
     let bare = json!({"type": "function", "function": {"name": "mark_bare"}});
     let mut strict = tool("mark_tool");
     strict["function"]["strict"] = true.into();
-    let arguments = json!(r#"{"mark_city":"mark_zurich 😀","n":1.50}"#);
+    let arguments = json!(r#"{"mark_city":"mark_zurich 😀","n":1.50,"yes":true,"no":[false],"none":null}"#);
     let three = assistant(
         &json!("mark_plan"),
         "tool_calls",

@@ -323,7 +323,7 @@ fn offers() -> Vec<Feature> {
 
 fn calls() -> Vec<Feature> {
     let one = one_tool;
-    let arguments = r#"{"mark_city":"mark_zurich 😀","n":1.50}"#;
+    let arguments = r#"{"mark_city":"mark_zurich 😀","n":1.50,"yes":true,"no":[false],"none":null}"#;
     let answered = |output: Value| agent(&[call("c1", "{}"), result("c1", output)]);
     vec![
         feature(
