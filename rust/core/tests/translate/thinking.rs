@@ -365,3 +365,60 @@ fn thoughts_that_cannot_be_kept_back_are_named() {
         assert_eq!(told(AnthropicMessages, target, "m", &body).1, losses, "{target:?}");
     }
 }
+
+#[test]
+fn a_budget_is_not_given_in_the_middle_of_calls_that_were_made_without_thinking() {
+    let ask = |target, model: &str, more: &[Value]| {
+        let call = json!({"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        let mut messages = vec![
+            json!({"role": "user", "content": "x"}),
+            json!({"role": "assistant", "content": "Hm.", "tool_calls": [call]}),
+            json!({"role": "tool", "tool_call_id": "c", "content": "y"}),
+        ];
+        messages.extend_from_slice(more);
+        let tools = json!([{"type": "function", "function": {"name": "f"}}]);
+        let mut body = json!({"messages": messages, "tools": tools, "reasoning_effort": "medium"});
+        let quiet = told(OpenaiChat, target, model, &body);
+        let block = json!({"type": "thinking", "thinking": "Hm.", "signature": "c2ln"});
+        body["messages"][1]["thinking_blocks"] = json!([block]);
+        let thought = told(OpenaiChat, target, model, &body);
+        [quiet, thought].map(|(told, losses)| {
+            let fields =
+                if target == BedrockConverse { &told["additionalModelRequestFields"] } else { &told };
+            (fields["thinking"].clone(), losses)
+        })
+    };
+    let lost = || "reasoning_effort".to_owned();
+    let given = || (enabled(8192), NO_LOSS);
+    for (target, model) in [
+        (AnthropicMessages, "claude-sonnet-4-5"),
+        (BedrockConverse, "anthropic.claude-haiku-4-5-20251001-v1:0"),
+    ] {
+        assert_eq!(ask(target, model, &[]), [(Value::Null, lost()), given()], "{target:?}");
+        // What was done before the user spoke again does not count.
+        let again =
+            [json!({"role": "assistant", "content": "z"}), json!({"role": "user", "content": "And?"})];
+        assert_eq!(ask(target, model, &again), [given(), given()], "{target:?}");
+        // Between its calls it may not have thought.
+        let call = json!({"id": "d", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        let more = [
+            json!({"role": "assistant", "tool_calls": [call]}),
+            json!({"role": "tool", "tool_call_id": "d", "content": "y"}),
+        ];
+        assert_eq!(ask(target, model, &more), [(Value::Null, lost()), given()], "{target:?}");
+    }
+    // Where it is left to the model, it need not have thought.
+    assert_eq!(
+        ask(AnthropicMessages, "claude-opus-4-6", &[]),
+        [(adaptive(), NO_LOSS), (adaptive(), NO_LOSS)]
+    );
+    let body = json!({"contents": [
+            {"role": "user", "parts": [{"text": "x"}]},
+            {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]},
+            {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"output": "y"}}}]},
+        ], "tools": [{"functionDeclarations": [{"name": "f"}]}],
+        "generationConfig": {"thinkingConfig": {"thinkingBudget": 2000}}});
+    let (told, losses) = told(Gemini, AnthropicMessages, "claude-opus-4-6", &body);
+    let lost = "generationConfig.thinkingConfig.thinkingBudget".to_owned();
+    assert_eq!((told["thinking"].clone(), losses), (adaptive(), lost));
+}

@@ -36,7 +36,7 @@ pub(in crate::dialect) fn request(
         return Err(At::ROOT.member("messages").error(error));
     }
     let mut markers = Markers::of(request, &turns, &MARKERS, target.cache_breakpoints, losses);
-    let thinking = Thinking::of(request, target.model, losses);
+    let thinking = Thinking::of(request, &turns, target.model, losses);
     out.push(b'{');
     // Where tokens are counted, the model is in the path of neither.
     if target.platform == Platform::Vertex && !target.counts {

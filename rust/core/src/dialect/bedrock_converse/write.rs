@@ -65,7 +65,7 @@ pub(in crate::dialect) fn request(
     refuse_tool_names(&request.tools)?;
     let wanted = target.cache_breakpoints && maker.surely_caches();
     let markers = Markers::of(request, &turns, &CACHE_POINTS, wanted, losses);
-    let thinking = maker.is_claude().then(|| Thinking::of(request, target.model, losses));
+    let thinking = maker.is_claude().then(|| Thinking::of(request, &turns, target.model, losses));
     let steering = steering(request, thinking.as_ref(), losses);
     name_foreign(&request.sampling, losses);
     let mut writer = Writer { maker, thinking, markers, names: Names::default(), losses, out };

@@ -6,7 +6,8 @@
 use super::is_forced;
 use super::model::{Model, Off};
 use crate::message::json::Json;
-use crate::message::{Effort, Losses, Reasoning, Request, Thoughts};
+use crate::message::turns::{Merged, Piece};
+use crate::message::{Effort, Losses, Part, Reasoning, Request, Thoughts};
 
 /// The lowest budget that the API takes. The highest is below the bound on all that is generated, thinking included.
 /// Source: Anthropic API reference, "Create a Message"; "Extended thinking".
@@ -40,8 +41,8 @@ enum Form {
 }
 
 impl Thinking {
-    /// What the request asks for, for the model of this name.
-    pub(crate) fn of(request: &Request<'_>, model: &str, losses: &mut Losses) -> Self {
+    /// What the request with these turns asks for, for the model of this name.
+    pub(crate) fn of(request: &Request<'_>, turns: &[Merged<'_>], model: &str, losses: &mut Losses) -> Self {
         let model = Model::of(model);
         // Who asks for thoughts alone takes it that the model thinks.
         let implied = request.wants_thoughts().then_some(Reasoning::Adaptive);
@@ -50,7 +51,7 @@ impl Thinking {
             Some(Reasoning::Off) => off(model, losses),
             Some(reasoning) => {
                 let effort = effort(reasoning, model, losses);
-                (form(reasoning, model, request, losses), effort)
+                (form(reasoning, model, request, turns, losses), effort)
             }
         };
         let display = match (request.thoughts, model.tells_thoughts()) {
@@ -109,15 +110,22 @@ fn off(model: Model, losses: &mut Losses) -> (Form, Option<Effort>) {
 }
 
 /// In which way the model can be asked for this.
-fn form(reasoning: Reasoning, model: Model, request: &Request<'_>, losses: &mut Losses) -> Form {
+fn form(
+    reasoning: Reasoning,
+    model: Model,
+    request: &Request<'_>,
+    turns: &[Merged<'_>],
+    losses: &mut Losses,
+) -> Form {
     if is_forced(request) {
         losses.add("reasoning_effort");
         return Form::Unsaid;
     }
     let bound = request.max_tokens.unwrap_or_else(|| model.output_max());
+    let takes_budgets = model.takes_budgets() && !calls_unthought(turns);
     match reasoning {
         Reasoning::Off => Form::Unsaid,
-        Reasoning::Budget(tokens) if model.takes_budgets() => {
+        Reasoning::Budget(tokens) if takes_budgets => {
             let is_fit = (BUDGET_MIN..bound).contains(&tokens);
             losses.add_if(!is_fit, "thinking.budget_tokens");
             if is_fit { Form::Budget(tokens) } else { fitted(tokens, bound) }
@@ -127,7 +135,7 @@ fn form(reasoning: Reasoning, model: Model, request: &Request<'_>, losses: &mut 
             if model.adapts() { Form::Adaptive } else { Form::Unsaid }
         }
         Reasoning::Adaptive | Reasoning::Effort(_) if model.adapts() => Form::Adaptive,
-        Reasoning::Adaptive | Reasoning::Effort(_) if !model.thinks() => {
+        Reasoning::Adaptive | Reasoning::Effort(_) if !takes_budgets => {
             losses.add("reasoning_effort");
             Form::Unsaid
         }
@@ -144,6 +152,20 @@ fn form(reasoning: Reasoning, model: Model, request: &Request<'_>, losses: &mut 
             form
         }
     }
+}
+
+/// Whether the calls, or the beginning of an answer, that are under way came without thinking. The API refuses a
+/// budget then ("a final `assistant` message must start with a thinking block", anomalyco/opencode, issue 3077):
+/// clients of other dialects have no place for its blocks, or leave them out.
+fn calls_unthought(turns: &[Merged<'_>]) -> bool {
+    let is_result = |piece: &Piece<'_>| matches!(piece.block.part, Part::ToolResult { .. });
+    let is_thought =
+        |piece: &Piece<'_>| matches!(piece.block.part, Part::Thinking { .. } | Part::Redacted(_));
+    let since_asked = || {
+        let under_way = |turn: &&Merged<'_>| turn.assistant || turn.pieces.iter().any(is_result);
+        turns.iter().rev().take_while(under_way).filter(|turn| turn.assistant)
+    };
+    since_asked().next().is_some() && !since_asked().any(|turn| turn.pieces.first().is_some_and(is_thought))
 }
 
 /// A budget of so many tokens or of what there is less, half of the bound being left to the answer.
