@@ -68,6 +68,8 @@ def ask(hop: Hop, path: str, data: bytes, *fields: tuple[str, str]) -> Stream:
         "x-api-key",
         "api-key",
         "x-goog-api-key",
+        "x-litellm-api-key",
+        "helicone-auth",
         "cookie",
         "proxy-authorization",
         "proxy-authenticate",

@@ -71,6 +71,8 @@ pub enum Known {
     AnthropicVersion,
     /// `Anthropic-Beta`.
     AnthropicBeta,
+    /// A key of another gateway, which a client was moved here with: it is nobody's here.
+    OtherKey,
     /// `Date`.
     Date,
     /// `Server`.
@@ -124,6 +126,7 @@ impl Known {
                 b"accept" => Accept, b"cookie" => Cookie, b"expect" => Expect, b"server" => Server,
             },
             7 => one_of! {
+                b"x-bf-vk" => OtherKey,
                 b"api-key" => ApiKey, b"upgrade" => HopByHop, b"trailer" => HopByHop, b"alt-svc" => AltSvc,
             },
             9 => one_of! { b"x-api-key" => XApiKey, b"forwarded" => Forwarded, b"x-real-ip" => Forwarded, },
@@ -135,7 +138,9 @@ impl Known {
             12 => one_of! {
                 b"content-type" => ContentType, b"x-request-id" => XRequestId, b"cache-status" => CacheStatus,
             },
-            13 => one_of! { b"authorization" => Authorization, b"cache-control" => CacheControl, },
+            13 => one_of! {
+                b"authorization" => Authorization, b"cache-control" => CacheControl, b"helicone-auth" => OtherKey,
+            },
             14 => one_of! {
                 b"content-length" => ContentLength, b"x-goog-api-key" => XGoogApiKey,
                 b"x-should-retry" => XShouldRetry, b"anthropic-beta" => AnthropicBeta,
@@ -145,6 +150,7 @@ impl Known {
             16 => one_of! { b"content-encoding" => ContentEncoding, },
             17 => one_of! {
                 b"transfer-encoding" => TransferEncoding, b"anthropic-version" => AnthropicVersion,
+                b"x-litellm-api-key" => OtherKey, b"x-portkey-api-key" => OtherKey,
             },
             _ => {}
         }
@@ -209,7 +215,7 @@ const fn key(name: &[u8]) -> (u64, u64, u8) {
 mod tests {
     use super::*;
 
-    const NAMES: [(&str, Known); 40] = [
+    const NAMES: [(&str, Known); 44] = [
         ("te", Known::HopByHop),
         ("via", Known::Forwarded),
         ("host", Known::Host),
@@ -250,6 +256,10 @@ mod tests {
         ("transfer-encoding", Known::TransferEncoding),
         ("anthropic-version", Known::AnthropicVersion),
         ("proxy-authorization", Known::HopByHop),
+        ("x-bf-vk", Known::OtherKey),
+        ("helicone-auth", Known::OtherKey),
+        ("x-litellm-api-key", Known::OtherKey),
+        ("x-portkey-api-key", Known::OtherKey),
     ];
 
     #[test]

@@ -227,7 +227,7 @@ impl Answer {
     /// The answer as other dialects have it when a provider of responses gave it: its reasoning is bound to the
     /// item it came in, and none is redacted.
     pub(crate) fn of_responses(&self) -> Self {
-        let seal = |at: usize, text: &str| &*format!("openai:rs_r1_{at}:{text}").leak();
+        let seal = |at: usize, text: &str| &*format!("openai:rs_edge_r1_{at}:{text}").leak();
         let said = self.said.iter().enumerate().map(|(at, said)| match said {
             Thinking(text, signature) => Thinking(text, seal(at, signature)),
             Redacted(data) => Thinking("", seal(at, data)),
@@ -260,11 +260,13 @@ impl Answer {
                 Thinking(text, signature) => {
                     let summary = json!({"type": "summary_text", "text": text});
                     let summary = if text.is_empty() { json!([]) } else { json!([summary]) };
-                    json!({"id": format!("rs_r1_{at}"), "type": "reasoning", "summary": summary,
+                    json!({"id": format!("rs_edge_r1_{at}"), "type": "reasoning", "summary": summary,
                         "encrypted_content": encrypted("signature", signature)})
                 }
-                Redacted(data) => json!({"id": format!("rs_r1_{at}"), "type": "reasoning", "summary": [],
-                    "encrypted_content": encrypted("redacted", data)}),
+                Redacted(data) => {
+                    json!({"id": format!("rs_edge_r1_{at}"), "type": "reasoning", "summary": [],
+                    "encrypted_content": encrypted("redacted", data)})
+                }
                 Call(id, name, input) => json!({"id": format!("fc_r1_{at}"), "type": "function_call",
                     "status": status, "call_id": id, "name": name, "arguments": input}),
             }

@@ -482,7 +482,7 @@ fn texts_on_both_sides_of_a_call_are_items_in_their_order() {
     assert_eq!(ended, Ok(()));
     let output = fold_responses(&told)["output"].clone();
     let ids: Vec<_> = output.as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["rs_r1_0", "msg_r1_1", "fc_r1_2", "msg_r1_3"]);
+    assert_eq!(ids, ["rs_edge_r1_0", "msg_r1_1", "fc_r1_2", "msg_r1_3"]);
     assert_eq!(output[0].get("encrypted_content"), None);
     assert_eq!(output[3]["content"][0]["text"], "Behind.");
 }

@@ -530,6 +530,7 @@ const STAYS_HERE: u64 = {
         Known::XApiKey,
         Known::ApiKey,
         Known::XGoogApiKey,
+        Known::OtherKey,
         Known::Cookie,
         Known::AcceptEncoding,
         Known::XRequestId,
