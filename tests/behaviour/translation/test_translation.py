@@ -226,6 +226,19 @@ def test_a_stream_that_breaks_off_is_never_ended(tmp_path: Path, path: str, dial
             assert error["type"] == wanted  # type: ignore[index]
 
 
+def test_a_stream_of_responses_that_breaks_off_ends_in_its_own_error_event(tmp_path: Path) -> None:
+    with hop(tmp_path) as gateway:
+        asked = msgspec.json.encode({"model": "claude/m", "input": "Hi", "stream": True})
+        for until in range(1, len(EVENTS["messages"])):
+            streams(gateway, EVENTS["messages"][:until])
+            answer = gateway.ask(post("/v1/responses", asked))
+            *before, last = told(answer.body)
+            assert answer.body.rstrip().split(b"\n\n")[-1].startswith(b"event: error\n")
+            assert (last["type"], last["code"]) == ("error", "upstream_closed")
+            numbers = [event["sequence_number"] for event in [*before, last]]
+            assert numbers == list(range(len(numbers)))
+
+
 @pytest.mark.parametrize(
     ("path", "dialect", "damaged"),
     [
