@@ -22,17 +22,17 @@ impl<'a> Steering<'a> {
     /// What is left of the request's beside what it says of thinking.
     pub(crate) fn of(request: &Request<'a>, thinking: &Thinking, losses: &mut Losses) -> Self {
         let sampling = &request.sampling;
-        // The API refuses these beside thinking.
-        let thinks = thinking.thinks();
+        // The API refuses these beside thinking, and the newest models always.
+        let (thinks, takes_any) = (thinking.thinks(), thinking.takes_sampling());
         let mut temperature = sampling.temperature.map(|number| at_most_one(number, losses));
-        if thinks {
+        if thinks || !takes_any {
             losses.add_if(temperature.is_some_and(|number| !is_one(number)), "temperature");
             temperature = None;
         }
         // Current models take one of the two; at 1 it says nothing.
-        let top_p = sampling.top_p.filter(|_| sampling.temperature.is_none() || thinks);
+        let top_p = sampling.top_p.filter(|_| takes_any && (sampling.temperature.is_none() || thinks));
         losses.add_if(top_p.is_none() && sampling.top_p.is_some_and(|number| !is_one(number)), "top_p");
-        let top_k = sampling.top_k.filter(|_| !thinks);
+        let top_k = sampling.top_k.filter(|_| takes_any && !thinks);
         losses.add_if(top_k.is_none() && sampling.top_k.is_some(), "top_k");
         Self { temperature, top_p, top_k }
     }

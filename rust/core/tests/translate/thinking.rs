@@ -422,3 +422,35 @@ fn a_budget_is_not_given_in_the_middle_of_calls_that_were_made_without_thinking(
     let lost = "generationConfig.thinkingConfig.thinkingBudget".to_owned();
     assert_eq!((told["thinking"].clone(), losses), (adaptive(), lost));
 }
+
+#[test]
+fn numbers_that_steer_sampling_go_to_models_that_take_them() {
+    let numbers = json!({"temperature": 0.2, "top_p": 0.9});
+    for (surface, target) in
+        [(Dialect::OpenaiChat, Dialect::AnthropicMessages), (Dialect::OpenaiChat, Dialect::BedrockConverse)]
+    {
+        for (model, taken) in [
+            ("anthropic.claude-sonnet-4-6", true),
+            ("anthropic.claude-opus-4-7", false),
+            ("anthropic.claude-haiku-5-5", false),
+            ("anthropic.claude-latest", false),
+        ] {
+            let mut body = json!({"model": "x", "messages": [{"role": "user", "content": "Hi"}]});
+            body.as_object_mut().unwrap().append(&mut numbers.clone().as_object().unwrap().clone());
+            let (sent, losses) = told(surface, target, model, &body);
+            let sent = sent.get("inferenceConfig").unwrap_or(&sent);
+            assert_eq!(sent.get("temperature"), taken.then_some(&json!(0.2)), "{model}");
+            assert_eq!(losses, if taken { "top_p" } else { "temperature,top_p" }, "{model}");
+            body["temperature"] = json!(1);
+            body["top_p"] = json!(1.0);
+            let (sent, losses) = told(surface, target, model, &body);
+            let sent = sent.get("inferenceConfig").unwrap_or(&sent);
+            assert_eq!(sent.get("temperature"), taken.then_some(&json!(1)), "{model}");
+            assert_eq!(losses, "", "{model}");
+        }
+    }
+    // Servers of other makers' models that speak the API are not Claude.
+    let body = json!({"model": "x", "temperature": 0.2, "messages": [{"role": "user", "content": "Hi"}]});
+    let (sent, losses) = told(Dialect::OpenaiChat, Dialect::AnthropicMessages, "deepseek-v4", &body);
+    assert_eq!((sent["temperature"].clone(), losses.as_str()), (json!(0.2), ""));
+}

@@ -29,7 +29,8 @@ const THINKS: Version = (3, 7);
 /// The first that decides how much, and that knows the effort `max`.
 const ADAPTS: Version = (4, 6);
 
-/// The first that takes no budgets, that knows the effort `xhigh`, and that omits what it thinks unless asked.
+/// The first that takes no budgets and no numbers that steer sampling, that knows the effort `xhigh`, and that omits
+/// what it thinks unless asked.
 const ONLY_ADAPTS: Version = (4, 7);
 
 /// The first that thinks without being asked.
@@ -50,11 +51,14 @@ pub(super) enum Off {
 pub(super) struct Model {
     family: Family,
     version: Version,
+    /// Whether it is one of Anthropic's by its name.
+    is_claude: bool,
 }
 
 impl Model {
     pub(super) fn of(name: &str) -> Self {
-        let behind = name.split_once("claude").map_or("", |(_, behind)| behind);
+        let found = name.split_once("claude");
+        let behind = found.map_or("", |(_, behind)| behind);
         let words = || behind.split(|c: char| !c.is_ascii_alphanumeric());
         let family = words().find_map(|word| match word {
             "haiku" => Some(Family::Haiku),
@@ -62,7 +66,11 @@ impl Model {
             "opus" => Some(Family::Opus),
             _ => None,
         });
-        Self { family: family.unwrap_or(Family::Other), version: version(words()).unwrap_or((u8::MAX, 0)) }
+        Self {
+            family: family.unwrap_or(Family::Other),
+            version: version(words()).unwrap_or((u8::MAX, 0)),
+            is_claude: found.is_some(),
+        }
     }
 
     pub(super) fn thinks(self) -> bool {
@@ -77,6 +85,12 @@ impl Model {
     /// Whether it can be told how many tokens it may think.
     pub(super) fn takes_budgets(self) -> bool {
         self.thinks() && self.version < ONLY_ADAPTS
+    }
+
+    /// Whether it takes `temperature`, `top_p` and `top_k`. What is not known to be one of Anthropic's newest does.
+    pub(super) const fn takes_sampling(self) -> bool {
+        let (major, minor) = self.version;
+        major < ONLY_ADAPTS.0 || (major == ONLY_ADAPTS.0 && minor < ONLY_ADAPTS.1) || !self.is_claude
     }
 
     /// Whether it tells by itself what it thinks.
@@ -167,7 +181,8 @@ mod tests {
             ("an-alias-3-5", Other, (u8::MAX, 0)),
             ("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc", Other, (u8::MAX, 0)),
         ] {
-            assert_eq!(Model::of(name), Model { family, version }, "{name}");
+            let model = Model::of(name);
+            assert_eq!((model.family, model.version), (family, version), "{name}");
         }
     }
 }

@@ -76,6 +76,11 @@ impl Thinking {
         matches!(self.form, Form::Adaptive | Form::Budget(_))
     }
 
+    /// Whether the model can be steered by numbers at all.
+    pub(super) const fn takes_sampling(&self) -> bool {
+        self.model.takes_sampling()
+    }
+
     /// Writes the member `thinking`, where there is something to say.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let (kind, budget) = match self.form {
