@@ -454,3 +454,27 @@ fn numbers_that_steer_sampling_go_to_models_that_take_them() {
     let (sent, losses) = told(Dialect::OpenaiChat, Dialect::AnthropicMessages, "deepseek-v4", &body);
     assert_eq!((sent["temperature"].clone(), losses.as_str()), (json!(0.2), ""));
 }
+
+#[test]
+fn a_call_is_not_forced_on_models_that_refuse_that() {
+    let body = json!({
+        "model": "x", "messages": [{"role": "user", "content": "Hi"}], "reasoning_effort": "high",
+        "tools": [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}],
+        "tool_choice": {"type": "function", "function": {"name": "look"}},
+    });
+    for (model, taken) in [
+        ("anthropic.claude-opus-5", true),
+        ("anthropic.claude-haiku-5-5", true),
+        ("anthropic.claude-opus-5-5", false),
+        ("anthropic.claude-fable-5-1", false),
+    ] {
+        let (sent, losses) = told(Dialect::OpenaiChat, Dialect::AnthropicMessages, model, &body);
+        let choice = if taken { json!({"type": "tool", "name": "look"}) } else { json!({"type": "auto"}) };
+        assert_eq!(sent["tool_choice"], choice, "{model}");
+        // Where a call is forced, the model may not think.
+        assert_eq!(losses, if taken { "reasoning_effort" } else { "tool_choice" }, "{model}");
+        let (sent, _) = told(Dialect::OpenaiChat, Dialect::BedrockConverse, model, &body);
+        let choice = if taken { json!({"tool": {"name": "look"}}) } else { json!({"auto": {}}) };
+        assert_eq!(sent["toolConfig"]["toolChoice"], choice, "{model}");
+    }
+}

@@ -69,7 +69,7 @@ pub(in crate::dialect) fn request(
     if request.stream {
         out.key("stream").raw("true");
     }
-    tools(request, &mut markers, out);
+    tools(request, &thinking, &mut markers, losses, out);
     mark(markers.take(request.cache), out);
     system(request, &mut markers, losses, out)?;
     out.key("messages").open(b'[');
@@ -164,9 +164,15 @@ fn output_config(request: &Request<'_>, thinking: &Thinking, losses: &mut Losses
     out.close(b'}');
 }
 
-fn tools(request: &Request<'_>, markers: &mut Markers, out: &mut Vec<u8>) {
+fn tools(
+    request: &Request<'_>,
+    thinking: &Thinking,
+    markers: &mut Markers,
+    losses: &mut Losses,
+    out: &mut Vec<u8>,
+) {
     let Some(last) = request.tools.len().checked_sub(1) else { return };
-    tool_choice(request, out);
+    tool_choice(request, thinking.tool_choice(request, losses), out);
     out.key("tools").open(b'[');
     for (index, tool) in request.tools.iter().enumerate() {
         let auto = markers.auto && index == last;
@@ -175,9 +181,9 @@ fn tools(request: &Request<'_>, markers: &mut Markers, out: &mut Vec<u8>) {
     out.close(b']');
 }
 
-fn tool_choice(request: &Request<'_>, out: &mut Vec<u8>) {
+fn tool_choice(request: &Request<'_>, choice: Option<&ToolChoice<'_>>, out: &mut Vec<u8>) {
     let one_at_a_time = request.parallel_tools == Some(false);
-    let word = match &request.tool_choice {
+    let word = match choice {
         None if one_at_a_time => "\"auto\"",
         None => return,
         Some(ToolChoice::Auto) => "\"auto\"",
@@ -187,10 +193,10 @@ fn tool_choice(request: &Request<'_>, out: &mut Vec<u8>) {
     };
     out.key("tool_choice").open(b'{');
     out.key("type").raw(word);
-    if let Some(ToolChoice::Named(name)) = &request.tool_choice {
+    if let Some(ToolChoice::Named(name)) = choice {
         out.key("name").text(name);
     }
-    if one_at_a_time && !matches!(request.tool_choice, Some(ToolChoice::None)) {
+    if one_at_a_time && !matches!(choice, Some(ToolChoice::None)) {
         out.key("disable_parallel_tool_use").raw("true");
     }
     out.close(b'}');

@@ -225,7 +225,7 @@ impl Writer<'_> {
             thinking.write(out);
             if one_at_a_time {
                 // Beside a choice in `toolConfig` it is refused.
-                match request.tool_choice {
+                match thinking.tool_choice(request, losses) {
                     None | Some(ToolChoice::Auto) => {
                         out.key("tool_choice").raw(r#"{"type":"auto","disable_parallel_tool_use":true}"#);
                     }
@@ -307,7 +307,11 @@ impl Writer<'_> {
 
     fn tool_choice(&mut self, request: &Request<'_>) {
         let one_at_a_time = request.parallel_tools == Some(false) && self.maker.is_claude();
-        match &request.tool_choice {
+        let choice = match &self.thinking {
+            Some(thinking) => thinking.tool_choice(request, self.losses),
+            None => request.tool_choice.as_ref(),
+        };
+        match choice {
             Some(ToolChoice::Auto) if !one_at_a_time => self.out.key("toolChoice").raw(r#"{"auto":{}}"#),
             Some(ToolChoice::Any) => self.out.key("toolChoice").raw(r#"{"any":{}}"#),
             Some(ToolChoice::Named(name)) => {

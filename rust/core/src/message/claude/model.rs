@@ -36,6 +36,9 @@ const ONLY_ADAPTS: Version = (4, 7);
 /// The first that thinks without being asked.
 const THINKS_BY_ITSELF: Version = (5, 0);
 
+/// The first of Opus and Sonnet that refuse to be made to call a tool; of another family, Fable, 5.1 is.
+const NEVER_FORCED: Version = (5, 5);
+
 /// How a model is told not to think.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Off {
@@ -91,6 +94,16 @@ impl Model {
     pub(super) const fn takes_sampling(self) -> bool {
         let (major, minor) = self.version;
         major < ONLY_ADAPTS.0 || (major == ONLY_ADAPTS.0 && minor < ONLY_ADAPTS.1) || !self.is_claude
+    }
+
+    /// Whether it can be made to call a tool. What is not known to be one of those that cannot, can.
+    pub(super) fn takes_forced_calls(self) -> bool {
+        match (self.family, self.version) {
+            (_, (u8::MAX, _)) => !self.is_claude,
+            (Family::Opus | Family::Sonnet, version) => version < NEVER_FORCED,
+            (Family::Other, version) => version < (5, 1),
+            (Family::Haiku, _) => true,
+        }
     }
 
     /// Whether it tells by itself what it thinks.

@@ -7,7 +7,7 @@ use super::is_forced;
 use super::model::{Model, Off};
 use crate::message::json::Json;
 use crate::message::turns::{Merged, Piece};
-use crate::message::{Effort, Losses, Part, Reasoning, Request, Thoughts};
+use crate::message::{Effort, Losses, Part, Reasoning, Request, Thoughts, ToolChoice};
 
 /// The lowest budget that the API takes. The highest is below the bound on all that is generated, thinking included.
 /// Source: Anthropic API reference, "Create a Message"; "Extended thinking".
@@ -76,6 +76,19 @@ impl Thinking {
         matches!(self.form, Form::Adaptive | Form::Budget(_))
     }
 
+    /// Which tool is to be called, as far as the model can be told: some cannot be made to call one.
+    pub(crate) fn tool_choice<'r, 'a>(
+        &self,
+        request: &'r Request<'a>,
+        losses: &mut Losses,
+    ) -> Option<&'r ToolChoice<'a>> {
+        if is_forced(request) && !self.model.takes_forced_calls() {
+            losses.add("tool_choice");
+            return Some(&ToolChoice::Auto);
+        }
+        request.tool_choice.as_ref()
+    }
+
     /// Whether the model can be steered by numbers at all.
     pub(super) const fn takes_sampling(&self) -> bool {
         self.model.takes_sampling()
@@ -122,7 +135,7 @@ fn form(
     turns: &[Merged<'_>],
     losses: &mut Losses,
 ) -> Form {
-    if is_forced(request) {
+    if is_forced(request) && model.takes_forced_calls() {
         losses.add("reasoning_effort");
         return Form::Unsaid;
     }
