@@ -36,7 +36,7 @@ pub struct Taker {
 impl Taker {
     /// A request, which comes in pieces, as it is for this provider, with the names of what is left out; `None` where
     /// nothing is.
-    pub fn fit(&self, pieces: &[&[u8]]) -> Option<(Vec<u8>, Losses)> {
+    pub fn fit(self, pieces: &[&[u8]]) -> Option<(Vec<u8>, Losses)> {
         let marks: &[&str] = match self.dialect {
             Dialect::AnthropicMessages => &["\"signature\"", "\"redacted_thinking\"", BILLING],
             Dialect::OpenaiResponses => &["\"signature:", "\"redacted:", OWN_REASONING],
@@ -59,7 +59,7 @@ impl Taker {
         cuts.apply().map(|body| (body, losses))
     }
 
-    fn messages<'a>(&self, body: &'a [u8], cuts: &mut Cuts<'a>, losses: &mut Losses) {
+    fn messages<'a>(self, body: &'a [u8], cuts: &mut Cuts<'a>, losses: &mut Losses) {
         if !self.is_anthropic || self.platform != Platform::Own {
             billing(body, cuts);
         }
@@ -78,7 +78,7 @@ impl Taker {
         cuts.cut_among(&gone(&parts));
     }
 
-    fn chat<'a>(&self, body: &'a [u8], cuts: &mut Cuts<'a>, losses: &mut Losses) {
+    fn chat<'a>(self, body: &'a [u8], cuts: &mut Cuts<'a>, losses: &mut Losses) {
         let taken = match self.replays_reasoning {
             Some(ReplayedReasoning::ReasoningContent) => "reasoning_content",
             Some(ReplayedReasoning::Reasoning) => "reasoning",
@@ -240,7 +240,7 @@ fn part_of_gemini(part: &[u8]) -> Part<'_> {
 }
 
 /// The members of an object, and whether each is to go by its name.
-fn among<'a>(object: &'a [u8], goes: impl Fn(&[u8]) -> bool) -> Vec<(&'a [u8], bool)> {
+fn among(object: &[u8], goes: impl Fn(&[u8]) -> bool) -> Vec<(&[u8], bool)> {
     let part = |found: &Member| object.get(found.start..found.value_end).unwrap_or_default();
     members(object).iter().map(|found| (part(found), goes(found.key.raw.of(object)))).collect()
 }

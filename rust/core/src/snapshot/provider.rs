@@ -376,27 +376,7 @@ pub(super) struct ProviderDoc {
 
 impl ProviderDoc {
     pub(super) fn resolve(self, path: &str) -> Result<Provider, SnapshotError> {
-        let mut operations = [const { None }; Operation::ALL.len()];
-        for (operation, template) in self.operations {
-            let slot = operations.get_mut(operation as usize);
-            let at = || format!("{path}.operations.{}", operation.name());
-            if operation.is_answered_here() {
-                return Err(SnapshotError::at(at(), "is answered by the gateway itself"));
-            }
-            if !template.starts_with('/') || !template.bytes().all(|b| b.is_ascii_graphic()) {
-                return Err(SnapshotError::at(at(), "must start with `/` and hold printable ASCII only"));
-            }
-            let parsed = if operation.keeps_path() {
-                PathTemplate::parse_beginning(&template).ok_or_else(|| {
-                    SnapshotError::at(at(), "must end with `/`, which the client's path follows")
-                })?
-            } else {
-                PathTemplate::parse(template)
-            };
-            if let Some(slot) = slot {
-                *slot = Some(parsed);
-            }
-        }
+        let operations = templates(self.operations, path)?;
         let auth = match (self.auth, self.sigv4) {
             (None, None) => None,
             (Some(field), None) => {
@@ -478,6 +458,35 @@ impl ProviderDoc {
             models: self.models.resolve(&format!("{path}.models"))?,
         })
     }
+}
+
+/// The path of each operation, by [`Operation`] order.
+fn templates(
+    written: BTreeMap<Operation, String>,
+    path: &str,
+) -> Result<[Option<PathTemplate>; Operation::ALL.len()], SnapshotError> {
+    let mut operations = [const { None }; Operation::ALL.len()];
+    for (operation, template) in written {
+        let slot = operations.get_mut(operation as usize);
+        let at = || format!("{path}.operations.{}", operation.name());
+        if operation.is_answered_here() {
+            return Err(SnapshotError::at(at(), "is answered by the gateway itself"));
+        }
+        if !template.starts_with('/') || !template.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(SnapshotError::at(at(), "must start with `/` and hold printable ASCII only"));
+        }
+        let parsed = if operation.keeps_path() {
+            PathTemplate::parse_beginning(&template).ok_or_else(|| {
+                SnapshotError::at(at(), "must end with `/`, which the client's path follows")
+            })?
+        } else {
+            PathTemplate::parse(template)
+        };
+        if let Some(slot) = slot {
+            *slot = Some(parsed);
+        }
+    }
+    Ok(operations)
 }
 
 /// Parts of a scope are put together with `/` and stand in a header field.
