@@ -6,6 +6,7 @@
 //! asks one, `refusal` understands a no, `commit` holds a stream until it says something, `hedge` asks two.
 
 mod attempt;
+mod body;
 mod commit;
 mod hedge;
 mod refusal;

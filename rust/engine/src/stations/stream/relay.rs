@@ -12,6 +12,7 @@ use llm_edge_core::http1::{Chunked, Http1Error, Known, ResponseFraming, Step};
 use llm_edge_core::rejection::{Code, Rejection};
 use llm_edge_core::routing::Keepsakes;
 use llm_edge_core::sse;
+use llm_edge_core::surface::Dialect;
 use llm_edge_core::surface::Operation;
 use llm_edge_core::tap::{Outcome, Payload, Tap};
 
@@ -197,12 +198,12 @@ impl Relay {
         let status = head.status;
         let at = head.len;
         let came_with_head = at < connection.buffer.len();
-        let mut tap = dialect.map_or_else(Tap::none, |d| Tap::new(payload, d));
-        if has_word {
-            tap.know_content();
-        }
         let coded = coding.is_some();
-        let tap = if is_foreign { Watch::Told(Outcome::default()) } else { Watch::new(tap, coding) };
+        let tap = if is_foreign {
+            Watch::Told(Outcome::default())
+        } else {
+            watch(payload, dialect, coding, has_word)
+        };
         // Only what is complete and successful is kept, and only what we can tell to be complete.
         let keep = keep.filter(|_| status == 200 && payload != Payload::Opaque);
         // Made where it stays: it is too large to be moved there.
@@ -711,6 +712,16 @@ fn coding(connection: &Connection) -> Option<&[u8]> {
     let field = connection.head.find(Known::ContentEncoding)?;
     let coding = field.value.of(&connection.buffer);
     (!coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity")).then_some(coding)
+}
+
+/// What looks into the reply. By itself, so that it is made in one place and moved once.
+#[inline(never)]
+fn watch(payload: Payload, dialect: Option<Dialect>, coding: Option<&[u8]>, has_word: bool) -> Watch {
+    let mut tap = dialect.map_or_else(Tap::none, |dialect| Tap::new(payload, dialect));
+    if has_word {
+        tap.know_content();
+    }
+    Watch::new(tap, coding)
 }
 
 /// What the reply consists of, by its `Content-Type`.
