@@ -28,8 +28,8 @@ use crate::dialect::{
 };
 use crate::event_stream::EventStream;
 use crate::message::{
-    Event, Fault, Framed, MessageReader, Repeat, Request, Sink, StreamReader, StreamWriter, Target, Thoughts,
-    name_calls, seed,
+    Carries, Event, Fault, Framed, MessageReader, Repeat, Request, Sink, StreamReader, StreamWriter, Target,
+    Thoughts, name_calls, seed,
 };
 use crate::ndjson::{Line, LineScanner};
 use crate::sse::SseScanner;
@@ -215,6 +215,7 @@ impl Pair {
         let blocks = request.turns.iter_mut().flat_map(|turn| &mut turn.blocks).chain(&mut request.system);
         for block in blocks {
             block.leave_out_detail(losses);
+            block.leave_out_refusal(losses);
         }
     }
 
@@ -229,7 +230,7 @@ impl Pair {
             client.reply(upstream.tokens(body)?, out);
             return Ok(Replied { losses, usage: Usage::default() });
         }
-        let mut reply = (self.target.read_reply)(body, &mut losses)?;
+        let mut reply = (self.target.read_reply)(body, self.surface.carries, &mut losses)?;
         name_calls(&mut reply.parts, &context.reply_seed);
         out.reserve(body.len() + body.len() / 8);
         (self.surface.write_reply)(&reply, context, out);
@@ -263,6 +264,7 @@ impl Pair {
             },
             writer,
             seed,
+            carries: self.surface.carries,
             losses: Losses::default(),
             seen: Outcome::default(),
             malformed: None,
@@ -304,6 +306,8 @@ pub struct StreamTranslator {
     writer: Box<dyn StreamWriter + Send>,
     /// Of which ids of calls are made that have none.
     seed: String,
+    /// What the surface's dialect has a place for.
+    carries: Carries,
     losses: Losses,
     seen: Outcome,
     malformed: Option<Malformed>,
@@ -349,15 +353,15 @@ impl StreamTranslator {
     /// [`Malformed`] where the stream is not what its dialect says, now and from then on; what was appended
     /// before is whole events.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        let Self { source, writer, seed, losses, seen, malformed } = self;
+        let Self { source, writer, seed, carries, losses, seen, malformed } = self;
         match source {
             Source::Sse { scanner, reader, repeat } => scanner.push(bytes, |event| {
-                let sink = Sink::new(writer.as_mut(), losses, out, seen, seed);
+                let sink = Sink::new(writer.as_mut(), *carries, losses, out, seen, seed);
                 step(malformed, sink, |sink| translate(&event, reader.as_mut(), repeat, sink));
             }),
             Source::EventStream { decoder, reader } => {
                 let pushed = decoder.push(bytes, |message| {
-                    let sink = Sink::new(writer.as_mut(), losses, out, seen, seed);
+                    let sink = Sink::new(writer.as_mut(), *carries, losses, out, seen, seed);
                     step(malformed, sink, |sink| reader.read(&message, sink));
                 });
                 if let Err(fault) = pushed
@@ -368,7 +372,7 @@ impl StreamTranslator {
                 }
             }
             Source::Lines { scanner, reader } => scanner.push(bytes, |line| {
-                let sink = Sink::new(writer.as_mut(), losses, out, seen, seed);
+                let sink = Sink::new(writer.as_mut(), *carries, losses, out, seen, seed);
                 step(malformed, sink, |sink| read_line(&line, reader.as_mut(), sink));
             }),
         }
@@ -387,9 +391,9 @@ impl StreamTranslator {
             // The same of the last line's end.
             Source::Lines { .. } => self.push(b"\n", out)?,
         }
-        let Self { source, writer, seed, losses, seen, malformed } = self;
+        let Self { source, writer, seed, carries, losses, seen, malformed } = self;
         if let Source::Sse { reader, .. } = source {
-            let sink = Sink::new(writer.as_mut(), losses, out, seen, seed);
+            let sink = Sink::new(writer.as_mut(), *carries, losses, out, seen, seed);
             step(malformed, sink, |sink| reader.finish(sink));
         }
         match &self.malformed {

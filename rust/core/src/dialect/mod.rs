@@ -36,7 +36,7 @@ use serde_json::value::RawValue;
 
 use crate::embedding;
 use crate::message::{
-    Fault, Framed, Losses, Malformed, Reply, Request, StreamWriter, Target, Untranslatable,
+    Carries, Fault, Framed, Losses, Malformed, Reply, Request, StreamWriter, Target, Untranslatable,
 };
 use crate::retry::{Disposition, Refusal};
 use crate::routing::{Contents, Want};
@@ -328,6 +328,8 @@ pub(crate) struct Client {
     pub(crate) read_request: for<'a> fn(&'a str, &mut Losses) -> Result<Request<'a>, Untranslatable>,
     /// What writers of requests name, and what it is called here, where that is something else.
     pub(crate) words: &'static [(&'static str, &'static str)],
+    /// What of a reply it has a place for.
+    pub(crate) carries: Carries,
     pub(crate) write_reply: fn(&Reply<'_>, &Context, &mut Vec<u8>),
     /// With the status, where the error is not inside a stream, and the request's id, where it is known.
     pub(crate) write_error: fn(&Fault<'_>, Option<u16>, &str, &mut Vec<u8>),
@@ -340,7 +342,7 @@ pub(crate) struct Client {
 pub(crate) struct Upstream {
     pub(crate) write_request:
         fn(&Request<'_>, &Target<'_>, &mut Losses, &mut Vec<u8>) -> Result<(), Untranslatable>,
-    pub(crate) read_reply: for<'a> fn(&'a str, &mut Losses) -> Result<Reply<'a>, Malformed>,
+    pub(crate) read_reply: for<'a> fn(&'a str, Carries, &mut Losses) -> Result<Reply<'a>, Malformed>,
     pub(crate) stream_reader: fn() -> Framed,
     /// Of its streams, without parameters.
     pub(crate) stream_media_type: &'static str,

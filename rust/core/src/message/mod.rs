@@ -29,7 +29,9 @@ pub(crate) use ids::{name_calls, reply_id, seed};
 pub(crate) use input::{Input, tool_input};
 pub use losses::Losses;
 pub(crate) use repeat::{Repeat, Told};
-pub(crate) use reply::{Event, Framed, MessageReader, Reply, Sink, Stop, StreamReader, StreamWriter, Usage};
+pub(crate) use reply::{
+    Carries, Event, Framed, MessageReader, Reply, Sink, Stop, StreamReader, StreamWriter, Usage,
+};
 pub(crate) use text::Text;
 pub(crate) use thinking::{Maker, redacted_block, redacted_members, thinking_block, thinking_members};
 pub use tool_ids::fitted as fit_tool_ids;
@@ -157,6 +159,14 @@ pub(crate) struct Block<'a> {
 }
 
 impl Block<'_> {
+    /// Makes an ordinary text of a refusal.
+    pub(crate) fn leave_out_refusal(&mut self, losses: &mut Losses) {
+        if let Part::Refusal(text) = &mut self.part {
+            losses.add("messages[].refusal");
+            self.part = Part::Text(std::mem::take(text));
+        }
+    }
+
     /// Takes the detail from images, also from those that a tool gave.
     pub(crate) fn leave_out_detail(&mut self, losses: &mut Losses) {
         match &mut self.part {
@@ -174,6 +184,8 @@ impl Block<'_> {
 #[derive(Debug)]
 pub(crate) enum Part<'a> {
     Text(Text<'a>),
+    /// What the model said instead of an answer. Writers for other APIs than `OpenAI`'s are given a text in its place.
+    Refusal(Text<'a>),
     /// With the detail in which it is to be looked at, where `OpenAI`'s clients said one.
     Image(Source<'a>, Option<Text<'a>>),
     Document {

@@ -16,20 +16,33 @@ pub(crate) struct Reply<'a> {
     pub(crate) created: Option<u64>,
     pub(crate) parts: Vec<Part<'a>>,
     pub(crate) stop: Stop,
+    /// The stop sequence that it came to, where the provider says so and the client can be told.
+    pub(crate) stop_sequence: Option<Text<'a>>,
     pub(crate) usage: Usage,
+}
+
+/// What of a reply the client's dialect has a place for. What it has none for, readers name and leave out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Carries {
+    /// Which stop sequence it was.
+    pub(crate) stop_sequence: bool,
 }
 
 /// Why the model stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// It was done, or came to a stop sequence.
+    /// It was done.
     End,
+    /// It came to a stop sequence of the client.
+    Sequence,
     /// The bound on tokens, or the end of the context window.
     Length,
     /// It waits for the results of tools.
     Tools,
-    /// It, or a filter, refused.
+    /// It refused, and says so.
     Refusal,
+    /// A filter stepped in, the provider's or one of the model's own.
+    Filter,
 }
 
 /// Token counts.
@@ -72,6 +85,8 @@ pub(crate) enum Event<'a> {
         usage: Usage,
     },
     Text(Text<'a>),
+    /// A piece of what the model says instead of an answer.
+    Refusal(Text<'a>),
     Thinking(Text<'a>),
     /// The signature of the reasoning just told.
     Signature(Text<'a>),
@@ -87,6 +102,8 @@ pub(crate) enum Event<'a> {
         call: usize,
         piece: Text<'a>,
     },
+    /// The stop sequence that the answer came to, for clients that can be told.
+    StopSequence(Text<'a>),
     Stop(Stop),
     /// Running totals; the last ones count.
     Usage(Usage),
@@ -137,6 +154,8 @@ pub(crate) trait StreamWriter {
 /// Where a reader hands its events.
 pub(crate) struct Sink<'s> {
     pub(crate) writer: &'s mut dyn StreamWriter,
+    /// What the writer has a place for.
+    pub(crate) carries: Carries,
     pub(crate) losses: &'s mut Losses,
     pub(crate) out: &'s mut Vec<u8>,
     /// What is known of the stream as a whole.
@@ -152,12 +171,13 @@ impl<'s> Sink<'s> {
     #[inline]
     pub(crate) fn new(
         writer: &'s mut dyn StreamWriter,
+        carries: Carries,
         losses: &'s mut Losses,
         out: &'s mut Vec<u8>,
         seen: &'s mut Outcome,
         seed: &'s str,
     ) -> Self {
-        Self { writer, losses, out, seen, seed, told: Told::default() }
+        Self { writer, carries, losses, out, seen, seed, told: Told::default() }
     }
 
     /// Hands over one event.
@@ -167,11 +187,17 @@ impl<'s> Sink<'s> {
                 name_call(id, *call, self.seed);
                 self.seen.content = true;
             }
-            Event::Text(_) | Event::Thinking(_) | Event::Redacted(_) => self.seen.content = true,
+            Event::Text(_) | Event::Refusal(_) | Event::Thinking(_) | Event::Redacted(_) => {
+                self.seen.content = true;
+            }
             Event::Usage(usage) => self.seen.usage = Some(usage.reported()),
             Event::End => self.seen.terminal = true,
             Event::Error(_) => self.seen.error_event = true,
-            Event::Start { .. } | Event::Signature(_) | Event::ToolInput { .. } | Event::Stop(_) => {}
+            Event::Start { .. }
+            | Event::Signature(_)
+            | Event::ToolInput { .. }
+            | Event::StopSequence(_)
+            | Event::Stop(_) => {}
         }
         self.told = self.told.and(&event);
         self.writer.write(event, self.out)

@@ -402,6 +402,7 @@ pub(crate) fn fold_responses(stream: &str) -> Value {
                 items[index.unwrap()]["summary"] = json!([event["part"]]);
             }
             "response.output_text.delta"
+            | "response.refusal.delta"
             | "response.reasoning_summary_text.delta"
             | "response.function_call_arguments.delta" => {
                 let pointer = text_of(name);
@@ -411,6 +412,9 @@ pub(crate) fn fold_responses(stream: &str) -> Value {
             }
             "response.output_text.done" | "response.reasoning_summary_text.done" => {
                 assert_eq!(items[index.unwrap()].pointer(text_of(name)), Some(&event["text"]));
+            }
+            "response.refusal.done" => {
+                assert_eq!(items[index.unwrap()].pointer(text_of(name)), Some(&event["refusal"]));
             }
             "response.function_call_arguments.done" => {
                 assert_eq!(items[index.unwrap()]["arguments"], event["arguments"]);
@@ -445,6 +449,7 @@ pub(crate) fn fold_responses(stream: &str) -> Value {
 fn text_of(event: &str) -> &'static str {
     match event {
         "response.output_text.delta" | "response.output_text.done" => "/content/0/text",
+        "response.refusal.delta" | "response.refusal.done" => "/content/0/refusal",
         "response.function_call_arguments.delta" => "/arguments",
         _ => "/summary/0/text",
     }
@@ -593,7 +598,7 @@ pub(crate) fn fold_chat(stream: &str) -> Value {
         for (key, value) in choice["delta"].as_object().unwrap() {
             match key.as_str() {
                 "role" => message["role"] = value.clone(),
-                "content" | "reasoning_content" => {
+                "content" | "refusal" | "reasoning_content" => {
                     let before = message[key].as_str().unwrap_or_default().to_owned();
                     let text = before + value.as_str().unwrap();
                     message[key] = if text.is_empty() { Value::Null } else { text.into() };

@@ -14,6 +14,7 @@ mod bedrock;
 mod cache;
 mod cohere;
 mod counts;
+mod endings;
 mod every_pair;
 mod gemini;
 mod ids;

@@ -11,7 +11,7 @@ mod write;
 mod write_reply;
 
 use super::{Client, Codec, Content, Facts, Field, Terminal, Upstream, UsagePaths, refusal, refusal_saying};
-use crate::message::Framed;
+use crate::message::{Carries, Framed};
 use crate::retry::Disposition;
 use crate::routing::{Asks, Capability, Contents};
 
@@ -94,6 +94,7 @@ pub(super) const CODEC: Codec = Codec {
     client: Some(Client {
         read_request: read::request,
         words: WORDS,
+        carries: Carries { stop_sequence: true },
         write_reply: write_reply::reply,
         write_error: write_reply::error,
         stream_writer: |context| Box::new(write_reply::Events::new(context)),
@@ -101,7 +102,7 @@ pub(super) const CODEC: Codec = Codec {
     }),
     upstream: Some(Upstream {
         write_request: write::request,
-        read_reply: read_reply::reply,
+        read_reply: |body, _, losses| read_reply::reply(body, losses),
         stream_reader: || Framed::Sse(Box::new(read_reply::Events::default())),
         stream_media_type: crate::sse::MEDIA_TYPE,
         takes_shared: false,

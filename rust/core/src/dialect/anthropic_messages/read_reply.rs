@@ -51,7 +51,16 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
     let reason = at.required("stop_reason", body.stop_reason)?;
     let mut usage = Usage::default();
     take(&mut usage, body.usage.as_ref());
-    Ok(Reply { id: body.id, model: body.model, created: None, parts, stop: stop(&reason, losses), usage })
+    Ok(Reply {
+        id: body.id,
+        model: body.model,
+        created: None,
+        parts,
+        stop: stop(&reason, losses),
+        // It is named as lost: clients that could be told which it was speak this dialect themselves.
+        stop_sequence: None,
+        usage,
+    })
 }
 
 /// The JSON text of a tool's input.
@@ -62,10 +71,13 @@ fn input(value: &RawValue) -> Result<&str, Malformed> {
 
 fn stop(reason: &Text<'_>, losses: &mut Losses) -> Stop {
     match reason.raw() {
-        "end_turn" | "stop_sequence" => Stop::End,
+        "end_turn" => Stop::End,
+        "stop_sequence" => Stop::Sequence,
         "max_tokens" | "model_context_window_exceeded" => Stop::Length,
         "tool_use" => Stop::Tools,
-        "refusal" => Stop::Refusal,
+        // Classifiers step in; the model itself refuses in ordinary texts. Source: Anthropic documentation, "Handling
+        // stop reasons".
+        "refusal" => Stop::Filter,
         _ => {
             losses.add("stop_reason");
             Stop::End

@@ -232,7 +232,7 @@ fn write_block(
     out: &mut Vec<u8>,
 ) {
     match part {
-        Part::Text(text) => return text_block(text, markers.take(marker), out),
+        Part::Text(text) | Part::Refusal(text) => return text_block(text, markers.take(marker), out),
         Part::Image(from, _) => {
             out.open(b'{');
             out.key("type").raw("\"image\"");

@@ -21,7 +21,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
     out.key("content").open(b'[');
     for part in &reply.parts {
         match part {
-            Part::Text(text) => text_block(text, out),
+            Part::Text(text) | Part::Refusal(text) => text_block(text, out),
             Part::Thinking { text, signature } => signed_block(text, signature.as_ref(), out),
             Part::Redacted(data) => redacted_block(data, out),
             Part::ToolCall { id, name, input } => tool_block(id, name, input, out),
@@ -29,7 +29,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
         }
     }
     out.close(b']');
-    stop(Some(reply.stop), out);
+    stop(Some(reply.stop), reply.stop_sequence.as_ref(), out);
     usage(out.key("usage"), &reply.usage);
     out.close(b'}');
 }
@@ -45,15 +45,20 @@ fn head(id: Option<&Text<'_>>, model: Option<&Text<'_>>, context: &Context, out:
 }
 
 /// The members that tell why the model stopped, if it did.
-fn stop(stop: Option<Stop>, out: &mut Vec<u8>) {
+fn stop(stop: Option<Stop>, sequence: Option<&Text<'_>>, out: &mut Vec<u8>) {
     out.key("stop_reason").raw(match stop {
         None => "null",
         Some(Stop::End) => "\"end_turn\"",
+        Some(Stop::Sequence) => "\"stop_sequence\"",
         Some(Stop::Length) => "\"max_tokens\"",
         Some(Stop::Tools) => "\"tool_use\"",
-        Some(Stop::Refusal) => "\"refusal\"",
+        Some(Stop::Refusal | Stop::Filter) => "\"refusal\"",
     });
-    for name in ["stop_sequence", "stop_details", "container"] {
+    match sequence {
+        Some(sequence) => out.key("stop_sequence").text(sequence),
+        None => out.key("stop_sequence").raw("null"),
+    }
+    for name in ["stop_details", "container"] {
         out.key(name).raw("null");
     }
 }
@@ -130,12 +135,15 @@ pub(super) struct Events {
     next: usize,
     held_bytes: usize,
     stop: Option<Stop>,
+    stop_sequence: Option<Text<'static>>,
     usage: Usage,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Open {
     Text,
+    /// The same, in a block of its own.
+    Refusal,
     Thinking,
     Tool(usize),
 }
@@ -159,6 +167,7 @@ impl Events {
             next: 0,
             held_bytes: 0,
             stop: None,
+            stop_sequence: None,
             usage: Usage::default(),
         }
     }
@@ -266,7 +275,7 @@ impl StreamWriter for Events {
                     out.key("message").open(b'{');
                     head(id.as_ref(), model.as_ref(), &self.context, out);
                     out.key("content").raw("[]");
-                    stop(None, out);
+                    stop(None, None, out);
                     usage(out.key("usage"), &self.usage);
                     out.close(b'}');
                 });
@@ -274,6 +283,11 @@ impl StreamWriter for Events {
             Event::Text(text) => {
                 self.leave_calls(out)?;
                 self.turn_to(Open::Text, |out| text_block(&Text::default(), out), out);
+                self.delta("text_delta", "text", &text, out);
+            }
+            Event::Refusal(text) => {
+                self.leave_calls(out)?;
+                self.turn_to(Open::Refusal, |out| text_block(&Text::default(), out), out);
                 self.delta("text_delta", "text", &text, out);
             }
             Event::Thinking(text) => {
@@ -302,6 +316,7 @@ impl StreamWriter for Events {
                 self.open_calls(out);
             }
             Event::ToolInput { call, piece } => self.input(call, piece, out)?,
+            Event::StopSequence(sequence) => self.stop_sequence = Some(sequence.into_owned()),
             Event::Stop(stop) => self.stop = Some(stop),
             Event::Usage(usage) => self.usage = usage,
             Event::End => {
@@ -309,7 +324,7 @@ impl StreamWriter for Events {
                 self.close(out);
                 event("message_delta", out, |out| {
                     out.key("delta").open(b'{');
-                    stop(self.stop, out);
+                    stop(self.stop, self.stop_sequence.as_ref(), out);
                     out.close(b'}');
                     out.key("usage").open(b'{');
                     counts(out, &self.usage);

@@ -66,7 +66,7 @@ pub(super) const CODEC: Codec = Codec {
     client: None,
     upstream: Some(Upstream {
         write_request: write::request,
-        read_reply: read_reply::reply,
+        read_reply: |body, _, losses| read_reply::reply(body, losses),
         stream_reader: || Framed::EventStream(Box::new(read_reply::Events::default())),
         stream_media_type: "application/vnd.amazon.eventstream",
         takes_shared: false,

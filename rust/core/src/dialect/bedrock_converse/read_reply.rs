@@ -49,6 +49,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
         created: None,
         parts,
         stop: stop(&reason, called, losses)?,
+        stop_sequence: None,
         usage: body.usage.as_ref().map(usage).unwrap_or_default(),
     })
 }
@@ -117,10 +118,11 @@ fn stop(reason: &Text<'_>, called: bool, losses: &mut Losses) -> Result<Stop, Ma
     Ok(match reason.raw() {
         // A client that believed it would never run the tools.
         "end_turn" | "stop_sequence" if called => Stop::Tools,
-        "end_turn" | "stop_sequence" => Stop::End,
+        "end_turn" => Stop::End,
+        "stop_sequence" => Stop::Sequence,
         "tool_use" => Stop::Tools,
         "max_tokens" | "model_context_window_exceeded" => Stop::Length,
-        "guardrail_intervened" | "content_filtered" => Stop::Refusal,
+        "guardrail_intervened" | "content_filtered" => Stop::Filter,
         "malformed_model_output" | "malformed_tool_use" => {
             return Err(Malformed::new(format!("the model's output is broken (`{}`)", reason.raw())));
         }

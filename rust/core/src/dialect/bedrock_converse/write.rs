@@ -433,7 +433,7 @@ impl Writer<'_> {
 
     fn block(&mut self, part: &Part<'_>) -> Result<(), Untranslatable> {
         match part {
-            Part::Text(text) => self.text(text),
+            Part::Text(text) | Part::Refusal(text) => self.text(text),
             Part::Image(source, _) => self.image(source)?,
             Part::Document { source, title } => self.document(source, title.as_ref())?,
             Part::ToolCall { id, name, input } => self.tool_use(id, name, input),
@@ -510,7 +510,9 @@ impl Writer<'_> {
         self.out.key("content").open(b'[');
         for block in content {
             match &block.part {
-                Part::Text(_) | Part::Image(..) | Part::Document { .. } => self.block(&block.part)?,
+                Part::Text(_) | Part::Refusal(_) | Part::Image(..) | Part::Document { .. } => {
+                    self.block(&block.part)?
+                }
                 Part::ToolCall { .. }
                 | Part::ToolResult { .. }
                 | Part::Thinking { .. }

@@ -59,7 +59,7 @@ pub(super) const CODEC: Codec = Codec {
     client: None,
     upstream: Some(Upstream {
         write_request: write::request,
-        read_reply: read_reply::reply,
+        read_reply: |body, _, losses| read_reply::reply(body, losses),
         stream_reader: || Framed::Sse(Box::new(read_reply::Events::default())),
         stream_media_type: crate::sse::MEDIA_TYPE,
         takes_shared: false,

@@ -51,6 +51,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
         created: None,
         parts,
         stop: stop(&reason, called, losses).map_err(Fault::inside_reply)?,
+        stop_sequence: None,
         usage: body.usage.map(usage).unwrap_or_default(),
     })
 }
@@ -101,7 +102,8 @@ fn stop(reason: &Text<'_>, called: bool, losses: &mut Losses) -> Result<Stop, Fa
         "MAX_TOKENS" => Ok(Stop::Length),
         "COMPLETE" | "STOP_SEQUENCE" | "TOOL_CALL" if called => Ok(Stop::Tools),
         "TOOL_CALL" => Ok(Stop::Tools),
-        "COMPLETE" | "STOP_SEQUENCE" => Ok(Stop::End),
+        "COMPLETE" => Ok(Stop::End),
+        "STOP_SEQUENCE" => Ok(Stop::Sequence),
         // What has come by then is not the answer.
         "ERROR" => Err(failed("the generation failed")),
         "TIMEOUT" => Err(failed("the generation took longer than the provider allows")),

@@ -80,6 +80,7 @@ fn refuse_media(request: &Request<'_>) -> Result<(), Untranslatable> {
                 }
                 Part::ToolResult { content, .. } => check(&at.member("content"), content, images)?,
                 Part::Text(_)
+                | Part::Refusal(_)
                 | Part::Image(..)
                 | Part::ToolCall { .. }
                 | Part::Thinking { .. }
@@ -244,7 +245,7 @@ fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
             Part::Redacted(_) => losses.add("messages[].content[].redacted_thinking"),
             Part::Thinking { text, .. } if text.is_empty() => {}
             Part::ToolCall { .. } => calling = true,
-            Part::Text(text) => {
+            Part::Text(text) | Part::Refusal(text) => {
                 // In the dialect all text comes before the calls.
                 losses.add_if(calling, "messages[].content");
                 if called {
@@ -281,7 +282,7 @@ fn message(role: &str, blocks: &[&Block<'_>], out: &mut Vec<u8>) {
 
 fn part(part: &Part<'_>, out: &mut Vec<u8>) {
     match part {
-        Part::Text(text) => text_part("text", text, out),
+        Part::Text(text) | Part::Refusal(text) => text_part("text", text, out),
         Part::Thinking { text, .. } => text_part("thinking", text, out),
         Part::Image(source, detail) => image_part(source, detail.as_ref(), out),
         Part::Document { .. } | Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Redacted(_) => {}

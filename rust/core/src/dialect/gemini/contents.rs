@@ -284,7 +284,7 @@ fn part(
     out: &mut Vec<u8>,
 ) -> Result<(), Untranslatable> {
     let source = match part {
-        Part::Text(text) => {
+        Part::Text(text) | Part::Refusal(text) => {
             text_part(text, signature, out);
             return Ok(());
         }

@@ -30,7 +30,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
     let candidate = candidates.next();
     losses.add_if(candidates.next().is_some(), "candidates[]");
     let mut gathered = Gathered::default();
-    let mut stop = blocked.then_some(Stop::Refusal);
+    let mut stop = blocked.then_some(Stop::Filter);
     if let Some(candidate) = candidate {
         name_losses(&candidate, losses);
         let mut calls = Calls { reply: body.response_id.clone().unwrap_or_default(), count: 0 };
@@ -51,6 +51,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
         created: None,
         parts: gathered.parts,
         stop: stop.ok_or_else(|| Malformed::new("the reply has no `finishReason`"))?,
+        stop_sequence: None,
         usage: body.usage_metadata.as_ref().map(usage).unwrap_or_default(),
     })
 }
@@ -205,7 +206,7 @@ fn stop<'a>(reason: &Text<'_>, message: Option<&Text<'a>>, called: bool) -> Resu
         | "IMAGE_PROHIBITED_CONTENT"
         | "IMAGE_RECITATION"
         | "MODEL_ARMOR"
-        | "ESCALATION" => Ok(Stop::Refusal),
+        | "ESCALATION" => Ok(Stop::Filter),
         // The rest is failures: a call that is none, a call too many, a reason that nobody knows.
         other => {
             let told = message.map_or("", Text::raw);
@@ -258,7 +259,7 @@ impl StreamReader for Chunks {
             sink.emit(Event::Start { id, model, created: None, usage: self.usage })?;
         }
         if chunk.prompt_feedback.is_some_and(|feedback| is_blocked(&feedback, sink.losses)) {
-            self.stop = Some(Stop::Refusal);
+            self.stop = Some(Stop::Filter);
         }
         for candidate in chunk.candidates.unwrap_or_default() {
             if candidate.index.unwrap_or_default() == 0 {

@@ -26,7 +26,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
         let mut signature = Pending::default();
         for part in &reply.parts {
             match part {
-                Part::Text(text) => text_part(text, signature.take().as_ref(), out),
+                Part::Text(text) | Part::Refusal(text) => text_part(text, signature.take().as_ref(), out),
                 Part::Thinking { text, signature: own } => {
                     if context.include_thoughts && !text.is_empty() {
                         // It is other reasoning than what was signed.
@@ -61,9 +61,9 @@ fn candidate(stop: Option<Stop>, out: &mut Vec<u8>, parts: impl FnOnce(&mut Vec<
     out.close(b'}');
     if let Some(stop) = stop {
         out.key("finishReason").string(match stop {
-            Stop::End | Stop::Tools => "STOP",
+            Stop::End | Stop::Sequence | Stop::Tools => "STOP",
             Stop::Length => "MAX_TOKENS",
-            Stop::Refusal => "SAFETY",
+            Stop::Refusal | Stop::Filter => "SAFETY",
         });
     }
     out.key("index").raw("0");
@@ -297,7 +297,7 @@ impl StreamWriter for Chunks {
                 tail(id.as_ref(), model.as_ref(), &self.context, &mut members);
                 self.tail.append(&mut members);
             }
-            Event::Text(text) => {
+            Event::Text(text) | Event::Refusal(text) => {
                 self.leave_calls(out)?;
                 self.chunk(out, |this, out| text_part(&text, this.signature.take().as_ref(), out));
             }
@@ -320,6 +320,8 @@ impl StreamWriter for Chunks {
                 input: Input::default(),
             }),
             Event::ToolInput { call, piece } => self.input(call, &piece, out)?,
+            // Nobody hands it over: the dialect has no place for it.
+            Event::StopSequence(_) => {}
             Event::Stop(stop) => self.stop = Some(stop),
             Event::Usage(usage) => self.usage = usage,
             Event::End => {

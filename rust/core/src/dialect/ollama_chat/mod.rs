@@ -53,7 +53,7 @@ pub(super) const CODEC: Codec = Codec {
     client: None,
     upstream: Some(Upstream {
         write_request: write::request,
-        read_reply: read_reply::reply,
+        read_reply: |body, _, losses| read_reply::reply(body, losses),
         stream_reader: || Framed::Lines(Box::new(read_reply::Lines::default())),
         stream_media_type: "application/x-ndjson",
         takes_shared: false,

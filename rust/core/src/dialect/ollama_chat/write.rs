@@ -167,7 +167,7 @@ impl<'r> Writer<'_, 'r> {
                     self.names.insert(id.raw(), name);
                 }
                 // In the dialect all text comes before the calls.
-                Part::Text(_) => self.losses.add_if(called, "messages[].content"),
+                Part::Text(_) | Part::Refusal(_) => self.losses.add_if(called, "messages[].content"),
                 Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. } => {}
             }
         }

@@ -11,7 +11,7 @@ pub(super) mod write;
 pub(super) mod write_reply;
 
 use super::{Client, Codec, Content, Facts, Field, Terminal, Upstream, UsagePaths};
-use crate::message::Framed;
+use crate::message::{Carries, Framed};
 use crate::routing::{Asks, Capability, Contents};
 
 pub(super) const USAGE: UsagePaths = UsagePaths {
@@ -86,6 +86,7 @@ pub(super) const CODEC: Codec = Codec {
     client: Some(Client {
         read_request: read::request,
         words: WORDS,
+        carries: Carries { stop_sequence: false },
         write_reply: write_reply::reply,
         write_error: write_reply::error,
         stream_writer: |context| Box::new(write_reply::Chunks::new(context)),

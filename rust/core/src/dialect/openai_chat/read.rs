@@ -177,8 +177,7 @@ fn assistant<'a>(
     }
     let mut said = content(at, message.content, Role::Assistant, losses)?;
     if let Some(refusal) = message.refusal.filter(|text| !text.is_empty()) {
-        losses.add("messages[].refusal");
-        said.push(Block { part: Part::Text(refusal), cache: None });
+        said.push(Block { part: Part::Refusal(refusal), cache: None });
     }
     let mut calls = Vec::new();
     for (index, told) in message.tool_calls.unwrap_or_default().into_iter().enumerate() {
@@ -286,10 +285,7 @@ fn block<'a>(
     let kind = at.required("type", part.kind)?;
     let content = match kind.raw() {
         "text" => Part::Text(at.required("text", part.text)?),
-        "refusal" => {
-            losses.add("messages[].refusal");
-            Part::Text(at.required("refusal", part.refusal)?)
-        }
+        "refusal" => Part::Refusal(at.required("refusal", part.refusal)?),
         "image_url" => {
             let image = at.required("image_url", part.image_url)?;
             losses.unknown("messages[].content[].image_url.", &image.rest, &[]);

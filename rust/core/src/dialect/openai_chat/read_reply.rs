@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use super::{read, wire};
 use crate::message::read::{At, says_something};
 use crate::message::{
-    Event, Fault, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text, Untranslatable, Usage,
-    tool_input,
+    Carries, Event, Fault, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text, Untranslatable,
+    Usage, tool_input,
 };
 
 /// Members that tell of the serving, not of the reply, the filter verdicts of Azure on what it let through, and
@@ -28,7 +28,11 @@ const HARMLESS: &[&str] = &[
 const CALLS_MAX: usize = 512;
 
 /// Reads a whole reply.
-pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>, Malformed> {
+pub(super) fn reply<'a>(
+    body: &'a str,
+    carries: Carries,
+    losses: &mut Losses,
+) -> Result<Reply<'a>, Malformed> {
     let at = At::ROOT;
     let body: wire::Completion<'a> = at.parse(body)?;
     if let Some(error) = body.error {
@@ -39,6 +43,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
     let choice = choices.next().ok_or_else(|| Malformed::new("the reply has no choice"))?;
     losses.add_if(choices.next().is_some(), "choices[]");
     name_losses(&choice, losses);
+    let stop_sequence = stop_sequence(choice.stop_reason, carries, losses);
     let message = choice.message.ok_or_else(|| Malformed::new("the reply has no message"))?;
     message_losses(&message, losses);
     let mut parts = Vec::new();
@@ -58,7 +63,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
     }
     let refusal = message.refusal.filter(|text| !text.is_empty());
     let refused = refusal.is_some();
-    parts.extend(refusal.map(Part::Text));
+    parts.extend(refusal.map(Part::Refusal));
     let calls = message.tool_calls.unwrap_or_default();
     let called = !calls.is_empty();
     for (index, call) in calls.into_iter().enumerate() {
@@ -73,7 +78,8 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
         model: body.model.filter(|model| !model.is_empty()),
         created: body.created,
         parts,
-        stop: stop(&reason, called, refused, losses),
+        stop: after_sequence(stop(&reason, called, refused, losses), choice.stop_reason),
+        stop_sequence,
         usage: body.usage.or(body.x_groq.and_then(|groq| groq.usage)).map(usage).unwrap_or_default(),
     })
 }
@@ -167,7 +173,7 @@ fn usage(usage: wire::Usage) -> Usage {
 fn stop(reason: &Text<'_>, called: bool, refused: bool, losses: &mut Losses) -> Stop {
     match reason.raw() {
         "length" => Stop::Length,
-        "content_filter" => Stop::Refusal,
+        "content_filter" => Stop::Filter,
         _ if refused => Stop::Refusal,
         // Some servers say `stop` behind calls; a client that believed it would never run them.
         "stop" | "tool_calls" | "function_call" if called => Stop::Tools,
@@ -178,6 +184,25 @@ fn stop(reason: &Text<'_>, called: bool, refused: bool, losses: &mut Losses) -> 
             if called { Stop::Tools } else { Stop::End }
         }
     }
+}
+
+/// Which of the client's stop sequences the answer came to, where a server says so.
+fn stop_sequence<'a>(
+    reason: Option<&'a RawValue>,
+    carries: Carries,
+    losses: &mut Losses,
+) -> Option<Text<'a>> {
+    let reason = reason?;
+    let sequence = Text::of(reason).filter(|_| carries.stop_sequence);
+    // A token's number says nothing to who has sent texts.
+    losses.add_if(sequence.is_none(), "choices[].stop_reason");
+    sequence
+}
+
+/// The reason, where the server tells a stop sequence beside it.
+fn after_sequence(stop: Stop, reason: Option<&RawValue>) -> Stop {
+    let sequence = stop == Stop::End && reason.and_then(Text::of).is_some();
+    if sequence { Stop::Sequence } else { stop }
 }
 
 /// Reads a stream of chunks.
@@ -258,7 +283,7 @@ impl Chunks {
             }
             if let Some(refusal) = delta.refusal.filter(|text| !text.is_empty()) {
                 self.refused = true;
-                sink.emit(Event::Text(refusal))?;
+                sink.emit(Event::Refusal(refusal))?;
             }
             for call in delta.tool_calls.unwrap_or_default() {
                 call_losses(&call, sink.losses);
@@ -268,6 +293,10 @@ impl Chunks {
         if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
             self.stopped = true;
             let stop = stop(&reason, !self.calls.is_empty(), self.refused, sink.losses);
+            let stop = after_sequence(stop, choice.stop_reason);
+            if let Some(sequence) = stop_sequence(choice.stop_reason, sink.carries, sink.losses) {
+                sink.emit(Event::StopSequence(sequence))?;
+            }
             sink.emit(Event::Stop(stop))?;
         }
         Ok(())
@@ -327,6 +356,7 @@ fn thinking(block: wire::ThinkingBlock<'_>, sink: &mut Sink<'_>) -> Result<(), M
         }
         Part::Redacted(data) => sink.emit(Event::Redacted(data)),
         Part::Text(_)
+        | Part::Refusal(_)
         | Part::Image(..)
         | Part::Document { .. }
         | Part::ToolCall { .. }

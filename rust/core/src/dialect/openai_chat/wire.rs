@@ -1,7 +1,8 @@
 //! The objects of the dialect, as far as they are read: of requests, replies and chunks alike, since a message
 //! sent back is the message that was received. Source: `OpenAI` API reference, "Chat"; `LiteLLM` for
-//! `reasoning_content`, `thinking_blocks` and `cache_control`, vLLM and `OpenRouter` for `reasoning`, Google for
-//! `extra_content`, Groq for `x_groq`, Mistral for parts of type `thinking`.
+//! `reasoning_content`, `thinking_blocks` and `cache_control`, vLLM and `OpenRouter` for `reasoning`, vLLM
+//! (pull request 2976) for `stop_reason`, Google for `extra_content`, Groq for `x_groq`, Mistral for parts of
+//! type `thinking`.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -188,6 +189,7 @@ object! {
         message: Message<'a>,
         delta: Message<'a>,
         finish_reason: Text<'a>,
+        stop_reason: &'a RawValue,
         logprobs: &'a RawValue,
         ..rest
     }

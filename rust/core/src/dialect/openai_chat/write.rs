@@ -212,6 +212,8 @@ fn tools(request: &Request<'_>, target: &Target<'_>, losses: &mut Losses, out: &
 /// What the model said in a turn, sorted as the dialect has it.
 struct Said<'t> {
     content: Vec<&'t Block<'t>>,
+    /// What the model declined with.
+    refusals: Vec<&'t Text<'t>>,
     /// Reasoning for a member of its own.
     thoughts: Vec<&'t Text<'t>>,
     /// Whether there is more in it than reasoning.
@@ -224,7 +226,8 @@ const THINKING: &str = "messages[].content[].thinking";
 /// Sorts it; reasoning goes along where the server takes it back. Its text is all that such a server told, so that
 /// the signature of another maker's is no loss there.
 fn said<'t>(turn: &'t Turn<'t>, replays: Option<ReplayedReasoning>, losses: &mut Losses) -> Said<'t> {
-    let mut said = Said { content: Vec::new(), thoughts: Vec::new(), speaks: false, calls: false };
+    let mut said =
+        Said { content: Vec::new(), refusals: Vec::new(), thoughts: Vec::new(), speaks: false, calls: false };
     for block in &turn.blocks {
         match (&block.part, replays) {
             (Part::Thinking { text, signature }, Some(_)) if text.is_empty() => {
@@ -236,6 +239,10 @@ fn said<'t>(turn: &'t Turn<'t>, replays: Option<ReplayedReasoning>, losses: &mut
             (Part::Thinking { .. }, None) => losses.add(THINKING),
             (Part::Redacted(_), _) => losses.add("messages[].content[].redacted_thinking"),
             (Part::ToolCall { .. }, _) => said.calls = true,
+            (Part::Refusal(text), _) => {
+                said.speaks = true;
+                said.refusals.push(text);
+            }
             (Part::Text(_) | Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. }, _) => {
                 // In the dialect all text comes before the calls.
                 losses.add_if(said.calls, "messages[].content");
@@ -248,7 +255,7 @@ fn said<'t>(turn: &'t Turn<'t>, replays: Option<ReplayedReasoning>, losses: &mut
 }
 
 fn assistant(turn: &Turn<'_>, replays: Option<ReplayedReasoning>, losses: &mut Losses, out: &mut Vec<u8>) {
-    let Said { content, thoughts, speaks, calls: called } = said(turn, replays, losses);
+    let Said { content, refusals, thoughts, speaks, calls: called } = said(turn, replays, losses);
     if !speaks && !called {
         // Servers refuse a message that is reasoning only.
         return losses.add_if(!thoughts.is_empty() || !content.is_empty(), THINKING);
@@ -260,6 +267,9 @@ fn assistant(turn: &Turn<'_>, replays: Option<ReplayedReasoning>, losses: &mut L
         out.raw("null");
     } else {
         text_or_parts(&content, part, out);
+    }
+    if !refusals.is_empty() {
+        out.key("refusal").text(&Text::escaped(refusals.iter().map(|text| text.raw()).collect()));
     }
     if !thoughts.is_empty() {
         out.key(match replays {
@@ -303,6 +313,6 @@ fn part(part: &Part<'_>, out: &mut Vec<u8>) {
             out.close(b']');
             out.close(b'}');
         }
-        Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Redacted(_) => {}
+        Part::Refusal(_) | Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Redacted(_) => {}
     }
 }

@@ -27,7 +27,11 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
         _ => None,
     });
     joined("content", texts, out);
-    out.key("refusal").raw("null");
+    let refusals = reply.parts.iter().filter_map(|part| match part {
+        Part::Refusal(text) => Some(text),
+        _ => None,
+    });
+    joined("refusal", refusals, out);
     reasoning(&reply.parts, out);
     calls(&reply.parts, out);
     out.close(b'}');
@@ -119,10 +123,11 @@ fn reasoning(parts: &[Part<'_>], out: &mut Vec<u8>) {
 
 const fn finish_reason(stop: Stop) -> &'static str {
     match stop {
-        Stop::End => "stop",
+        // A refusal is an answer that is complete; a client knows it by its member.
+        Stop::End | Stop::Sequence | Stop::Refusal => "stop",
         Stop::Length => "length",
         Stop::Tools => "tool_calls",
-        Stop::Refusal => "content_filter",
+        Stop::Filter => "content_filter",
     }
 }
 
@@ -263,6 +268,7 @@ impl StreamWriter for Chunks {
                 self.chunk(out, delta, None);
             }
             Event::Text(text) => self.chunk(out, |out| out.key("content").text(&text), None),
+            Event::Refusal(text) => self.chunk(out, |out| out.key("refusal").text(&text), None),
             Event::Thinking(text) => self.thinking(&text, None, out),
             Event::Signature(signature) => {
                 self.thinking(&Text::default(), Some(&signature), out);
@@ -281,6 +287,8 @@ impl StreamWriter for Chunks {
                 let function = |out: &mut Vec<u8>| out.key("arguments").text(&piece);
                 self.chunk(out, |out| tool_call(call, None, function, |_| {}, out), None);
             }
+            // Nobody hands it over: the dialect has no place for it.
+            Event::StopSequence(_) => {}
             Event::Stop(stop) => self.chunk(out, |_| {}, Some(stop)),
             Event::Usage(usage) => self.usage = usage,
             Event::End => {

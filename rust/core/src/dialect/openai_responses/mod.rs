@@ -12,7 +12,7 @@ mod write_reply;
 
 use super::openai_chat::write_reply::error;
 use super::{Client, Codec, Content, Facts, Field, Terminal, Upstream, UsagePaths};
-use crate::message::Framed;
+use crate::message::{Carries, Framed};
 use crate::routing::{Asks, Capability, Contents};
 
 pub(super) const FACTS: Facts = Facts {
@@ -79,6 +79,7 @@ const WORDS: &[(&str, &str)] = &[
     ("messages[].content[].thinking", "input[].reasoning"),
     ("messages[].content[].title", "input[].content[].filename"),
     ("messages[].redacted_thinking", "input[].reasoning"),
+    ("messages[].refusal", "input[].content[].refusal"),
     ("messages[].role", "input[].role"),
     ("messages[].thinking", "input[].reasoning"),
     ("messages[].thinking_blocks", "input[].reasoning"),
@@ -99,6 +100,7 @@ pub(super) const CODEC: Codec = Codec {
     client: Some(Client {
         read_request: read::request,
         words: WORDS,
+        carries: Carries { stop_sequence: false },
         write_reply: write_reply::reply,
         write_error: error,
         stream_writer: |context| Box::new(write_reply::Events::new(context)),
@@ -106,7 +108,7 @@ pub(super) const CODEC: Codec = Codec {
     }),
     upstream: Some(Upstream {
         write_request: write::request,
-        read_reply: read_reply::reply,
+        read_reply: |body, _, losses| read_reply::reply(body, losses),
         stream_reader: || Framed::Sse(Box::new(read_reply::Events::default())),
         stream_media_type: crate::sse::MEDIA_TYPE,
         takes_shared: true,

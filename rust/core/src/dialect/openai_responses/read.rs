@@ -246,10 +246,7 @@ fn block<'a>(at: &At<'_>, part: wire::Part<'a>, losses: &mut Losses) -> Result<B
     }
     let content = match kind.raw() {
         "input_text" | "output_text" | "text" => Part::Text(at.required("text", part.text)?),
-        "refusal" => {
-            losses.add("input[].content[].refusal");
-            Part::Text(at.required("refusal", part.refusal)?)
-        }
+        "refusal" => Part::Refusal(at.required("refusal", part.refusal)?),
         "input_image" => {
             let url = at.required("image_url", part.image_url)?;
             let source = chat::image_source(&at.member("image_url"), url)?;

@@ -69,7 +69,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
             "message" => {
                 for said in said(&at, item.content, losses)? {
                     refused |= said.refusal;
-                    parts.push(Part::Text(said.text));
+                    parts.push(if said.refusal { Part::Refusal(said.text) } else { Part::Text(said.text) });
                 }
             }
             "function_call" => {
@@ -92,6 +92,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
         model: body.model.filter(|model| !model.is_empty()),
         created: body.created_at.and_then(seconds),
         parts,
+        stop_sequence: None,
         usage: body.usage.map(usage).unwrap_or_default(),
     })
 }
@@ -181,7 +182,7 @@ fn stop(
         "incomplete" => {
             let reason = response.incomplete_details.as_ref().and_then(|details| details.reason.as_ref());
             return Ok(match reason.map_or("", Text::raw) {
-                "content_filter" => Stop::Refusal,
+                "content_filter" => Stop::Filter,
                 "max_output_tokens" => Stop::Length,
                 _ => {
                     losses.add("incomplete_details.reason");
@@ -311,14 +312,16 @@ impl Events {
             "response.output_text.delta" | "response.refusal.delta" => {
                 let lost = event.logprobs.is_some_and(says_something);
                 sink.losses.add_if(lost, "output[].content[].logprobs");
-                self.refused |= kind == "response.refusal.delta";
                 let at = self.at(index, Kind::Message { told: 0 })?;
-                self.text(at, part, some_text(event.delta)?, true, sink)
+                let refusal = kind == "response.refusal.delta";
+                let said = some_text(event.delta)?.map(|text| Said { text, refusal });
+                self.text(at, part, said, true, sink)
             }
             "response.output_text.done" | "response.refusal.done" => {
-                self.refused |= kind == "response.refusal.done";
                 let at = self.at(index, Kind::Message { told: 0 })?;
-                self.text(at, part, some_text(event.text.or(event.refusal))?, false, sink)
+                let refusal = kind == "response.refusal.done";
+                let said = some_text(event.text.or(event.refusal))?.map(|text| Said { text, refusal });
+                self.text(at, part, said, false, sink)
             }
             "response.reasoning_summary_text.delta" => {
                 let part = event.summary_index.unwrap_or_default();
@@ -401,15 +404,16 @@ impl Events {
         &mut self,
         at: usize,
         part: u64,
-        text: Option<Text<'_>>,
+        said: Option<Said<'_>>,
         piece: bool,
         sink: &mut Sink<'_>,
     ) -> Result<(), Malformed> {
-        let Some(text) = text else { return Ok(()) };
+        let Some(Said { text, refusal }) = said else { return Ok(()) };
+        self.refused |= refusal;
         match self.items.get_mut(at).map(|item| &mut item.kind) {
             Some(Kind::Message { told }) if piece || part >= *told => {
                 *told = (*told).max(part.saturating_add(1));
-                sink.emit(Event::Text(text))
+                sink.emit(if refusal { Event::Refusal(text) } else { Event::Text(text) })
             }
             Some(Kind::Message { .. } | Kind::Silent) => Ok(()),
             _ => Err(Malformed::new("a text is of an item of another type")),
@@ -475,8 +479,7 @@ impl Events {
             Kind::Message { .. } => {
                 let parts = said(&At::ROOT.member("item"), item.content, sink.losses)?;
                 for (part, said) in (0..).zip(parts) {
-                    self.refused |= said.refusal;
-                    self.text(at, part, Some(said.text).filter(|text| !text.is_empty()), false, sink)?;
+                    self.text(at, part, Some(said).filter(|said| !said.text.is_empty()), false, sink)?;
                 }
                 Ok(())
             }

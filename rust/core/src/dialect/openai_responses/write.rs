@@ -246,6 +246,7 @@ fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
                     message("assistant", &[block], out);
                 }
             }
+            Part::Refusal(text) => refusal(text, out),
             Part::ToolCall { id, name, input } => {
                 out.open(b'{');
                 out.key("type").raw("\"function_call\"");
@@ -265,6 +266,18 @@ fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
             }
         }
     }
+}
+
+/// A refusal, as a message with one part. The SDK's types ask for an id too; the API does not, and it refuses one
+/// that comes twice.
+fn refusal(text: &Text<'_>, out: &mut Vec<u8>) {
+    out.open(b'{');
+    out.key("type").raw("\"message\"");
+    out.key("role").raw("\"assistant\"");
+    out.key("content").open(b'[');
+    chat_form::text_part("refusal", text, out);
+    out.close(b']');
+    out.close(b'}');
 }
 
 /// Writes reasoning that the provider has told itself, and whether it has.
@@ -318,7 +331,11 @@ fn part(part: &Part<'_>, out: &mut Vec<u8>) {
             }
             out.close(b'}');
         }
-        Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Thinking { .. } | Part::Redacted(_) => {}
+        Part::Refusal(_)
+        | Part::ToolCall { .. }
+        | Part::ToolResult { .. }
+        | Part::Thinking { .. }
+        | Part::Redacted(_) => {}
     }
 }
 

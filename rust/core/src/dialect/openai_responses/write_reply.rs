@@ -6,6 +6,7 @@
 //! the types of its SDK (3.57), which tell what must be there.
 
 use super::wire::{OWN_REASONING, REDACTED, SIGNATURE};
+use crate::dialect::chat_form::text_part;
 use crate::message::json::Json;
 use crate::message::{
     Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, reply_id, tool_input,
@@ -32,6 +33,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
                 }
                 (Kind::Message, text.raw())
             }
+            Part::Refusal(text) => (Kind::Refusal, text.raw()),
             Part::Thinking { text, signature } => {
                 let encrypted = signature.as_ref().map(|signature| Encrypted::new(SIGNATURE, signature));
                 (Kind::Reasoning(encrypted), text.raw())
@@ -72,9 +74,9 @@ enum State<'s> {
 /// Why a response is not complete, if it is not.
 const fn incomplete(stop: Stop) -> Option<&'static str> {
     match stop {
-        Stop::End | Stop::Tools => None,
+        Stop::End | Stop::Sequence | Stop::Tools | Stop::Refusal => None,
         Stop::Length => Some("max_output_tokens"),
-        Stop::Refusal => Some("content_filter"),
+        Stop::Filter => Some("content_filter"),
     }
 }
 
@@ -178,8 +180,13 @@ struct Item {
 
 enum Kind {
     Message,
+    /// A message too, with a part that says no.
+    Refusal,
     Reasoning(Option<Encrypted>),
-    Call { id: Text<'static>, name: Text<'static> },
+    Call {
+        id: Text<'static>,
+        name: Text<'static>,
+    },
 }
 
 impl Kind {
@@ -204,7 +211,7 @@ impl Encrypted {
 impl Item {
     fn new(head: &Head, at: usize, kind: Kind) -> Self {
         let prefix = match kind {
-            Kind::Message => "msg",
+            Kind::Message | Kind::Refusal => "msg",
             Kind::Reasoning(_) => OWN_REASONING,
             Kind::Call { .. } => "fc",
         };
@@ -222,7 +229,7 @@ impl Item {
         out.open(b'{');
         out.key("id").text(&self.id);
         match &self.kind {
-            Kind::Message => {
+            Kind::Message | Kind::Refusal => {
                 out.key("type").raw("\"message\"");
                 out.key("status").string(status);
                 out.key("role").raw("\"assistant\"");
@@ -258,6 +265,9 @@ impl Item {
     }
 
     fn part(&self, text: &Text<'_>, out: &mut Vec<u8>) {
+        if matches!(self.kind, Kind::Refusal) {
+            return text_part("refusal", text, out);
+        }
         out.open(b'{');
         if matches!(self.kind, Kind::Message) {
             out.key("type").raw("\"output_text\"");
@@ -275,7 +285,7 @@ impl Item {
         out.key("item_id").text(&self.id);
         out.key("output_index").number(at as u64);
         match self.kind {
-            Kind::Message => out.key("content_index").number(0),
+            Kind::Message | Kind::Refusal => out.key("content_index").number(0),
             Kind::Reasoning(_) => out.key("summary_index").number(0),
             Kind::Call { .. } => {}
         }
@@ -289,6 +299,13 @@ impl Item {
                 delta: "response.output_text.delta",
                 done: "response.output_text.done",
                 whole: "text",
+                part_done: "response.content_part.done",
+            },
+            Kind::Refusal => &Names {
+                part_added: "response.content_part.added",
+                delta: "response.refusal.delta",
+                done: "response.refusal.done",
+                whole: "refusal",
                 part_done: "response.content_part.done",
             },
             Kind::Reasoning(_) => &Names {
@@ -395,6 +412,7 @@ impl Events {
         let open = self.open.and_then(|at| Some((at, &self.items.get(at)?.kind)));
         match (open, &kind) {
             (Some((at, Kind::Message)), Kind::Message)
+            | (Some((at, Kind::Refusal)), Kind::Refusal)
             | (Some((at, Kind::Reasoning(_))), Kind::Reasoning(_)) => Ok(at),
             _ => {
                 let at = self.begin(kind, out)?;
@@ -543,6 +561,10 @@ impl StreamWriter for Events {
                 let at = self.turn_to(Kind::Message, out)?;
                 self.add(at, &text, out)?;
             }
+            Event::Refusal(text) => {
+                let at = self.turn_to(Kind::Refusal, out)?;
+                self.add(at, &text, out)?;
+            }
             Event::Thinking(text) => {
                 let at = self.turn_to(Kind::Reasoning(None), out)?;
                 self.add(at, &text, out)?;
@@ -567,6 +589,8 @@ impl StreamWriter for Events {
                 };
                 self.add(at, &piece, out)?;
             }
+            // Nobody hands it over: the dialect has no place for it.
+            Event::StopSequence(_) => {}
             Event::Stop(stop) => self.stop = stop,
             Event::Usage(usage) => self.usage = usage,
             Event::End => self.end(out)?,

@@ -380,7 +380,7 @@ fn told(reply: &Value) -> Told {
             .map(|block| (text(&block["id"]), text(&block["name"]), block["input"].clone()))
             .collect(),
         stop: match reply["stop_reason"].as_str().unwrap() {
-            "end_turn" => Stop::End,
+            "end_turn" | "stop_sequence" => Stop::End,
             "max_tokens" => Stop::Length,
             "tool_use" => Stop::Tools,
             "refusal" => Stop::Refusal,

@@ -391,7 +391,7 @@ fn told(reply: &Value) -> Told {
     let usage = &reply["usage"];
     let count = |value: &Value| value.as_u64().unwrap_or_default();
     Told {
-        text: text(&message["content"]),
+        text: text(&message["content"]) + &text(&message["refusal"]),
         thinking: of_kind("thinking").iter().map(|b| (text(&b["thinking"]), text(&b["signature"]))).collect(),
         redacted: of_kind("redacted_thinking").iter().map(|block| text(&block["data"])).collect(),
         calls: list(&message["tool_calls"])
@@ -403,7 +403,8 @@ fn told(reply: &Value) -> Told {
             })
             .collect(),
         stop: match reply["choices"][0]["finish_reason"].as_str().unwrap() {
-            "stop" => Stop::End,
+            "stop" if message["refusal"].is_null() => Stop::End,
+            "stop" => Stop::Refusal,
             "length" => Stop::Length,
             "tool_calls" => Stop::Tools,
             "content_filter" => Stop::Refusal,

@@ -459,7 +459,8 @@ fn told(reply: &Value) -> Told {
     let of_kind = |kind: &str| items.iter().filter(|item| item["type"] == kind).collect::<Vec<_>>();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let joined = |parts: &Value| -> String {
-        parts.as_array().unwrap().iter().map(|part| part["text"].as_str().unwrap()).collect()
+        let told = |part: &Value| text(&part["text"]) + &text(&part["refusal"]);
+        parts.as_array().unwrap().iter().map(told).collect()
     };
     let (mut thinking, mut redacted) = (Vec::new(), Vec::new());
     for item in of_kind("reasoning") {
@@ -476,6 +477,8 @@ fn told(reply: &Value) -> Told {
         (text(&item["call_id"]), text(&item["name"]), arguments)
     });
     let calls: Vec<_> = calls.collect();
+    let said = of_kind("message");
+    let refused = said.iter().any(|item| item["content"][0]["type"] == "refusal");
     let usage = &reply["usage"];
     let count = |value: &Value| value.as_u64().unwrap();
     Told {
@@ -483,6 +486,7 @@ fn told(reply: &Value) -> Told {
         thinking,
         redacted,
         stop: match (reply["status"].as_str().unwrap(), &reply["incomplete_details"]["reason"]) {
+            ("completed", Value::Null) if refused => Stop::Refusal,
             ("completed", Value::Null) if calls.is_empty() => Stop::End,
             ("completed", Value::Null) => Stop::Tools,
             ("incomplete", reason) if reason == "max_output_tokens" => Stop::Length,
