@@ -13,6 +13,7 @@ mod fault;
 mod ids;
 mod input;
 pub(crate) mod json;
+pub(crate) mod logprobs;
 mod losses;
 pub(crate) mod read;
 mod repeat;
@@ -27,6 +28,7 @@ pub(crate) use base64::{decode_base64, encode_base64};
 pub(crate) use fault::Fault;
 pub(crate) use ids::{name_calls, reply_id, seed};
 pub(crate) use input::{Input, tool_input};
+pub(crate) use logprobs::Logprob;
 pub use losses::Losses;
 pub(crate) use repeat::{Repeat, Told};
 pub(crate) use reply::{

@@ -2,7 +2,7 @@
 
 use super::Told;
 use super::ids::name_call;
-use super::{Fault, Losses, Malformed, Part, Text};
+use super::{Fault, Logprob, Losses, Malformed, Part, Text};
 use crate::event_stream::Message;
 use crate::tap::{self, Outcome};
 
@@ -15,6 +15,8 @@ pub(crate) struct Reply<'a> {
     /// When, in seconds since 1970, where the provider says so.
     pub(crate) created: Option<u64>,
     pub(crate) parts: Vec<Part<'a>>,
+    /// How likely the tokens of its texts were, where that was asked for and the client can be told.
+    pub(crate) logprobs: Vec<Logprob<'a>>,
     pub(crate) stop: Stop,
     /// The stop sequence that it came to, where the provider says so and the client can be told.
     pub(crate) stop_sequence: Option<Text<'a>>,
@@ -26,6 +28,8 @@ pub(crate) struct Reply<'a> {
 pub(crate) struct Carries {
     /// Which stop sequence it was.
     pub(crate) stop_sequence: bool,
+    /// How likely the tokens were.
+    pub(crate) logprobs: bool,
 }
 
 /// Why the model stopped.
@@ -85,6 +89,8 @@ pub(crate) enum Event<'a> {
         usage: Usage,
     },
     Text(Text<'a>),
+    /// How likely the tokens of the text that follows were, for clients that can be told.
+    Logprobs(Vec<Logprob<'a>>),
     /// A piece of what the model says instead of an answer.
     Refusal(Text<'a>),
     Thinking(Text<'a>),
@@ -195,6 +201,7 @@ impl<'s> Sink<'s> {
             Event::Error(_) => self.seen.error_event = true,
             Event::Start { .. }
             | Event::Signature(_)
+            | Event::Logprobs(_)
             | Event::ToolInput { .. }
             | Event::StopSequence(_)
             | Event::Stop(_) => {}

@@ -43,7 +43,7 @@ pub(crate) fn fate_of_extra(surface: &Surface, target: &Target, extra: &Extra) -
         return Err(format!("whole {told:?}, {losses:?}, streamed {streamed:?}"));
     }
     let says = counted(surface, extra.says.clone());
-    let is_beside = extra.says == (target.says)(&short()).unwrap();
+    let is_beside = says == counted(surface, (target.says)(&short()).unwrap());
     match (told == says, is_beside, losses.is_empty()) {
         (false, ..) => Err(format!("said {says:?}, told {told:?}, named {losses:?}")),
         (true, true, true) => Err("is left out without a word".to_owned()),
@@ -53,8 +53,9 @@ pub(crate) fn fate_of_extra(surface: &Surface, target: &Target, extra: &Extra) -
     }
 }
 
-/// What is said, less the counts that the surface has no member for.
-fn counted(surface: &Surface, said: Told) -> Told {
+/// What is said, less the counts and the kinds of things beside it that the surface has no member for.
+fn counted(surface: &Surface, mut said: Told) -> Told {
+    said.beside.retain(|one| surface.tells.iter().any(|kind| one.starts_with(kind)));
     Told { cache_write: if surface.counts_cache_writes { said.cache_write } else { 0 }, ..said }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Told {
     /// Id, name, input.
     pub(crate) calls: Vec<(String, String, Value)>,
     pub(crate) stop: Stop,
+    /// What stands beside the answer, each with the word for its kind: `token` for how likely one was.
+    pub(crate) beside: Vec<String>,
     /// The whole prompt, in tokens, what was read from or written to the cache included.
     pub(crate) input: u64,
     pub(crate) cache_read: u64,
@@ -46,6 +48,7 @@ impl Told {
                 "tool_use" => Stop::Tools,
                 _ => Stop::Refusal,
             },
+            beside: Vec::new(),
             input: 100,
             cache_read: 85,
             cache_write: 5,

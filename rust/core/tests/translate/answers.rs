@@ -377,6 +377,8 @@ pub(crate) fn response(status: &str, output: &Value, usage: &Value, reason: Opti
 pub(crate) fn fold_responses(stream: &str) -> Value {
     let (mut items, mut done): (Vec<Value>, Vec<bool>) = (Vec::new(), Vec::new());
     let (mut begun, mut ended) = (Value::Null, Value::Null);
+    // Tokens of the pieces of a text.
+    let mut likely: Vec<Value> = Vec::new();
     for (number, (name, data)) in events(stream).into_iter().enumerate() {
         assert!(ended.is_null(), "something follows the last event");
         let event: Value = serde_json::from_str(data).unwrap();
@@ -405,6 +407,7 @@ pub(crate) fn fold_responses(stream: &str) -> Value {
             | "response.refusal.delta"
             | "response.reasoning_summary_text.delta"
             | "response.function_call_arguments.delta" => {
+                likely.extend(event["logprobs"].as_array().into_iter().flatten().cloned());
                 let pointer = text_of(name);
                 let before = item(&mut items, pointer).as_str().unwrap().to_owned();
                 let more = before + event["delta"].as_str().unwrap();
@@ -420,7 +423,16 @@ pub(crate) fn fold_responses(stream: &str) -> Value {
                 assert_eq!(items[index.unwrap()]["arguments"], event["arguments"]);
                 assert_eq!(items[index.unwrap()]["name"], event["name"]);
             }
-            "response.content_part.done" => assert_eq!(items[index.unwrap()]["content"][0], event["part"]),
+            "response.content_part.done" => {
+                let item = &mut items[index.unwrap()];
+                if let Some(list) = event["part"]["logprobs"].as_array() {
+                    let bare = |list: &[Value]| -> Vec<Value> { list.iter().map(without_bytes).collect() };
+                    assert_eq!(json!(bare(list)), json!(likely), "the parts' tokens are those of the pieces");
+                    likely.clear();
+                    item["content"][0]["logprobs"] = event["part"]["logprobs"].clone();
+                }
+                assert_eq!(item["content"][0], event["part"]);
+            }
             "response.reasoning_summary_part.done" => {
                 assert_eq!(items[index.unwrap()]["summary"][0], event["part"]);
             }
@@ -443,6 +455,16 @@ pub(crate) fn fold_responses(stream: &str) -> Value {
     }
     assert!(!ended.is_null(), "no last event");
     ended
+}
+
+/// A token as events have it.
+fn without_bytes(token: &Value) -> Value {
+    let mut token = token.clone();
+    token.as_object_mut().unwrap().remove("bytes");
+    for top in token.get_mut("top_logprobs").and_then(Value::as_array_mut).into_iter().flatten() {
+        top.as_object_mut().unwrap().remove("bytes");
+    }
+    token
 }
 
 /// Where the text of an item is that an event of this name tells.
@@ -575,6 +597,7 @@ pub(crate) fn events(stream: &str) -> Vec<(&str, &str)> {
 /// The completion that a stream of chunks amounts to, thinking blocks as `LiteLLM` folds them.
 pub(crate) fn fold_chat(stream: &str) -> Value {
     let mut message = json!({"content": null, "refusal": null});
+    let mut likely = Value::Null;
     let (mut whole, mut usage, mut done, mut finish) = (Value::Null, Value::Null, false, Value::Null);
     for (_, data) in events(stream) {
         assert!(!done, "something follows [DONE]");
@@ -595,6 +618,12 @@ pub(crate) fn fold_chat(stream: &str) -> Value {
         assert!(finish.is_null(), "something follows the finish reason");
         let choice = &chunk["choices"][0];
         finish = choice["finish_reason"].clone();
+        if let Some(tokens) = choice["logprobs"]["content"].as_array() {
+            if likely.is_null() {
+                likely = json!({"content": [], "refusal": null});
+            }
+            likely["content"].as_array_mut().unwrap().extend_from_slice(tokens);
+        }
         for (key, value) in choice["delta"].as_object().unwrap() {
             match key.as_str() {
                 "role" => message["role"] = value.clone(),
@@ -649,7 +678,7 @@ pub(crate) fn fold_chat(stream: &str) -> Value {
         }
     }
     assert!(done, "no [DONE]");
-    whole["choices"] = json!([{"index": 0, "message": message, "logprobs": null, "finish_reason": finish}]);
+    whole["choices"] = json!([{"index": 0, "message": message, "logprobs": likely, "finish_reason": finish}]);
     whole["usage"] = usage;
     whole
 }

@@ -11,6 +11,7 @@
 
 mod answers;
 mod bedrock;
+mod beside;
 mod cache;
 mod cohere;
 mod counts;

@@ -151,16 +151,14 @@ fn a_chat_request_with_everything_reaches_responses() {
         ],
     });
     let (told, losses) = sent(to_responses(OpenaiChat), &body);
-    assert_eq!(
-        losses,
-        "top_k,presence_penalty,seed,logit_bias,logprobs,top_logprobs,stop,messages[].thinking_blocks"
-    );
+    assert_eq!(losses, "top_k,presence_penalty,seed,logit_bias,stop,messages[].thinking_blocks");
     assert_eq!(
         told,
         json!({
             "model": "m", "store": false, "max_output_tokens": 100, "temperature": 0.5, "top_p": 0.9,
             "safety_identifier": "u-1", "service_tier": "auto", "reasoning": {"effort": "high"},
-            "include": ["reasoning.encrypted_content"],
+            "top_logprobs": 2,
+            "include": ["reasoning.encrypted_content", "message.output_text.logprobs"],
             "text": {"format": {"type": "json_schema", "name": "x", "strict": false, "schema": schema}},
             "stream": true, "tool_choice": {"type": "function", "name": "f"}, "parallel_tool_calls": true,
             "tools": [{"type": "function", "name": "f", "description": "d", "parameters": schema, "strict": true},

@@ -56,6 +56,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
         model: body.model,
         created: None,
         parts,
+        logprobs: Vec::new(),
         stop: stop(&reason, losses),
         // It is named as lost: clients that could be told which it was speak this dialect themselves.
         stop_sequence: None,

@@ -316,6 +316,8 @@ impl StreamWriter for Events {
                 self.open_calls(out);
             }
             Event::ToolInput { call, piece } => self.input(call, piece, out)?,
+            // Nobody hands them over: the dialect has no place for them.
+            Event::Logprobs(_) => {}
             Event::StopSequence(sequence) => self.stop_sequence = Some(sequence.into_owned()),
             Event::Stop(stop) => self.stop = Some(stop),
             Event::Usage(usage) => self.usage = usage,

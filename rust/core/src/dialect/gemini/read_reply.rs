@@ -3,10 +3,14 @@
 //! Invariant: a stream is at its end when a reason for it came and then the end itself, never otherwise. Until then
 //! the last reason and the last usage are held, since some models tell both in every chunk.
 
+use serde_json::value::RawValue;
+
 use super::{read, wire};
-use crate::message::read::At;
+use crate::message::logprobs::Token;
+use crate::message::read::{At, says_something};
 use crate::message::{
-    Event, Fault, Losses, Maker, Malformed, Part, Reply, Sink, Stop, StreamReader, Text, Usage,
+    Carries, Event, Fault, Logprob, Losses, Maker, Malformed, Part, Reply, Sink, Stop, StreamReader, Text,
+    Untranslatable, Usage,
 };
 
 /// Members that tell of the serving, not of the reply.
@@ -19,7 +23,11 @@ const HARMLESS_IN_CANDIDATES: &[&str] = &["safetyRatings", "avgLogprobs", "token
 const CALLS_MAX: usize = 512;
 
 /// Reads a whole reply.
-pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>, Malformed> {
+pub(super) fn reply<'a>(
+    body: &'a str,
+    carries: Carries,
+    losses: &mut Losses,
+) -> Result<Reply<'a>, Malformed> {
     let body: wire::Reply<'a> = At::ROOT.parse(body)?;
     if let Some(error) = body.error {
         return Err(Fault::of_error(error).inside_reply());
@@ -30,9 +38,11 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
     let candidate = candidates.next();
     losses.add_if(candidates.next().is_some(), "candidates[]");
     let mut gathered = Gathered::default();
+    let mut likely = Vec::new();
     let mut stop = blocked.then_some(Stop::Filter);
     if let Some(candidate) = candidate {
         name_losses(&candidate, losses);
+        likely = logprobs(candidate.logprobs_result, carries, losses)?;
         let mut calls = Calls { reply: body.response_id.clone().unwrap_or_default(), count: 0 };
         for part in parts(candidate.content, losses) {
             for said in read_part(part, &mut calls, losses)?.into_iter().flatten() {
@@ -50,6 +60,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
         model: body.model_version,
         created: None,
         parts: gathered.parts,
+        logprobs: likely,
         stop: stop.ok_or_else(|| Malformed::new("the reply has no `finishReason`"))?,
         stop_sequence: None,
         usage: body.usage_metadata.as_ref().map(usage).unwrap_or_default(),
@@ -64,6 +75,34 @@ fn is_blocked(feedback: &wire::PromptFeedback<'_>, losses: &mut Losses) -> bool 
 
 fn name_losses(candidate: &wire::Candidate<'_>, losses: &mut Losses) {
     losses.unknown("candidates[].", &candidate.rest, HARMLESS_IN_CANDIDATES);
+}
+
+/// How likely the tokens were.
+fn logprobs<'a>(
+    told: Option<&'a RawValue>,
+    carries: Carries,
+    losses: &mut Losses,
+) -> Result<Vec<Logprob<'a>>, Untranslatable> {
+    let Some(told) = told.filter(|told| says_something(told)) else { return Ok(Vec::new()) };
+    if !carries.logprobs {
+        losses.add("candidates[].logprobsResult");
+        return Ok(Vec::new());
+    }
+    let told: wire::LogprobsResult<'a> = At::ROOT.member("logprobsResult").parse(told.get())?;
+    let token = |told: wire::LogprobCandidate<'a>| Token {
+        text: told.token.unwrap_or_default(),
+        logprob: told.log_probability.map_or("0", RawValue::get),
+        bytes: None,
+    };
+    let mut top = told.top_candidates.unwrap_or_default().into_iter();
+    let chosen = told.chosen_candidates.unwrap_or_default();
+    // What was likely in the place of what, is not told.
+    losses.add_if(chosen.len() < top.len(), "candidates[].logprobsResult");
+    let read = chosen.into_iter().map(|chosen| {
+        let top = top.next().and_then(|top| top.candidates).unwrap_or_default();
+        Logprob { chosen: token(chosen), top: top.into_iter().map(token).collect() }
+    });
+    Ok(read.collect())
 }
 
 fn parts<'a>(content: Option<wire::Content<'a>>, losses: &mut Losses) -> Vec<wire::Part<'a>> {
@@ -287,6 +326,10 @@ impl StreamReader for Chunks {
 impl Chunks {
     fn candidate(&mut self, candidate: wire::Candidate<'_>, sink: &mut Sink<'_>) -> Result<(), Malformed> {
         name_losses(&candidate, sink.losses);
+        let likely = logprobs(candidate.logprobs_result, sink.carries, sink.losses)?;
+        if !likely.is_empty() {
+            sink.emit(Event::Logprobs(likely))?;
+        }
         let reply = self.reply.as_ref().map_or(Text::default(), Text::borrowed);
         let mut calls = Calls { reply, count: self.calls };
         for part in parts(candidate.content, sink.losses) {

@@ -164,8 +164,25 @@ object! {
         finish_reason as "finishReason": Text<'a>,
         finish_message as "finishMessage": Text<'a>,
         index: u64,
+        logprobs_result as "logprobsResult": &'a RawValue,
         ..rest
     }
+}
+
+object! {
+    LogprobsResult<'a> {
+        chosen_candidates as "chosenCandidates": Vec<LogprobCandidate<'a>>,
+        top_candidates as "topCandidates": Vec<TopCandidates<'a>>,
+    }
+}
+
+object! {
+    /// What is zero or empty may be left out.
+    LogprobCandidate<'a> { token: Text<'a>, log_probability as "logProbability": &'a RawValue, }
+}
+
+object! {
+    TopCandidates<'a> { candidates: Vec<LogprobCandidate<'a>>, }
 }
 
 object! {

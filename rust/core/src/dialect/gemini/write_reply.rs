@@ -10,8 +10,10 @@
 use super::contents::{text_part, thought_part};
 use super::signature::{wrap, wrap_redacted};
 use crate::message::json::Json;
+use crate::message::logprobs;
 use crate::message::{
-    Event, Fault, Input, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, reply_id, tool_input,
+    Event, Fault, Input, Logprob, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, reply_id,
+    tool_input,
 };
 use crate::rejection::google_status;
 use crate::translate::Context;
@@ -22,7 +24,9 @@ const HELD_BYTES_MAX: usize = 1024 * 1024;
 /// Writes a whole reply.
 pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
     out.push(b'{');
-    candidate(Some(reply.stop), out, |out| {
+    let mut likely = Likely::default();
+    likely.add(&reply.logprobs);
+    candidate(Some(reply.stop), &likely, out, |out| {
         let mut signature = Pending::default();
         for part in &reply.parts {
             match part {
@@ -50,7 +54,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
 }
 
 /// The member `candidates`, with what `parts` writes.
-fn candidate(stop: Option<Stop>, out: &mut Vec<u8>, parts: impl FnOnce(&mut Vec<u8>)) {
+fn candidate(stop: Option<Stop>, likely: &Likely, out: &mut Vec<u8>, parts: impl FnOnce(&mut Vec<u8>)) {
     out.key("candidates").open(b'[');
     out.open(b'{');
     out.key("content").open(b'{');
@@ -67,8 +71,36 @@ fn candidate(stop: Option<Stop>, out: &mut Vec<u8>, parts: impl FnOnce(&mut Vec<
         });
     }
     out.key("index").raw("0");
+    likely.write(out);
     out.close(b'}');
     out.close(b']');
+}
+
+/// Tokens that are told with the next chunk, and for each those that were likely in its place.
+#[derive(Default)]
+struct Likely {
+    chosen: Vec<u8>,
+    top: Vec<u8>,
+}
+
+impl Likely {
+    fn add(&mut self, list: &[Logprob<'_>]) {
+        logprobs::google(list, &mut self.chosen, &mut self.top);
+    }
+
+    /// Writes the member that holds them, if there are any.
+    fn write(&self, out: &mut Vec<u8>) {
+        if self.chosen.is_empty() {
+            return;
+        }
+        out.key("logprobsResult").open(b'{');
+        for (name, list) in [("topCandidates", &self.top), ("chosenCandidates", &self.chosen)] {
+            out.key(name).open(b'[');
+            out.extend_from_slice(list);
+            out.close(b']');
+        }
+        out.close(b'}');
+    }
 }
 
 /// The members that a reply and each of its chunks end with.
@@ -175,6 +207,7 @@ pub(super) struct Chunks {
     tail: Vec<u8>,
     begun: bool,
     signature: Pending,
+    likely: Likely,
     calls: Vec<Call>,
     /// The first call that has not been written.
     next: usize,
@@ -199,6 +232,7 @@ impl Chunks {
             tail: Vec::new(),
             begun: false,
             signature: Pending::default(),
+            likely: Likely::default(),
             calls: Vec::new(),
             next: 0,
             held_bytes: 0,
@@ -232,7 +266,8 @@ impl Chunks {
     fn chunk(&mut self, out: &mut Vec<u8>, parts: impl FnOnce(&mut Self, &mut Vec<u8>)) {
         self.framed(out, |this, out| {
             out.push(b'{');
-            candidate(None, out, |out| parts(this, out));
+            let likely = std::mem::take(&mut this.likely);
+            candidate(None, &likely, out, |out| parts(this, out));
             out.extend_from_slice(&this.tail);
             out.close(b'}');
         });
@@ -322,6 +357,7 @@ impl StreamWriter for Chunks {
             Event::ToolInput { call, piece } => self.input(call, &piece, out)?,
             // Nobody hands it over: the dialect has no place for it.
             Event::StopSequence(_) => {}
+            Event::Logprobs(list) => self.likely.add(&list),
             Event::Stop(stop) => self.stop = Some(stop),
             Event::Usage(usage) => self.usage = usage,
             Event::End => {
@@ -330,7 +366,9 @@ impl StreamWriter for Chunks {
                     out.push(b'{');
                     let signature = this.signature.take();
                     let stop = Some(this.stop.unwrap_or(Stop::End));
-                    candidate(stop, out, |out| text_part(&Text::default(), signature.as_ref(), out));
+                    candidate(stop, &this.likely, out, |out| {
+                        text_part(&Text::default(), signature.as_ref(), out)
+                    });
                     usage(out.key("usageMetadata"), &this.usage);
                     out.extend_from_slice(&this.tail);
                     out.close(b'}');

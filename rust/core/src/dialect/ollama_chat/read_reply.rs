@@ -48,7 +48,16 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
         parts.push(Part::ToolCall { id, name, input: input.into() });
     }
     let stop = stop(reason.as_ref(), called, losses);
-    Ok(Reply { id: None, model: body.model, created: None, parts, stop, stop_sequence: None, usage })
+    Ok(Reply {
+        id: None,
+        model: body.model,
+        created: None,
+        parts,
+        logprobs: Vec::new(),
+        stop,
+        stop_sequence: None,
+        usage,
+    })
 }
 
 /// A call, whole.

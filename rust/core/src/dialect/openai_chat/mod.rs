@@ -86,7 +86,7 @@ pub(super) const CODEC: Codec = Codec {
     client: Some(Client {
         read_request: read::request,
         words: WORDS,
-        carries: Carries { stop_sequence: false },
+        carries: Carries { stop_sequence: false, logprobs: true },
         write_reply: write_reply::reply,
         write_error: write_reply::error,
         stream_writer: |context| Box::new(write_reply::Chunks::new(context)),

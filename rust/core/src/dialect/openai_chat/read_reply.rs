@@ -5,10 +5,11 @@
 use serde_json::value::RawValue;
 
 use super::{read, wire};
+use crate::message::logprobs::of_openai;
 use crate::message::read::{At, says_something};
 use crate::message::{
-    Carries, Event, Fault, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text, Untranslatable,
-    Usage, tool_input,
+    Carries, Event, Fault, Logprob, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text,
+    Untranslatable, Usage, tool_input,
 };
 
 /// Members that tell of the serving, not of the reply, the filter verdicts of Azure on what it let through, and
@@ -44,6 +45,7 @@ pub(super) fn reply<'a>(
     losses.add_if(choices.next().is_some(), "choices[]");
     name_losses(&choice, losses);
     let stop_sequence = stop_sequence(choice.stop_reason, carries, losses);
+    let logprobs = logprobs(choice.logprobs, carries, losses)?;
     let message = choice.message.ok_or_else(|| Malformed::new("the reply has no message"))?;
     message_losses(&message, losses);
     let mut parts = Vec::new();
@@ -78,6 +80,7 @@ pub(super) fn reply<'a>(
         model: body.model.filter(|model| !model.is_empty()),
         created: body.created,
         parts,
+        logprobs,
         stop: after_sequence(stop(&reason, called, refused, losses), choice.stop_reason),
         stop_sequence,
         usage: body.usage.or(body.x_groq.and_then(|groq| groq.usage)).map(usage).unwrap_or_default(),
@@ -110,7 +113,24 @@ fn made_id(reply: Option<&Text<'_>>, index: usize) -> Option<Text<'static>> {
 
 fn name_losses(choice: &wire::Choice<'_>, losses: &mut Losses) {
     losses.unknown("choices[].", &choice.rest, HARMLESS);
-    losses.add_if(choice.logprobs.is_some_and(says_something), "choices[].logprobs");
+}
+
+/// How likely the tokens were. A refusal is told without.
+fn logprobs<'a>(
+    told: Option<&'a RawValue>,
+    carries: Carries,
+    losses: &mut Losses,
+) -> Result<Vec<Logprob<'a>>, Untranslatable> {
+    let Some(told) = told.filter(|told| says_something(told)) else { return Ok(Vec::new()) };
+    if !carries.logprobs {
+        losses.add("choices[].logprobs");
+        return Ok(Vec::new());
+    }
+    let at = At::ROOT.member("logprobs");
+    let told: wire::Logprobs<'a> = at.parse(told.get())?;
+    losses.unknown("choices[].logprobs.", &told.rest, &[]);
+    losses.add_if(told.refusal.is_some_and(says_something), "choices[].logprobs.refusal");
+    told.content.map_or(Ok(Vec::new()), |list| of_openai(&at.member("content"), list))
 }
 
 fn message_losses(message: &wire::Message<'_>, losses: &mut Losses) {
@@ -274,6 +294,10 @@ impl Chunks {
                 }
             } else if let Some(text) = read::told(delta.reasoning_content.as_ref(), delta.reasoning) {
                 sink.emit(Event::Thinking(text))?;
+            }
+            let likely = logprobs(choice.logprobs, sink.carries, sink.losses)?;
+            if !likely.is_empty() {
+                sink.emit(Event::Logprobs(likely))?;
             }
             for said in said(delta.content, sink.losses)? {
                 sink.emit(match said {

@@ -196,6 +196,10 @@ object! {
 }
 
 object! {
+    Logprobs<'a> { content: &'a RawValue, refusal: &'a RawValue, ..rest }
+}
+
+object! {
     Groq<'a> { usage: Usage, error: &'a RawValue, }
 }
 

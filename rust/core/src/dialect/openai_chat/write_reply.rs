@@ -7,6 +7,7 @@
 use super::signatures;
 use crate::dialect::chat_form::call_with;
 use crate::message::json::Json;
+use crate::message::logprobs::{Bytes, openai};
 use crate::message::{
     Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block, redacted_members,
     reply_id, thinking_block, thinking_members,
@@ -35,7 +36,14 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
     reasoning(&reply.parts, out);
     calls(&reply.parts, out);
     out.close(b'}');
-    out.key("logprobs").raw("null");
+    out.key("logprobs");
+    if reply.logprobs.is_empty() {
+        out.raw("null");
+    } else {
+        let mut likely = Vec::new();
+        openai(&reply.logprobs, Bytes::OrNull, &mut likely);
+        logprobs(&likely, out);
+    }
     out.key("finish_reason").string(finish_reason(reply.stop));
     out.close(b'}');
     out.close(b']');
@@ -121,6 +129,16 @@ fn reasoning(parts: &[Part<'_>], out: &mut Vec<u8>) {
     }
 }
 
+/// The object that holds these tokens.
+fn logprobs(tokens: &[u8], out: &mut Vec<u8>) {
+    out.open(b'{');
+    out.key("content").open(b'[');
+    out.extend_from_slice(tokens);
+    out.close(b']');
+    out.key("refusal").raw("null");
+    out.close(b'}');
+}
+
 const fn finish_reason(stop: Stop) -> &'static str {
     match stop {
         // A refusal is an answer that is complete; a client knows it by its member.
@@ -180,6 +198,8 @@ pub(super) struct Chunks {
     is_thinking: bool,
     /// Google's signature that was told last, for a call that follows it.
     signature: Option<Text<'static>>,
+    /// Tokens that are told with the next chunk.
+    logprobs: Vec<u8>,
 }
 
 impl Chunks {
@@ -192,6 +212,7 @@ impl Chunks {
             thoughts: 0,
             is_thinking: false,
             signature: None,
+            logprobs: Vec::new(),
         }
     }
 
@@ -210,6 +231,9 @@ impl Chunks {
         out.key("delta").open(b'{');
         delta(out);
         out.close(b'}');
+        if !self.logprobs.is_empty() {
+            logprobs(&self.logprobs, out.key("logprobs"));
+        }
         match finish_reason {
             Some(stop) => out.key("finish_reason").string(self::finish_reason(stop)),
             None => out.key("finish_reason").raw("null"),
@@ -268,6 +292,10 @@ impl StreamWriter for Chunks {
                 self.chunk(out, delta, None);
             }
             Event::Text(text) => self.chunk(out, |out| out.key("content").text(&text), None),
+            Event::Logprobs(list) => {
+                openai(&list, Bytes::OrNull, &mut self.logprobs);
+                return Ok(());
+            }
             Event::Refusal(text) => self.chunk(out, |out| out.key("refusal").text(&text), None),
             Event::Thinking(text) => self.thinking(&text, None, out),
             Event::Signature(signature) => {
@@ -288,9 +316,12 @@ impl StreamWriter for Chunks {
                 self.chunk(out, |out| tool_call(call, None, function, |_| {}, out), None);
             }
             // Nobody hands it over: the dialect has no place for it.
-            Event::StopSequence(_) => {}
+            Event::StopSequence(_) => return Ok(()),
             Event::Stop(stop) => self.chunk(out, |_| {}, Some(stop)),
-            Event::Usage(usage) => self.usage = usage,
+            Event::Usage(usage) => {
+                self.usage = usage;
+                return Ok(());
+            }
             Event::End => {
                 if self.context.include_usage {
                     out.extend_from_slice(&self.head);
@@ -306,6 +337,8 @@ impl StreamWriter for Chunks {
                 out.extend_from_slice(b"\n\n");
             }
         }
+        // A chunk was written, and they with it.
+        self.logprobs.clear();
         Ok(())
     }
 }

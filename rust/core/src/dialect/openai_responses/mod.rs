@@ -100,7 +100,7 @@ pub(super) const CODEC: Codec = Codec {
     client: Some(Client {
         read_request: read::request,
         words: WORDS,
-        carries: Carries { stop_sequence: false },
+        carries: Carries { stop_sequence: false, logprobs: true },
         write_reply: write_reply::reply,
         write_error: error,
         stream_writer: |context| Box::new(write_reply::Events::new(context)),
@@ -108,7 +108,7 @@ pub(super) const CODEC: Codec = Codec {
     }),
     upstream: Some(Upstream {
         write_request: write::request,
-        read_reply: |body, _, losses| read_reply::reply(body, losses),
+        read_reply: read_reply::reply,
         stream_reader: || Framed::Sse(Box::new(read_reply::Events::default())),
         stream_media_type: crate::sse::MEDIA_TYPE,
         takes_shared: true,

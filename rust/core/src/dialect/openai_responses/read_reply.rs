@@ -7,10 +7,11 @@
 use serde_json::value::RawValue;
 
 use super::{read, wire};
+use crate::message::logprobs::of_openai;
 use crate::message::read::{At, says_something};
 use crate::message::{
-    Event, Fault, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text, Told, Untranslatable,
-    Usage, tool_input,
+    Carries, Event, Fault, Logprob, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text, Told,
+    Untranslatable, Usage, tool_input,
 };
 
 /// Members that repeat the request, or tell of the serving and not of the reply.
@@ -53,14 +54,18 @@ const HARMLESS_IN_ITEMS: &[&str] = &["status", "caller"];
 const ITEMS_MAX: usize = 1024;
 
 /// Reads a whole reply.
-pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>, Malformed> {
+pub(super) fn reply<'a>(
+    body: &'a str,
+    carries: Carries,
+    losses: &mut Losses,
+) -> Result<Reply<'a>, Malformed> {
     let mut body: wire::Response<'a> = At::ROOT.parse(body)?;
     if let Some(error) = body.error {
         return Err(Fault::of_error(error).inside_reply());
     }
     losses.unknown("", &body.rest, HARMLESS);
     let list = At::ROOT.member("output");
-    let mut parts = Vec::new();
+    let (mut parts, mut logprobs) = (Vec::new(), Vec::new());
     let (mut called, mut refused) = (false, false);
     for (index, item) in At::ROOT.required("output", body.output.take())?.into_iter().enumerate() {
         let at = list.index(index);
@@ -69,6 +74,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
             "message" => {
                 for said in said(&at, item.content, losses)? {
                     refused |= said.refusal;
+                    logprobs.append(&mut likely(said.logprobs, carries, losses)?);
                     parts.push(if said.refusal { Part::Refusal(said.text) } else { Part::Text(said.text) });
                 }
             }
@@ -92,6 +98,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
         model: body.model.filter(|model| !model.is_empty()),
         created: body.created_at.and_then(seconds),
         parts,
+        logprobs,
         stop_sequence: None,
         usage: body.usage.map(usage).unwrap_or_default(),
     })
@@ -107,6 +114,8 @@ fn item_losses(item: &wire::Item<'_>, losses: &mut Losses) {
 struct Said<'a> {
     text: Text<'a>,
     refusal: bool,
+    /// How likely its tokens were.
+    logprobs: Option<&'a RawValue>,
 }
 
 /// The parts of a message, the empty ones included.
@@ -117,21 +126,37 @@ fn said<'a>(
 ) -> Result<Vec<Said<'a>>, Untranslatable> {
     let Some(content) = content else { return Ok(Vec::new()) };
     if let Some(text) = Text::of(content) {
-        return Ok(vec![Said { text, refusal: false }]);
+        return Ok(vec![Said { text, refusal: false, logprobs: None }]);
     }
     let parts: Vec<wire::Part<'a>> = at.member("content").parse(content.get())?;
     let mut read = Vec::with_capacity(parts.len());
     for part in parts {
         losses.unknown("output[].content[].", &part.rest, &[]);
         losses.add_if(part.annotations.is_some_and(says_something), "output[].content[].annotations");
-        losses.add_if(part.logprobs.is_some_and(says_something), "output[].content[].logprobs");
+        let logprobs = part.logprobs;
         match (part.text, part.refusal) {
-            (Some(text), _) => read.push(Said { text, refusal: false }),
-            (None, Some(text)) => read.push(Said { text, refusal: true }),
+            (Some(text), _) => read.push(Said { text, refusal: false, logprobs }),
+            (None, Some(text)) => read.push(Said { text, refusal: true, logprobs }),
             (None, None) => losses.add("output[].content[]"),
         }
     }
     Ok(read)
+}
+
+/// How likely the tokens of a text were.
+fn likely<'a>(
+    told: Option<&'a RawValue>,
+    carries: Carries,
+    losses: &mut Losses,
+) -> Result<Vec<Logprob<'a>>, Untranslatable> {
+    match told.filter(|told| says_something(told)) {
+        None => Ok(Vec::new()),
+        Some(told) if carries.logprobs => of_openai(&At::ROOT.member("logprobs"), told),
+        Some(_) => {
+            losses.add("output[].content[].logprobs");
+            Ok(Vec::new())
+        }
+    }
 }
 
 fn call_part<'a>(at: &At<'_>, item: wire::Item<'a>) -> Result<Part<'a>, Untranslatable> {
@@ -204,6 +229,8 @@ fn stop(
 pub(super) struct Events {
     started: bool,
     refused: bool,
+    /// Whether it was told how likely tokens were.
+    likely: bool,
     calls: usize,
     items: Vec<Item>,
 }
@@ -310,17 +337,20 @@ impl Events {
                 self.done(at, &item, sink)
             }
             "response.output_text.delta" | "response.refusal.delta" => {
-                let lost = event.logprobs.is_some_and(says_something);
-                sink.losses.add_if(lost, "output[].content[].logprobs");
                 let at = self.at(index, Kind::Message { told: 0 })?;
                 let refusal = kind == "response.refusal.delta";
-                let said = some_text(event.delta)?.map(|text| Said { text, refusal });
+                let said =
+                    some_text(event.delta)?.map(|text| Said { text, refusal, logprobs: event.logprobs });
                 self.text(at, part, said, true, sink)
             }
             "response.output_text.done" | "response.refusal.done" => {
                 let at = self.at(index, Kind::Message { told: 0 })?;
                 let refusal = kind == "response.refusal.done";
-                let said = some_text(event.text.or(event.refusal))?.map(|text| Said { text, refusal });
+                let said = some_text(event.text.or(event.refusal))?.map(|text| Said {
+                    text,
+                    refusal,
+                    logprobs: event.logprobs,
+                });
                 self.text(at, part, said, false, sink)
             }
             "response.reasoning_summary_text.delta" => {
@@ -408,11 +438,16 @@ impl Events {
         piece: bool,
         sink: &mut Sink<'_>,
     ) -> Result<(), Malformed> {
-        let Some(Said { text, refusal }) = said else { return Ok(()) };
+        let Some(Said { text, refusal, logprobs }) = said else { return Ok(()) };
         self.refused |= refusal;
         match self.items.get_mut(at).map(|item| &mut item.kind) {
             Some(Kind::Message { told }) if piece || part >= *told => {
                 *told = (*told).max(part.saturating_add(1));
+                self.likely |= logprobs.is_some_and(says_something);
+                let likely = likely(logprobs, sink.carries, sink.losses)?;
+                if !likely.is_empty() {
+                    sink.emit(Event::Logprobs(likely))?;
+                }
                 sink.emit(if refusal { Event::Refusal(text) } else { Event::Text(text) })
             }
             Some(Kind::Message { .. } | Kind::Silent) => Ok(()),
@@ -479,7 +514,11 @@ impl Events {
             Kind::Message { .. } => {
                 let parts = said(&At::ROOT.member("item"), item.content, sink.losses)?;
                 for (part, said) in (0..).zip(parts) {
+                    let late = said.logprobs;
                     self.text(at, part, Some(said).filter(|said| !said.text.is_empty()), false, sink)?;
+                    // Where the pieces came without them, the text has gone by.
+                    let late = !self.likely && late.is_some_and(says_something);
+                    sink.losses.add_if(late, "output[].content[].logprobs");
                 }
                 Ok(())
             }

@@ -56,7 +56,8 @@ pub(in crate::dialect) fn request(
         None => {}
     }
     let effort = chat::effort(request.reasoning, losses);
-    if effort.is_some() || request.wants_thoughts() {
+    let reasons = effort.is_some() || request.wants_thoughts();
+    if reasons {
         out.key("reasoning").open(b'{');
         if let Some(effort) = effort {
             out.key("effort").string(effort);
@@ -67,11 +68,8 @@ pub(in crate::dialect) fn request(
             out.key("summary").raw("\"auto\"");
         }
         out.close(b'}');
-        // Models that do not reason refuse to be asked for it, as they refuse an effort.
-        if target.chat_fields == ChatFields::Openai && !target.counts {
-            out.key("include").raw(r#"["reasoning.encrypted_content"]"#);
-        }
     }
+    include(request, target, reasons, losses, out);
     let mut verbosity = None;
     for (name, value) in &request.shared {
         match *name {
@@ -87,6 +85,33 @@ pub(in crate::dialect) fn request(
     input(request, losses, out);
     out.close(b'}');
     Ok(())
+}
+
+/// What the reply shall hold beside the answer. Models that do not reason refuse to be asked for encrypted reasoning, as
+/// they refuse an effort.
+fn include(
+    request: &Request<'_>,
+    target: &Target<'_>,
+    reasons: bool,
+    losses: &mut Losses,
+    out: &mut Vec<u8>,
+) {
+    let sampling = &request.sampling;
+    let own = target.chat_fields == ChatFields::Openai && !target.counts;
+    if !own {
+        losses.unlike_default(&[
+            ("logprobs", sampling.logprobs, ""),
+            ("top_logprobs", sampling.top_logprobs, "0"),
+        ]);
+        return;
+    }
+    let items = match (reasons, sampling.logprobs.is_some()) {
+        (false, false) => None,
+        (true, false) => Some(r#"["reasoning.encrypted_content"]"#),
+        (false, true) => Some(r#"["message.output_text.logprobs"]"#),
+        (true, true) => Some(r#"["reasoning.encrypted_content","message.output_text.logprobs"]"#),
+    };
+    out.given(&[("include", items), ("top_logprobs", sampling.top_logprobs)]);
 }
 
 fn text(format: Option<&Format<'_>>, verbosity: Option<&str>, out: &mut Vec<u8>) {
@@ -119,9 +144,6 @@ fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
         ("presence_penalty", sampling.presence_penalty, "0"),
         ("seed", sampling.seed, ""),
         ("logit_bias", sampling.logit_bias, ""),
-        // The API tells them, but in no form that the canonical one has.
-        ("logprobs", sampling.logprobs, ""),
-        ("top_logprobs", sampling.top_logprobs, "0"),
         ("n", sampling.n, "1"),
     ]);
 }

@@ -8,8 +8,9 @@
 use super::wire::{OWN_REASONING, REDACTED, SIGNATURE};
 use crate::dialect::chat_form::text_part;
 use crate::message::json::Json;
+use crate::message::logprobs::{Bytes, openai};
 use crate::message::{
-    Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, reply_id, tool_input,
+    Event, Fault, Logprob, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, reply_id, tool_input,
 };
 use crate::translate::Context;
 
@@ -23,6 +24,8 @@ const ITEM_BYTES: usize = 256;
 pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
     let head = Head::new(reply.id.as_ref(), reply.model.as_ref(), reply.created, context);
     let mut items: Vec<Item> = Vec::with_capacity(reply.parts.len());
+    let mut likely = Likely::default();
+    likely.add(&reply.logprobs);
     for part in &reply.parts {
         let (kind, text) = match part {
             Part::Text(text) => {
@@ -52,6 +55,9 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
             item.text.push_str(text);
             items.push(item);
         }
+    }
+    if let Some(item) = items.iter_mut().find(|item| matches!(item.kind, Kind::Message)) {
+        item.likely = likely;
     }
     let state = State::Ended { stop: reply.stop, usage: &reply.usage, items: &items };
     head.response(&state, &context.settings, out);
@@ -175,7 +181,46 @@ struct Item {
     kind: Kind,
     /// Its text, summary or arguments so far, as it stands in a JSON string.
     text: String,
+    likely: Likely,
     closed: bool,
+}
+
+/// How likely tokens were, as elements of an array.
+#[derive(Default)]
+struct Likely {
+    /// As a part has them.
+    whole: Vec<u8>,
+    /// As events have them, without bytes.
+    told: Vec<u8>,
+}
+
+impl Likely {
+    fn add(&mut self, list: &[Logprob<'_>]) {
+        openai(list, Bytes::Always, &mut self.whole);
+        openai(list, Bytes::Never, &mut self.told);
+    }
+
+    fn append(&mut self, more: Self) {
+        for (list, more) in [(&mut self.whole, more.whole), (&mut self.told, more.told)] {
+            if list.is_empty() {
+                *list = more;
+            } else if !more.is_empty() {
+                list.push(b',');
+                list.extend_from_slice(&more);
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.whole.len().saturating_add(self.told.len())
+    }
+}
+
+/// The member that holds these tokens.
+fn logprobs(list: &[u8], out: &mut Vec<u8>) {
+    out.key("logprobs").open(b'[');
+    out.extend_from_slice(list);
+    out.close(b']');
 }
 
 enum Kind {
@@ -217,7 +262,7 @@ impl Item {
         };
         let of = head.id.raw();
         let id = Text::escaped(format!("{prefix}_{}_{at}", of.strip_prefix("resp_").unwrap_or(of)));
-        Self { id, kind, text: String::new(), closed: false }
+        Self { id, kind, text: String::new(), likely: Likely::default(), closed: false }
     }
 
     fn text(&self) -> Text<'_> {
@@ -259,12 +304,12 @@ impl Item {
     fn parts(&self, out: &mut Vec<u8>) {
         out.open(b'[');
         if !self.text.is_empty() {
-            self.part(&self.text(), out);
+            self.part(&self.text(), &self.likely.whole, out);
         }
         out.close(b']');
     }
 
-    fn part(&self, text: &Text<'_>, out: &mut Vec<u8>) {
+    fn part(&self, text: &Text<'_>, likely: &[u8], out: &mut Vec<u8>) {
         if matches!(self.kind, Kind::Refusal) {
             return text_part("refusal", text, out);
         }
@@ -272,7 +317,7 @@ impl Item {
         if matches!(self.kind, Kind::Message) {
             out.key("type").raw("\"output_text\"");
             out.key("annotations").raw("[]");
-            out.key("logprobs").raw("[]");
+            logprobs(likely, out);
         } else {
             out.key("type").raw("\"summary_text\"");
         }
@@ -348,6 +393,8 @@ pub(super) struct Events {
     /// The items that are calls.
     calls: Vec<usize>,
     kept_bytes: usize,
+    /// Tokens of the text that comes next.
+    likely: Likely,
     stop: Stop,
     usage: Usage,
 }
@@ -381,6 +428,7 @@ impl Events {
             open: None,
             calls: Vec::new(),
             kept_bytes: 0,
+            likely: Likely::default(),
             stop: Stop::End,
             usage: Usage::default(),
         }
@@ -429,17 +477,20 @@ impl Events {
         if item.text.is_empty() && !names.part_added.is_empty() {
             self.sequence.event(names.part_added, out, |out| {
                 item.place(at, out);
-                item.part(&Text::default(), out.key("part"));
+                item.part(&Text::default(), &[], out.key("part"));
             });
         }
         self.sequence.event(names.delta, out, |out| {
             item.place(at, out);
             out.key("delta").text(piece);
             if matches!(item.kind, Kind::Message) {
-                out.key("logprobs").raw("[]");
+                logprobs(&self.likely.told, out);
             }
         });
         item.text.push_str(piece.raw());
+        if matches!(item.kind, Kind::Message) && !self.likely.whole.is_empty() {
+            item.likely.append(std::mem::take(&mut self.likely));
+        }
         Ok(())
     }
 
@@ -461,13 +512,13 @@ impl Events {
                 }
                 out.key(names.whole).text(&item.text());
                 if matches!(item.kind, Kind::Message) {
-                    out.key("logprobs").raw("[]");
+                    logprobs(&item.likely.told, out);
                 }
             });
             if !names.part_done.is_empty() {
                 self.sequence.event(names.part_done, out, |out| {
                     item.place(at, out);
-                    item.part(&item.text(), out.key("part"));
+                    item.part(&item.text(), &item.likely.whole, out.key("part"));
                 });
             }
         }
@@ -488,6 +539,7 @@ impl Events {
 
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
         let reason = incomplete(self.stop);
+        self.end_likely(out)?;
         self.end_calls(out)?;
         for at in 0..self.items.len() {
             self.close(at, item_status(at, self.items.len(), reason), out);
@@ -497,6 +549,19 @@ impl Events {
         let settings = &self.context.settings;
         self.sequence.event(kind, out, |out| self.head.response(&state, settings, out.key("response")));
         Ok(())
+    }
+
+    /// Tokens that no text followed belong to the last one.
+    fn end_likely(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        if self.likely.whole.is_empty() {
+            return Ok(());
+        }
+        let goes_on =
+            |item: &Item| matches!(item.kind, Kind::Message) && !item.closed && !item.text.is_empty();
+        match self.items.iter().rposition(goes_on) {
+            Some(at) => self.add(at, &Text::default(), out),
+            None => Ok(()),
+        }
     }
 
     /// Every call must have had its say; one without arguments has an empty object.
@@ -588,6 +653,10 @@ impl StreamWriter for Events {
                     return Err(Malformed::new("input is of a tool call that did not begin"));
                 };
                 self.add(at, &piece, out)?;
+            }
+            Event::Logprobs(list) => {
+                self.likely.add(&list);
+                self.keep(self.likely.bytes())?;
             }
             // Nobody hands it over: the dialect has no place for it.
             Event::StopSequence(_) => {}

@@ -14,6 +14,7 @@ pub(super) const SURFACE: Surface = Surface {
     features,
     harmless: &[("steps in which tool input is streamed", "no content")],
     counts_cache_writes: true,
+    tells: &[],
     fold: fold_anthropic,
     told,
 };
@@ -386,6 +387,7 @@ fn told(reply: &Value) -> Told {
             "refusal" => Stop::Refusal,
             other => panic!("a stop reason {other}"),
         },
+        beside: Vec::new(),
         input: count("input_tokens") + read + written,
         cache_read: read,
         cache_write: written,

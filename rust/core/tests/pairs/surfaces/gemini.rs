@@ -20,6 +20,7 @@ pub(super) const SURFACE: Surface = Surface {
         ("service tier: unspecified", "says nothing"),
     ],
     counts_cache_writes: false,
+    tells: &["token"],
     fold,
     told,
 };
@@ -415,6 +416,7 @@ fn told(reply: &Value) -> Told {
         redacted: Vec::new(),
         calls: Vec::new(),
         stop: Stop::End,
+        beside: Vec::new(),
         input: 0,
         cache_read: 0,
         cache_write: 0,
@@ -452,6 +454,8 @@ fn told(reply: &Value) -> Told {
         "SAFETY" => Stop::Refusal,
         other => panic!("a finish reason {other}"),
     };
+    let tokens = candidate["logprobsResult"]["chosenCandidates"].as_array().into_iter().flatten();
+    told.beside = tokens.map(|token| "token ".to_owned() + token["token"].as_str().unwrap()).collect();
     let usage = &reply["usageMetadata"];
     let count = |member: &str| usage[member].as_u64().unwrap_or_default();
     told.input = count("promptTokenCount");

@@ -33,6 +33,8 @@ pub(crate) struct Surface {
     pub(crate) harmless: &'static [(&'static str, &'static str)],
     /// Whether a reply can tell how much was written to the prompt cache.
     pub(crate) counts_cache_writes: bool,
+    /// Of what stands beside an answer, the kinds that a reply can tell.
+    pub(crate) tells: &'static [&'static str],
     /// The whole reply that a stream amounts to, as the vendor's SDK folds it.
     pub(crate) fold: fn(&str) -> Value,
     /// What a whole reply says.

@@ -20,6 +20,7 @@ pub(super) const SURFACE: Surface = Surface {
         ("nothing kept by the provider", "nothing is asked to be kept"),
     ],
     counts_cache_writes: true,
+    tells: &["token"],
     fold: fold_responses,
     told,
 };
@@ -479,6 +480,8 @@ fn told(reply: &Value) -> Told {
     let calls: Vec<_> = calls.collect();
     let said = of_kind("message");
     let refused = said.iter().any(|item| item["content"][0]["type"] == "refusal");
+    let parts = said.iter().flat_map(|item| item["content"].as_array().unwrap());
+    let tokens = parts.flat_map(|part| part["logprobs"].as_array().into_iter().flatten());
     let usage = &reply["usage"];
     let count = |value: &Value| value.as_u64().unwrap();
     Told {
@@ -494,6 +497,7 @@ fn told(reply: &Value) -> Told {
             other => panic!("a response that is {other:?}"),
         },
         calls,
+        beside: tokens.map(|token| "token ".to_owned() + &text(&token["token"])).collect(),
         input: count(&usage["input_tokens"]),
         cache_read: count(&usage["input_tokens_details"]["cached_tokens"]),
         cache_write: count(&usage["input_tokens_details"]["cache_write_tokens"]),

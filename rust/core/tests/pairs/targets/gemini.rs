@@ -3,7 +3,7 @@
 use llm_edge_core::dialect::Dialect;
 use serde_json::{Value, json};
 
-use super::{Extra, Target, before, short, unsaid};
+use super::{Extra, Target, before, beside, short, unsaid};
 use crate::answers::Answer;
 use crate::gemini::{gemini, gemini_stream, is_googles, sse};
 use crate::told::Told;
@@ -68,10 +68,13 @@ fn extras() -> Vec<Extra> {
             says: Told { thinking: vec![("Hm.".to_owned(), String::new())], ..(NEW.says)(&short()).unwrap() },
             ..unsigned
         },
-        of_candidate(
-            "log probabilities",
-            "logprobsResult",
-            json!({"chosenCandidates": [{"token": "It", "logProbability": -0.5}]}),
+        beside(
+            of_candidate(
+                "log probabilities",
+                "logprobsResult",
+                json!({"chosenCandidates": [{"token": "It", "logProbability": -0.5}]}),
+            ),
+            "token It",
         ),
         of_candidate(
             "citations",

@@ -67,6 +67,12 @@ fn before(stream: &str, begin: &str, event: &str) -> Vec<u8> {
     [&stream[..at], event, &stream[at..]].concat().into_bytes()
 }
 
+/// The same with something that stands beside the text.
+fn beside(extra: Extra, what: &str) -> Extra {
+    let says = Told { beside: vec![what.to_owned()], ..extra.says };
+    Extra { says, ..extra }
+}
+
 /// Something of which nothing can be said by others, told beside the short text.
 fn unsaid(name: &'static str, target: &Target, reply: Value, stream: Vec<u8>) -> Extra {
     let says = (target.says)(&short()).unwrap();

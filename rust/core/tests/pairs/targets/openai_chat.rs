@@ -3,7 +3,7 @@
 use llm_edge_core::dialect::Dialect;
 use serde_json::{Value, json};
 
-use super::{Extra, Target, before, short, unsaid};
+use super::{Extra, Target, before, beside, short, unsaid};
 use crate::answers::{Answer, chunk};
 use crate::told::{Stop, Told};
 
@@ -57,7 +57,14 @@ fn extras() -> Vec<Extra> {
             ..unsigned
         },
         refused(),
-        of_choice("log probabilities", "logprobs", json!({"content": [{"token": "It", "logprob": -0.5}]})),
+        beside(
+            of_choice(
+                "log probabilities",
+                "logprobs",
+                json!({"content": [{"token": "It", "logprob": -0.5}]}),
+            ),
+            "token It",
+        ),
         of_message("citations", "annotations", json!([{"type": "url_citation"}])),
         of_message("audio", "audio", json!({"id": "a", "data": "aGk="})),
         unsaid("further choices", &TARGET, second, choices),

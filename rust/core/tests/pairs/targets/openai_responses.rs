@@ -3,7 +3,7 @@
 use llm_edge_core::dialect::Dialect;
 use serde_json::{Value, json};
 
-use super::{Extra, Target, before, short, unsaid};
+use super::{Extra, Target, before, beside, short, unsaid};
 use crate::answers::Teller;
 use crate::told::{Stop, Told};
 
@@ -74,12 +74,7 @@ fn extras() -> Vec<Extra> {
                 "content": [{"type": "reasoning_text", "text": "All of it."}]}),
         ),
         refused(),
-        instead(
-            "log probabilities",
-            "\"logprobs\":[]",
-            "\"logprobs\":[{\"token\":\"It\",\"logprob\":-0.5}]",
-            "",
-        ),
+        likely(),
         instead(
             "citations",
             "\"annotations\":[]",
@@ -101,6 +96,17 @@ fn extras() -> Vec<Extra> {
             &json!({"id": "ctc_1", "type": "custom_tool_call", "call_id": "c1", "name": "f", "input": "x"}),
         ),
     ]
+}
+
+/// The text in one piece, whose delta tells how likely it was.
+fn likely() -> Extra {
+    let tokens = json!([{"token": "It was", "logprob": -0.5}]);
+    let mut reply = short().responses(Teller::Maker);
+    reply["output"][0]["content"][0]["logprobs"] = tokens.clone();
+    let stream = short().responses_stream(1000).replace("\"logprobs\":[]", &format!("\"logprobs\":{tokens}"));
+    let delta = "\"delta\":\"It was\"";
+    let stream = stream.replace(delta, &format!("{delta},\"logprobs\":{tokens}")).into_bytes();
+    beside(unsaid("log probabilities", &TARGET, reply, stream), "token It was")
 }
 
 /// A refusal as a part of its own kind, behind a text.

@@ -336,7 +336,7 @@ fn what_gemini_has_no_word_for_is_named() {
         ("seed", json!(3_000_000_000_u64), "seed"),
         ("seed", json!(-5), ""),
         ("logit_bias", json!({"1": 5}), "logit_bias"),
-        ("logprobs", json!(true), "logprobs"),
+        ("logprobs", json!(true), ""),
         ("top_logprobs", json!(3), "top_logprobs"),
         ("top_logprobs", json!(0), ""),
         ("service_tier", json!("default"), ""),

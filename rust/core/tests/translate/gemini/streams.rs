@@ -378,7 +378,8 @@ fn what_a_stream_loses_is_named() {
         losses,
         "candidates[].content.parts[].executableCode,candidates[],candidates[].groundingMetadata"
     );
-    let choices = json!([{"index": 0, "delta": {"content": "a"}, "logprobs": {"content": [1]}}]);
+    let choices =
+        json!([{"index": 0, "delta": {"content": "a"}, "logprobs": {"content": [], "refusal": [1]}}]);
     let stream = crate::answers::chunk("r1", &choices, &chat_usage()) + &finish("stop");
-    assert_eq!(lost(pair(Gemini, OpenaiChat), &stream).to_string(), "choices[].logprobs");
+    assert_eq!(lost(pair(Gemini, OpenaiChat), &stream).to_string(), "choices[].logprobs.refusal");
 }
