@@ -8,6 +8,7 @@
 //! named in [`Losses`] or refused. Source: the API references of the dialects, each in its own folder.
 
 mod base64;
+pub(crate) mod citation;
 pub(crate) mod claude;
 mod fault;
 mod ids;
@@ -25,6 +26,7 @@ mod tool_ids;
 pub(crate) mod turns;
 
 pub(crate) use base64::{decode_base64, encode_base64};
+pub(crate) use citation::Citation;
 pub(crate) use fault::Fault;
 pub(crate) use ids::{name_calls, reply_id, seed};
 pub(crate) use input::{Input, tool_input};
@@ -212,6 +214,8 @@ pub(crate) enum Part<'a> {
     },
     /// Reasoning that only the provider can read.
     Redacted(Text<'a>),
+    /// Of a reply: a page that the text before it leans on.
+    Citation(Citation<'a>),
 }
 
 /// Where the bytes of an image or a document are.

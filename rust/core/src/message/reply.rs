@@ -2,7 +2,7 @@
 
 use super::Told;
 use super::ids::name_call;
-use super::{Fault, Logprob, Losses, Malformed, Part, Text};
+use super::{Citation, Fault, Logprob, Losses, Malformed, Part, Text};
 use crate::event_stream::Message;
 use crate::tap::{self, Outcome};
 
@@ -108,6 +108,8 @@ pub(crate) enum Event<'a> {
         call: usize,
         piece: Text<'a>,
     },
+    /// A page that the text so far leans on.
+    Citation(Citation<'a>),
     /// The stop sequence that the answer came to, for clients that can be told.
     StopSequence(Text<'a>),
     Stop(Stop),
@@ -202,6 +204,7 @@ impl<'s> Sink<'s> {
             Event::Start { .. }
             | Event::Signature(_)
             | Event::Logprobs(_)
+            | Event::Citation(_)
             | Event::ToolInput { .. }
             | Event::StopSequence(_)
             | Event::Stop(_) => {}

@@ -23,7 +23,8 @@ pub(crate) struct Told {
     /// Id, name, input.
     pub(crate) calls: Vec<(String, String, Value)>,
     pub(crate) stop: Stop,
-    /// What stands beside the answer, each with the word for its kind: `token` for how likely one was.
+    /// What stands beside the answer, each with the word for its kind: `token` for how likely one was, `page` for
+    /// one that it leans on.
     pub(crate) beside: Vec<String>,
     /// The whole prompt, in tokens, what was read from or written to the cache included.
     pub(crate) input: u64,

@@ -423,6 +423,11 @@ pub(crate) fn fold_responses(stream: &str) -> Value {
                 assert_eq!(items[index.unwrap()]["arguments"], event["arguments"]);
                 assert_eq!(items[index.unwrap()]["name"], event["name"]);
             }
+            "response.output_text.annotation.added" => {
+                let list = items[index.unwrap()]["content"][0]["annotations"].as_array_mut().unwrap();
+                assert_eq!(event["annotation_index"], list.len());
+                list.push(event["annotation"].clone());
+            }
             "response.content_part.done" => {
                 let item = &mut items[index.unwrap()];
                 if let Some(list) = event["part"]["logprobs"].as_array() {
@@ -632,6 +637,12 @@ pub(crate) fn fold_chat(stream: &str) -> Value {
                     let text = before + value.as_str().unwrap();
                     message[key] = if text.is_empty() { Value::Null } else { text.into() };
                 }
+                "annotations" => {
+                    if message[key].is_null() {
+                        message[key] = json!([]);
+                    }
+                    message[key].as_array_mut().unwrap().extend_from_slice(value.as_array().unwrap());
+                }
                 "thinking_blocks" => {
                     if message[key].is_null() {
                         message[key] = json!([]);
@@ -704,6 +715,14 @@ pub(crate) fn fold_anthropic(stream: &str) -> Value {
                 assert_eq!(open, index);
                 let block = &mut message["content"][index.unwrap()];
                 let delta = &event["delta"];
+                if delta["type"] == "citations_delta" {
+                    assert_eq!(block["type"], "text");
+                    if block["citations"].is_null() {
+                        block["citations"] = json!([]);
+                    }
+                    block["citations"].as_array_mut().unwrap().push(delta["citation"].clone());
+                    continue;
+                }
                 let (key, of) = match delta["type"].as_str().unwrap() {
                     "text_delta" => ("text", "text"),
                     "thinking_delta" => ("thinking", "thinking"),

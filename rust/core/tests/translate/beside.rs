@@ -1,4 +1,4 @@
-//! What stands beside an answer: how likely its tokens were.
+//! What stands beside an answer: how likely its tokens were, and the pages it leans on.
 
 use llm_edge_core::dialect::ChatFields;
 use llm_edge_core::dialect::Dialect::{
@@ -249,4 +249,233 @@ fn how_likely_tokens_are_is_asked_for() {
     let (body, translated) = request(pair(OpenaiChat, OpenaiResponses), &chat, &common).unwrap();
     assert!(!body.contains("logprobs"), "{body}");
     assert_eq!(translated.losses.to_string(), "logprobs,top_logprobs");
+}
+
+/// Two pages; only of the first it is told where the text leans on it, and how it is called.
+const PAGES: [&str; 2] = ["https://example.com/a?b=1", "https://example.org/"];
+
+/// A citation as chat has it.
+fn chat_citation(at: usize) -> Value {
+    let (start, end, title) = if at == 0 { (3, 8, "A \"title\"") } else { (0, 0, "") };
+    json!({"type": "url_citation",
+        "url_citation": {"start_index": start, "end_index": end, "title": title, "url": PAGES[at]}})
+}
+
+/// As responses have it.
+fn annotation(at: usize) -> Value {
+    let mut annotation = chat_citation(at)["url_citation"].clone();
+    annotation["type"] = "url_citation".into();
+    annotation
+}
+
+/// As Anthropic has it.
+fn citation(at: usize) -> Value {
+    let title = if at == 0 { json!("A \"title\"") } else { Value::Null };
+    json!({"type": "web_search_result_location", "cited_text": "", "encrypted_index": "", "title": title,
+        "url": PAGES[at]})
+}
+
+/// As Google has it.
+fn page(at: usize) -> Value {
+    if at == 0 {
+        json!({"web": {"uri": PAGES[at], "title": "A \"title\""}})
+    } else {
+        json!({"web": {"uri": PAGES[at]}})
+    }
+}
+
+fn both(of: fn(usize) -> Value) -> Value {
+    json!([of(0), of(1)])
+}
+
+fn cited_by_chat() -> Upstream {
+    let mut second = chat_citation(1);
+    second["url_citation"] = json!({"url": PAGES[1]});
+    let message =
+        json!({"role": "assistant", "content": "It was", "annotations": [chat_citation(0), second]});
+    let whole = json!({"id": "r1", "model": "m",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]});
+    let piece = |delta: Value| chunk("r1", &json!([{"index": 0, "delta": delta}]), &Value::Null);
+    let last = json!([{"index": 0, "delta": {}, "finish_reason": "stop"}]);
+    let stream = piece(json!({"content": "It"}))
+        + &piece(json!({"content": " was", "annotations": [chat_citation(0)]}))
+        + &piece(json!({"annotations": [second]}))
+        + &chunk("r1", &last, &Value::Null)
+        + "data: [DONE]\n\n";
+    Upstream { dialect: OpenaiChat, whole, stream }
+}
+
+fn cited_by_responses() -> Upstream {
+    let part =
+        json!({"type": "output_text", "annotations": both(annotation), "logprobs": [], "text": "It was"});
+    let item = json!({"id": "msg_r1_0", "type": "message", "status": "completed", "role": "assistant",
+        "content": [part]});
+    let whole = response("completed", &json!([item]), &Value::Null, None);
+    let about = |kind: &str, member: &str, value: Value| {
+        let mut event = json!({"type": format!("response.{kind}"), "item_id": "msg_r1_0", "output_index": 0,
+            "content_index": 0});
+        event[member] = value;
+        event
+    };
+    let stream = numbered(&[
+        json!({"type": "response.created", "response": response("in_progress", &json!([]), &Value::Null, None)}),
+        about("output_text.delta", "delta", json!("It")),
+        about("output_text.delta", "delta", json!(" was")),
+        about("output_text.annotation.added", "annotation", annotation(0)),
+        about("output_text.annotation.added", "annotation", annotation(1)),
+        about("content_part.done", "part", part),
+        json!({"type": "response.output_item.done", "output_index": 0, "item": item}),
+        json!({"type": "response.completed", "response": whole}),
+    ]);
+    Upstream { dialect: OpenaiResponses, whole, stream }
+}
+
+fn cited_by_anthropic() -> Upstream {
+    let mut cited = both(citation);
+    cited[0]["encrypted_index"] = "Eo8B".into();
+    let usage = json!({"input_tokens": 1, "output_tokens": 1});
+    let whole = json!({"id": "r1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": "It was", "citations": cited}], "usage": usage});
+    let delta = |delta: Value| json!({"type": "content_block_delta", "index": 0, "delta": delta});
+    let cite = |at: usize| delta(json!({"type": "citations_delta", "citation": cited[at]}));
+    let events = [
+        json!({"type": "message_start", "message": {"id": "r1", "model": "m", "usage": usage}}),
+        json!({"type": "content_block_start", "index": 0,
+            "content_block": {"type": "text", "text": "", "citations": []}}),
+        cite(0),
+        delta(json!({"type": "text_delta", "text": "It"})),
+        delta(json!({"type": "text_delta", "text": " was"})),
+        cite(1),
+        json!({"type": "content_block_stop", "index": 0}),
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}}),
+        json!({"type": "message_stop"}),
+    ];
+    let stream = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    Upstream { dialect: AnthropicMessages, whole, stream }
+}
+
+fn cited_by_gemini() -> Upstream {
+    let reply = |text: &str, stop: Value, grounding: Value, citation: Value| {
+        let content = json!({"role": "model", "parts": [{"text": text}]});
+        json!({"candidates": [{"content": content, "index": 0, "finishReason": stop,
+            "groundingMetadata": grounding, "citationMetadata": citation}],
+            "modelVersion": "m", "responseId": "r1"})
+    };
+    let grounding = json!({"groundingChunks": [page(0)]});
+    let sources = json!({"citationSources": [{"uri": PAGES[1]}]});
+    let first = reply("It", Value::Null, grounding.clone(), Value::Null);
+    // Some models tell them again.
+    let last = reply(" was", json!("STOP"), grounding.clone(), sources.clone());
+    Upstream {
+        dialect: Gemini,
+        whole: reply("It was", json!("STOP"), grounding, sources),
+        stream: format!("data: {first}\n\ndata: {last}\n\n"),
+    }
+}
+
+#[test]
+fn the_pages_that_an_answer_leans_on_are_told() {
+    for upstream in [cited_by_chat(), cited_by_responses(), cited_by_anthropic(), cited_by_gemini()] {
+        for (surface, fold) in SURFACES.into_iter().filter(|(surface, _)| *surface != upstream.dialect) {
+            let pair = pair(surface, upstream.dialect);
+            for (how, (told, losses)) in [
+                ("whole", answered(pair, &upstream.whole).unwrap()),
+                ("streamed", heard(pair, &upstream.stream, fold)),
+            ] {
+                let name = format!("{:?} as {surface:?}, {how}", upstream.dialect);
+                assert_eq!(losses, "", "{name}");
+                let (cited, mut expected) = match surface {
+                    OpenaiChat => (&told["choices"][0]["message"]["annotations"], both(chat_citation)),
+                    OpenaiResponses => (&told["output"][0]["content"][0]["annotations"], both(annotation)),
+                    AnthropicMessages => (&told["content"][0]["citations"], both(citation)),
+                    _ => (&told["candidates"][0]["groundingMetadata"]["groundingChunks"], both(page)),
+                };
+                if matches!(upstream.dialect, AnthropicMessages | Gemini) {
+                    // They tell no characters.
+                    for member in ["start_index", "end_index"] {
+                        for place in ["/0", "/0/url_citation"] {
+                            let members = expected.pointer_mut(place).and_then(Value::as_object_mut);
+                            if let Some(number) = members.and_then(|members| members.get_mut(member)) {
+                                *number = 0.into();
+                            }
+                        }
+                    }
+                }
+                assert_eq!(cited, &expected, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_pages_that_are_listed_beside_an_answer_are_told_once() {
+    let results = json!([{"title": "A \"title\"", "url": PAGES[0]}, {"title": "", "url": PAGES[1]}]);
+    for list in [json!({"search_results": results, "citations": PAGES}), json!({"citations": PAGES})] {
+        let with = |mut reply: Value| {
+            for (name, value) in list.as_object().unwrap() {
+                reply[name] = value.clone();
+            }
+            reply
+        };
+        let message = json!({"role": "assistant", "content": "It was"});
+        let choice = json!({"index": 0, "message": message, "finish_reason": "stop"});
+        let whole = with(json!({"id": "r1", "model": "m", "choices": [choice]}));
+        // Perplexity repeats them in every chunk.
+        let piece = |text: &str, stop: Value| {
+            let choice = json!({"index": 0, "delta": {"content": text}, "finish_reason": stop});
+            format!("data: {}\n\n", with(json!({"id": "r1", "model": "m", "choices": [choice]})))
+        };
+        let pieces = [piece("It", Value::Null), piece(" w", Value::Null), piece("as", json!("stop"))];
+        let stream = pieces.concat() + "data: [DONE]\n\n";
+        for (surface, fold) in SURFACES.into_iter().filter(|(surface, _)| *surface != OpenaiChat) {
+            let pair = pair(surface, OpenaiChat);
+            for (told, losses) in [answered(pair, &whole).unwrap(), heard(pair, &stream, fold)] {
+                assert_eq!(losses, "", "{surface:?}");
+                let text = told.to_string();
+                assert_eq!(text.matches(PAGES[0]).count(), 1, "{text}");
+                assert_eq!(text.matches(PAGES[1]).count(), 1, "{text}");
+                let titled = list.get("search_results").is_some();
+                assert_eq!(text.contains("A \\\"title\\\""), titled, "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_of_citations_is_lost_is_named() {
+    let cited = |citations: Value| {
+        json!({"id": "r1", "model": "m", "stop_reason": "end_turn", "usage": {},
+            "content": [{"type": "text", "text": "a", "citations": citations}]})
+    };
+    let mut page = citation(0);
+    page["cited_text"] = "It was.".into();
+    let place = json!({"type": "char_location", "cited_text": "a", "document_index": 0});
+    let (told, losses) = answered(pair(OpenaiChat, AnthropicMessages), &cited(json!([place, page]))).unwrap();
+    assert_eq!(losses, "content[].citations,content[].citations[].cited_text");
+    let annotations = told["choices"][0]["message"]["annotations"].as_array().unwrap();
+    assert_eq!(annotations.len(), 1);
+
+    // Places in a second text are not places in the whole.
+    let item = |text: &str| {
+        let part = json!({"type": "output_text", "text": text, "annotations": [annotation(0)]});
+        json!({"type": "message", "role": "assistant", "content": [part]})
+    };
+    let whole = response("completed", &json!([item("It was"), item(" so")]), &Value::Null, None);
+    let stream = numbered(&[json!({"type": "response.completed", "response": whole})]);
+    let of_responses = pair(OpenaiChat, OpenaiResponses);
+    for (told, losses) in [answered(of_responses, &whole).unwrap(), heard(of_responses, &stream, fold_chat)] {
+        let annotations = &told["choices"][0]["message"]["annotations"];
+        assert_eq!(annotations[0], chat_citation(0));
+        assert_eq!(annotations[1]["url_citation"]["end_index"], 0);
+        assert_eq!(losses, "");
+    }
+
+    // To be given some is asked for with a document, and told in an earlier turn.
+    let source = json!({"type": "text", "media_type": "text/plain", "data": "x"});
+    let document = json!({"type": "document", "source": source, "citations": {"enabled": true}});
+    let said = json!([{"type": "text", "text": "a", "citations": [page]}]);
+    let turns = json!([{"role": "user", "content": [document]}, {"role": "assistant", "content": said},
+        {"role": "user", "content": "b"}]);
+    let (_, losses) = sent(pair(AnthropicMessages, OpenaiChat), &json!({"max_tokens": 9, "messages": turns}));
+    assert_eq!(losses, "messages[].content[].citations");
 }

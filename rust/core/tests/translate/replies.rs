@@ -114,7 +114,7 @@ fn what_a_reply_loses_is_named() {
     assert_eq!(told["stop_reason"], "end_turn");
     assert_eq!(
         losses,
-        "novel,choices[],choices[].logprobs,choices[].message.annotations,choices[].message.audio,choices[].finish_reason"
+        "novel,choices[],choices[].logprobs,choices[].message.audio,choices[].message.annotations,choices[].finish_reason"
     );
 }
 

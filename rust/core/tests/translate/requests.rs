@@ -321,11 +321,7 @@ fn what_chat_has_no_word_for_is_named() {
             json!([{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]),
             "prefill",
         ),
-        (
-            "messages",
-            content(json!({"type": "text", "text": "y", "citations": [1]})),
-            "messages[].content[].citations",
-        ),
+        ("messages", content(json!({"type": "text", "text": "y", "citations": [1]})), ""),
         (
             "messages",
             content(json!({"type": "document", "title": "t", "source": {"type": "text", "data": "y"}})),

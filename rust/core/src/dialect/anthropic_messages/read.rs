@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::wire;
-use crate::message::read::At;
+use crate::message::read::{At, says_something};
 use crate::message::{
     Block, Effort, Format, Losses, Part, Reasoning, Request, Role, Sampling, Schema, Source, Text, Thoughts,
     Tier, Tool, ToolChoice, Turn, Untranslatable,
@@ -142,6 +142,9 @@ fn read_block<'a>(
     blocks: &mut Vec<Block<'a>>,
 ) -> Result<(), Untranslatable> {
     let kind = at.required("type", block.kind.take())?;
+    // Those of an earlier turn no model reads; of a document it is asked for some.
+    let asked = kind.raw() != "text" && block.citations.is_some_and(says_something);
+    losses.add_if(asked, "messages[].content[].citations");
     let part = match kind.raw() {
         "text" => Part::Text(at.required("text", block.text)?),
         "image" => Part::Image(media(&at.member("source"), block.source)?, None),

@@ -7,7 +7,10 @@ use serde_json::value::RawValue;
 
 use super::wire;
 use crate::message::read::At;
-use crate::message::{Event, Fault, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text, Usage};
+use crate::message::{
+    Citation, Event, Fault, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text, Untranslatable,
+    Usage,
+};
 
 /// Members that are the same in every reply, or tell of the serving and not of the reply.
 const HARMLESS: &[&str] = &["type", "role", "diagnostics"];
@@ -29,6 +32,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
         let list = at.member("content");
         let at = list.index(index);
         losses.unknown("content[].", &block.rest, HARMLESS_IN_BLOCKS);
+        let cited = citations(block.citations, losses)?;
         let kind = at.required("type", block.kind)?;
         parts.push(match kind.raw() {
             "text" => Part::Text(at.required("text", block.text)?),
@@ -47,6 +51,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
                 continue;
             }
         });
+        parts.extend(cited.into_iter().map(Part::Citation));
     }
     let reason = at.required("stop_reason", body.stop_reason)?;
     let mut usage = Usage::default();
@@ -62,6 +67,27 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
         stop_sequence: None,
         usage,
     })
+}
+
+/// The pages that a text leans on; places in documents are lost.
+fn citations<'a>(
+    list: Option<&'a RawValue>,
+    losses: &mut Losses,
+) -> Result<Vec<Citation<'a>>, Untranslatable> {
+    let Some(list) = list else { return Ok(Vec::new()) };
+    let list: Vec<wire::Citation<'a>> = At::ROOT.member("citations").parse(list.get())?;
+    Ok(list.into_iter().filter_map(|one| citation(one, losses)).collect())
+}
+
+fn citation<'a>(told: wire::Citation<'a>, losses: &mut Losses) -> Option<Citation<'a>> {
+    let of_web = told.kind.as_ref().is_some_and(|kind| kind.raw() == "web_search_result_location");
+    let Some(url) = told.url.filter(|_| of_web) else {
+        losses.add("content[].citations");
+        return None;
+    };
+    // The index is for Anthropic to read.
+    losses.unknown("content[].citations[].", &told.rest, &["encrypted_index"]);
+    Some(Citation::of(url, told.title))
 }
 
 /// The JSON text of a tool's input.
@@ -201,6 +227,9 @@ impl Events {
         let kind = match kind.raw() {
             "text" => {
                 block.text.filter(some).map_or(Ok(()), |text| sink.emit(Event::Text(text)))?;
+                for citation in citations(block.citations, sink.losses)? {
+                    sink.emit(Event::Citation(citation))?;
+                }
                 Kind::Text
             }
             "thinking" => {
@@ -265,8 +294,9 @@ impl Open {
                 None => Ok(()),
             },
             ("citations_delta", _) => {
-                sink.losses.add("content[].citations");
-                Ok(())
+                let told = delta.citation.map(|one| At::ROOT.member("citation").parse(one.get()));
+                let told = told.transpose()?.unwrap_or_default();
+                citation(told, sink.losses).map_or(Ok(()), |one| sink.emit(Event::Citation(one)))
             }
             (other @ ("text_delta" | "thinking_delta" | "signature_delta" | "input_json_delta"), _) => {
                 Err(Malformed::new(format!("a `{other}` is of a block of another type")))

@@ -82,6 +82,7 @@ object! {
         thinking: Text<'a>,
         signature: Text<'a>,
         data: Text<'a>,
+        citations: &'a RawValue,
         cache_control: &'a RawValue,
         ..rest
     }
@@ -149,7 +150,13 @@ object! {
         partial_json: Text<'a>,
         thinking: Text<'a>,
         signature: Text<'a>,
+        citation: &'a RawValue,
         stop_reason: Text<'a>,
         ..rest
     }
+}
+
+object! {
+    /// A citation of any type.
+    Citation<'a> { kind as "type": Text<'a>, url: Text<'a>, title: Text<'a>, ..rest }
 }

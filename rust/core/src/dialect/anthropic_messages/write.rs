@@ -233,6 +233,8 @@ fn write_block(
 ) {
     match part {
         Part::Text(text) | Part::Refusal(text) => return text_block(text, markers.take(marker), out),
+        // Requests hold none.
+        Part::Citation(_) => return,
         Part::Image(from, _) => {
             out.open(b'{');
             out.key("type").raw("\"image\"");

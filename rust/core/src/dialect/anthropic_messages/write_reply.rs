@@ -6,8 +6,8 @@
 
 use crate::message::json::Json;
 use crate::message::{
-    Event, Fault, Input, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block, reply_id,
-    thinking_block,
+    Citation, Event, Fault, Input, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block,
+    reply_id, thinking_block,
 };
 use crate::translate::Context;
 
@@ -19,9 +19,15 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
     out.push(b'{');
     head(reply.id.as_ref(), reply.model.as_ref(), context, out);
     out.key("content").open(b'[');
-    for part in &reply.parts {
+    let mut parts = reply.parts.iter().peekable();
+    while let Some(part) = parts.next() {
         match part {
-            Part::Text(text) | Part::Refusal(text) => text_block(text, out),
+            Part::Text(text) | Part::Refusal(text) => {
+                let cited = std::iter::from_fn(|| parts.next_if(|next| matches!(next, Part::Citation(_))));
+                text_block(text, cited, out);
+            }
+            // Of no text.
+            Part::Citation(_) => text_block(&Text::default(), std::iter::once(part), out),
             Part::Thinking { text, signature } => signed_block(text, signature.as_ref(), out),
             Part::Redacted(data) => redacted_block(data, out),
             Part::ToolCall { id, name, input } => tool_block(id, name, input, out),
@@ -85,11 +91,42 @@ fn counts(out: &mut Vec<u8>, usage: &Usage) {
     out.key("server_tool_use").raw("null");
 }
 
-fn text_block(text: &Text<'_>, out: &mut Vec<u8>) {
+/// A text with those of the parts that are citations.
+fn text_block<'r>(text: &Text<'_>, cited: impl Iterator<Item = &'r Part<'r>>, out: &mut Vec<u8>) {
     out.open(b'{');
     out.key("type").raw("\"text\"");
     out.key("text").text(text);
-    out.key("citations").raw("null");
+    let mut cited = cited.peekable();
+    out.key("citations");
+    if cited.peek().is_none() {
+        out.raw("null");
+    } else {
+        out.open(b'[');
+        for part in cited {
+            if let Part::Citation(one) = part {
+                citation(one, out);
+            }
+        }
+        out.close(b']');
+    }
+    out.close(b'}');
+}
+
+fn no_text(out: &mut Vec<u8>) {
+    text_block(&Text::default(), std::iter::empty(), out);
+}
+
+/// A page. What of it was cited, and the index by which Anthropic finds it again, others do not tell.
+fn citation(citation: &Citation<'_>, out: &mut Vec<u8>) {
+    out.open(b'{');
+    out.key("type").raw("\"web_search_result_location\"");
+    out.key("cited_text").raw("\"\"");
+    out.key("encrypted_index").raw("\"\"");
+    match &citation.title {
+        Some(title) => out.key("title").text(title),
+        None => out.key("title").raw("null"),
+    }
+    out.key("url").text(&citation.url);
     out.close(b'}');
 }
 
@@ -282,12 +319,12 @@ impl StreamWriter for Events {
             }
             Event::Text(text) => {
                 self.leave_calls(out)?;
-                self.turn_to(Open::Text, |out| text_block(&Text::default(), out), out);
+                self.turn_to(Open::Text, no_text, out);
                 self.delta("text_delta", "text", &text, out);
             }
             Event::Refusal(text) => {
                 self.leave_calls(out)?;
-                self.turn_to(Open::Refusal, |out| text_block(&Text::default(), out), out);
+                self.turn_to(Open::Refusal, no_text, out);
                 self.delta("text_delta", "text", &text, out);
             }
             Event::Thinking(text) => {
@@ -316,6 +353,17 @@ impl StreamWriter for Events {
                 self.open_calls(out);
             }
             Event::ToolInput { call, piece } => self.input(call, piece, out)?,
+            Event::Citation(cited) => {
+                self.leave_calls(out)?;
+                self.turn_to(Open::Text, no_text, out);
+                event("content_block_delta", out, |out| {
+                    out.key("index").number(self.index);
+                    out.key("delta").open(b'{');
+                    out.key("type").raw("\"citations_delta\"");
+                    citation(&cited, out.key("citation"));
+                    out.close(b'}');
+                });
+            }
             // Nobody hands them over: the dialect has no place for them.
             Event::Logprobs(_) => {}
             Event::StopSequence(sequence) => self.stop_sequence = Some(sequence.into_owned()),

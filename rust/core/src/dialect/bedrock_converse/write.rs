@@ -434,6 +434,8 @@ impl Writer<'_> {
     fn block(&mut self, part: &Part<'_>) -> Result<(), Untranslatable> {
         match part {
             Part::Text(text) | Part::Refusal(text) => self.text(text),
+            // Requests hold none.
+            Part::Citation(_) => {}
             Part::Image(source, _) => self.image(source)?,
             Part::Document { source, title } => self.document(source, title.as_ref())?,
             Part::ToolCall { id, name, input } => self.tool_use(id, name, input),
@@ -511,12 +513,13 @@ impl Writer<'_> {
         for block in content {
             match &block.part {
                 Part::Text(_) | Part::Refusal(_) | Part::Image(..) | Part::Document { .. } => {
-                    self.block(&block.part)?
+                    self.block(&block.part)?;
                 }
                 Part::ToolCall { .. }
                 | Part::ToolResult { .. }
                 | Part::Thinking { .. }
-                | Part::Redacted(_) => {
+                | Part::Redacted(_)
+                | Part::Citation(_) => {
                     self.losses.add("messages[].content[].content[]");
                 }
             }

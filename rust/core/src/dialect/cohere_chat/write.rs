@@ -84,7 +84,8 @@ fn refuse_media(request: &Request<'_>) -> Result<(), Untranslatable> {
                 | Part::Image(..)
                 | Part::ToolCall { .. }
                 | Part::Thinking { .. }
-                | Part::Redacted(_) => {}
+                | Part::Redacted(_)
+                | Part::Citation(_) => {}
             }
         }
         Ok(())
@@ -255,7 +256,7 @@ fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
                 }
             }
             Part::Thinking { .. } => content.push(block),
-            Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. } => {}
+            Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. } | Part::Citation(_) => {}
         }
     }
     if content.is_empty() && !called {
@@ -285,6 +286,10 @@ fn part(part: &Part<'_>, out: &mut Vec<u8>) {
         Part::Text(text) | Part::Refusal(text) => text_part("text", text, out),
         Part::Thinking { text, .. } => text_part("thinking", text, out),
         Part::Image(source, detail) => image_part(source, detail.as_ref(), out),
-        Part::Document { .. } | Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Redacted(_) => {}
+        Part::Document { .. }
+        | Part::ToolCall { .. }
+        | Part::ToolResult { .. }
+        | Part::Redacted(_)
+        | Part::Citation(_) => {}
     }
 }

@@ -293,7 +293,11 @@ fn part(
             losses.add_if(title.is_some(), "messages[].content[].title");
             source
         }
-        Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Thinking { .. } | Part::Redacted(_) => {
+        Part::ToolCall { .. }
+        | Part::ToolResult { .. }
+        | Part::Thinking { .. }
+        | Part::Redacted(_)
+        | Part::Citation(_) => {
             return Ok(());
         }
     };

@@ -9,8 +9,8 @@ use super::{read, wire};
 use crate::message::logprobs::Token;
 use crate::message::read::{At, says_something};
 use crate::message::{
-    Carries, Event, Fault, Logprob, Losses, Maker, Malformed, Part, Reply, Sink, Stop, StreamReader, Text,
-    Untranslatable, Usage,
+    Carries, Citation, Event, Fault, Logprob, Losses, Maker, Malformed, Part, Reply, Sink, Stop,
+    StreamReader, Text, Untranslatable, Usage,
 };
 
 /// Members that tell of the serving, not of the reply.
@@ -21,6 +21,9 @@ const HARMLESS_IN_CANDIDATES: &[&str] = &["safetyRatings", "avgLogprobs", "token
 
 /// Most calls of one streamed reply.
 const CALLS_MAX: usize = 512;
+
+/// Most pages that one streamed reply leans on.
+const CITED_MAX: usize = 256;
 
 /// Reads a whole reply.
 pub(super) fn reply<'a>(
@@ -42,6 +45,8 @@ pub(super) fn reply<'a>(
     let mut stop = blocked.then_some(Stop::Filter);
     if let Some(candidate) = candidate {
         name_losses(&candidate, losses);
+        let (grounding, citation) = (candidate.grounding_metadata, candidate.citation_metadata);
+        let cited = cited(grounding, citation, losses);
         likely = logprobs(candidate.logprobs_result, carries, losses)?;
         let mut calls = Calls { reply: body.response_id.clone().unwrap_or_default(), count: 0 };
         for part in parts(candidate.content, losses) {
@@ -49,6 +54,7 @@ pub(super) fn reply<'a>(
                 gathered.take(said);
             }
         }
+        gathered.cite(cited);
         let reason = candidate.finish_reason.filter(|reason| !reason.is_empty());
         if let Some(reason) = reason {
             let ended = self::stop(&reason, candidate.finish_message.as_ref(), calls.count > 0);
@@ -75,6 +81,31 @@ fn is_blocked(feedback: &wire::PromptFeedback<'_>, losses: &mut Losses) -> bool 
 
 fn name_losses(candidate: &wire::Candidate<'_>, losses: &mut Losses) {
     losses.unknown("candidates[].", &candidate.rest, HARMLESS_IN_CANDIDATES);
+}
+
+/// The pages that an answer leans on. Which of its bytes lean on which page is lost: other dialects count characters,
+/// and in a stream those have gone by.
+fn cited<'a>(
+    grounding: Option<wire::GroundingMetadata<'a>>,
+    citation: Option<wire::CitationMetadata<'a>>,
+    losses: &mut Losses,
+) -> Vec<Citation<'a>> {
+    let (grounding, citation) = (grounding.unwrap_or_default(), citation.unwrap_or_default());
+    losses.unknown("candidates[].groundingMetadata.", &grounding.rest, &[]);
+    losses.unknown("candidates[].citationMetadata.", &citation.rest, &[]);
+    let mut cited = Vec::new();
+    for chunk in grounding.chunks.unwrap_or_default() {
+        losses.unknown("candidates[].groundingMetadata.groundingChunks[].", &chunk.rest, &[]);
+        if let Some(page) = chunk.web {
+            losses.unknown("candidates[].groundingMetadata.groundingChunks[].web.", &page.rest, &[]);
+            cited.extend(page.uri.map(|uri| Citation::of(uri, page.title)));
+        }
+    }
+    for page in citation.citations.unwrap_or_default() {
+        losses.unknown("candidates[].citationMetadata.citationSources[].", &page.rest, &[]);
+        cited.extend(page.uri.map(|uri| Citation::of(uri, page.title)));
+    }
+    cited
 }
 
 /// How likely the tokens were.
@@ -199,6 +230,14 @@ struct Gathered<'a> {
 }
 
 impl<'a> Gathered<'a> {
+    /// Pages belong to the text, which a call may follow.
+    fn cite(&mut self, cited: Vec<Citation<'a>>) {
+        let text = self.parts.iter().rposition(|part| matches!(part, Part::Text(_)));
+        let behind = text.map_or(self.parts.len(), |at| at + 1);
+        let cited = cited.into_iter().map(Part::Citation);
+        self.parts.splice(behind..behind, cited);
+    }
+
     fn take(&mut self, said: Said<'a>) {
         match said {
             Said::Thinking(more) => {
@@ -280,6 +319,8 @@ pub(super) struct Chunks {
     calls: usize,
     stop: Option<Stop>,
     usage: Usage,
+    /// Addresses of the pages that were told; some models tell them in several chunks.
+    cited: Vec<Text<'static>>,
 }
 
 impl StreamReader for Chunks {
@@ -326,6 +367,8 @@ impl StreamReader for Chunks {
 impl Chunks {
     fn candidate(&mut self, candidate: wire::Candidate<'_>, sink: &mut Sink<'_>) -> Result<(), Malformed> {
         name_losses(&candidate, sink.losses);
+        let (grounding, citation) = (candidate.grounding_metadata, candidate.citation_metadata);
+        let cited = cited(grounding, citation, sink.losses);
         let likely = logprobs(candidate.logprobs_result, sink.carries, sink.losses)?;
         if !likely.is_empty() {
             sink.emit(Event::Logprobs(likely))?;
@@ -337,6 +380,7 @@ impl Chunks {
             said.into_iter().flatten().try_for_each(|one| emit(one, sink))?;
         }
         self.calls = calls.count;
+        self.cite(cited, sink)?;
         let Some(reason) = candidate.finish_reason.filter(|reason| !reason.is_empty()) else { return Ok(()) };
         match stop(&reason, candidate.finish_message.as_ref(), self.calls > 0) {
             Ok(stop) => {
@@ -345,6 +389,23 @@ impl Chunks {
             }
             Err(fault) => sink.emit(Event::Error(fault)),
         }
+    }
+}
+
+impl Chunks {
+    fn cite(&mut self, cited: Vec<Citation<'_>>, sink: &mut Sink<'_>) -> Result<(), Malformed> {
+        for page in cited {
+            if self.cited.contains(&page.url) {
+                continue;
+            }
+            if self.cited.len() >= CITED_MAX {
+                sink.losses.add("candidates[].groundingMetadata");
+                return Ok(());
+            }
+            self.cited.push(page.url.clone().into_owned());
+            sink.emit(Event::Citation(page))?;
+        }
+        Ok(())
     }
 }
 

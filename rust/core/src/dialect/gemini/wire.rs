@@ -165,8 +165,27 @@ object! {
         finish_message as "finishMessage": Text<'a>,
         index: u64,
         logprobs_result as "logprobsResult": &'a RawValue,
+        grounding_metadata as "groundingMetadata": GroundingMetadata<'a>,
+        citation_metadata as "citationMetadata": CitationMetadata<'a>,
         ..rest
     }
+}
+
+object! {
+    GroundingMetadata<'a> { chunks as "groundingChunks": Vec<GroundingChunk<'a>>, ..rest }
+}
+
+object! {
+    GroundingChunk<'a> { web: Page<'a>, ..rest }
+}
+
+object! {
+    /// The Gemini API has the first name, Vertex AI the other.
+    CitationMetadata<'a> { citations as "citationSources" or "citations": Vec<Page<'a>>, ..rest }
+}
+
+object! {
+    Page<'a> { uri: Text<'a>, title: Text<'a>, ..rest }
 }
 
 object! {

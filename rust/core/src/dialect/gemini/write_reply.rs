@@ -12,8 +12,8 @@ use super::signature::{wrap, wrap_redacted};
 use crate::message::json::Json;
 use crate::message::logprobs;
 use crate::message::{
-    Event, Fault, Input, Logprob, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, reply_id,
-    tool_input,
+    Citation, Event, Fault, Input, Logprob, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage,
+    reply_id, tool_input,
 };
 use crate::rejection::google_status;
 use crate::translate::Context;
@@ -24,9 +24,14 @@ const HELD_BYTES_MAX: usize = 1024 * 1024;
 /// Writes a whole reply.
 pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
     out.push(b'{');
-    let mut likely = Likely::default();
-    likely.add(&reply.logprobs);
-    candidate(Some(reply.stop), &likely, out, |out| {
+    let mut beside = Beside::default();
+    beside.add(&reply.logprobs);
+    for part in &reply.parts {
+        if let Part::Citation(citation) = part {
+            beside.cite(citation);
+        }
+    }
+    candidate(Some(reply.stop), &beside, out, |out| {
         let mut signature = Pending::default();
         for part in &reply.parts {
             match part {
@@ -43,7 +48,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
                 }
                 Part::Redacted(data) => signature.put(wrap_redacted(data), out),
                 Part::ToolCall { id, name, input } => call(id, name, input, signature.take().as_ref(), out),
-                Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. } => {}
+                Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. } | Part::Citation(_) => {}
             }
         }
         signature.flush(out);
@@ -54,7 +59,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
 }
 
 /// The member `candidates`, with what `parts` writes.
-fn candidate(stop: Option<Stop>, likely: &Likely, out: &mut Vec<u8>, parts: impl FnOnce(&mut Vec<u8>)) {
+fn candidate(stop: Option<Stop>, beside: &Beside, out: &mut Vec<u8>, parts: impl FnOnce(&mut Vec<u8>)) {
     out.key("candidates").open(b'[');
     out.open(b'{');
     out.key("content").open(b'{');
@@ -71,25 +76,46 @@ fn candidate(stop: Option<Stop>, likely: &Likely, out: &mut Vec<u8>, parts: impl
         });
     }
     out.key("index").raw("0");
-    likely.write(out);
+    beside.write(out);
     out.close(b'}');
     out.close(b']');
 }
 
-/// Tokens that are told with the next chunk, and for each those that were likely in its place.
+/// What is told with the next chunk beside its parts: tokens, for each those that were likely in its place, and pages.
 #[derive(Default)]
-struct Likely {
+struct Beside {
     chosen: Vec<u8>,
     top: Vec<u8>,
+    /// Pages that the text leans on.
+    cited: Vec<u8>,
 }
 
-impl Likely {
+impl Beside {
     fn add(&mut self, list: &[Logprob<'_>]) {
         logprobs::google(list, &mut self.chosen, &mut self.top);
     }
 
-    /// Writes the member that holds them, if there are any.
+    fn cite(&mut self, citation: &Citation<'_>) {
+        let out = &mut self.cited;
+        out.open(b'{');
+        out.key("web").open(b'{');
+        out.key("uri").text(&citation.url);
+        if let Some(title) = &citation.title {
+            out.key("title").text(title);
+        }
+        out.close(b'}');
+        out.close(b'}');
+    }
+
+    /// Writes the members that hold them, if there are any.
     fn write(&self, out: &mut Vec<u8>) {
+        if !self.cited.is_empty() {
+            out.key("groundingMetadata").open(b'{');
+            out.key("groundingChunks").open(b'[');
+            out.extend_from_slice(&self.cited);
+            out.close(b']');
+            out.close(b'}');
+        }
         if self.chosen.is_empty() {
             return;
         }
@@ -207,7 +233,7 @@ pub(super) struct Chunks {
     tail: Vec<u8>,
     begun: bool,
     signature: Pending,
-    likely: Likely,
+    beside: Beside,
     calls: Vec<Call>,
     /// The first call that has not been written.
     next: usize,
@@ -232,7 +258,7 @@ impl Chunks {
             tail: Vec::new(),
             begun: false,
             signature: Pending::default(),
-            likely: Likely::default(),
+            beside: Beside::default(),
             calls: Vec::new(),
             next: 0,
             held_bytes: 0,
@@ -266,8 +292,8 @@ impl Chunks {
     fn chunk(&mut self, out: &mut Vec<u8>, parts: impl FnOnce(&mut Self, &mut Vec<u8>)) {
         self.framed(out, |this, out| {
             out.push(b'{');
-            let likely = std::mem::take(&mut this.likely);
-            candidate(None, &likely, out, |out| parts(this, out));
+            let beside = std::mem::take(&mut this.beside);
+            candidate(None, &beside, out, |out| parts(this, out));
             out.extend_from_slice(&this.tail);
             out.close(b'}');
         });
@@ -357,7 +383,8 @@ impl StreamWriter for Chunks {
             Event::ToolInput { call, piece } => self.input(call, &piece, out)?,
             // Nobody hands it over: the dialect has no place for it.
             Event::StopSequence(_) => {}
-            Event::Logprobs(list) => self.likely.add(&list),
+            Event::Logprobs(list) => self.beside.add(&list),
+            Event::Citation(citation) => self.beside.cite(&citation),
             Event::Stop(stop) => self.stop = Some(stop),
             Event::Usage(usage) => self.usage = usage,
             Event::End => {
@@ -366,8 +393,8 @@ impl StreamWriter for Chunks {
                     out.push(b'{');
                     let signature = this.signature.take();
                     let stop = Some(this.stop.unwrap_or(Stop::End));
-                    candidate(stop, &this.likely, out, |out| {
-                        text_part(&Text::default(), signature.as_ref(), out)
+                    candidate(stop, &this.beside, out, |out| {
+                        text_part(&Text::default(), signature.as_ref(), out);
                     });
                     usage(out.key("usageMetadata"), &this.usage);
                     out.extend_from_slice(&this.tail);

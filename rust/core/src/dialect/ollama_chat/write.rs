@@ -168,7 +168,7 @@ impl<'r> Writer<'_, 'r> {
                 }
                 // In the dialect all text comes before the calls.
                 Part::Text(_) | Part::Refusal(_) => self.losses.add_if(called, "messages[].content"),
-                Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. } => {}
+                Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. } | Part::Citation(_) => {}
             }
         }
         let mut thoughts = thoughts(turn).peekable();

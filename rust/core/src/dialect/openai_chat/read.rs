@@ -10,9 +10,6 @@ use crate::message::{
     Tool, ToolChoice, Turn, Untranslatable, tool_input,
 };
 
-/// What a reply tells of itself and clients send back; no model reads it.
-const HARMLESS_IN_MESSAGES: &[&str] = &["annotations"];
-
 /// A marker for the end of what is worth caching, in the words of Anthropic, which are those of the convention.
 pub(in crate::dialect) const EPHEMERAL: &str = r#"{"type":"ephemeral"}"#;
 
@@ -122,7 +119,8 @@ fn conversation<'a>(
     let (mut system, mut turns) = (Vec::new(), Vec::with_capacity(messages.len()));
     for (index, message) in messages.into_iter().enumerate() {
         let at = all.index(index);
-        losses.unknown("messages[].", &message.rest, HARMLESS_IN_MESSAGES);
+        // Annotations are what a reply tells of itself; no model reads them.
+        losses.unknown("messages[].", &message.rest, &[]);
         losses.add_if(message.name.is_some(), "messages[].name");
         if message.function_call.is_some() {
             return Err(at

@@ -5,10 +5,11 @@
 use serde_json::value::RawValue;
 
 use super::{read, wire};
+use crate::message::citation::{Place, list_of_openai};
 use crate::message::logprobs::of_openai;
 use crate::message::read::{At, says_something};
 use crate::message::{
-    Carries, Event, Fault, Logprob, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text,
+    Carries, Citation, Event, Fault, Logprob, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text,
     Untranslatable, Usage, tool_input,
 };
 
@@ -27,6 +28,13 @@ const HARMLESS: &[&str] = &[
 
 /// Most calls of one streamed reply.
 const CALLS_MAX: usize = 512;
+
+/// Where annotations stand.
+const ANNOTATIONS: Place =
+    Place { list: "choices[].message.annotations", member: "choices[].message.annotations[]." };
+
+/// Most pages of one streamed reply that are listed beside it.
+const FOUND_MAX: usize = 256;
 
 /// Reads a whole reply.
 pub(super) fn reply<'a>(
@@ -65,6 +73,10 @@ pub(super) fn reply<'a>(
     }
     let refusal = message.refusal.filter(|text| !text.is_empty());
     let refused = refusal.is_some();
+    let cited = list_of_openai(message.annotations, &ANNOTATIONS, losses)?;
+    parts.extend(cited.into_iter().map(Part::Citation));
+    let found = found(body.citations, body.search_results, losses);
+    parts.extend(found.into_iter().map(Part::Citation));
     parts.extend(refusal.map(Part::Refusal));
     let calls = message.tool_calls.unwrap_or_default();
     let called = !calls.is_empty();
@@ -145,6 +157,28 @@ fn call_losses(call: &wire::ToolCall<'_>, losses: &mut Losses) {
     losses.add_if(extra, "choices[].message.tool_calls[].extra_content");
     let function = call.function.as_ref().map_or(&[][..], |function| &function.rest);
     losses.unknown("choices[].message.tool_calls[].function.", function, &[]);
+}
+
+/// The pages that Perplexity and xAI list beside an answer, the former also with their titles.
+fn found<'a>(
+    urls: Option<&'a RawValue>,
+    results: Option<&'a RawValue>,
+    losses: &mut Losses,
+) -> Vec<Citation<'a>> {
+    let some = |list: &&RawValue| says_something(list);
+    if let Some(results) = results.filter(some) {
+        let read: Option<Vec<wire::Found<'a>>> = serde_json::from_str(results.get()).ok();
+        losses.add_if(read.is_none(), "search_results");
+        let read = read.unwrap_or_default().into_iter().filter_map(|one| {
+            losses.unknown("search_results[].", &one.rest, &[]);
+            Some(Citation::of(one.url?, one.title))
+        });
+        return read.collect();
+    }
+    let Some(urls) = urls.filter(some) else { return Vec::new() };
+    let read: Option<Vec<Text<'a>>> = serde_json::from_str(urls.get()).ok();
+    losses.add_if(read.is_none(), "citations");
+    read.unwrap_or_default().into_iter().map(|url| Citation::of(url, None)).collect()
 }
 
 /// What `content` consists of.
@@ -231,6 +265,8 @@ pub(super) struct Chunks {
     started: bool,
     refused: bool,
     stopped: bool,
+    /// Pages listed beside the answer, which many chunks repeat; told at its end.
+    found: Vec<Citation<'static>>,
     calls: Vec<Call>,
 }
 
@@ -264,6 +300,7 @@ impl StreamReader for Chunks {
             let model = chunk.model.filter(|model| !model.is_empty());
             sink.emit(Event::Start { id, model, created: chunk.created, usage: Usage::default() })?;
         }
+        self.find(found(chunk.citations, chunk.search_results, sink.losses), sink.losses);
         for choice in choices {
             if choice.index.unwrap_or_default() == 0 {
                 self.choice(choice, chunk.id.as_ref(), sink)?;
@@ -279,6 +316,20 @@ impl StreamReader for Chunks {
 }
 
 impl Chunks {
+    /// Keeps what was not listed before.
+    fn find(&mut self, found: Vec<Citation<'_>>, losses: &mut Losses) {
+        for page in found {
+            if self.found.iter().any(|known| known.url == page.url) {
+                continue;
+            }
+            if self.stopped || self.found.len() >= FOUND_MAX {
+                losses.add("citations");
+                return;
+            }
+            self.found.push(page.into_owned());
+        }
+    }
+
     fn choice(
         &mut self,
         choice: wire::Choice<'_>,
@@ -309,6 +360,9 @@ impl Chunks {
                 self.refused = true;
                 sink.emit(Event::Refusal(refusal))?;
             }
+            for citation in list_of_openai(delta.annotations, &ANNOTATIONS, sink.losses)? {
+                sink.emit(Event::Citation(citation))?;
+            }
             for call in delta.tool_calls.unwrap_or_default() {
                 call_losses(&call, sink.losses);
                 self.call(call, reply, sink)?;
@@ -316,6 +370,9 @@ impl Chunks {
         }
         if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
             self.stopped = true;
+            for page in &self.found {
+                sink.emit(Event::Citation(page.clone()))?;
+            }
             let stop = stop(&reason, !self.calls.is_empty(), self.refused, sink.losses);
             let stop = after_sequence(stop, choice.stop_reason);
             if let Some(sequence) = stop_sequence(choice.stop_reason, sink.carries, sink.losses) {
@@ -384,6 +441,7 @@ fn thinking(block: wire::ThinkingBlock<'_>, sink: &mut Sink<'_>) -> Result<(), M
         | Part::Image(..)
         | Part::Document { .. }
         | Part::ToolCall { .. }
-        | Part::ToolResult { .. } => Ok(()),
+        | Part::ToolResult { .. }
+        | Part::Citation(_) => Ok(()),
     }
 }

@@ -1,8 +1,8 @@
 //! The objects of the dialect, as far as they are read: of requests, replies and chunks alike, since a message
 //! sent back is the message that was received. Source: `OpenAI` API reference, "Chat"; `LiteLLM` for
 //! `reasoning_content`, `thinking_blocks` and `cache_control`, vLLM and `OpenRouter` for `reasoning`, vLLM
-//! (pull request 2976) for `stop_reason`, Google for `extra_content`, Groq for `x_groq`, Mistral for parts of
-//! type `thinking`.
+//! (pull request 2976) for `stop_reason`, Google for `extra_content`, Groq for `x_groq`, Perplexity and xAI for
+//! `citations`, Mistral for parts of type `thinking`.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -112,6 +112,7 @@ object! {
         reasoning: &'a RawValue,
         thinking_blocks: Vec<ThinkingBlock<'a>>,
         cache_control: &'a RawValue,
+        annotations: &'a RawValue,
         ..rest
     }
 }
@@ -179,6 +180,8 @@ object! {
         usage: Usage,
         error: &'a RawValue,
         x_groq: Groq<'a>,
+        citations: &'a RawValue,
+        search_results: &'a RawValue,
         ..rest
     }
 }
@@ -197,6 +200,11 @@ object! {
 
 object! {
     Logprobs<'a> { content: &'a RawValue, refusal: &'a RawValue, ..rest }
+}
+
+object! {
+    /// A page that was found.
+    Found<'a> { url: Text<'a>, title: Text<'a>, ..rest }
 }
 
 object! {

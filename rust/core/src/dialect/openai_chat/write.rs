@@ -239,6 +239,8 @@ fn said<'t>(turn: &'t Turn<'t>, replays: Option<ReplayedReasoning>, losses: &mut
             (Part::Thinking { .. }, None) => losses.add(THINKING),
             (Part::Redacted(_), _) => losses.add("messages[].content[].redacted_thinking"),
             (Part::ToolCall { .. }, _) => said.calls = true,
+            // Requests hold none.
+            (Part::Citation(_), _) => {}
             (Part::Refusal(text), _) => {
                 said.speaks = true;
                 said.refusals.push(text);
@@ -313,6 +315,10 @@ fn part(part: &Part<'_>, out: &mut Vec<u8>) {
             out.close(b']');
             out.close(b'}');
         }
-        Part::Refusal(_) | Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Redacted(_) => {}
+        Part::Refusal(_)
+        | Part::ToolCall { .. }
+        | Part::ToolResult { .. }
+        | Part::Redacted(_)
+        | Part::Citation(_) => {}
     }
 }

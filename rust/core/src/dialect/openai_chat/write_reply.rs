@@ -6,11 +6,12 @@
 
 use super::signatures;
 use crate::dialect::chat_form::call_with;
+use crate::message::citation::openai_members;
 use crate::message::json::Json;
 use crate::message::logprobs::{Bytes, openai};
 use crate::message::{
-    Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block, redacted_members,
-    reply_id, thinking_block, thinking_members,
+    Citation, Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block,
+    redacted_members, reply_id, thinking_block, thinking_members,
 };
 use crate::translate::Context;
 
@@ -33,6 +34,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
         _ => None,
     });
     joined("refusal", refusals, out);
+    annotations(&reply.parts, out);
     reasoning(&reply.parts, out);
     calls(&reply.parts, out);
     out.close(b'}');
@@ -105,6 +107,28 @@ fn joined<'t>(key: &str, texts: impl Iterator<Item = &'t Text<'t>>, out: &mut Ve
     out.push(b'"');
     texts.for_each(|text| out.extend_from_slice(text.raw().as_bytes()));
     out.push(b'"');
+}
+
+fn annotations(parts: &[Part<'_>], out: &mut Vec<u8>) {
+    let cited = parts.iter().filter_map(|part| match part {
+        Part::Citation(citation) => Some(citation),
+        _ => None,
+    });
+    let mut cited = cited.peekable();
+    if cited.peek().is_some() {
+        out.key("annotations").open(b'[');
+        cited.for_each(|citation| annotation(citation, out));
+        out.close(b']');
+    }
+}
+
+fn annotation(citation: &Citation<'_>, out: &mut Vec<u8>) {
+    out.open(b'{');
+    out.key("type").raw("\"url_citation\"");
+    out.key("url_citation").open(b'{');
+    openai_members(citation, out);
+    out.close(b'}');
+    out.close(b'}');
 }
 
 fn reasoning(parts: &[Part<'_>], out: &mut Vec<u8>) {
@@ -317,6 +341,14 @@ impl StreamWriter for Chunks {
             }
             // Nobody hands it over: the dialect has no place for it.
             Event::StopSequence(_) => return Ok(()),
+            Event::Citation(citation) => {
+                let delta = |out: &mut Vec<u8>| {
+                    out.key("annotations").open(b'[');
+                    annotation(&citation, out);
+                    out.close(b']');
+                };
+                self.chunk(out, delta, None);
+            }
             Event::Stop(stop) => self.chunk(out, |_| {}, Some(stop)),
             Event::Usage(usage) => {
                 self.usage = usage;

@@ -7,11 +7,12 @@
 use serde_json::value::RawValue;
 
 use super::{read, wire};
+use crate::message::citation::{self, Place, list_of_openai};
 use crate::message::logprobs::of_openai;
 use crate::message::read::{At, says_something};
 use crate::message::{
-    Carries, Event, Fault, Logprob, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text, Told,
-    Untranslatable, Usage, tool_input,
+    Carries, Citation, Event, Fault, Logprob, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text,
+    Told, Untranslatable, Usage, tool_input,
 };
 
 /// Members that repeat the request, or tell of the serving and not of the reply.
@@ -53,6 +54,10 @@ const HARMLESS_IN_ITEMS: &[&str] = &["status", "caller"];
 /// Most items of one streamed reply.
 const ITEMS_MAX: usize = 1024;
 
+/// Where annotations stand.
+const ANNOTATIONS: Place =
+    Place { list: "output[].content[].annotations", member: "output[].content[].annotations[]." };
+
 /// Reads a whole reply.
 pub(super) fn reply<'a>(
     body: &'a str,
@@ -75,7 +80,10 @@ pub(super) fn reply<'a>(
                 for said in said(&at, item.content, losses)? {
                     refused |= said.refusal;
                     logprobs.append(&mut likely(said.logprobs, carries, losses)?);
+                    let is_first = !parts.iter().any(|part| matches!(part, Part::Text(_)));
+                    let cited = cited(said.annotations, is_first, losses)?;
                     parts.push(if said.refusal { Part::Refusal(said.text) } else { Part::Text(said.text) });
+                    parts.extend(cited.into_iter().map(Part::Citation));
                 }
             }
             "function_call" => {
@@ -116,6 +124,14 @@ struct Said<'a> {
     refusal: bool,
     /// How likely its tokens were.
     logprobs: Option<&'a RawValue>,
+    annotations: Option<&'a RawValue>,
+}
+
+impl<'a> Said<'a> {
+    /// A text of which nothing else is told.
+    const fn of(text: Text<'a>) -> Self {
+        Self { text, refusal: false, logprobs: None, annotations: None }
+    }
 }
 
 /// The parts of a message, the empty ones included.
@@ -126,21 +142,33 @@ fn said<'a>(
 ) -> Result<Vec<Said<'a>>, Untranslatable> {
     let Some(content) = content else { return Ok(Vec::new()) };
     if let Some(text) = Text::of(content) {
-        return Ok(vec![Said { text, refusal: false, logprobs: None }]);
+        return Ok(vec![Said::of(text)]);
     }
     let parts: Vec<wire::Part<'a>> = at.member("content").parse(content.get())?;
     let mut read = Vec::with_capacity(parts.len());
     for part in parts {
         losses.unknown("output[].content[].", &part.rest, &[]);
-        losses.add_if(part.annotations.is_some_and(says_something), "output[].content[].annotations");
-        let logprobs = part.logprobs;
+        let (logprobs, annotations) = (part.logprobs, part.annotations);
         match (part.text, part.refusal) {
-            (Some(text), _) => read.push(Said { text, refusal: false, logprobs }),
-            (None, Some(text)) => read.push(Said { text, refusal: true, logprobs }),
+            (Some(text), _) => read.push(Said { logprobs, annotations, ..Said::of(text) }),
+            (None, Some(text)) => read.push(Said { refusal: true, logprobs, ..Said::of(text) }),
             (None, None) => losses.add("output[].content[]"),
         }
     }
     Ok(read)
+}
+
+/// The pages that a text leans on. Places in it are those in the answer's text only where it `is_first`.
+fn cited<'a>(
+    list: Option<&'a RawValue>,
+    is_first: bool,
+    losses: &mut Losses,
+) -> Result<Vec<Citation<'a>>, Untranslatable> {
+    let mut cited = list_of_openai(list, &ANNOTATIONS, losses)?;
+    for citation in cited.iter_mut().filter(|_| !is_first) {
+        citation.range = None;
+    }
+    Ok(cited)
 }
 
 /// How likely the tokens of a text were.
@@ -244,6 +272,8 @@ struct Item {
     done: bool,
     /// Whether the last event has told it once more.
     matched: bool,
+    /// Whether pages that it leans on were told.
+    cited: bool,
 }
 
 enum Kind {
@@ -339,18 +369,16 @@ impl Events {
             "response.output_text.delta" | "response.refusal.delta" => {
                 let at = self.at(index, Kind::Message { told: 0 })?;
                 let refusal = kind == "response.refusal.delta";
-                let said =
-                    some_text(event.delta)?.map(|text| Said { text, refusal, logprobs: event.logprobs });
+                let logprobs = event.logprobs;
+                let said = some_text(event.delta)?.map(|text| Said { refusal, logprobs, ..Said::of(text) });
                 self.text(at, part, said, true, sink)
             }
             "response.output_text.done" | "response.refusal.done" => {
                 let at = self.at(index, Kind::Message { told: 0 })?;
                 let refusal = kind == "response.refusal.done";
-                let said = some_text(event.text.or(event.refusal))?.map(|text| Said {
-                    text,
-                    refusal,
-                    logprobs: event.logprobs,
-                });
+                let logprobs = event.logprobs;
+                let text = some_text(event.text.or(event.refusal))?;
+                let said = text.map(|text| Said { refusal, logprobs, ..Said::of(text) });
                 self.text(at, part, said, false, sink)
             }
             "response.reasoning_summary_text.delta" => {
@@ -369,8 +397,8 @@ impl Events {
                 self.input(index, some_text(event.arguments)?, false, sink)
             }
             "response.output_text.annotation.added" => {
-                sink.losses.add("output[].content[].annotations");
-                Ok(())
+                let at = self.at(index, Kind::Message { told: 0 })?;
+                self.cited(at, part, event.annotation, sink)
             }
             // What they tell, the item tells once more when it is done.
             "response.content_part.added"
@@ -417,7 +445,7 @@ impl Events {
         if self.items.len() >= ITEMS_MAX {
             return Err(Malformed::new("the reply has too many items"));
         }
-        self.items.push(Item { index, kind, done: false, matched: false });
+        self.items.push(Item { index, kind, done: false, matched: false, cited: false });
         Ok(self.items.len() - 1)
     }
 
@@ -438,7 +466,7 @@ impl Events {
         piece: bool,
         sink: &mut Sink<'_>,
     ) -> Result<(), Malformed> {
-        let Some(Said { text, refusal, logprobs }) = said else { return Ok(()) };
+        let Some(Said { text, refusal, logprobs, .. }) = said else { return Ok(()) };
         self.refused |= refusal;
         match self.items.get_mut(at).map(|item| &mut item.kind) {
             Some(Kind::Message { told }) if piece || part >= *told => {
@@ -453,6 +481,29 @@ impl Events {
             Some(Kind::Message { .. } | Kind::Silent) => Ok(()),
             _ => Err(Malformed::new("a text is of an item of another type")),
         }
+    }
+
+    /// A page that a text leans on.
+    fn cited(
+        &mut self,
+        at: usize,
+        part: u64,
+        annotation: Option<&RawValue>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Malformed> {
+        let is_first = part == 0 && self.is_first_message(at);
+        let Some(item) = self.items.get_mut(at) else { return Ok(()) };
+        item.cited = true;
+        let citation =
+            annotation.map(|one| citation::of_openai(one, &ANNOTATIONS, sink.losses)).transpose()?;
+        let Some(mut citation) = citation.flatten() else { return Ok(()) };
+        citation.range = citation.range.filter(|_| is_first);
+        sink.emit(Event::Citation(citation))
+    }
+
+    fn is_first_message(&self, at: usize) -> bool {
+        let first = self.items.iter().position(|item| matches!(item.kind, Kind::Message { .. }));
+        first == Some(at)
     }
 
     /// A piece of reasoning, or of its summary: what is told first is taken.
@@ -505,6 +556,7 @@ impl Events {
 
     /// Takes of a whole item what was not told before.
     fn done(&mut self, at: usize, item: &wire::Item<'_>, sink: &mut Sink<'_>) -> Result<(), Malformed> {
+        let is_first = self.is_first_message(at);
         let Some(known) = self.items.get_mut(at) else { return Ok(()) };
         if std::mem::replace(&mut known.done, true) {
             return Ok(());
@@ -512,13 +564,17 @@ impl Events {
         item_losses(item, sink.losses);
         match known.kind {
             Kind::Message { .. } => {
+                let was_cited = known.cited;
                 let parts = said(&At::ROOT.member("item"), item.content, sink.losses)?;
                 for (part, said) in (0..).zip(parts) {
-                    let late = said.logprobs;
+                    let (late, annotations) = (said.logprobs, said.annotations.filter(|_| !was_cited));
                     self.text(at, part, Some(said).filter(|said| !said.text.is_empty()), false, sink)?;
                     // Where the pieces came without them, the text has gone by.
                     let late = !self.likely && late.is_some_and(says_something);
                     sink.losses.add_if(late, "output[].content[].logprobs");
+                    for citation in cited(annotations, is_first && part == 0, sink.losses)? {
+                        sink.emit(Event::Citation(citation))?;
+                    }
                 }
                 Ok(())
             }

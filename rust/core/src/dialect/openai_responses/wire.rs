@@ -160,6 +160,7 @@ object! {
         refusal: &'a RawValue,
         arguments: &'a RawValue,
         logprobs: &'a RawValue,
+        annotation: &'a RawValue,
         error: &'a RawValue,
     }
 }

@@ -269,6 +269,8 @@ fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
                 }
             }
             Part::Refusal(text) => refusal(text, out),
+            // Requests hold none.
+            Part::Citation(_) => {}
             Part::ToolCall { id, name, input } => {
                 out.open(b'{');
                 out.key("type").raw("\"function_call\"");
@@ -357,7 +359,8 @@ fn part(part: &Part<'_>, out: &mut Vec<u8>) {
         | Part::ToolCall { .. }
         | Part::ToolResult { .. }
         | Part::Thinking { .. }
-        | Part::Redacted(_) => {}
+        | Part::Redacted(_)
+        | Part::Citation(_) => {}
     }
 }
 

@@ -7,10 +7,12 @@
 
 use super::wire::{OWN_REASONING, REDACTED, SIGNATURE};
 use crate::dialect::chat_form::text_part;
+use crate::message::citation::openai_members;
 use crate::message::json::Json;
 use crate::message::logprobs::{Bytes, openai};
 use crate::message::{
-    Event, Fault, Logprob, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, reply_id, tool_input,
+    Citation, Event, Fault, Logprob, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, reply_id,
+    tool_input,
 };
 use crate::translate::Context;
 
@@ -24,6 +26,8 @@ const ITEM_BYTES: usize = 256;
 pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
     let head = Head::new(reply.id.as_ref(), reply.model.as_ref(), reply.created, context);
     let mut items: Vec<Item> = Vec::with_capacity(reply.parts.len());
+    // Pages that were told before the text that leans on them.
+    let mut early = Vec::new();
     let mut likely = Likely::default();
     likely.add(&reply.logprobs);
     for part in &reply.parts {
@@ -48,11 +52,22 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
                 items.push(item);
                 continue;
             }
+            Part::Citation(citation) => {
+                let told = annotation(citation);
+                match items.iter_mut().rfind(|item| matches!(item.kind, Kind::Message)) {
+                    Some(item) => item.cited.push(told),
+                    None => early.push(told),
+                }
+                continue;
+            }
             Part::Image(..) | Part::Document { .. } | Part::ToolResult { .. } => continue,
         };
         if !text.is_empty() || matches!(kind, Kind::Reasoning(Some(_))) {
             let mut item = Item::new(&head, items.len(), kind);
             item.text.push_str(text);
+            if matches!(item.kind, Kind::Message) {
+                item.cited.append(&mut early);
+            }
             items.push(item);
         }
     }
@@ -182,6 +197,8 @@ struct Item {
     /// Its text, summary or arguments so far, as it stands in a JSON string.
     text: String,
     likely: Likely,
+    /// Pages that it leans on, each as an annotation.
+    cited: Vec<Vec<u8>>,
     closed: bool,
 }
 
@@ -214,6 +231,16 @@ impl Likely {
     fn bytes(&self) -> usize {
         self.whole.len().saturating_add(self.told.len())
     }
+}
+
+/// A page that a text leans on.
+fn annotation(citation: &Citation<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.open(b'{');
+    out.key("type").raw("\"url_citation\"");
+    openai_members(citation, &mut out);
+    out.close(b'}');
+    out
 }
 
 /// The member that holds these tokens.
@@ -262,7 +289,7 @@ impl Item {
         };
         let of = head.id.raw();
         let id = Text::escaped(format!("{prefix}_{}_{at}", of.strip_prefix("resp_").unwrap_or(of)));
-        Self { id, kind, text: String::new(), likely: Likely::default(), closed: false }
+        Self { id, kind, text: String::new(), likely: Likely::default(), cited: Vec::new(), closed: false }
     }
 
     fn text(&self) -> Text<'_> {
@@ -304,19 +331,21 @@ impl Item {
     fn parts(&self, out: &mut Vec<u8>) {
         out.open(b'[');
         if !self.text.is_empty() {
-            self.part(&self.text(), &self.likely.whole, out);
+            self.part(&self.text(), &self.likely.whole, &self.cited, out);
         }
         out.close(b']');
     }
 
-    fn part(&self, text: &Text<'_>, likely: &[u8], out: &mut Vec<u8>) {
+    fn part(&self, text: &Text<'_>, likely: &[u8], cited: &[Vec<u8>], out: &mut Vec<u8>) {
         if matches!(self.kind, Kind::Refusal) {
             return text_part("refusal", text, out);
         }
         out.open(b'{');
         if matches!(self.kind, Kind::Message) {
             out.key("type").raw("\"output_text\"");
-            out.key("annotations").raw("[]");
+            out.key("annotations").open(b'[');
+            out.extend_from_slice(&cited.join(&b','));
+            out.close(b']');
             logprobs(likely, out);
         } else {
             out.key("type").raw("\"summary_text\"");
@@ -395,6 +424,8 @@ pub(super) struct Events {
     kept_bytes: usize,
     /// Tokens of the text that comes next.
     likely: Likely,
+    /// Pages that it leans on.
+    cited: Vec<Vec<u8>>,
     stop: Stop,
     usage: Usage,
 }
@@ -429,6 +460,7 @@ impl Events {
             calls: Vec::new(),
             kept_bytes: 0,
             likely: Likely::default(),
+            cited: Vec::new(),
             stop: Stop::End,
             usage: Usage::default(),
         }
@@ -477,7 +509,7 @@ impl Events {
         if item.text.is_empty() && !names.part_added.is_empty() {
             self.sequence.event(names.part_added, out, |out| {
                 item.place(at, out);
-                item.part(&Text::default(), &[], out.key("part"));
+                item.part(&Text::default(), &[], &[], out.key("part"));
             });
         }
         self.sequence.event(names.delta, out, |out| {
@@ -491,7 +523,37 @@ impl Events {
         if matches!(item.kind, Kind::Message) && !self.likely.whole.is_empty() {
             item.likely.append(std::mem::take(&mut self.likely));
         }
+        if matches!(item.kind, Kind::Message) && !self.cited.is_empty() {
+            self.tell_cited(at, out);
+        }
         Ok(())
+    }
+
+    /// A page that the text under way leans on, or else the one that comes next.
+    fn cite(&mut self, citation: &Citation<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let told = annotation(citation);
+        self.keep(told.len())?;
+        self.cited.push(told);
+        let is_text = |item: &Item| matches!(item.kind, Kind::Message) && !item.text.is_empty();
+        if let Some(at) = self.open.filter(|at| self.items.get(*at).is_some_and(is_text)) {
+            self.tell_cited(at, out);
+        }
+        Ok(())
+    }
+
+    /// Tells the pages that this item leans on.
+    fn tell_cited(&mut self, at: usize, out: &mut Vec<u8>) {
+        let Some(item) = self.items.get_mut(at) else { return };
+        for told in self.cited.drain(..) {
+            if !item.closed {
+                self.sequence.event("response.output_text.annotation.added", out, |out| {
+                    item.place(at, out);
+                    out.key("annotation_index").number(item.cited.len() as u64);
+                    out.key("annotation").extend_from_slice(&told);
+                });
+            }
+            item.cited.push(told);
+        }
     }
 
     fn close_open(&mut self, out: &mut Vec<u8>) {
@@ -518,7 +580,7 @@ impl Events {
             if !names.part_done.is_empty() {
                 self.sequence.event(names.part_done, out, |out| {
                     item.place(at, out);
-                    item.part(&item.text(), &item.likely.whole, out.key("part"));
+                    item.part(&item.text(), &item.likely.whole, &item.cited, out.key("part"));
                 });
             }
         }
@@ -540,6 +602,9 @@ impl Events {
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
         let reason = incomplete(self.stop);
         self.end_likely(out)?;
+        if let Some(at) = self.items.iter().rposition(|item| matches!(item.kind, Kind::Message)) {
+            self.tell_cited(at, out);
+        }
         self.end_calls(out)?;
         for at in 0..self.items.len() {
             self.close(at, item_status(at, self.items.len(), reason), out);
@@ -654,6 +719,7 @@ impl StreamWriter for Events {
                 };
                 self.add(at, &piece, out)?;
             }
+            Event::Citation(citation) => self.cite(&citation, out)?,
             Event::Logprobs(list) => {
                 self.likely.add(&list);
                 self.keep(self.likely.bytes())?;

@@ -12,9 +12,12 @@ pub(super) const SURFACE: Surface = Surface {
     title: "messages",
     plain: base,
     features,
-    harmless: &[("steps in which tool input is streamed", "no content")],
+    harmless: &[
+        ("steps in which tool input is streamed", "no content"),
+        ("citations of an earlier turn", "no model reads them"),
+    ],
     counts_cache_writes: true,
-    tells: &[],
+    tells: &["page"],
     fold: fold_anthropic,
     told,
 };
@@ -387,7 +390,11 @@ fn told(reply: &Value) -> Told {
             "refusal" => Stop::Refusal,
             other => panic!("a stop reason {other}"),
         },
-        beside: Vec::new(),
+        beside: content
+            .iter()
+            .flat_map(|block| block["citations"].as_array().into_iter().flatten())
+            .map(|citation| "page ".to_owned() + &text(&citation["url"]))
+            .collect(),
         input: count("input_tokens") + read + written,
         cache_read: read,
         cache_write: written,

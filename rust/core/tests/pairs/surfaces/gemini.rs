@@ -20,7 +20,7 @@ pub(super) const SURFACE: Surface = Surface {
         ("service tier: unspecified", "says nothing"),
     ],
     counts_cache_writes: false,
-    tells: &["token"],
+    tells: &["token", "page"],
     fold,
     told,
 };
@@ -456,6 +456,8 @@ fn told(reply: &Value) -> Told {
     };
     let tokens = candidate["logprobsResult"]["chosenCandidates"].as_array().into_iter().flatten();
     told.beside = tokens.map(|token| "token ".to_owned() + token["token"].as_str().unwrap()).collect();
+    let pages = candidate["groundingMetadata"]["groundingChunks"].as_array().into_iter().flatten();
+    told.beside.extend(pages.map(|page| "page ".to_owned() + page["web"]["uri"].as_str().unwrap()));
     let usage = &reply["usageMetadata"];
     let count = |member: &str| usage[member].as_u64().unwrap_or_default();
     told.input = count("promptTokenCount");

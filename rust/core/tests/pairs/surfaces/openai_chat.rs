@@ -14,7 +14,7 @@ pub(super) const SURFACE: Surface = Surface {
     features,
     harmless: &[("citations of an earlier turn", "no model reads them")],
     counts_cache_writes: true,
-    tells: &["token"],
+    tells: &["token", "page"],
     fold: fold_chat,
     told,
 };
@@ -389,6 +389,7 @@ fn told(reply: &Value) -> Told {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let blocks = list(&message["thinking_blocks"]);
     let of_kind = |kind: &str| blocks.iter().filter(|block| block["type"] == kind).collect::<Vec<_>>();
+    let pages = list(&message["annotations"]);
     let tokens = list(&reply["choices"][0]["logprobs"]["content"]);
     let usage = &reply["usage"];
     let count = |value: &Value| value.as_u64().unwrap_or_default();
@@ -412,7 +413,11 @@ fn told(reply: &Value) -> Told {
             "content_filter" => Stop::Refusal,
             other => panic!("a finish reason {other}"),
         },
-        beside: tokens.iter().map(|token| "token ".to_owned() + &text(&token["token"])).collect(),
+        beside: tokens
+            .iter()
+            .map(|token| "token ".to_owned() + &text(&token["token"]))
+            .chain(pages.iter().map(|page| "page ".to_owned() + &text(&page["url_citation"]["url"])))
+            .collect(),
         input: count(&usage["prompt_tokens"]),
         cache_read: count(&usage["prompt_tokens_details"]["cached_tokens"]),
         cache_write: count(&usage["prompt_tokens_details"]["cache_write_tokens"]),

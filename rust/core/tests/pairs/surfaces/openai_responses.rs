@@ -20,7 +20,7 @@ pub(super) const SURFACE: Surface = Surface {
         ("nothing kept by the provider", "nothing is asked to be kept"),
     ],
     counts_cache_writes: true,
-    tells: &["token"],
+    tells: &["token", "page"],
     fold: fold_responses,
     told,
 };
@@ -481,6 +481,7 @@ fn told(reply: &Value) -> Told {
     let said = of_kind("message");
     let refused = said.iter().any(|item| item["content"][0]["type"] == "refusal");
     let parts = said.iter().flat_map(|item| item["content"].as_array().unwrap());
+    let pages = parts.clone().flat_map(|part| part["annotations"].as_array().into_iter().flatten());
     let tokens = parts.flat_map(|part| part["logprobs"].as_array().into_iter().flatten());
     let usage = &reply["usage"];
     let count = |value: &Value| value.as_u64().unwrap();
@@ -497,7 +498,10 @@ fn told(reply: &Value) -> Told {
             other => panic!("a response that is {other:?}"),
         },
         calls,
-        beside: tokens.map(|token| "token ".to_owned() + &text(&token["token"])).collect(),
+        beside: tokens
+            .map(|token| "token ".to_owned() + &text(&token["token"]))
+            .chain(pages.map(|page| "page ".to_owned() + &text(&page["url"])))
+            .collect(),
         input: count(&usage["input_tokens"]),
         cache_read: count(&usage["input_tokens_details"]["cached_tokens"]),
         cache_write: count(&usage["input_tokens_details"]["cache_write_tokens"]),

@@ -3,7 +3,7 @@
 use llm_edge_core::dialect::Dialect;
 use serde_json::{Value, json};
 
-use super::{Extra, Target, before, short, unsaid};
+use super::{Extra, Target, before, beside, short, unsaid};
 use crate::answers::Answer;
 use crate::told::Told;
 
@@ -33,7 +33,13 @@ fn extras() -> Vec<Extra> {
     let mut stopped = short().anthropic();
     stopped["stop_sequence"] = "END".into();
     vec![
-        unsaid("citations", &TARGET, cited, before(&stream, "event: content_block_stop", &event(citation))),
+        unsaid(
+            "citations of documents",
+            &TARGET,
+            cited,
+            before(&stream, "event: content_block_stop", &event(citation)),
+        ),
+        web_cited(),
         unsaid(
             "call of a tool that the provider runs",
             &TARGET,
@@ -47,4 +53,17 @@ fn extras() -> Vec<Extra> {
             stream.replace("\"stop_sequence\":null}", "\"stop_sequence\":\"END\"}").into_bytes(),
         ),
     ]
+}
+
+/// A page that the text leans on.
+fn web_cited() -> Extra {
+    let page = json!({"type": "web_search_result_location", "url": "https://example.com", "title": "t",
+        "encrypted_index": "x", "cited_text": ""});
+    let mut cited = short().anthropic();
+    cited["content"][0]["citations"] = json!([page]);
+    let delta = json!({"type": "content_block_delta", "index": 0,
+        "delta": {"type": "citations_delta", "citation": page}});
+    let delta = format!("event: content_block_delta\ndata: {delta}\n\n");
+    let stream = before(&short().anthropic_stream(1000), "event: content_block_stop", &delta);
+    beside(unsaid("citations of web pages", &TARGET, cited, stream), "page https://example.com")
 }

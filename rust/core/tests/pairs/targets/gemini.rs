@@ -76,10 +76,13 @@ fn extras() -> Vec<Extra> {
             ),
             "token It",
         ),
-        of_candidate(
-            "citations",
-            "citationMetadata",
-            json!({"citationSources": [{"uri": "https://example.com"}]}),
+        beside(
+            of_candidate(
+                "citations of web pages",
+                "groundingMetadata",
+                json!({"groundingChunks": [{"web": {"uri": "https://example.com", "title": "t"}}]}),
+            ),
+            "page https://example.com",
         ),
         of_candidate("what a search found", "groundingMetadata", json!({"webSearchQueries": ["x"]})),
         with_part(

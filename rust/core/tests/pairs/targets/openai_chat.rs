@@ -65,7 +65,15 @@ fn extras() -> Vec<Extra> {
             ),
             "token It",
         ),
-        of_message("citations", "annotations", json!([{"type": "url_citation"}])),
+        beside(
+            of_message(
+                "citations of web pages",
+                "annotations",
+                json!([{"type": "url_citation", "url_citation": {"url": "https://example.com", "title": "t",
+                    "start_index": 0, "end_index": 2}}]),
+            ),
+            "page https://example.com",
+        ),
         of_message("audio", "audio", json!({"id": "a", "data": "aGk="})),
         unsaid("further choices", &TARGET, second, choices),
     ]

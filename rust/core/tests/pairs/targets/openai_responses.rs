@@ -54,8 +54,13 @@ fn instead(name: &'static str, empty: &str, full: &str, told: &str) -> Extra {
 }
 
 fn extras() -> Vec<Extra> {
-    let cited = json!({"type": "response.output_text.annotation.added", "item_id": "msg_r1_0", "output_index": 0,
-        "content_index": 0, "annotation_index": 0, "annotation": {"type": "url_citation"}});
+    let cited = |name, annotation: &Value| {
+        let told = json!({"type": "response.output_text.annotation.added", "item_id": "msg_r1_0",
+            "output_index": 0, "content_index": 0, "annotation_index": 0, "annotation": annotation});
+        instead(name, "\"annotations\":[]", &format!("\"annotations\":[{annotation}]"), &event(&told))
+    };
+    let page = json!({"type": "url_citation", "url": "https://example.com", "title": "t", "start_index": 0,
+        "end_index": 2});
     let reasoning = |name, signature: &str, item: &Value| {
         let thinking = vec![("Hm.".to_owned(), signature.to_owned())];
         Extra { says: Told { thinking, ..Told::by(&short()) }, ..with_item(name, item) }
@@ -75,11 +80,10 @@ fn extras() -> Vec<Extra> {
         ),
         refused(),
         likely(),
-        instead(
-            "citations",
-            "\"annotations\":[]",
-            "\"annotations\":[{\"type\":\"url_citation\"}]",
-            &event(&cited),
+        beside(cited("citations of web pages", &page), "page https://example.com"),
+        cited(
+            "citations of files",
+            &json!({"type": "file_citation", "file_id": "f", "filename": "a.pdf", "index": 2}),
         ),
         instead(
             "phase of a message",

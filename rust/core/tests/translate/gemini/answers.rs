@@ -128,7 +128,7 @@ pub(crate) fn fold(stream: &str) -> Value {
 
 pub(crate) fn fold_chunks(chunks: impl Iterator<Item = Value>) -> Value {
     let (mut whole, mut parts): (Value, Vec<Value>) = (Value::Null, Vec::new());
-    let mut likely = serde_json::Map::new();
+    let mut beside = serde_json::Map::new();
     for chunk in chunks {
         assert!(whole["candidates"][0]["finishReason"].is_null(), "something follows the finish reason");
         let candidate = &chunk["candidates"][0];
@@ -147,15 +147,18 @@ pub(crate) fn fold_chunks(chunks: impl Iterator<Item = Value>) -> Value {
                 _ => parts.push(part.clone()),
             }
         }
-        for (name, list) in candidate["logprobsResult"].as_object().into_iter().flatten() {
-            let all = likely.entry(name.clone()).or_insert_with(|| json!([])).as_array_mut().unwrap();
-            all.extend_from_slice(list.as_array().unwrap());
+        for member in ["logprobsResult", "groundingMetadata"] {
+            for (name, list) in candidate[member].as_object().into_iter().flatten() {
+                let all = beside.entry(member).or_insert_with(|| json!({}));
+                let all = all.as_object_mut().unwrap().entry(name.clone()).or_insert_with(|| json!([]));
+                all.as_array_mut().unwrap().extend_from_slice(list.as_array().unwrap());
+            }
         }
         whole = chunk;
     }
     whole["candidates"][0]["content"]["parts"] = parts.into();
-    if !likely.is_empty() {
-        whole["candidates"][0]["logprobsResult"] = likely.into();
+    for (member, told) in beside {
+        whole["candidates"][0][member] = told;
     }
     whole
 }

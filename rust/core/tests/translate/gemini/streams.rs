@@ -376,7 +376,7 @@ fn what_a_stream_loses_is_named() {
     let losses = lost(pair(OpenaiChat, Gemini), &stream).to_string();
     assert_eq!(
         losses,
-        "candidates[].content.parts[].executableCode,candidates[],candidates[].groundingMetadata"
+        "candidates[].content.parts[].executableCode,candidates[],candidates[].groundingMetadata.a"
     );
     let choices =
         json!([{"index": 0, "delta": {"content": "a"}, "logprobs": {"content": [], "refusal": [1]}}]);
