@@ -28,6 +28,7 @@ GROQ = ProviderSpec(
         "logit_bias": None,
         "logprobs": None,
         "top_logprobs": None,
+        "n": None,
         "service_tier": None,
     },
     catalog=("groq",),

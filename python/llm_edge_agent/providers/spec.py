@@ -64,6 +64,7 @@ CHAT_MEMBERS = (
     "logit_bias",
     "logprobs",
     "top_logprobs",
+    "n",
     "service_tier",
     "reasoning_effort",
     "parallel_tool_calls",

@@ -28,8 +28,8 @@ use crate::dialect::{
 };
 use crate::event_stream::EventStream;
 use crate::message::{
-    Carries, Event, Fault, Framed, MessageReader, Repeat, Request, Sink, StreamReader, StreamWriter, Target,
-    Thoughts, name_calls, seed,
+    CallIds, Carries, Event, Fault, Framed, MessageReader, Repeat, Request, Sink, StreamReader, StreamWriter,
+    Target, Thoughts, name_calls, seed,
 };
 use crate::ndjson::{Line, LineScanner};
 use crate::sse::SseScanner;
@@ -231,7 +231,7 @@ impl Pair {
             return Ok(Replied { losses, usage: Usage::default() });
         }
         let mut reply = (self.target.read_reply)(body, self.surface.carries, &mut losses)?;
-        name_calls(&mut reply.parts, &context.reply_seed);
+        name_calls(&mut reply, &context.reply_seed);
         out.reserve(body.len() + body.len() / 8);
         (self.surface.write_reply)(&reply, context, out);
         Ok(Replied { losses, usage: reply.usage.reported() })
@@ -263,7 +263,7 @@ impl Pair {
                 Framed::Lines(reader) => Source::Lines { scanner: LineScanner::new(), reader },
             },
             writer,
-            seed,
+            ids: CallIds::new(seed),
             carries: self.surface.carries,
             losses: Losses::default(),
             seen: Outcome::default(),
@@ -304,8 +304,8 @@ impl Debug for Pair {
 pub struct StreamTranslator {
     source: Source,
     writer: Box<dyn StreamWriter + Send>,
-    /// Of which ids of calls are made that have none.
-    seed: String,
+    /// Of what ids of calls are made that have none.
+    ids: CallIds<'static>,
     /// What the surface's dialect has a place for.
     carries: Carries,
     losses: Losses,
@@ -353,15 +353,15 @@ impl StreamTranslator {
     /// [`Malformed`] where the stream is not what its dialect says, now and from then on; what was appended
     /// before is whole events.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
-        let Self { source, writer, seed, carries, losses, seen, malformed } = self;
+        let Self { source, writer, ids, carries, losses, seen, malformed } = self;
         match source {
             Source::Sse { scanner, reader, repeat } => scanner.push(bytes, |event| {
-                let sink = Sink::new(writer.as_mut(), *carries, losses, out, seen, seed);
+                let sink = Sink::new(writer.as_mut(), *carries, losses, out, seen, ids);
                 step(malformed, sink, |sink| translate(&event, reader.as_mut(), repeat, sink));
             }),
             Source::EventStream { decoder, reader } => {
                 let pushed = decoder.push(bytes, |message| {
-                    let sink = Sink::new(writer.as_mut(), *carries, losses, out, seen, seed);
+                    let sink = Sink::new(writer.as_mut(), *carries, losses, out, seen, ids);
                     step(malformed, sink, |sink| reader.read(&message, sink));
                 });
                 if let Err(fault) = pushed
@@ -372,7 +372,7 @@ impl StreamTranslator {
                 }
             }
             Source::Lines { scanner, reader } => scanner.push(bytes, |line| {
-                let sink = Sink::new(writer.as_mut(), *carries, losses, out, seen, seed);
+                let sink = Sink::new(writer.as_mut(), *carries, losses, out, seen, ids);
                 step(malformed, sink, |sink| read_line(&line, reader.as_mut(), sink));
             }),
         }
@@ -391,9 +391,9 @@ impl StreamTranslator {
             // The same of the last line's end.
             Source::Lines { .. } => self.push(b"\n", out)?,
         }
-        let Self { source, writer, seed, carries, losses, seen, malformed } = self;
+        let Self { source, writer, ids, carries, losses, seen, malformed } = self;
         if let Source::Sse { reader, .. } = source {
-            let sink = Sink::new(writer.as_mut(), *carries, losses, out, seen, seed);
+            let sink = Sink::new(writer.as_mut(), *carries, losses, out, seen, ids);
             step(malformed, sink, |sink| reader.finish(sink));
         }
         match &self.malformed {

@@ -140,7 +140,7 @@ impl TryFrom<BTreeMap<String, Option<String>>> for ChatMembers {
     type Error = NoChatMember;
 
     fn try_from(members: BTreeMap<String, Option<String>>) -> Result<Self, NoChatMember> {
-        const KNOWN: [&str; 12] = [
+        const KNOWN: [&str; 13] = [
             "temperature",
             "top_p",
             "frequency_penalty",
@@ -149,6 +149,7 @@ impl TryFrom<BTreeMap<String, Option<String>>> for ChatMembers {
             "logit_bias",
             "logprobs",
             "top_logprobs",
+            "n",
             "service_tier",
             "reasoning_effort",
             "parallel_tool_calls",

@@ -28,13 +28,14 @@ pub(crate) mod turns;
 pub(crate) use base64::{decode_base64, encode_base64};
 pub(crate) use citation::Citation;
 pub(crate) use fault::Fault;
-pub(crate) use ids::{name_calls, reply_id, seed};
+pub(crate) use ids::{CallIds, name_calls, reply_id, seed};
 pub(crate) use input::{Input, tool_input};
 pub(crate) use logprobs::Logprob;
 pub use losses::Losses;
 pub(crate) use repeat::{Repeat, Told};
 pub(crate) use reply::{
-    Carries, Event, Framed, MessageReader, Reply, Sink, Stop, StreamReader, StreamWriter, Usage,
+    Answer, Carries, Choice, Event, Framed, MessageReader, Reply, Sink, Stop, StreamReader, StreamWriter,
+    Usage,
 };
 pub(crate) use text::Text;
 pub(crate) use thinking::{Maker, redacted_block, redacted_members, thinking_block, thinking_members};

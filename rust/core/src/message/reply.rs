@@ -1,8 +1,7 @@
 //! What a model answers, whole or piece by piece.
 
 use super::Told;
-use super::ids::name_call;
-use super::{Citation, Fault, Logprob, Losses, Malformed, Part, Text};
+use super::{CallIds, Citation, Fault, Logprob, Losses, Malformed, Part, Text};
 use crate::event_stream::Message;
 use crate::tap::{self, Outcome};
 
@@ -20,7 +19,41 @@ pub(crate) struct Reply<'a> {
     pub(crate) stop: Stop,
     /// The stop sequence that it came to, where the provider says so and the client can be told.
     pub(crate) stop_sequence: Option<Text<'a>>,
+    /// What the model answers besides, where several answers were asked for and the client can be told.
+    pub(crate) further: Vec<Choice<'a>>,
     pub(crate) usage: Usage,
+}
+
+impl<'a> Reply<'a> {
+    /// All answers, each with its number.
+    pub(crate) fn choices(&self) -> impl Iterator<Item = Answer<'_, 'a>> {
+        let first = Answer { index: 0, parts: &self.parts, logprobs: &self.logprobs, stop: self.stop };
+        std::iter::once(first).chain(self.further.iter().map(|choice| Answer {
+            index: choice.index,
+            parts: &choice.parts,
+            logprobs: &choice.logprobs,
+            stop: choice.stop,
+        }))
+    }
+}
+
+/// One of several answers.
+#[derive(Debug)]
+pub(crate) struct Choice<'a> {
+    /// Its number; that of a reply's own answer is 0.
+    pub(crate) index: u64,
+    pub(crate) parts: Vec<Part<'a>>,
+    pub(crate) logprobs: Vec<Logprob<'a>>,
+    pub(crate) stop: Stop,
+    pub(crate) stop_sequence: Option<Text<'a>>,
+}
+
+/// One of several answers, as writers are given it.
+pub(crate) struct Answer<'r, 'a> {
+    pub(crate) index: u64,
+    pub(crate) parts: &'r [Part<'a>],
+    pub(crate) logprobs: &'r [Logprob<'a>],
+    pub(crate) stop: Stop,
 }
 
 /// What of a reply the client's dialect has a place for. What it has none for, readers name and leave out.
@@ -30,6 +63,8 @@ pub(crate) struct Carries {
     pub(crate) stop_sequence: bool,
     /// How likely the tokens were.
     pub(crate) logprobs: bool,
+    /// Several answers to one request.
+    pub(crate) choices: bool,
 }
 
 /// Why the model stopped.
@@ -88,6 +123,9 @@ pub(crate) enum Event<'a> {
         created: Option<u64>,
         usage: Usage,
     },
+    /// What follows is of the answer of this number, up to the next such event; before any it is of number 0. Only for
+    /// clients that can be told of several.
+    Choice(u64),
     Text(Text<'a>),
     /// How likely the tokens of the text that follows were, for clients that can be told.
     Logprobs(Vec<Logprob<'a>>),
@@ -168,8 +206,8 @@ pub(crate) struct Sink<'s> {
     pub(crate) out: &'s mut Vec<u8>,
     /// What is known of the stream as a whole.
     pub(crate) seen: &'s mut Outcome,
-    /// Of which ids of calls are made that have none.
-    pub(crate) seed: &'s str,
+    /// Of what ids of calls are made that have none.
+    pub(crate) ids: &'s mut CallIds<'static>,
     /// What was handed over.
     pub(crate) told: Told,
 }
@@ -183,21 +221,22 @@ impl<'s> Sink<'s> {
         losses: &'s mut Losses,
         out: &'s mut Vec<u8>,
         seen: &'s mut Outcome,
-        seed: &'s str,
+        ids: &'s mut CallIds<'static>,
     ) -> Self {
-        Self { writer, carries, losses, out, seen, seed, told: Told::default() }
+        Self { writer, carries, losses, out, seen, ids, told: Told::default() }
     }
 
     /// Hands over one event.
     pub(crate) fn emit(&mut self, mut event: Event<'_>) -> Result<(), Malformed> {
         match &mut event {
             Event::ToolCall { call, id, .. } => {
-                name_call(id, *call, self.seed);
+                self.ids.name(id, *call);
                 self.seen.content = true;
             }
             Event::Text(_) | Event::Refusal(_) | Event::Thinking(_) | Event::Redacted(_) => {
                 self.seen.content = true;
             }
+            Event::Choice(answer) => self.ids.turn_to(*answer),
             Event::Usage(usage) => self.seen.usage = Some(usage.reported()),
             Event::End => self.seen.terminal = true,
             Event::Error(_) => self.seen.error_event = true,

@@ -24,7 +24,7 @@ pub(crate) struct Told {
     pub(crate) calls: Vec<(String, String, Value)>,
     pub(crate) stop: Stop,
     /// What stands beside the answer, each with the word for its kind: `token` for how likely one was, `page` for
-    /// one that it leans on.
+    /// one that it leans on, `choice` for a further answer.
     pub(crate) beside: Vec<String>,
     /// The whole prompt, in tokens, what was read from or written to the cache included.
     pub(crate) input: u64,

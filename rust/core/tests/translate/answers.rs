@@ -599,8 +599,38 @@ pub(crate) fn events(stream: &str) -> Vec<(&str, &str)> {
     stream.split("\n\n").filter(|event| !event.is_empty()).map(event).collect()
 }
 
-/// The completion that a stream of chunks amounts to, thinking blocks as `LiteLLM` folds them.
+/// The chunks of a stream that are of this answer, or of all; answers stand in the member `list`.
+pub(crate) fn of_answer(stream: &str, list: &str, index: usize) -> String {
+    let is_of = |event: &&str| {
+        let data = event.strip_prefix("data: ").unwrap_or_default();
+        let Ok(data) = serde_json::from_str::<Value>(data.trim_end()) else { return true };
+        data[list].as_array().into_iter().flatten().all(|one| one["index"] == index)
+    };
+    stream.split_inclusive("\n\n").filter(is_of).collect()
+}
+
+/// How many answers a stream tells of.
+pub(crate) fn answers_in(stream: &str, list: &str) -> usize {
+    let data = stream.split("\n\n").filter_map(|event| event.strip_prefix("data: "));
+    let data = data.filter_map(|data| serde_json::from_str::<Value>(data).ok());
+    let last =
+        data.filter_map(|data| data[list].as_array()?.iter().filter_map(|one| one["index"].as_u64()).max());
+    usize::try_from(last.max().unwrap_or_default()).unwrap() + 1
+}
+
+/// The completion that a stream of chunks amounts to, each of its choices for itself.
 pub(crate) fn fold_chat(stream: &str) -> Value {
+    let mut whole = fold_choice(&of_answer(stream, "choices", 0));
+    for index in 1..answers_in(stream, "choices") {
+        let mut choice = fold_choice(&of_answer(stream, "choices", index))["choices"][0].take();
+        choice["index"] = index.into();
+        whole["choices"].as_array_mut().unwrap().push(choice);
+    }
+    whole
+}
+
+/// The same of one choice, thinking blocks as `LiteLLM` folds them.
+fn fold_choice(stream: &str) -> Value {
     let mut message = json!({"content": null, "refusal": null});
     let mut likely = Value::Null;
     let (mut whole, mut usage, mut done, mut finish) = (Value::Null, Value::Null, false, Value::Null);

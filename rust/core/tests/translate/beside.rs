@@ -1,4 +1,4 @@
-//! What stands beside an answer: how likely its tokens were, and the pages it leans on.
+//! What stands beside an answer: how likely its tokens were, the pages it leans on, and other answers.
 
 use llm_edge_core::dialect::ChatFields;
 use llm_edge_core::dialect::Dialect::{
@@ -33,6 +33,10 @@ fn heard(pair: Pair, stream: &str, fold: Fold) -> (Value, String) {
     translator.push(stream.as_bytes(), &mut Vec::new()).unwrap();
     translator.finish(&mut Vec::new()).unwrap();
     (fold(&told), translator.losses().to_string())
+}
+
+fn sse(event: &Value) -> String {
+    format!("data: {event}\n\n")
 }
 
 /// The same answer whole and streamed, as an upstream tells it.
@@ -350,7 +354,7 @@ fn cited_by_anthropic() -> Upstream {
         json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}}),
         json!({"type": "message_stop"}),
     ];
-    let stream = events.iter().map(|event| format!("data: {event}\n\n")).collect();
+    let stream = events.iter().map(sse).collect();
     Upstream { dialect: AnthropicMessages, whole, stream }
 }
 
@@ -478,4 +482,140 @@ fn what_of_citations_is_lost_is_named() {
         {"role": "user", "content": "b"}]);
     let (_, losses) = sent(pair(AnthropicMessages, OpenaiChat), &json!({"max_tokens": 9, "messages": turns}));
     assert_eq!(losses, "messages[].content[].citations");
+}
+
+#[test]
+fn several_answers_are_told_apart() {
+    let call = |id: Option<&str>| {
+        let function = json!({"name": "f", "arguments": "{\"a\":1}"});
+        json!({"id": id, "type": "function", "index": 0, "function": function})
+    };
+    let choice = |index: u64, message: Value, stop: &str| json!({"index": index, "message": message, "finish_reason": stop});
+    let usage = crate::answers::chat_usage();
+    let whole = json!({"id": "r1", "created": 1_700_000_000, "model": "m", "usage": usage, "choices": [
+        choice(1, json!({"content": "Two"}), "length"),
+        choice(0, json!({"content": "One"}), "stop"),
+        choice(2, json!({"content": null, "tool_calls": [call(None)]}), "tool_calls"),
+    ]});
+    let piece = |index: u64, delta: Value| json!({"index": index, "delta": delta, "finish_reason": null});
+    let last = |index: u64, stop: &str| json!({"index": index, "delta": {}, "finish_reason": stop});
+    let chunks = [
+        json!([piece(1, json!({"content": "T"}))]),
+        json!([piece(0, json!({"content": "O"})), piece(1, json!({"content": "w"}))]),
+        json!([piece(1, json!({"content": "o"}))]),
+        json!([piece(0, json!({"content": "n"}))]),
+        json!([piece(0, json!({"content": "e"})), piece(2, json!({"tool_calls": [call(None)]}))]),
+        json!([last(1, "length")]),
+        json!([last(0, "stop"), last(2, "tool_calls")]),
+    ];
+    let chunks: String = chunks.iter().map(|choices| chunk("r1", choices, &Value::Null)).collect();
+    let end = chunk("r1", &json!([]), &usage) + "data: [DONE]\n\n";
+    let stream = chunks.clone() + &end;
+
+    let to_gemini = pair(Gemini, OpenaiChat);
+    let (told, losses) = answered(to_gemini, &whole).unwrap();
+    assert_eq!(losses, "");
+    let candidates = told["candidates"].as_array().unwrap();
+    let texts: Vec<_> = candidates.iter().map(|one| one["content"]["parts"][0]["text"].as_str()).collect();
+    assert_eq!(texts, [Some("One"), Some("Two"), None]);
+    let stops: Vec<_> = candidates.iter().map(|one| one["finishReason"].as_str().unwrap()).collect();
+    assert_eq!(stops, ["STOP", "MAX_TOKENS", "STOP"]);
+    let made = &candidates[2]["content"]["parts"][0]["functionCall"];
+    assert_eq!((&made["id"], &made["args"]), (&json!("r1_2_0"), &json!({"a": 1})));
+    let (streamed_told, ended) = streamed(to_gemini, [stream.as_bytes()]);
+    assert_eq!(ended, Ok(()));
+    assert_eq!(streamed(to_gemini, stream.as_bytes().chunks(1)).0, streamed_told);
+    assert_eq!(&gemini::fold(&streamed_told)["candidates"], &told["candidates"]);
+    let counts = streamed_told.matches("usageMetadata").count();
+    assert_eq!((counts, streamed_told.lines().filter(|line| line.contains("usageMetadata")).count()), (1, 1));
+    assert!(streamed_told.trim_end().rsplit_once("data: ").unwrap().1.contains("usageMetadata"));
+    let array = llm_edge_core::translate::Context { json_array: true, ..context() };
+    let mut translator = to_gemini.stream(array);
+    let mut out = Vec::new();
+    translator.push(stream.as_bytes(), &mut out).unwrap();
+    translator.finish(&mut out).unwrap();
+    let list: Vec<Value> = serde_json::from_slice(&out).unwrap();
+    assert_eq!(list.len(), streamed_told.matches("data: ").count());
+
+    // One that has not ended leaves the reply without its end.
+    let cut = chunks.replace("\"finish_reason\":\"length\"", "\"finish_reason\":null") + &end;
+    let (told, ended) = streamed(to_gemini, [cut.as_bytes()]);
+    assert!(ended.is_err() && !told.contains("finishReason"), "{told}");
+
+    // Who can be told of one is told of the first, and of no other.
+    for (surface, fold) in [(AnthropicMessages, fold_anthropic as Fold), (OpenaiResponses, fold_responses)] {
+        let pair = pair(surface, OpenaiChat);
+        for (told, losses) in [answered(pair, &whole).unwrap(), heard(pair, &stream, fold)] {
+            assert!(told.to_string().contains("One") && !told.to_string().contains("Two"), "{told}");
+            assert_eq!(losses, "choices[]");
+        }
+    }
+}
+
+#[test]
+fn several_candidates_are_choices() {
+    let part = |text: &str| json!([{"text": text}]);
+    let called = json!([{"functionCall": {"name": "f", "args": {"a": 1}}}]);
+    let candidate = |index: u64, parts: &Value, stop: &str| {
+        let stop = if stop.is_empty() { Value::Null } else { stop.into() };
+        json!({"index": index, "content": {"role": "model", "parts": parts}, "finishReason": stop})
+    };
+    let reply =
+        |candidates: Value| json!({"candidates": candidates, "modelVersion": "m", "responseId": "r1"});
+    let whole = reply(json!([
+        candidate(0, &part("One"), "STOP"),
+        candidate(1, &part("Two"), "MAX_TOKENS"),
+        candidate(2, &called, "STOP"),
+    ]));
+    let stream: String = [
+        json!([candidate(0, &part("O"), ""), candidate(1, &part("T"), "")]),
+        json!([
+            candidate(0, &part("n"), ""),
+            candidate(1, &part("wo"), "MAX_TOKENS"),
+            candidate(2, &called, "STOP")
+        ]),
+        json!([candidate(0, &part("e"), "STOP")]),
+    ]
+    .into_iter()
+    .map(|candidates| sse(&reply(candidates)))
+    .collect();
+    let to_chat = pair(OpenaiChat, Gemini);
+    let (told, losses) = answered(to_chat, &whole).unwrap();
+    assert_eq!(losses, "");
+    let choices = told["choices"].as_array().unwrap();
+    let texts: Vec<_> = choices.iter().map(|one| one["message"]["content"].as_str()).collect();
+    assert_eq!(texts, [Some("One"), Some("Two"), None]);
+    let stops: Vec<_> = choices.iter().map(|one| one["finish_reason"].as_str().unwrap()).collect();
+    assert_eq!(stops, ["stop", "length", "tool_calls"]);
+    assert_eq!(choices[2]["message"]["tool_calls"][0]["id"], "call_r1_2_0");
+    let (streamed_told, ended) = streamed(to_chat, [stream.as_bytes()]);
+    assert_eq!(ended, Ok(()));
+    assert_eq!(streamed(to_chat, stream.as_bytes().chunks(1)).0, streamed_told);
+    assert_eq!(&fold_chat(&streamed_told)["choices"], &told["choices"]);
+    let (_, ended) = streamed(to_chat, [stream.replace("MAX_TOKENS", "").as_bytes()]);
+    assert!(ended.is_err());
+    for (surface, fold) in [(AnthropicMessages, fold_anthropic as Fold), (OpenaiResponses, fold_responses)] {
+        let pair = pair(surface, Gemini);
+        for (told, losses) in [answered(pair, &whole).unwrap(), heard(pair, &stream, fold)] {
+            assert!(told.to_string().contains("One") && !told.to_string().contains("Two"), "{told}");
+            assert_eq!(losses, "candidates[]");
+        }
+    }
+}
+
+#[test]
+fn several_answers_are_asked_for() {
+    let chat = |n: Value| json!({"messages": [{"role": "user", "content": "a"}], "n": n});
+    let google = |n: Value| json!({"contents": [{"parts": [{"text": "a"}]}], "generationConfig": {"candidateCount": n}});
+    let (told, losses) = sent(pair(OpenaiChat, Gemini), &chat(json!(3)));
+    assert_eq!((&told["generationConfig"]["candidateCount"], losses.as_str()), (&json!(3), ""));
+    let (told, losses) = sent(pair(Gemini, OpenaiChat), &google(json!(3)));
+    assert_eq!((&told["n"], losses.as_str()), (&json!(3), ""));
+    assert_eq!(sent(pair(OpenaiChat, Gemini), &chat(json!(1))).0["generationConfig"], json!({}));
+    assert!(sent(pair(Gemini, OpenaiChat), &google(json!(1))).0.get("n").is_none());
+    for target in [AnthropicMessages, OpenaiResponses, BedrockConverse] {
+        assert_eq!(sent(pair(OpenaiChat, target), &chat(json!(3))).1, "n", "{target:?}");
+        let (_, losses) = sent(pair(Gemini, target), &google(json!(3)));
+        assert_eq!(losses, "generationConfig.candidateCount", "{target:?}");
+    }
 }

@@ -138,6 +138,7 @@ fn refused_response() -> (Value, String) {
 
 #[test]
 fn a_refusal_is_one_to_every_client() {
+    type Fold = fn(&str) -> Value;
     type Check = fn(&Value, &str);
     let chat: Check = |told, name| {
         let choice = &told["choices"][0];
@@ -167,7 +168,6 @@ fn a_refusal_is_one_to_every_client() {
         assert_eq!(candidate["content"]["parts"][0]["text"], "I can\"t, no.", "{name}");
         assert_eq!(candidate["finishReason"], "SAFETY", "{name}");
     };
-    type Fold = fn(&str) -> Value;
     let surfaces: [(Dialect, Fold, Check); 4] = [
         (OpenaiChat, fold_chat, chat),
         (OpenaiResponses, fold_responses, responses),

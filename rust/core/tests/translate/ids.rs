@@ -111,3 +111,20 @@ fn calls_that_were_given_ids_come_back_with_their_results() {
         assert_eq!(response(call), json!({"result": message["tool_calls"][call]["id"]}));
     }
 }
+
+#[test]
+fn calls_of_several_answers_have_ids_of_their_own() {
+    let pair = between(Dialect::OpenaiChat, Dialect::Gemini).unwrap();
+    let mut reply = gemini();
+    let mut second = reply["candidates"][0].clone();
+    second["index"] = json!(1);
+    reply["candidates"].as_array_mut().unwrap().push(second);
+    let whole = answered(pair, &reply).unwrap().0.to_string();
+    let (stream, ended) = streamed(pair, [format!("data: {reply}\n\n").as_bytes()]);
+    ended.unwrap();
+    for told in [whole, stream] {
+        for id in ["0", "1", "1_0", "1_1"] {
+            assert_eq!(told.matches(&format!("\"call_{SEED}_{id}\"")).count(), 1, "{id}: {told}");
+        }
+    }
+}

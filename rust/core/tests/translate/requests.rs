@@ -478,7 +478,7 @@ fn a_server_that_only_speaks_like_openai_gets_the_members_that_everybody_has() {
 fn what_a_server_calls_otherwise_is_called_so_and_what_it_does_not_know_is_named() {
     let members: ChatMembers = serde_json::from_value(json!({
         "seed": "random_seed", "logprobs": null, "stream_options": null, "reasoning_effort": null,
-        "parallel_tool_calls": null,
+        "parallel_tool_calls": null, "n": null,
     }))
     .unwrap();
     let options = Options { chat_members: &members, stream: Some(true), ..OPTIONS };

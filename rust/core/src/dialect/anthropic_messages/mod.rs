@@ -94,7 +94,7 @@ pub(super) const CODEC: Codec = Codec {
     client: Some(Client {
         read_request: read::request,
         words: WORDS,
-        carries: Carries { stop_sequence: true, logprobs: false },
+        carries: Carries { stop_sequence: true, logprobs: false, choices: false },
         write_reply: write_reply::reply,
         write_error: write_reply::error,
         stream_writer: |context| Box::new(write_reply::Events::new(context)),

@@ -65,6 +65,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
         stop: stop(&reason, losses),
         // It is named as lost: clients that could be told which it was speak this dialect themselves.
         stop_sequence: None,
+        further: Vec::new(),
         usage,
     })
 }

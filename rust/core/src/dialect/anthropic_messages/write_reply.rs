@@ -365,7 +365,7 @@ impl StreamWriter for Events {
                 });
             }
             // Nobody hands them over: the dialect has no place for them.
-            Event::Logprobs(_) => {}
+            Event::Logprobs(_) | Event::Choice(_) => {}
             Event::StopSequence(sequence) => self.stop_sequence = Some(sequence.into_owned()),
             Event::Stop(stop) => self.stop = Some(stop),
             Event::Usage(usage) => self.usage = usage,

@@ -51,6 +51,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
         logprobs: Vec::new(),
         stop: stop(&reason, called, losses)?,
         stop_sequence: None,
+        further: Vec::new(),
         usage: body.usage.as_ref().map(usage).unwrap_or_default(),
     })
 }

@@ -53,6 +53,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
         logprobs: Vec::new(),
         stop: stop(&reason, called, losses).map_err(Fault::inside_reply)?,
         stop_sequence: None,
+        further: Vec::new(),
         usage: body.usage.map(usage).unwrap_or_default(),
     })
 }

@@ -9,7 +9,7 @@ use super::{read, wire};
 use crate::message::logprobs::Token;
 use crate::message::read::{At, says_something};
 use crate::message::{
-    Carries, Citation, Event, Fault, Logprob, Losses, Maker, Malformed, Part, Reply, Sink, Stop,
+    Carries, Choice, Citation, Event, Fault, Logprob, Losses, Maker, Malformed, Part, Reply, Sink, Stop,
     StreamReader, Text, Untranslatable, Usage,
 };
 
@@ -21,6 +21,9 @@ const HARMLESS_IN_CANDIDATES: &[&str] = &["safetyRatings", "avgLogprobs", "token
 
 /// Most calls of one streamed reply.
 const CALLS_MAX: usize = 512;
+
+/// Most answers of one streamed reply; Google gives eight.
+const ANSWERS_MAX: usize = 128;
 
 /// Most pages that one streamed reply leans on.
 const CITED_MAX: usize = 256;
@@ -37,40 +40,55 @@ pub(super) fn reply<'a>(
     }
     losses.unknown("", &body.rest, HARMLESS);
     let blocked = body.prompt_feedback.as_ref().is_some_and(|feedback| is_blocked(feedback, losses));
-    let mut candidates = body.candidates.unwrap_or_default().into_iter();
-    let candidate = candidates.next();
-    losses.add_if(candidates.next().is_some(), "candidates[]");
-    let mut gathered = Gathered::default();
-    let mut likely = Vec::new();
-    let mut stop = blocked.then_some(Stop::Filter);
-    if let Some(candidate) = candidate {
-        name_losses(&candidate, losses);
-        let (grounding, citation) = (candidate.grounding_metadata, candidate.citation_metadata);
-        let cited = cited(grounding, citation, losses);
-        likely = logprobs(candidate.logprobs_result, carries, losses)?;
-        let mut calls = Calls { reply: body.response_id.clone().unwrap_or_default(), count: 0 };
-        for part in parts(candidate.content, losses) {
-            for said in read_part(part, &mut calls, losses)?.into_iter().flatten() {
-                gathered.take(said);
-            }
-        }
-        gathered.cite(cited);
-        let reason = candidate.finish_reason.filter(|reason| !reason.is_empty());
-        if let Some(reason) = reason {
-            let ended = self::stop(&reason, candidate.finish_message.as_ref(), calls.count > 0);
-            stop = Some(ended.map_err(Fault::inside_reply)?);
-        }
-    }
+    let mut candidates = body.candidates.unwrap_or_default();
+    candidates.sort_by_key(|candidate| candidate.index);
+    let mut candidates = candidates.into_iter();
+    let candidate = candidates.next().unwrap_or_default();
+    losses.add_if(!carries.choices && candidates.len() > 0, "candidates[]");
+    let reply = body.response_id.as_ref();
+    let stop = blocked.then_some(Stop::Filter);
+    let first = answer(candidate, stop, reply, carries, losses)?;
+    let further = candidates.filter(|_| carries.choices);
+    let further: Result<Vec<_>, _> =
+        further.map(|candidate| answer(candidate, stop, reply, carries, losses)).collect();
     Ok(Reply {
+        further: further?,
         id: body.response_id,
         model: body.model_version,
         created: None,
-        parts: gathered.parts,
-        logprobs: likely,
-        stop: stop.ok_or_else(|| Malformed::new("the reply has no `finishReason`"))?,
+        parts: first.parts,
+        logprobs: first.logprobs,
+        stop: first.stop,
         stop_sequence: None,
         usage: body.usage_metadata.as_ref().map(usage).unwrap_or_default(),
     })
+}
+
+/// Reads one answer, which ended with `stop` if it does not say how; `reply` is the id of all.
+fn answer<'a>(
+    candidate: wire::Candidate<'a>,
+    stop: Option<Stop>,
+    reply: Option<&Text<'a>>,
+    carries: Carries,
+    losses: &mut Losses,
+) -> Result<Choice<'a>, Malformed> {
+    name_losses(&candidate, losses);
+    let index = candidate.index.unwrap_or_default();
+    let cited = cited(candidate.grounding_metadata, candidate.citation_metadata, losses);
+    let logprobs = logprobs(candidate.logprobs_result, carries, losses)?;
+    let mut calls = Calls { reply: reply.cloned().unwrap_or_default(), answer: index, count: 0 };
+    let mut gathered = Gathered::default();
+    for part in parts(candidate.content, losses) {
+        for said in read_part(part, &mut calls, losses)?.into_iter().flatten() {
+            gathered.take(said);
+        }
+    }
+    gathered.cite(cited);
+    let reason = candidate.finish_reason.filter(|reason| !reason.is_empty());
+    let ended = reason.map(|reason| self::stop(&reason, candidate.finish_message.as_ref(), calls.count > 0));
+    let stop = ended.transpose().map_err(Fault::inside_reply)?.or(stop);
+    let stop = stop.ok_or_else(|| Malformed::new("the reply has no `finishReason`"))?;
+    Ok(Choice { index, parts: gathered.parts, logprobs, stop, stop_sequence: None })
 }
 
 /// Whether the prompt was refused.
@@ -160,10 +178,19 @@ enum Said<'a> {
 struct Calls<'a> {
     /// The reply's id; empty where it has none.
     reply: Text<'a>,
+    /// The number of the answer that they are of.
+    answer: u64,
     count: usize,
 }
 
 impl Calls<'_> {
+    fn made_id(&self, call: usize) -> String {
+        match self.answer {
+            0 => format!("call_{}_{call}", self.reply.raw()),
+            answer => format!("call_{}_{answer}_{call}", self.reply.raw()),
+        }
+    }
+
     /// The place of one more call, and its id: its own, or one that is made of the reply's id and the call's place
     /// in it, so that no other reply's is the same; empty where the reply has none either.
     fn next<'p>(&mut self, id: Option<Text<'p>>) -> Result<(usize, Text<'p>), Malformed> {
@@ -173,7 +200,7 @@ impl Calls<'_> {
         }
         self.count += 1;
         let own = id.filter(|id| !id.is_empty());
-        let of_reply = || Text::escaped(format!("call_{}_{call}", self.reply.raw()));
+        let of_reply = || Text::escaped(self.made_id(call));
         let id = own.or_else(|| (!self.reply.is_empty()).then(of_reply)).unwrap_or_default();
         Ok((call, id))
     }
@@ -316,9 +343,20 @@ fn usage(told: &wire::Usage) -> Usage {
 pub(super) struct Chunks {
     started: bool,
     reply: Option<Text<'static>>,
+    answers: Vec<UnderWay>,
+    /// The number of the answer that was told of last.
+    current: u64,
+    /// Whether the prompt was refused.
+    blocked: bool,
+    usage: Usage,
+}
+
+/// An answer under way.
+#[derive(Default)]
+struct UnderWay {
+    index: u64,
     calls: usize,
     stop: Option<Stop>,
-    usage: Usage,
     /// Addresses of the pages that were told; some models tell them in several chunks.
     cited: Vec<Text<'static>>,
 }
@@ -339,10 +377,12 @@ impl StreamReader for Chunks {
             sink.emit(Event::Start { id, model, created: None, usage: self.usage })?;
         }
         if chunk.prompt_feedback.is_some_and(|feedback| is_blocked(&feedback, sink.losses)) {
-            self.stop = Some(Stop::Filter);
+            self.blocked = true;
         }
         for candidate in chunk.candidates.unwrap_or_default() {
-            if candidate.index.unwrap_or_default() == 0 {
+            let index = candidate.index.unwrap_or_default();
+            if index == 0 || sink.carries.choices {
+                self.turn_to(index, sink)?;
                 self.candidate(candidate, sink)?;
             } else {
                 sink.losses.add("candidates[]");
@@ -355,17 +395,58 @@ impl StreamReader for Chunks {
     }
 
     fn finish(&mut self, sink: &mut Sink<'_>) -> Result<(), Malformed> {
-        let Some(stop) = self.stop else {
+        if self.answers.is_empty() {
+            self.answers.push(UnderWay::default());
+        }
+        let blocked = self.blocked.then_some(Stop::Filter);
+        // Before any of them is told to be complete, all must be.
+        if self.answers.iter().any(|answer| answer.stop.or(blocked).is_none()) {
             return Err(Malformed::new("the stream ended before any `finishReason`"));
-        };
-        sink.emit(Event::Stop(stop))?;
+        }
+        for at in 0..self.answers.len() {
+            let Some((index, stop)) = self.answers.get(at).map(|answer| (answer.index, answer.stop)) else {
+                continue;
+            };
+            self.turn_to(index, sink)?;
+            stop.or(blocked).map_or(Ok(()), |stop| sink.emit(Event::Stop(stop)))?;
+        }
         sink.emit(Event::Usage(self.usage))?;
         sink.emit(Event::End)
     }
 }
 
 impl Chunks {
+    /// What follows is of the answer of this number.
+    fn turn_to(&mut self, index: u64, sink: &mut Sink<'_>) -> Result<(), Malformed> {
+        if index != std::mem::replace(&mut self.current, index) {
+            sink.emit(Event::Choice(index))?;
+        }
+        Ok(())
+    }
+
     fn candidate(&mut self, candidate: wire::Candidate<'_>, sink: &mut Sink<'_>) -> Result<(), Malformed> {
+        let index = candidate.index.unwrap_or_default();
+        let reply = self.reply.as_ref().map_or(Text::default(), Text::borrowed);
+        if let Some(answer) = self.answers.iter_mut().find(|answer| answer.index == index) {
+            return answer.candidate(candidate, reply, sink);
+        }
+        if self.answers.len() >= ANSWERS_MAX {
+            return Err(Malformed::new("the reply has too many candidates"));
+        }
+        let mut answer = UnderWay { index, ..UnderWay::default() };
+        let read = answer.candidate(candidate, reply, sink);
+        self.answers.push(answer);
+        read
+    }
+}
+
+impl UnderWay {
+    fn candidate(
+        &mut self,
+        candidate: wire::Candidate<'_>,
+        reply: Text<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Malformed> {
         name_losses(&candidate, sink.losses);
         let (grounding, citation) = (candidate.grounding_metadata, candidate.citation_metadata);
         let cited = cited(grounding, citation, sink.losses);
@@ -373,8 +454,7 @@ impl Chunks {
         if !likely.is_empty() {
             sink.emit(Event::Logprobs(likely))?;
         }
-        let reply = self.reply.as_ref().map_or(Text::default(), Text::borrowed);
-        let mut calls = Calls { reply, count: self.calls };
+        let mut calls = Calls { reply, answer: self.index, count: self.calls };
         for part in parts(candidate.content, sink.losses) {
             let said = read_part(part, &mut calls, sink.losses)?;
             said.into_iter().flatten().try_for_each(|one| emit(one, sink))?;
@@ -390,9 +470,7 @@ impl Chunks {
             Err(fault) => sink.emit(Event::Error(fault)),
         }
     }
-}
 
-impl Chunks {
     fn cite(&mut self, cited: Vec<Citation<'_>>, sink: &mut Sink<'_>) -> Result<(), Malformed> {
         for page in cited {
             if self.cited.contains(&page.url) {

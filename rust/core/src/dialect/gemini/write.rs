@@ -82,12 +82,13 @@ fn sampling(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     }
     // How many it shall be may be said only where they are asked for.
     let top = sampling.top_logprobs.filter(|count| sampling.logprobs.is_some() && *count != "0");
+    let several = sampling.n.filter(|n| n.trim_end_matches(".0") != "1");
+    out.given(&[("candidateCount", several)]);
     out.given(&[("responseLogprobs", sampling.logprobs), ("logprobs", top)]);
     // What the reply would hold for these cannot be told.
     losses.unlike_default(&[
         ("logit_bias", sampling.logit_bias, ""),
         ("top_logprobs", sampling.top_logprobs.filter(|_| sampling.logprobs.is_none()), "0"),
-        ("n", sampling.n, "1"),
     ]);
 }
 

@@ -12,7 +12,7 @@ use super::signature::{wrap, wrap_redacted};
 use crate::message::json::Json;
 use crate::message::logprobs;
 use crate::message::{
-    Citation, Event, Fault, Input, Logprob, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage,
+    Answer, Citation, Event, Fault, Input, Logprob, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage,
     reply_id, tool_input,
 };
 use crate::rejection::google_status;
@@ -24,16 +24,26 @@ const HELD_BYTES_MAX: usize = 1024 * 1024;
 /// Writes a whole reply.
 pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
     out.push(b'{');
+    out.key("candidates").open(b'[');
+    reply.choices().for_each(|one| answer(&one, context, out));
+    out.close(b']');
+    usage(out.key("usageMetadata"), &reply.usage);
+    tail(reply.id.as_ref(), reply.model.as_ref(), context, out);
+    out.close(b'}');
+}
+
+fn answer(answer: &Answer<'_, '_>, context: &Context, out: &mut Vec<u8>) {
     let mut beside = Beside::default();
-    beside.add(&reply.logprobs);
-    for part in &reply.parts {
+    beside.add(answer.logprobs);
+    for part in answer.parts {
         if let Part::Citation(citation) = part {
             beside.cite(citation);
         }
     }
-    candidate(Some(reply.stop), &beside, out, |out| {
+    let end = End { index: answer.index, stop: Some(answer.stop), beside: &beside };
+    candidate(&end, out, |out| {
         let mut signature = Pending::default();
-        for part in &reply.parts {
+        for part in answer.parts {
             match part {
                 Part::Text(text) | Part::Refusal(text) => text_part(text, signature.take().as_ref(), out),
                 Part::Thinking { text, signature: own } => {
@@ -53,14 +63,24 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
         }
         signature.flush(out);
     });
-    usage(out.key("usageMetadata"), &reply.usage);
-    tail(reply.id.as_ref(), reply.model.as_ref(), context, out);
-    out.close(b'}');
 }
 
-/// The member `candidates`, with what `parts` writes.
-fn candidate(stop: Option<Stop>, beside: &Beside, out: &mut Vec<u8>, parts: impl FnOnce(&mut Vec<u8>)) {
+/// What a candidate holds behind its parts.
+struct End<'b> {
+    index: u64,
+    stop: Option<Stop>,
+    beside: &'b Beside,
+}
+
+/// The member `candidates` of a chunk, which has one.
+fn candidates(end: &End<'_>, out: &mut Vec<u8>, parts: impl FnOnce(&mut Vec<u8>)) {
     out.key("candidates").open(b'[');
+    candidate(end, out, parts);
+    out.close(b']');
+}
+
+/// One candidate, with what `parts` writes.
+fn candidate(end: &End<'_>, out: &mut Vec<u8>, parts: impl FnOnce(&mut Vec<u8>)) {
     out.open(b'{');
     out.key("content").open(b'{');
     out.key("parts").open(b'[');
@@ -68,17 +88,16 @@ fn candidate(stop: Option<Stop>, beside: &Beside, out: &mut Vec<u8>, parts: impl
     out.close(b']');
     out.key("role").raw("\"model\"");
     out.close(b'}');
-    if let Some(stop) = stop {
+    if let Some(stop) = end.stop {
         out.key("finishReason").string(match stop {
             Stop::End | Stop::Sequence | Stop::Tools => "STOP",
             Stop::Length => "MAX_TOKENS",
             Stop::Refusal | Stop::Filter => "SAFETY",
         });
     }
-    out.key("index").raw("0");
-    beside.write(out);
+    out.key("index").number(end.index);
+    end.beside.write(out);
     out.close(b'}');
-    out.close(b']');
 }
 
 /// What is told with the next chunk beside its parts: tokens, for each those that were likely in its place, and pages.
@@ -240,6 +259,8 @@ pub(super) struct Chunks {
     held_bytes: usize,
     stop: Option<Stop>,
     usage: Usage,
+    /// The number of the answer.
+    index: u64,
 }
 
 /// A call that waits for the rest of its input, or for the calls before it.
@@ -264,7 +285,31 @@ impl Chunks {
             held_bytes: 0,
             stop: None,
             usage: Usage::default(),
+            index: 0,
         }
+    }
+
+    /// The stream of a further answer.
+    fn further(&self, index: u64) -> Self {
+        Self { tail: self.tail.clone(), index, ..Self::new(self.context.clone()) }
+    }
+
+    /// The last chunk of this answer; `usage` is told with that of the last one.
+    fn end(&mut self, usage: Option<Usage>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        self.leave_calls(out)?;
+        self.framed(out, |this, out| {
+            out.push(b'{');
+            let signature = this.signature.take();
+            let stop = Some(this.stop.unwrap_or(Stop::End));
+            let end = End { index: this.index, stop, beside: &this.beside };
+            candidates(&end, out, |out| text_part(&Text::default(), signature.as_ref(), out));
+            if let Some(usage) = usage {
+                self::usage(out.key("usageMetadata"), &usage);
+            }
+            out.extend_from_slice(&this.tail);
+            out.close(b'}');
+        });
+        Ok(())
     }
 
     /// One event, or one element.
@@ -293,7 +338,8 @@ impl Chunks {
         self.framed(out, |this, out| {
             out.push(b'{');
             let beside = std::mem::take(&mut this.beside);
-            candidate(None, &beside, out, |out| parts(this, out));
+            let end = End { index: this.index, stop: None, beside: &beside };
+            candidates(&end, out, |out| parts(this, out));
             out.extend_from_slice(&this.tail);
             out.close(b'}');
         });
@@ -381,25 +427,14 @@ impl StreamWriter for Chunks {
                 input: Input::default(),
             }),
             Event::ToolInput { call, piece } => self.input(call, &piece, out)?,
-            // Nobody hands it over: the dialect has no place for it.
-            Event::StopSequence(_) => {}
+            // Which answer it is, is known above; for a stop sequence the dialect has no place, and nobody hands it over.
+            Event::Choice(_) | Event::StopSequence(_) => {}
             Event::Logprobs(list) => self.beside.add(&list),
             Event::Citation(citation) => self.beside.cite(&citation),
             Event::Stop(stop) => self.stop = Some(stop),
             Event::Usage(usage) => self.usage = usage,
             Event::End => {
-                self.leave_calls(out)?;
-                self.framed(out, |this, out| {
-                    out.push(b'{');
-                    let signature = this.signature.take();
-                    let stop = Some(this.stop.unwrap_or(Stop::End));
-                    candidate(stop, &this.beside, out, |out| {
-                        text_part(&Text::default(), signature.as_ref(), out);
-                    });
-                    usage(out.key("usageMetadata"), &this.usage);
-                    out.extend_from_slice(&this.tail);
-                    out.close(b'}');
-                });
+                self.end(Some(self.usage), out)?;
                 self.close(out);
             }
             Event::Error(fault) => {
@@ -419,5 +454,67 @@ impl Chunks {
         }
         self.signature.0 = Some(signature.clone().into_owned());
         Ok(())
+    }
+}
+
+/// Writes a stream of chunks, each of one of several answers: what is the same for all is written by the first.
+pub(in crate::dialect) struct Answers {
+    first: Chunks,
+    further: Vec<Chunks>,
+    /// The one under way, where it is not the first.
+    current: Option<usize>,
+}
+
+impl Answers {
+    /// A stream of which nothing is written yet.
+    pub(super) fn new(context: Context) -> Self {
+        Self { first: Chunks::new(context), further: Vec::new(), current: None }
+    }
+
+    fn turn_to(&mut self, index: u64) {
+        if index == self.first.index {
+            self.current = None;
+            return;
+        }
+        let known = self.further.iter().position(|answer| answer.index == index);
+        let known = known.unwrap_or_else(|| {
+            self.further.push(self.first.further(index));
+            self.further.len() - 1
+        });
+        self.current = Some(known);
+    }
+
+    /// The last chunks of the further answers, before that of the first.
+    fn end_further(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        for answer in &mut self.further {
+            answer.begun |= self.first.begun;
+            answer.end(None, out)?;
+            self.first.begun = true;
+        }
+        Ok(())
+    }
+}
+
+impl StreamWriter for Answers {
+    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        match event {
+            Event::Choice(index) => {
+                self.turn_to(index);
+                return Ok(());
+            }
+            Event::End => self.end_further(out)?,
+            _ => {}
+        }
+        let of_all = matches!(event, Event::Usage(_) | Event::End | Event::Error(_));
+        match self.current.filter(|_| !of_all).and_then(|at| self.further.get_mut(at)) {
+            Some(answer) => {
+                // The array, where it is one, is begun by whichever comes first.
+                answer.begun |= self.first.begun;
+                let written = answer.write(event, out);
+                self.first.begun |= answer.begun;
+                written
+            }
+            None => self.first.write(event, out),
+        }
     }
 }

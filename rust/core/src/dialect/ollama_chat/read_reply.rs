@@ -56,6 +56,7 @@ pub(super) fn reply<'a>(body: &'a str, losses: &mut Losses) -> Result<Reply<'a>,
         logprobs: Vec::new(),
         stop,
         stop_sequence: None,
+        further: Vec::new(),
         usage,
     })
 }

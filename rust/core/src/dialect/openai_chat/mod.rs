@@ -86,10 +86,10 @@ pub(super) const CODEC: Codec = Codec {
     client: Some(Client {
         read_request: read::request,
         words: WORDS,
-        carries: Carries { stop_sequence: false, logprobs: true },
+        carries: Carries { stop_sequence: false, logprobs: true, choices: true },
         write_reply: write_reply::reply,
         write_error: write_reply::error,
-        stream_writer: |context| Box::new(write_reply::Chunks::new(context)),
+        stream_writer: |context| Box::new(write_reply::Answers::new(context)),
         reads_comments: true,
     }),
     upstream: Some(Upstream {

@@ -9,8 +9,8 @@ use crate::message::citation::{Place, list_of_openai};
 use crate::message::logprobs::of_openai;
 use crate::message::read::{At, says_something};
 use crate::message::{
-    Carries, Citation, Event, Fault, Logprob, Losses, Malformed, Part, Reply, Sink, Stop, StreamReader, Text,
-    Untranslatable, Usage, tool_input,
+    Carries, Choice, Citation, Event, Fault, Logprob, Losses, Malformed, Part, Reply, Sink, Stop,
+    StreamReader, Text, Untranslatable, Usage, tool_input,
 };
 
 /// Members that tell of the serving, not of the reply, the filter verdicts of Azure on what it let through, and
@@ -33,6 +33,9 @@ const CALLS_MAX: usize = 512;
 const ANNOTATIONS: Place =
     Place { list: "choices[].message.annotations", member: "choices[].message.annotations[]." };
 
+/// Most answers of one streamed reply; `OpenAI` gives no more.
+const ANSWERS_MAX: usize = 128;
+
 /// Most pages of one streamed reply that are listed beside it.
 const FOUND_MAX: usize = 256;
 
@@ -48,10 +51,43 @@ pub(super) fn reply<'a>(
         return Err(Fault::of_error(error).inside_reply());
     }
     losses.unknown("", &body.rest, HARMLESS);
-    let mut choices = body.choices.unwrap_or_default().into_iter();
+    let mut choices = body.choices.unwrap_or_default();
+    choices.sort_by_key(|choice| choice.index);
+    let mut choices = choices.into_iter();
     let choice = choices.next().ok_or_else(|| Malformed::new("the reply has no choice"))?;
-    losses.add_if(choices.next().is_some(), "choices[]");
+    losses.add_if(!carries.choices && choices.len() > 0, "choices[]");
+    let mut first = answer(choice, body.id.as_ref(), carries, losses)?;
+    // Behind the text and what it cites itself, as at the end of a stream.
+    let found = found(body.citations, body.search_results, losses);
+    let behind = first.parts.iter().position(|part| matches!(part, Part::Refusal(_) | Part::ToolCall { .. }));
+    let behind = behind.unwrap_or(first.parts.len());
+    first.parts.splice(behind..behind, found.into_iter().map(Part::Citation));
+    let further = choices.filter(|_| carries.choices);
+    let further: Result<Vec<_>, _> =
+        further.map(|choice| answer(choice, body.id.as_ref(), carries, losses)).collect();
+    Ok(Reply {
+        further: further?,
+        id: body.id.filter(|id| !id.is_empty()),
+        model: body.model.filter(|model| !model.is_empty()),
+        created: body.created,
+        parts: first.parts,
+        logprobs: first.logprobs,
+        stop: first.stop,
+        stop_sequence: first.stop_sequence,
+        usage: body.usage.or(body.x_groq.and_then(|groq| groq.usage)).map(usage).unwrap_or_default(),
+    })
+}
+
+/// Reads one answer; `reply` is the id of all.
+fn answer<'a>(
+    choice: wire::Choice<'a>,
+    reply: Option<&Text<'a>>,
+    carries: Carries,
+    losses: &mut Losses,
+) -> Result<Choice<'a>, Malformed> {
+    let at = At::ROOT;
     name_losses(&choice, losses);
+    let number = choice.index.unwrap_or_default();
     let stop_sequence = stop_sequence(choice.stop_reason, carries, losses);
     let logprobs = logprobs(choice.logprobs, carries, losses)?;
     let message = choice.message.ok_or_else(|| Malformed::new("the reply has no message"))?;
@@ -71,43 +107,34 @@ pub(super) fn reply<'a>(
             Said::Thought(text) => Part::Thinking { text, signature: None },
         });
     }
-    let refusal = message.refusal.filter(|text| !text.is_empty());
-    let refused = refusal.is_some();
     let cited = list_of_openai(message.annotations, &ANNOTATIONS, losses)?;
     parts.extend(cited.into_iter().map(Part::Citation));
-    let found = found(body.citations, body.search_results, losses);
-    parts.extend(found.into_iter().map(Part::Citation));
+    let refusal = message.refusal.filter(|text| !text.is_empty());
+    let refused = refusal.is_some();
     parts.extend(refusal.map(Part::Refusal));
     let calls = message.tool_calls.unwrap_or_default();
     let called = !calls.is_empty();
     for (index, call) in calls.into_iter().enumerate() {
         let list = at.member("tool_calls");
         call_losses(&call, losses);
-        parts.push(call_part(&list.index(index), call, body.id.as_ref(), index)?);
+        let place = CallPlace { choice: number, call: index };
+        parts.push(call_part(&list.index(index), call, reply, place)?);
     }
     let reason = choice.finish_reason.filter(|reason| !reason.is_empty());
     let reason = reason.ok_or_else(|| Malformed::new("the reply has no `finish_reason`"))?;
-    Ok(Reply {
-        id: body.id.filter(|id| !id.is_empty()),
-        model: body.model.filter(|model| !model.is_empty()),
-        created: body.created,
-        parts,
-        logprobs,
-        stop: after_sequence(stop(&reason, called, refused, losses), choice.stop_reason),
-        stop_sequence,
-        usage: body.usage.or(body.x_groq.and_then(|groq| groq.usage)).map(usage).unwrap_or_default(),
-    })
+    let stop = after_sequence(stop(&reason, called, refused, losses), choice.stop_reason);
+    Ok(Choice { index: number, parts, logprobs, stop, stop_sequence })
 }
 
 fn call_part<'a>(
     at: &At<'_>,
     call: wire::ToolCall<'a>,
     reply: Option<&Text<'a>>,
-    index: usize,
+    place: CallPlace,
 ) -> Result<Part<'a>, Untranslatable> {
     let function = at.required("function", call.function)?;
     let at = at.member("function");
-    let id = call.id.filter(|id| !id.is_empty()).or_else(|| made_id(reply, index));
+    let id = call.id.filter(|id| !id.is_empty()).or_else(|| made_id(reply, place));
     Ok(Part::ToolCall {
         id: at.required("id", id)?,
         name: at.required("name", function.name)?,
@@ -116,11 +143,22 @@ fn call_part<'a>(
     })
 }
 
+/// Where in a reply a call stands.
+#[derive(Clone, Copy)]
+struct CallPlace {
+    choice: u64,
+    call: usize,
+}
+
 /// An id for a call that came without: that of the reply and the call's place in it, so that it is the same
 /// whenever the reply is sent back and no other reply's.
-fn made_id(reply: Option<&Text<'_>>, index: usize) -> Option<Text<'static>> {
-    let reply = reply.filter(|id| !id.is_empty())?;
-    Some(Text::escaped(format!("{}_{index}", reply.raw())))
+fn made_id(reply: Option<&Text<'_>>, place: CallPlace) -> Option<Text<'static>> {
+    let reply = reply.filter(|id| !id.is_empty())?.raw();
+    let CallPlace { choice, call } = place;
+    Some(Text::escaped(match choice {
+        0 => format!("{reply}_{call}"),
+        _ => format!("{reply}_{choice}_{call}"),
+    }))
 }
 
 fn name_losses(choice: &wire::Choice<'_>, losses: &mut Losses) {
@@ -263,10 +301,19 @@ fn after_sequence(stop: Stop, reason: Option<&RawValue>) -> Stop {
 #[derive(Default)]
 pub(super) struct Chunks {
     started: bool,
-    refused: bool,
-    stopped: bool,
     /// Pages listed beside the answer, which many chunks repeat; told at its end.
     found: Vec<Citation<'static>>,
+    answers: Vec<UnderWay>,
+    /// The number of the answer that was told of last.
+    current: u64,
+}
+
+/// An answer under way.
+#[derive(Default)]
+struct UnderWay {
+    index: u64,
+    refused: bool,
+    stopped: bool,
     calls: Vec<Call>,
 }
 
@@ -280,7 +327,7 @@ struct Call {
 impl StreamReader for Chunks {
     fn read(&mut self, data: &str, sink: &mut Sink<'_>) -> Result<(), Malformed> {
         if data == "[DONE]" {
-            if !self.stopped {
+            if self.answers.is_empty() || !self.answers.iter().all(|answer| answer.stopped) {
                 return Err(Malformed::new("`[DONE]` came before any `finish_reason`"));
             }
             return sink.emit(Event::End);
@@ -302,10 +349,18 @@ impl StreamReader for Chunks {
         }
         self.find(found(chunk.citations, chunk.search_results, sink.losses), sink.losses);
         for choice in choices {
-            if choice.index.unwrap_or_default() == 0 {
-                self.choice(choice, chunk.id.as_ref(), sink)?;
-            } else {
+            let index = choice.index.unwrap_or_default();
+            if index != 0 && !sink.carries.choices {
                 sink.losses.add("choices[]");
+                continue;
+            }
+            if index != self.current {
+                self.current = index;
+                sink.emit(Event::Choice(index))?;
+            }
+            let at = self.answer(index)?;
+            if let Some(answer) = self.answers.get_mut(at) {
+                answer.choice(choice, chunk.id.as_ref(), &self.found, sink)?;
             }
         }
         match chunk.usage.or(chunk.x_groq.and_then(|groq| groq.usage)) {
@@ -322,7 +377,7 @@ impl Chunks {
             if self.found.iter().any(|known| known.url == page.url) {
                 continue;
             }
-            if self.stopped || self.found.len() >= FOUND_MAX {
+            if self.answers.iter().any(|answer| answer.stopped) || self.found.len() >= FOUND_MAX {
                 losses.add("citations");
                 return;
             }
@@ -330,10 +385,25 @@ impl Chunks {
         }
     }
 
+    /// The place of the answer of this number.
+    fn answer(&mut self, index: u64) -> Result<usize, Malformed> {
+        if let Some(at) = self.answers.iter().position(|answer| answer.index == index) {
+            return Ok(at);
+        }
+        if self.answers.len() >= ANSWERS_MAX {
+            return Err(Malformed::new("the reply has too many choices"));
+        }
+        self.answers.push(UnderWay { index, ..UnderWay::default() });
+        Ok(self.answers.len() - 1)
+    }
+}
+
+impl UnderWay {
     fn choice(
         &mut self,
         choice: wire::Choice<'_>,
         reply: Option<&Text<'_>>,
+        found: &[Citation<'static>],
         sink: &mut Sink<'_>,
     ) -> Result<(), Malformed> {
         name_losses(&choice, sink.losses);
@@ -370,7 +440,7 @@ impl Chunks {
         }
         if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
             self.stopped = true;
-            for page in &self.found {
+            for page in found.iter().filter(|_| self.index == 0) {
                 sink.emit(Event::Citation(page.clone()))?;
             }
             let stop = stop(&reason, !self.calls.is_empty(), self.refused, sink.losses);
@@ -407,7 +477,7 @@ impl Chunks {
                 return Err(Malformed::new("the reply calls too many tools"));
             }
             let id = id
-                .or_else(|| made_id(reply, known))
+                .or_else(|| made_id(reply, CallPlace { choice: self.index, call: known }))
                 .ok_or_else(|| Malformed::new("a tool call has no `id`"))?;
             let name = function
                 .name

@@ -155,8 +155,7 @@ fn sampling(request: &Request<'_>, members: Members<'_>, losses: &mut Losses, ou
         members.write(name, value, losses, out);
     }
     losses.add_if(sampling.top_k.is_some(), "top_k");
-    // The canonical form holds one answer: the others would be paid for and dropped.
-    losses.unlike_default(&[("n", sampling.n, "1")]);
+    members.write("n", sampling.n.filter(|n| n.trim_end_matches(".0") != "1"), losses, out);
 }
 
 /// The effort that comes nearest to what is asked for; `None` where nothing is said of it.

@@ -10,7 +10,7 @@ use crate::message::citation::openai_members;
 use crate::message::json::Json;
 use crate::message::logprobs::{Bytes, openai};
 use crate::message::{
-    Citation, Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block,
+    Answer, Citation, Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block,
     redacted_members, reply_id, thinking_block, thinking_members,
 };
 use crate::translate::Context;
@@ -20,36 +20,41 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
     out.push(b'{');
     head("chat.completion", reply.id.as_ref(), reply.model.as_ref(), reply.created, context, out);
     out.key("choices").open(b'[');
+    reply.choices().for_each(|answer| choice(&answer, out));
+    out.close(b']');
+    usage(out.key("usage"), &reply.usage);
+    out.close(b'}');
+}
+
+fn choice(answer: &Answer<'_, '_>, out: &mut Vec<u8>) {
+    let parts = answer.parts;
     out.open(b'{');
-    out.key("index").raw("0");
+    out.key("index").number(answer.index);
     out.key("message").open(b'{');
     out.key("role").raw("\"assistant\"");
-    let texts = reply.parts.iter().filter_map(|part| match part {
+    let texts = parts.iter().filter_map(|part| match part {
         Part::Text(text) => Some(text),
         _ => None,
     });
     joined("content", texts, out);
-    let refusals = reply.parts.iter().filter_map(|part| match part {
+    let refusals = parts.iter().filter_map(|part| match part {
         Part::Refusal(text) => Some(text),
         _ => None,
     });
     joined("refusal", refusals, out);
-    annotations(&reply.parts, out);
-    reasoning(&reply.parts, out);
-    calls(&reply.parts, out);
+    annotations(parts, out);
+    reasoning(parts, out);
+    calls(parts, out);
     out.close(b'}');
     out.key("logprobs");
-    if reply.logprobs.is_empty() {
+    if answer.logprobs.is_empty() {
         out.raw("null");
     } else {
         let mut likely = Vec::new();
-        openai(&reply.logprobs, Bytes::OrNull, &mut likely);
+        openai(answer.logprobs, Bytes::OrNull, &mut likely);
         logprobs(&likely, out);
     }
-    out.key("finish_reason").string(finish_reason(reply.stop));
-    out.close(b'}');
-    out.close(b']');
-    usage(out.key("usage"), &reply.usage);
+    out.key("finish_reason").string(finish_reason(answer.stop));
     out.close(b'}');
 }
 
@@ -224,6 +229,8 @@ pub(super) struct Chunks {
     signature: Option<Text<'static>>,
     /// Tokens that are told with the next chunk.
     logprobs: Vec<u8>,
+    /// The number of the answer.
+    index: u64,
 }
 
 impl Chunks {
@@ -237,7 +244,23 @@ impl Chunks {
             is_thinking: false,
             signature: None,
             logprobs: Vec::new(),
+            index: 0,
         }
+    }
+
+    /// The stream of a further answer, which is begun.
+    fn further(&self, index: u64, out: &mut Vec<u8>) -> Self {
+        let further = Self { head: self.head.clone(), index, ..Self::new(self.context.clone()) };
+        further.begin(out);
+        further
+    }
+
+    fn begin(&self, out: &mut Vec<u8>) {
+        let delta = |out: &mut Vec<u8>| {
+            out.key("role").raw("\"assistant\"");
+            out.key("content").raw("\"\"");
+        };
+        self.chunk(out, delta, None);
     }
 
     fn start(&mut self, id: Option<&Text<'_>>, model: Option<&Text<'_>>, created: Option<u64>) {
@@ -251,7 +274,7 @@ impl Chunks {
     fn chunk(&self, out: &mut Vec<u8>, delta: impl FnOnce(&mut Vec<u8>), finish_reason: Option<Stop>) {
         out.extend_from_slice(&self.head);
         out.open(b'{');
-        out.key("index").raw("0");
+        out.key("index").number(self.index);
         out.key("delta").open(b'{');
         delta(out);
         out.close(b'}');
@@ -309,11 +332,7 @@ impl StreamWriter for Chunks {
             Event::Start { id, model, created, usage } => {
                 self.usage = usage;
                 self.start(id.as_ref(), model.as_ref(), created);
-                let delta = |out: &mut Vec<u8>| {
-                    out.key("role").raw("\"assistant\"");
-                    out.key("content").raw("\"\"");
-                };
-                self.chunk(out, delta, None);
+                self.begin(out);
             }
             Event::Text(text) => self.chunk(out, |out| out.key("content").text(&text), None),
             Event::Logprobs(list) => {
@@ -339,8 +358,8 @@ impl StreamWriter for Chunks {
                 let function = |out: &mut Vec<u8>| out.key("arguments").text(&piece);
                 self.chunk(out, |out| tool_call(call, None, function, |_| {}, out), None);
             }
-            // Nobody hands it over: the dialect has no place for it.
-            Event::StopSequence(_) => return Ok(()),
+            // Which answer it is, is known above; for a stop sequence the dialect has no place, and nobody hands it over.
+            Event::Choice(_) | Event::StopSequence(_) => return Ok(()),
             Event::Citation(citation) => {
                 let delta = |out: &mut Vec<u8>| {
                     out.key("annotations").open(b'[');
@@ -395,4 +414,46 @@ fn tool_call(
     extra(out);
     out.close(b'}');
     out.close(b']');
+}
+
+/// Writes a stream of chunks, each of one of several answers: what is the same for all is written by the first.
+pub(super) struct Answers {
+    first: Chunks,
+    further: Vec<Chunks>,
+    /// The one under way, where it is not the first.
+    current: Option<usize>,
+}
+
+impl Answers {
+    /// A stream of which nothing is written yet.
+    pub(super) fn new(context: Context) -> Self {
+        Self { first: Chunks::new(context), further: Vec::new(), current: None }
+    }
+
+    fn turn_to(&mut self, index: u64, out: &mut Vec<u8>) {
+        if index == self.first.index {
+            self.current = None;
+            return;
+        }
+        let known = self.further.iter().position(|answer| answer.index == index);
+        let known = known.unwrap_or_else(|| {
+            self.further.push(self.first.further(index, out));
+            self.further.len() - 1
+        });
+        self.current = Some(known);
+    }
+}
+
+impl StreamWriter for Answers {
+    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        if let Event::Choice(index) = event {
+            self.turn_to(index, out);
+            return Ok(());
+        }
+        let of_all = matches!(event, Event::Usage(_) | Event::End | Event::Error(_));
+        match self.current.filter(|_| !of_all).and_then(|at| self.further.get_mut(at)) {
+            Some(answer) => answer.write(event, out),
+            None => self.first.write(event, out),
+        }
+    }
 }

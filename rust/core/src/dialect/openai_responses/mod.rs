@@ -100,7 +100,7 @@ pub(super) const CODEC: Codec = Codec {
     client: Some(Client {
         read_request: read::request,
         words: WORDS,
-        carries: Carries { stop_sequence: false, logprobs: true },
+        carries: Carries { stop_sequence: false, logprobs: true, choices: false },
         write_reply: write_reply::reply,
         write_error: error,
         stream_writer: |context| Box::new(write_reply::Events::new(context)),

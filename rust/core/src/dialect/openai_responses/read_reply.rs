@@ -108,6 +108,7 @@ pub(super) fn reply<'a>(
         parts,
         logprobs,
         stop_sequence: None,
+        further: Vec::new(),
         usage: body.usage.map(usage).unwrap_or_default(),
     })
 }

@@ -724,8 +724,8 @@ impl StreamWriter for Events {
                 self.likely.add(&list);
                 self.keep(self.likely.bytes())?;
             }
-            // Nobody hands it over: the dialect has no place for it.
-            Event::StopSequence(_) => {}
+            // Nobody hands them over: the dialect has no place for them.
+            Event::Choice(_) | Event::StopSequence(_) => {}
             Event::Stop(stop) => self.stop = stop,
             Event::Usage(usage) => self.usage = usage,
             Event::End => self.end(out)?,

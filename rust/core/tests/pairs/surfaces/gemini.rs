@@ -20,7 +20,7 @@ pub(super) const SURFACE: Surface = Surface {
         ("service tier: unspecified", "says nothing"),
     ],
     counts_cache_writes: false,
-    tells: &["token", "page"],
+    tells: &["token", "page", "choice"],
     fold,
     told,
 };
@@ -458,6 +458,9 @@ fn told(reply: &Value) -> Told {
     told.beside = tokens.map(|token| "token ".to_owned() + token["token"].as_str().unwrap()).collect();
     let pages = candidate["groundingMetadata"]["groundingChunks"].as_array().into_iter().flatten();
     told.beside.extend(pages.map(|page| "page ".to_owned() + page["web"]["uri"].as_str().unwrap()));
+    let further = reply["candidates"].as_array().unwrap().iter().skip(1);
+    let text = |candidate: &Value| candidate["content"]["parts"][0]["text"].as_str().unwrap().to_owned();
+    told.beside.extend(further.map(|candidate| "choice ".to_owned() + &text(candidate)));
     let usage = &reply["usageMetadata"];
     let count = |member: &str| usage[member].as_u64().unwrap_or_default();
     told.input = count("promptTokenCount");

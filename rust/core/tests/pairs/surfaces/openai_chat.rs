@@ -14,7 +14,7 @@ pub(super) const SURFACE: Surface = Surface {
     features,
     harmless: &[("citations of an earlier turn", "no model reads them")],
     counts_cache_writes: true,
-    tells: &["token", "page"],
+    tells: &["token", "page", "choice"],
     fold: fold_chat,
     told,
 };
@@ -389,6 +389,8 @@ fn told(reply: &Value) -> Told {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let blocks = list(&message["thinking_blocks"]);
     let of_kind = |kind: &str| blocks.iter().filter(|block| block["type"] == kind).collect::<Vec<_>>();
+    let choices = list(&reply["choices"]);
+    let further = choices.iter().skip(1);
     let pages = list(&message["annotations"]);
     let tokens = list(&reply["choices"][0]["logprobs"]["content"]);
     let usage = &reply["usage"];
@@ -407,15 +409,15 @@ fn told(reply: &Value) -> Told {
             .collect(),
         stop: match reply["choices"][0]["finish_reason"].as_str().unwrap() {
             "stop" if message["refusal"].is_null() => Stop::End,
-            "stop" => Stop::Refusal,
             "length" => Stop::Length,
             "tool_calls" => Stop::Tools,
-            "content_filter" => Stop::Refusal,
+            "stop" | "content_filter" => Stop::Refusal,
             other => panic!("a finish reason {other}"),
         },
         beside: tokens
             .iter()
             .map(|token| "token ".to_owned() + &text(&token["token"]))
+            .chain(further.map(|choice| "choice ".to_owned() + &text(&choice["message"]["content"])))
             .chain(pages.iter().map(|page| "page ".to_owned() + &text(&page["url_citation"]["url"])))
             .collect(),
         input: count(&usage["prompt_tokens"]),

@@ -90,6 +90,6 @@ fn extras() -> Vec<Extra> {
             json!({"executableCode": {"language": "PYTHON", "code": "1"}}),
         ),
         with_part("image", json!({"inlineData": {"mimeType": "image/png", "data": "aGk="}})),
-        unsaid("further choices", &NEW, second, with_chunk(&other)),
+        beside(unsaid("further choices", &NEW, second, with_chunk(&other)), "choice Other"),
     ]
 }

@@ -48,7 +48,11 @@ fn extras() -> Vec<Extra> {
     let mut second = short().chat();
     let choice = json!({"index": 1, "message": {"content": "Other"}, "finish_reason": "stop"});
     second["choices"].as_array_mut().unwrap().push(choice);
-    let other = chunk("r1", &json!([{"index": 1, "delta": {"content": "Other"}}]), &Value::Null);
+    let other = chunk(
+        "r1",
+        &json!([{"index": 1, "delta": {"content": "Other"}, "finish_reason": "stop"}]),
+        &Value::Null,
+    );
     let choices = before(&short().chat_stream(1000), "data: [DONE]", &other);
     let unsigned = of_message("reasoning without a signature", "reasoning_content", json!("Hm."));
     vec![
@@ -75,7 +79,7 @@ fn extras() -> Vec<Extra> {
             "page https://example.com",
         ),
         of_message("audio", "audio", json!({"id": "a", "data": "aGk="})),
-        unsaid("further choices", &TARGET, second, choices),
+        beside(unsaid("further choices", &TARGET, second, choices), "choice Other"),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::answers::{Answer, Said, events, pieces};
+use crate::answers::{Answer, Said, answers_in, events, of_answer, pieces};
 
 /// As Google frames events.
 pub(crate) fn sse(chunk: &Value) -> String {
@@ -118,12 +118,20 @@ pub(crate) fn gemini_stream(answer: &Answer, size: usize) -> String {
         )
 }
 
-/// The reply that a stream of chunks amounts to.
+/// The reply that a stream of chunks amounts to, each of its candidates for itself.
 pub(crate) fn fold(stream: &str) -> Value {
-    fold_chunks(events(stream).iter().map(|(name, data)| {
-        assert_eq!(*name, "");
-        serde_json::from_str(data).unwrap()
-    }))
+    let of = |index| {
+        let stream = of_answer(stream, "candidates", index);
+        fold_chunks(events(&stream).iter().map(|(name, data)| {
+            assert_eq!(*name, "");
+            serde_json::from_str(data).unwrap()
+        }))
+    };
+    let mut whole = of(0);
+    for index in 1..answers_in(stream, "candidates") {
+        whole["candidates"].as_array_mut().unwrap().push(of(index)["candidates"][0].take());
+    }
+    whole
 }
 
 pub(crate) fn fold_chunks(chunks: impl Iterator<Item = Value>) -> Value {

@@ -183,7 +183,7 @@ fn what_a_reply_loses_is_named() {
     assert_eq!(told["choices"][0]["message"]["content"], "a");
     assert_eq!(
         losses,
-        "novel,promptFeedback.novel,candidates[],candidates[].groundingMetadata.webSearchQueries,\
+        "novel,promptFeedback.novel,candidates[].groundingMetadata.webSearchQueries,\
          candidates[].logprobsResult,candidates[].content.novel,candidates[].content.parts[].partMetadata,\
          candidates[].content.parts[].executableCode,candidates[].content.parts[].codeExecutionResult,\
          candidates[].content.parts[].inlineData,candidates[].content.parts[].toolCall,\
