@@ -7,8 +7,8 @@
 use serde_json::value::RawValue;
 
 use super::json::Json;
-use super::read::{At, object};
-use super::{Losses, Text, Untranslatable};
+use super::read::{object, says_something};
+use super::{Losses, Text};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Citation<'a> {
@@ -55,13 +55,13 @@ pub(crate) struct Place {
     pub(crate) member: &'static str,
 }
 
-/// Reads one annotation; one of a file is named as lost.
+/// Reads one annotation; one of a file, or of a shape that is not known, is named as lost.
 pub(crate) fn of_openai<'a>(
     annotation: &'a RawValue,
     place: &Place,
     losses: &mut Losses,
-) -> Result<Option<Citation<'a>>, Untranslatable> {
-    let told: Annotation<'a> = At::ROOT.member("annotations").parse(annotation.get())?;
+) -> Option<Citation<'a>> {
+    let told: Annotation<'a> = serde_json::from_str(annotation.get()).unwrap_or_default();
     let of_web = told.kind.as_ref().is_some_and(|kind| kind.raw() == "url_citation");
     let members = told.url_citation.unwrap_or(OfWeb {
         url: told.url,
@@ -70,13 +70,12 @@ pub(crate) fn of_openai<'a>(
         end_index: told.end_index,
         rest: told.rest,
     });
-    let Some(url) = members.url.filter(|url| of_web && !url.is_empty()) else {
-        losses.add(place.list);
-        return Ok(None);
-    };
+    let url = members.url.filter(|url| of_web && !url.is_empty());
+    losses.add_if(url.is_none(), place.list);
+    let url = url?;
     losses.unknown(place.member, &members.rest, &[]);
     let range = members.start_index.zip(members.end_index);
-    Ok(Some(Citation { range, ..Citation::of(url, members.title) }))
+    Some(Citation { range, ..Citation::of(url, members.title) })
 }
 
 /// Reads a list of them.
@@ -84,10 +83,11 @@ pub(crate) fn list_of_openai<'a>(
     list: Option<&'a RawValue>,
     place: &Place,
     losses: &mut Losses,
-) -> Result<Vec<Citation<'a>>, Untranslatable> {
-    let Some(list) = list else { return Ok(Vec::new()) };
-    let list: Vec<&'a RawValue> = At::ROOT.member("annotations").parse(list.get())?;
-    list.into_iter().filter_map(|one| of_openai(one, place, losses).transpose()).collect()
+) -> Vec<Citation<'a>> {
+    let Some(list) = list.filter(|list| says_something(list)) else { return Vec::new() };
+    let read: Option<Vec<&'a RawValue>> = serde_json::from_str(list.get()).ok();
+    losses.add_if(read.is_none(), place.list);
+    read.unwrap_or_default().into_iter().filter_map(|one| of_openai(one, place, losses)).collect()
 }
 
 /// Writes the members of a citation in `OpenAI`'s APIs, which must all be there: a title that is not known is empty, and

@@ -7,9 +7,9 @@
 
 use serde_json::value::RawValue;
 
+use super::Text;
 use super::json::Json;
-use super::read::{At, object};
-use super::{Text, Untranslatable};
+use super::read::object;
 
 /// A token of the answer, and those that were likely in its place.
 #[derive(Debug)]
@@ -37,24 +37,22 @@ object! {
     }
 }
 
-/// Reads a list of tokens as `OpenAI`'s APIs have it, which stands here.
-pub(crate) fn of_openai<'a>(at: &At<'_>, list: &'a RawValue) -> Result<Vec<Logprob<'a>>, Untranslatable> {
-    let told: Vec<Told<'a>> = at.parse(list.get())?;
-    let read = |(index, mut told): (usize, Told<'a>)| {
-        let at = at.index(index);
-        let list = at.member("top_logprobs");
-        let top = told.top_logprobs.take().unwrap_or_default().into_iter().enumerate();
-        let top = top.map(|(index, told)| token(&list.index(index), told)).collect::<Result<_, _>>()?;
-        Ok(Logprob { chosen: token(&at, told)?, top })
+/// Reads a list of tokens as `OpenAI`'s APIs have it; `None` where it is something else, for which no answer is given up.
+pub(crate) fn of_openai<'a>(list: &'a RawValue) -> Option<Vec<Logprob<'a>>> {
+    let told: Vec<Told<'a>> = serde_json::from_str(list.get()).ok()?;
+    let read = |mut told: Told<'a>| {
+        let top = told.top_logprobs.take().unwrap_or_default();
+        Some(Logprob { top: top.into_iter().map(token).collect::<Option<_>>()?, chosen: token(told)? })
     };
-    told.into_iter().enumerate().map(read).collect()
+    told.into_iter().map(read).collect()
 }
 
-fn token<'a>(at: &At<'_>, told: Told<'a>) -> Result<Token<'a>, Untranslatable> {
-    let logprob = at.number("logprob", told.logprob)?;
-    Ok(Token {
-        text: at.required("token", told.token)?,
-        logprob: at.required("logprob", logprob)?,
+fn token(told: Told<'_>) -> Option<Token<'_>> {
+    let logprob = told.logprob.map(RawValue::get)?;
+    let is_number = logprob.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    Some(Token {
+        text: told.token?,
+        logprob: is_number.then_some(logprob)?,
         bytes: told.bytes.map(RawValue::get).filter(|bytes| bytes.starts_with('[')),
     })
 }

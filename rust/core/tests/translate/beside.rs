@@ -214,6 +214,27 @@ fn tokens_that_come_late_are_not_lost() {
 }
 
 #[test]
+fn what_stands_beside_in_another_shape_costs_no_answer() {
+    let message =
+        json!({"content": "It", "annotations": [{"type": "url_citation", "url_citation": {"url": 1}}, 2]});
+    for likely in [json!({"content": [1]}), json!({"content": [{"token": "a", "logprob": null}]}), json!([1])]
+    {
+        let choice = json!({"index": 0, "message": message, "logprobs": likely, "finish_reason": "stop"});
+        let whole = json!({"id": "r1", "model": "m", "choices": [choice], "citations": {"a": 1}});
+        let (told, losses) = answered(pair(Gemini, OpenaiChat), &whole).unwrap();
+        assert_eq!(told["candidates"][0]["content"]["parts"][0]["text"], "It");
+        assert_eq!(losses, "choices[].logprobs,choices[].message.annotations,citations");
+    }
+    let part =
+        json!({"type": "output_text", "text": "It", "annotations": {"a": 1}, "logprobs": [{"token": 1}]});
+    let item = json!({"type": "message", "role": "assistant", "content": [part]});
+    let whole = response("completed", &json!([item]), &Value::Null, None);
+    let (told, losses) = answered(pair(OpenaiChat, OpenaiResponses), &whole).unwrap();
+    assert_eq!(told["choices"][0]["message"]["content"], "It");
+    assert_eq!(losses, "output[].content[].logprobs,output[].content[].annotations");
+}
+
+#[test]
 fn how_likely_tokens_are_is_asked_for() {
     let user = json!([{"role": "user", "content": "a"}]);
     let chat = json!({"messages": user, "logprobs": true, "top_logprobs": 3});

@@ -136,7 +136,7 @@ pub(super) const CODEC: Codec = Codec {
         carries: Carries { stop_sequence: false, logprobs: true, choices: true },
         write_reply: write_reply::reply,
         write_error: write_reply::error,
-        stream_writer: |context| Box::new(write_reply::Answers::new(context)),
+        stream_writer: |context| Box::new(write_reply::Chunks::new(context)),
         // It takes every line that is no event for a reply. Source: google-genai 3.4, `_api_client.py`.
         reads_comments: false,
     }),

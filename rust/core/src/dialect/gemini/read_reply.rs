@@ -10,7 +10,7 @@ use crate::message::logprobs::Token;
 use crate::message::read::{At, says_something};
 use crate::message::{
     Carries, Choice, Citation, Event, Fault, Logprob, Losses, Maker, Malformed, Part, Reply, Sink, Stop,
-    StreamReader, Text, Untranslatable, Usage,
+    StreamReader, Text, Usage,
 };
 
 /// Members that tell of the serving, not of the reply.
@@ -75,7 +75,7 @@ fn answer<'a>(
     name_losses(&candidate, losses);
     let index = candidate.index.unwrap_or_default();
     let cited = cited(candidate.grounding_metadata, candidate.citation_metadata, losses);
-    let logprobs = logprobs(candidate.logprobs_result, carries, losses)?;
+    let logprobs = logprobs(candidate.logprobs_result, carries, losses);
     let mut calls = Calls { reply: reply.cloned().unwrap_or_default(), answer: index, count: 0 };
     let mut gathered = Gathered::default();
     for part in parts(candidate.content, losses) {
@@ -104,11 +104,21 @@ fn name_losses(candidate: &wire::Candidate<'_>, losses: &mut Losses) {
 /// The pages that an answer leans on. Which of its bytes lean on which page is lost: other dialects count characters,
 /// and in a stream those have gone by.
 fn cited<'a>(
-    grounding: Option<wire::GroundingMetadata<'a>>,
-    citation: Option<wire::CitationMetadata<'a>>,
+    grounding: Option<&'a RawValue>,
+    citation: Option<&'a RawValue>,
     losses: &mut Losses,
 ) -> Vec<Citation<'a>> {
-    let (grounding, citation) = (grounding.unwrap_or_default(), citation.unwrap_or_default());
+    if grounding.is_none() && citation.is_none() {
+        return Vec::new();
+    }
+    let read: Option<wire::GroundingMetadata<'a>> =
+        grounding.and_then(|told| serde_json::from_str(told.get()).ok());
+    losses.add_if(read.is_none() && grounding.is_some(), "candidates[].groundingMetadata");
+    let grounding = read.unwrap_or_default();
+    let read: Option<wire::CitationMetadata<'a>> =
+        citation.and_then(|told| serde_json::from_str(told.get()).ok());
+    losses.add_if(read.is_none() && citation.is_some(), "candidates[].citationMetadata");
+    let citation = read.unwrap_or_default();
     losses.unknown("candidates[].groundingMetadata.", &grounding.rest, &[]);
     losses.unknown("candidates[].citationMetadata.", &citation.rest, &[]);
     let mut cited = Vec::new();
@@ -127,17 +137,16 @@ fn cited<'a>(
 }
 
 /// How likely the tokens were.
-fn logprobs<'a>(
-    told: Option<&'a RawValue>,
-    carries: Carries,
-    losses: &mut Losses,
-) -> Result<Vec<Logprob<'a>>, Untranslatable> {
-    let Some(told) = told.filter(|told| says_something(told)) else { return Ok(Vec::new()) };
+fn logprobs<'a>(told: Option<&'a RawValue>, carries: Carries, losses: &mut Losses) -> Vec<Logprob<'a>> {
+    let Some(told) = told.filter(|told| says_something(told)) else { return Vec::new() };
     if !carries.logprobs {
         losses.add("candidates[].logprobsResult");
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let told: wire::LogprobsResult<'a> = At::ROOT.member("logprobsResult").parse(told.get())?;
+    let told: wire::LogprobsResult<'a> = serde_json::from_str(told.get()).unwrap_or_else(|_| {
+        losses.add("candidates[].logprobsResult");
+        wire::LogprobsResult::default()
+    });
     let token = |told: wire::LogprobCandidate<'a>| Token {
         text: told.token.unwrap_or_default(),
         logprob: told.log_probability.map_or("0", RawValue::get),
@@ -151,7 +160,7 @@ fn logprobs<'a>(
         let top = top.next().and_then(|top| top.candidates).unwrap_or_default();
         Logprob { chosen: token(chosen), top: top.into_iter().map(token).collect() }
     });
-    Ok(read.collect())
+    read.collect()
 }
 
 fn parts<'a>(content: Option<wire::Content<'a>>, losses: &mut Losses) -> Vec<wire::Part<'a>> {
@@ -450,7 +459,7 @@ impl UnderWay {
         name_losses(&candidate, sink.losses);
         let (grounding, citation) = (candidate.grounding_metadata, candidate.citation_metadata);
         let cited = cited(grounding, citation, sink.losses);
-        let likely = logprobs(candidate.logprobs_result, sink.carries, sink.losses)?;
+        let likely = logprobs(candidate.logprobs_result, sink.carries, sink.losses);
         if !likely.is_empty() {
             sink.emit(Event::Logprobs(likely))?;
         }

@@ -165,8 +165,8 @@ object! {
         finish_message as "finishMessage": Text<'a>,
         index: u64,
         logprobs_result as "logprobsResult": &'a RawValue,
-        grounding_metadata as "groundingMetadata": GroundingMetadata<'a>,
-        citation_metadata as "citationMetadata": CitationMetadata<'a>,
+        grounding_metadata as "groundingMetadata": &'a RawValue,
+        citation_metadata as "citationMetadata": &'a RawValue,
         ..rest
     }
 }

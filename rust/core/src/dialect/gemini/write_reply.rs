@@ -40,7 +40,8 @@ fn answer(answer: &Answer<'_, '_>, context: &Context, out: &mut Vec<u8>) {
             beside.cite(citation);
         }
     }
-    let end = End { index: answer.index, stop: Some(answer.stop), beside: &beside };
+    let index = answer.index.to_string();
+    let end = End { index: &index, stop: Some(answer.stop), beside: Some(&beside) };
     candidate(&end, out, |out| {
         let mut signature = Pending::default();
         for part in answer.parts {
@@ -67,9 +68,10 @@ fn answer(answer: &Answer<'_, '_>, context: &Context, out: &mut Vec<u8>) {
 
 /// What a candidate holds behind its parts.
 struct End<'b> {
-    index: u64,
+    /// The number of the answer, in JSON.
+    index: &'b str,
     stop: Option<Stop>,
-    beside: &'b Beside,
+    beside: Option<&'b Beside>,
 }
 
 /// The member `candidates` of a chunk, which has one.
@@ -95,8 +97,10 @@ fn candidate(end: &End<'_>, out: &mut Vec<u8>, parts: impl FnOnce(&mut Vec<u8>))
             Stop::Refusal | Stop::Filter => "SAFETY",
         });
     }
-    out.key("index").number(end.index);
-    end.beside.write(out);
+    out.key("index").raw(end.index);
+    if let Some(beside) = end.beside {
+        beside.write(out);
+    }
     out.close(b'}');
 }
 
@@ -252,15 +256,20 @@ pub(super) struct Chunks {
     tail: Vec<u8>,
     begun: bool,
     signature: Pending,
-    beside: Beside,
+    beside: Option<Box<Beside>>,
     calls: Vec<Call>,
     /// The first call that has not been written.
     next: usize,
     held_bytes: usize,
     stop: Option<Stop>,
     usage: Usage,
-    /// The number of the answer.
+    /// The number of the answer, and the same in JSON.
     index: u64,
+    number: String,
+    /// Streams of further answers, which know of none.
+    further: Vec<Chunks>,
+    /// The one of them under way.
+    current: Option<usize>,
 }
 
 /// A call that waits for the rest of its input, or for the calls before it.
@@ -279,19 +288,54 @@ impl Chunks {
             tail: Vec::new(),
             begun: false,
             signature: Pending::default(),
-            beside: Beside::default(),
+            beside: None,
             calls: Vec::new(),
             next: 0,
             held_bytes: 0,
             stop: None,
             usage: Usage::default(),
             index: 0,
+            number: "0".to_owned(),
+            further: Vec::new(),
+            current: None,
         }
     }
 
     /// The stream of a further answer.
     fn further(&self, index: u64) -> Self {
-        Self { tail: self.tail.clone(), index, ..Self::new(self.context.clone()) }
+        let number = index.to_string();
+        Self { tail: self.tail.clone(), index, number, ..Self::new(self.context.clone()) }
+    }
+
+    fn turn_to(&mut self, index: u64) {
+        if index == self.index {
+            self.current = None;
+            return;
+        }
+        let known = self.further.iter().position(|answer| answer.index == index);
+        self.current = Some(known.unwrap_or_else(|| {
+            self.further.push(self.further(index));
+            self.further.len() - 1
+        }));
+    }
+
+    /// What is told of a further answer. The array, where it is one, is begun by whichever comes first.
+    fn write_further(&mut self, at: usize, told: Event<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let Some(answer) = self.further.get_mut(at) else { return Ok(()) };
+        answer.begun |= self.begun;
+        let written = answer.write(told, out);
+        self.begun |= answer.begun;
+        written
+    }
+
+    /// The last chunks of the further answers, before that of the first.
+    fn end_further(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        for answer in &mut self.further {
+            answer.begun |= self.begun;
+            answer.end(None, out)?;
+            self.begun = true;
+        }
+        Ok(())
     }
 
     /// The last chunk of this answer; `usage` is told with that of the last one.
@@ -301,7 +345,7 @@ impl Chunks {
             out.push(b'{');
             let signature = this.signature.take();
             let stop = Some(this.stop.unwrap_or(Stop::End));
-            let end = End { index: this.index, stop, beside: &this.beside };
+            let end = End { index: &this.number, stop, beside: this.beside.as_deref() };
             candidates(&end, out, |out| text_part(&Text::default(), signature.as_ref(), out));
             if let Some(usage) = usage {
                 self::usage(out.key("usageMetadata"), &usage);
@@ -337,9 +381,11 @@ impl Chunks {
     fn chunk(&mut self, out: &mut Vec<u8>, parts: impl FnOnce(&mut Self, &mut Vec<u8>)) {
         self.framed(out, |this, out| {
             out.push(b'{');
-            let beside = std::mem::take(&mut this.beside);
-            let end = End { index: this.index, stop: None, beside: &beside };
+            let beside = this.beside.take();
+            let index = std::mem::take(&mut this.number);
+            let end = End { index: &index, stop: None, beside: beside.as_deref() };
             candidates(&end, out, |out| parts(this, out));
+            this.number = index;
             out.extend_from_slice(&this.tail);
             out.close(b'}');
         });
@@ -396,6 +442,12 @@ impl Chunks {
 
 impl StreamWriter for Chunks {
     fn write(&mut self, told: Event<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        // What is the same for all answers, the first writes.
+        if let Some(at) = self.current
+            && !matches!(told, Event::Choice(_) | Event::Usage(_) | Event::End | Event::Error(_))
+        {
+            return self.write_further(at, told, out);
+        }
         match told {
             Event::Start { id, model, usage, .. } => {
                 self.usage = usage;
@@ -427,13 +479,15 @@ impl StreamWriter for Chunks {
                 input: Input::default(),
             }),
             Event::ToolInput { call, piece } => self.input(call, &piece, out)?,
-            // Which answer it is, is known above; for a stop sequence the dialect has no place, and nobody hands it over.
-            Event::Choice(_) | Event::StopSequence(_) => {}
-            Event::Logprobs(list) => self.beside.add(&list),
-            Event::Citation(citation) => self.beside.cite(&citation),
+            Event::Choice(index) => self.turn_to(index),
+            // Nobody hands it over: the dialect has no place for it.
+            Event::StopSequence(_) => {}
+            Event::Logprobs(list) => self.beside.get_or_insert_default().add(&list),
+            Event::Citation(citation) => self.beside.get_or_insert_default().cite(&citation),
             Event::Stop(stop) => self.stop = Some(stop),
             Event::Usage(usage) => self.usage = usage,
             Event::End => {
+                self.end_further(out)?;
                 self.end(Some(self.usage), out)?;
                 self.close(out);
             }
@@ -454,67 +508,5 @@ impl Chunks {
         }
         self.signature.0 = Some(signature.clone().into_owned());
         Ok(())
-    }
-}
-
-/// Writes a stream of chunks, each of one of several answers: what is the same for all is written by the first.
-pub(in crate::dialect) struct Answers {
-    first: Chunks,
-    further: Vec<Chunks>,
-    /// The one under way, where it is not the first.
-    current: Option<usize>,
-}
-
-impl Answers {
-    /// A stream of which nothing is written yet.
-    pub(super) fn new(context: Context) -> Self {
-        Self { first: Chunks::new(context), further: Vec::new(), current: None }
-    }
-
-    fn turn_to(&mut self, index: u64) {
-        if index == self.first.index {
-            self.current = None;
-            return;
-        }
-        let known = self.further.iter().position(|answer| answer.index == index);
-        let known = known.unwrap_or_else(|| {
-            self.further.push(self.first.further(index));
-            self.further.len() - 1
-        });
-        self.current = Some(known);
-    }
-
-    /// The last chunks of the further answers, before that of the first.
-    fn end_further(&mut self, out: &mut Vec<u8>) -> Result<(), Malformed> {
-        for answer in &mut self.further {
-            answer.begun |= self.first.begun;
-            answer.end(None, out)?;
-            self.first.begun = true;
-        }
-        Ok(())
-    }
-}
-
-impl StreamWriter for Answers {
-    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
-        match event {
-            Event::Choice(index) => {
-                self.turn_to(index);
-                return Ok(());
-            }
-            Event::End => self.end_further(out)?,
-            _ => {}
-        }
-        let of_all = matches!(event, Event::Usage(_) | Event::End | Event::Error(_));
-        match self.current.filter(|_| !of_all).and_then(|at| self.further.get_mut(at)) {
-            Some(answer) => {
-                // The array, where it is one, is begun by whichever comes first.
-                answer.begun |= self.first.begun;
-                let written = answer.write(event, out);
-                self.first.begun |= answer.begun;
-                written
-            }
-            None => self.first.write(event, out),
-        }
     }
 }

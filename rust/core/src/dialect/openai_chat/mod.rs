@@ -89,7 +89,7 @@ pub(super) const CODEC: Codec = Codec {
         carries: Carries { stop_sequence: false, logprobs: true, choices: true },
         write_reply: write_reply::reply,
         write_error: write_reply::error,
-        stream_writer: |context| Box::new(write_reply::Answers::new(context)),
+        stream_writer: |context| Box::new(write_reply::Chunks::new(context)),
         reads_comments: true,
     }),
     upstream: Some(Upstream {

@@ -89,7 +89,7 @@ fn answer<'a>(
     name_losses(&choice, losses);
     let number = choice.index.unwrap_or_default();
     let stop_sequence = stop_sequence(choice.stop_reason, carries, losses);
-    let logprobs = logprobs(choice.logprobs, carries, losses)?;
+    let logprobs = logprobs(choice.logprobs, carries, losses);
     let message = choice.message.ok_or_else(|| Malformed::new("the reply has no message"))?;
     message_losses(&message, losses);
     let mut parts = Vec::new();
@@ -107,7 +107,7 @@ fn answer<'a>(
             Said::Thought(text) => Part::Thinking { text, signature: None },
         });
     }
-    let cited = list_of_openai(message.annotations, &ANNOTATIONS, losses)?;
+    let cited = list_of_openai(message.annotations, &ANNOTATIONS, losses);
     parts.extend(cited.into_iter().map(Part::Citation));
     let refusal = message.refusal.filter(|text| !text.is_empty());
     let refused = refusal.is_some();
@@ -166,21 +166,23 @@ fn name_losses(choice: &wire::Choice<'_>, losses: &mut Losses) {
 }
 
 /// How likely the tokens were. A refusal is told without.
-fn logprobs<'a>(
-    told: Option<&'a RawValue>,
-    carries: Carries,
-    losses: &mut Losses,
-) -> Result<Vec<Logprob<'a>>, Untranslatable> {
-    let Some(told) = told.filter(|told| says_something(told)) else { return Ok(Vec::new()) };
+fn logprobs<'a>(told: Option<&'a RawValue>, carries: Carries, losses: &mut Losses) -> Vec<Logprob<'a>> {
+    let Some(told) = told.filter(|told| says_something(told)) else { return Vec::new() };
     if !carries.logprobs {
         losses.add("choices[].logprobs");
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let at = At::ROOT.member("logprobs");
-    let told: wire::Logprobs<'a> = at.parse(told.get())?;
+    let told: wire::Logprobs<'a> = serde_json::from_str(told.get()).unwrap_or_else(|_| {
+        losses.add("choices[].logprobs");
+        wire::Logprobs::default()
+    });
     losses.unknown("choices[].logprobs.", &told.rest, &[]);
     losses.add_if(told.refusal.is_some_and(says_something), "choices[].logprobs.refusal");
-    told.content.map_or(Ok(Vec::new()), |list| of_openai(&at.member("content"), list))
+    let Some(list) = told.content else { return Vec::new() };
+    of_openai(list).unwrap_or_else(|| {
+        losses.add("choices[].logprobs");
+        Vec::new()
+    })
 }
 
 fn message_losses(message: &wire::Message<'_>, losses: &mut Losses) {
@@ -347,7 +349,9 @@ impl StreamReader for Chunks {
             let model = chunk.model.filter(|model| !model.is_empty());
             sink.emit(Event::Start { id, model, created: chunk.created, usage: Usage::default() })?;
         }
-        self.find(found(chunk.citations, chunk.search_results, sink.losses), sink.losses);
+        if chunk.citations.is_some() || chunk.search_results.is_some() {
+            self.find(found(chunk.citations, chunk.search_results, sink.losses), sink.losses);
+        }
         for choice in choices {
             let index = choice.index.unwrap_or_default();
             if index != 0 && !sink.carries.choices {
@@ -416,9 +420,11 @@ impl UnderWay {
             } else if let Some(text) = read::told(delta.reasoning_content.as_ref(), delta.reasoning) {
                 sink.emit(Event::Thinking(text))?;
             }
-            let likely = logprobs(choice.logprobs, sink.carries, sink.losses)?;
-            if !likely.is_empty() {
-                sink.emit(Event::Logprobs(likely))?;
+            if choice.logprobs.is_some() {
+                let likely = logprobs(choice.logprobs, sink.carries, sink.losses);
+                if !likely.is_empty() {
+                    sink.emit(Event::Logprobs(likely))?;
+                }
             }
             for said in said(delta.content, sink.losses)? {
                 sink.emit(match said {
@@ -430,8 +436,10 @@ impl UnderWay {
                 self.refused = true;
                 sink.emit(Event::Refusal(refusal))?;
             }
-            for citation in list_of_openai(delta.annotations, &ANNOTATIONS, sink.losses)? {
-                sink.emit(Event::Citation(citation))?;
+            if delta.annotations.is_some() {
+                for citation in list_of_openai(delta.annotations, &ANNOTATIONS, sink.losses) {
+                    sink.emit(Event::Citation(citation))?;
+                }
             }
             for call in delta.tool_calls.unwrap_or_default() {
                 call_losses(&call, sink.losses);

@@ -231,6 +231,12 @@ pub(super) struct Chunks {
     logprobs: Vec<u8>,
     /// The number of the answer.
     index: u64,
+    /// What every chunk of it begins with, up to the opening brace of `delta`.
+    opening: Vec<u8>,
+    /// Streams of further answers, which know of none.
+    further: Vec<Chunks>,
+    /// The one of them under way.
+    current: Option<usize>,
 }
 
 impl Chunks {
@@ -245,17 +251,36 @@ impl Chunks {
             signature: None,
             logprobs: Vec::new(),
             index: 0,
+            opening: Vec::new(),
+            further: Vec::new(),
+            current: None,
         }
     }
 
     /// The stream of a further answer, which is begun.
     fn further(&self, index: u64, out: &mut Vec<u8>) -> Self {
-        let further = Self { head: self.head.clone(), index, ..Self::new(self.context.clone()) };
+        let mut further = Self { head: self.head.clone(), index, ..Self::new(self.context.clone()) };
         further.begin(out);
         further
     }
 
-    fn begin(&self, out: &mut Vec<u8>) {
+    fn turn_to(&mut self, index: u64, out: &mut Vec<u8>) {
+        if index == self.index {
+            self.current = None;
+            return;
+        }
+        let known = self.further.iter().position(|answer| answer.index == index);
+        self.current = Some(known.unwrap_or_else(|| {
+            self.further.push(self.further(index, out));
+            self.further.len() - 1
+        }));
+    }
+
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        self.opening.clone_from(&self.head);
+        self.opening.open(b'{');
+        self.opening.key("index").number(self.index);
+        self.opening.key("delta").open(b'{');
         let delta = |out: &mut Vec<u8>| {
             out.key("role").raw("\"assistant\"");
             out.key("content").raw("\"\"");
@@ -272,10 +297,7 @@ impl Chunks {
 
     /// One chunk with this `delta`.
     fn chunk(&self, out: &mut Vec<u8>, delta: impl FnOnce(&mut Vec<u8>), finish_reason: Option<Stop>) {
-        out.extend_from_slice(&self.head);
-        out.open(b'{');
-        out.key("index").number(self.index);
-        out.key("delta").open(b'{');
+        out.extend_from_slice(&self.opening);
         delta(out);
         out.close(b'}');
         if !self.logprobs.is_empty() {
@@ -327,6 +349,12 @@ fn thought(index: usize, out: &mut Vec<u8>, members: impl FnOnce(&mut Vec<u8>)) 
 
 impl StreamWriter for Chunks {
     fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        // What is the same for all answers, the first writes.
+        if let Some(at) = self.current
+            && !matches!(event, Event::Choice(_) | Event::Usage(_) | Event::End | Event::Error(_))
+        {
+            return self.further.get_mut(at).map_or(Ok(()), |answer| answer.write(event, out));
+        }
         let signature = self.signature.take();
         match event {
             Event::Start { id, model, created, usage } => {
@@ -358,8 +386,12 @@ impl StreamWriter for Chunks {
                 let function = |out: &mut Vec<u8>| out.key("arguments").text(&piece);
                 self.chunk(out, |out| tool_call(call, None, function, |_| {}, out), None);
             }
-            // Which answer it is, is known above; for a stop sequence the dialect has no place, and nobody hands it over.
-            Event::Choice(_) | Event::StopSequence(_) => return Ok(()),
+            Event::Choice(index) => {
+                self.turn_to(index, out);
+                return Ok(());
+            }
+            // Nobody hands it over: the dialect has no place for it.
+            Event::StopSequence(_) => return Ok(()),
             Event::Citation(citation) => {
                 let delta = |out: &mut Vec<u8>| {
                     out.key("annotations").open(b'[');
@@ -414,46 +446,4 @@ fn tool_call(
     extra(out);
     out.close(b'}');
     out.close(b']');
-}
-
-/// Writes a stream of chunks, each of one of several answers: what is the same for all is written by the first.
-pub(super) struct Answers {
-    first: Chunks,
-    further: Vec<Chunks>,
-    /// The one under way, where it is not the first.
-    current: Option<usize>,
-}
-
-impl Answers {
-    /// A stream of which nothing is written yet.
-    pub(super) fn new(context: Context) -> Self {
-        Self { first: Chunks::new(context), further: Vec::new(), current: None }
-    }
-
-    fn turn_to(&mut self, index: u64, out: &mut Vec<u8>) {
-        if index == self.first.index {
-            self.current = None;
-            return;
-        }
-        let known = self.further.iter().position(|answer| answer.index == index);
-        let known = known.unwrap_or_else(|| {
-            self.further.push(self.first.further(index, out));
-            self.further.len() - 1
-        });
-        self.current = Some(known);
-    }
-}
-
-impl StreamWriter for Answers {
-    fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
-        if let Event::Choice(index) = event {
-            self.turn_to(index, out);
-            return Ok(());
-        }
-        let of_all = matches!(event, Event::Usage(_) | Event::End | Event::Error(_));
-        match self.current.filter(|_| !of_all).and_then(|at| self.further.get_mut(at)) {
-            Some(answer) => answer.write(event, out),
-            None => self.first.write(event, out),
-        }
-    }
 }

@@ -79,9 +79,9 @@ pub(super) fn reply<'a>(
             "message" => {
                 for said in said(&at, item.content, losses)? {
                     refused |= said.refusal;
-                    logprobs.append(&mut likely(said.logprobs, carries, losses)?);
+                    logprobs.append(&mut likely(said.logprobs, carries, losses));
                     let is_first = !parts.iter().any(|part| matches!(part, Part::Text(_)));
-                    let cited = cited(said.annotations, is_first, losses)?;
+                    let cited = cited(said.annotations, is_first, losses);
                     parts.push(if said.refusal { Part::Refusal(said.text) } else { Part::Text(said.text) });
                     parts.extend(cited.into_iter().map(Part::Citation));
                 }
@@ -160,32 +160,20 @@ fn said<'a>(
 }
 
 /// The pages that a text leans on. Places in it are those in the answer's text only where it `is_first`.
-fn cited<'a>(
-    list: Option<&'a RawValue>,
-    is_first: bool,
-    losses: &mut Losses,
-) -> Result<Vec<Citation<'a>>, Untranslatable> {
-    let mut cited = list_of_openai(list, &ANNOTATIONS, losses)?;
+fn cited<'a>(list: Option<&'a RawValue>, is_first: bool, losses: &mut Losses) -> Vec<Citation<'a>> {
+    let mut cited = list_of_openai(list, &ANNOTATIONS, losses);
     for citation in cited.iter_mut().filter(|_| !is_first) {
         citation.range = None;
     }
-    Ok(cited)
+    cited
 }
 
 /// How likely the tokens of a text were.
-fn likely<'a>(
-    told: Option<&'a RawValue>,
-    carries: Carries,
-    losses: &mut Losses,
-) -> Result<Vec<Logprob<'a>>, Untranslatable> {
-    match told.filter(|told| says_something(told)) {
-        None => Ok(Vec::new()),
-        Some(told) if carries.logprobs => of_openai(&At::ROOT.member("logprobs"), told),
-        Some(_) => {
-            losses.add("output[].content[].logprobs");
-            Ok(Vec::new())
-        }
-    }
+fn likely<'a>(told: Option<&'a RawValue>, carries: Carries, losses: &mut Losses) -> Vec<Logprob<'a>> {
+    let Some(told) = told.filter(|told| says_something(told)) else { return Vec::new() };
+    let read = of_openai(told).filter(|_| carries.logprobs);
+    losses.add_if(read.is_none(), "output[].content[].logprobs");
+    read.unwrap_or_default()
 }
 
 fn call_part<'a>(at: &At<'_>, item: wire::Item<'a>) -> Result<Part<'a>, Untranslatable> {
@@ -473,7 +461,7 @@ impl Events {
             Some(Kind::Message { told }) if piece || part >= *told => {
                 *told = (*told).max(part.saturating_add(1));
                 self.likely |= logprobs.is_some_and(says_something);
-                let likely = likely(logprobs, sink.carries, sink.losses)?;
+                let likely = likely(logprobs, sink.carries, sink.losses);
                 if !likely.is_empty() {
                     sink.emit(Event::Logprobs(likely))?;
                 }
@@ -495,9 +483,8 @@ impl Events {
         let is_first = part == 0 && self.is_first_message(at);
         let Some(item) = self.items.get_mut(at) else { return Ok(()) };
         item.cited = true;
-        let citation =
-            annotation.map(|one| citation::of_openai(one, &ANNOTATIONS, sink.losses)).transpose()?;
-        let Some(mut citation) = citation.flatten() else { return Ok(()) };
+        let citation = annotation.and_then(|one| citation::of_openai(one, &ANNOTATIONS, sink.losses));
+        let Some(mut citation) = citation else { return Ok(()) };
         citation.range = citation.range.filter(|_| is_first);
         sink.emit(Event::Citation(citation))
     }
@@ -573,7 +560,7 @@ impl Events {
                     // Where the pieces came without them, the text has gone by.
                     let late = !self.likely && late.is_some_and(says_something);
                     sink.losses.add_if(late, "output[].content[].logprobs");
-                    for citation in cited(annotations, is_first && part == 0, sink.losses)? {
+                    for citation in cited(annotations, is_first && part == 0, sink.losses) {
                         sink.emit(Event::Citation(citation))?;
                     }
                 }
