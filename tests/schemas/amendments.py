@@ -51,6 +51,11 @@ THINKING_BLOCKS = {
         ]
     },
 }
+ANNOTATION = _object(
+    type={"const": "url_citation"},
+    url_citation=_object(url=TEXT, title=TEXT, start_index=COUNT, end_index=COUNT)
+    | {"required": ["url", "title", "start_index", "end_index"]},
+) | {"required": ["type", "url_citation"]}
 REASONING = "how reasoning is told by DeepSeek, vLLM and others; OpenAI's chat does not tell it"
 BLOCKS = "how LiteLLM tells reasoning with its signature, which the next turn must give back"
 
@@ -94,6 +99,13 @@ AMENDMENTS = [
             ("reasoning_content", TEXT, REASONING),
             ("thinking_blocks", THINKING_BLOCKS, BLOCKS),
         )
+    ),
+    Amendment(
+        "openai",
+        "ChatCompletionStreamResponseDelta",
+        "/properties/annotations",
+        {"type": "array", "items": ANNOTATION},
+        "the document has citations in whole replies only; search models stream them too",
     ),
     Amendment(
         "openai",

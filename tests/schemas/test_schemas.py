@@ -146,6 +146,7 @@ FREE = {
     "additionalModelRequestFields": "what models have of their own",
     "cohere json_schema": "a schema of the client's",
     "google details": "messages of any type",
+    "openai annotation": "of any kind, in the event that tells one",
 }
 """Members that hold an object with anything in it, at one vendor or at all, and why."""
 

@@ -210,8 +210,14 @@ fn a_refusal_of_an_earlier_turn_goes_back_as_one() {
     let asked = json!({"messages": [user("a"), said, user("b")]});
     let (sent, losses) = crate::sent(pair(OpenaiChat, OpenaiResponses), &asked);
     let part = json!([{"type": "refusal", "refusal": "No.\n"}]);
-    assert_eq!(sent["input"][1], json!({"type": "message", "role": "assistant", "content": part}));
+    let message = |number: usize| {
+        json!({"type": "message", "id": format!("msg_refusal_{number}"), "role": "assistant",
+            "status": "completed", "content": part})
+    };
+    assert_eq!(sent["input"][1], message(0));
     assert_eq!(losses, "");
+    let twice = json!({"messages": [user("a"), said, user("b"), said, user("c")]});
+    assert_eq!(crate::sent(pair(OpenaiChat, OpenaiResponses), &twice).0["input"][3], message(1));
     let part_of_content = json!({"messages": [user("a"), {"role": "assistant", "content": part}, user("b")]});
     assert_eq!(crate::sent(pair(OpenaiChat, OpenaiResponses), &part_of_content).0, sent);
 

@@ -6,6 +6,8 @@
 //! Nothing is left on the provider's servers (`store: false`): the client has the whole conversation, reasoning
 //! included, and sends it again. Source: `OpenAI` API reference, "Create a model response".
 
+use std::cell::Cell;
+
 use super::read;
 use crate::dialect::ChatFields;
 use crate::dialect::chat_form::{self, Speech, TOOL_FAILED, text_or_parts, url};
@@ -212,11 +214,13 @@ fn input(request: &Request<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     if instructions.is_none() && !request.system.is_empty() {
         message("system", &request.system.iter().collect::<Vec<_>>(), out);
     }
-    chat_form::turns(request, &SPEECH, losses, out);
+    let refusals = Cell::new(0);
+    let assistant = |turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>| {
+        assistant(turn, &refusals, losses, out);
+    };
+    chat_form::turns(request, &Speech { message, user, assistant: &assistant }, losses, out);
     out.close(b']');
 }
-
-const SPEECH: Speech<'static> = Speech { message, user, assistant: &assistant };
 
 /// The results of tools as items of their own, the rest as one message behind them.
 fn user(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
@@ -259,7 +263,7 @@ fn result(id: &Text<'_>, content: &[Block<'_>], is_error: bool, out: &mut Vec<u8
 }
 
 /// What the model said, each block as an item, in its order.
-fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
+fn assistant(turn: &Turn<'_>, refusals: &Cell<usize>, losses: &mut Losses, out: &mut Vec<u8>) {
     for block in &turn.blocks {
         match &block.part {
             Part::Text(text) => {
@@ -268,7 +272,7 @@ fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
                     message("assistant", &[block], out);
                 }
             }
-            Part::Refusal(text) => refusal(text, out),
+            Part::Refusal(text) => refusal(text, refusals.replace(refusals.get() + 1), out),
             // Requests hold none.
             Part::Citation(_) => {}
             Part::ToolCall { id, name, input } => {
@@ -292,12 +296,14 @@ fn assistant(turn: &Turn<'_>, losses: &mut Losses, out: &mut Vec<u8>) {
     }
 }
 
-/// A refusal, as a message with one part. The SDK's types ask for an id too; the API does not, and it refuses one
-/// that comes twice.
-fn refusal(text: &Text<'_>, out: &mut Vec<u8>) {
+/// A refusal, as a message with one part: other than for text there is no form without an id, which must not come
+/// twice in a request and stays the same from turn to turn.
+fn refusal(text: &Text<'_>, number: usize, out: &mut Vec<u8>) {
     out.open(b'{');
     out.key("type").raw("\"message\"");
+    out.key("id").string(&format!("msg_refusal_{number}"));
     out.key("role").raw("\"assistant\"");
+    out.key("status").raw("\"completed\"");
     out.key("content").open(b'[');
     chat_form::text_part("refusal", text, out);
     out.close(b']');

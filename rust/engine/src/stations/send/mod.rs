@@ -6,11 +6,11 @@
 //! asks one, `refusal` understands a no, `commit` holds a stream until it says something, `hedge` asks two.
 
 mod attempt;
-mod body;
 mod commit;
 mod hedge;
 mod refusal;
 mod request;
+mod request_body;
 mod translated;
 mod tries;
 

@@ -13,7 +13,7 @@ use llm_edge_core::surface::Dialect;
 
 use super::super::guard::Screened;
 use super::super::head::Head;
-use super::body::{Body, written};
+use super::request_body::{Body, written};
 use crate::backends::upstream::Origin;
 use crate::buffers::JOIN_BYTES_MAX;
 use crate::caller_credential::Fields;
