@@ -51,7 +51,7 @@ pub(crate) struct LoadedRoute {
     pub(crate) has_rules: bool,
     /// A decision, be it among its fallbacks' targets, hangs on what is asked.
     pub(crate) hangs_on_request: bool,
-    /// Whether clients of chat completions may hold reasoning that not every one of its targets takes.
+    /// Whether clients of chat completions may have been told reasoning here.
     pub(crate) mixes_reasoning: bool,
     /// What is asked of `OpenAI`'s responses in other words, whoever of them is asked, a bit for each operation.
     asked_of_responses: u32,
@@ -252,7 +252,8 @@ fn asked_of_responses(snapshot: &Snapshot, index: usize) -> u32 {
     Operation::ALL.iter().map(bit).sum()
 }
 
-/// Whether one of those who may be asked tells chat clients reasoning, and another does not take it.
+/// Whether one of several who may be asked tells chat clients reasoning, which others may refuse. Looked at for each route:
+/// to look for it in every chat request would cost as much as all else that is done with one.
 fn mixes_reasoning(snapshot: &Snapshot, index: usize) -> bool {
     let all: Vec<_> =
         related(snapshot, index).into_iter().filter_map(|at| snapshot.providers.get(at)).collect();

@@ -38,12 +38,10 @@ impl Taker {
     /// nothing is.
     pub fn fit(self, pieces: &[&[u8]]) -> Option<(Vec<u8>, Losses)> {
         let marks: &[&str] = match self.dialect {
-            Dialect::AnthropicMessages => &["\"signature\"", "\"redacted_thinking\"", BILLING],
+            Dialect::AnthropicMessages => &["\"thinking\"", "\"redacted_thinking\"", BILLING],
             Dialect::OpenaiResponses => &["\"signature:", "\"redacted:", OWN_REASONING],
             Dialect::Gemini => &[WRAPPED],
-            Dialect::OpenaiChat => {
-                &["\"thinking_blocks\"", "\"reasoning_content\"", "\"reasoning\"", "\"extra_content\""]
-            }
+            Dialect::OpenaiChat => &["\"thinking", "\"reasoning", "\"extra_content\""],
             _ => return None,
         };
         let has = |mark: &&str| pieces.iter().any(|piece| memmem::find(piece, mark.as_bytes()).is_some());
@@ -79,37 +77,74 @@ impl Taker {
     }
 
     fn chat<'a>(self, body: &'a [u8], cuts: &mut Cuts<'a>, losses: &mut Losses) {
-        let taken = match self.replays_reasoning {
-            Some(ReplayedReasoning::ReasoningContent) => "reasoning_content",
-            Some(ReplayedReasoning::Reasoning) => "reasoning",
-            Some(ReplayedReasoning::Content) | None => "",
+        let messages: Vec<_> = elements(member(body, "messages").unwrap_or_default())
+            .into_iter()
+            .map(|message| (message, self.chat_message(message, cuts, losses)))
+            .collect();
+        cuts.cut_among(&gone(&messages));
+    }
+
+    fn chat_message<'a>(self, message: &'a [u8], cuts: &mut Cuts<'a>, losses: &mut Losses) -> Left {
+        if member(message, "role") != Some(b"\"assistant\"") {
+            return Left::All;
+        }
+        let goes = |name: &[u8]| {
+            CHAT_REASONING.iter().any(|(known, taker, _)| {
+                known.as_bytes() == name && (taker.is_none() || self.replays_reasoning != *taker)
+            })
         };
-        for message in elements(member(body, "messages").unwrap_or_default()) {
-            for (name, loss) in CHAT_REASONING {
-                losses.add_if(name != taken && member(message, name).is_some(), loss);
-            }
-            let goes = |name: &[u8]| {
-                CHAT_REASONING.iter().any(|(known, _)| known.as_bytes() == name) && taken.as_bytes() != name
-            };
-            cuts.cut_among(&among(message, goes));
-            if self.takes_extra_content {
-                continue;
-            }
-            for call in elements(member(message, "tool_calls").unwrap_or_default()) {
-                if member(call, "extra_content").is_some() {
-                    losses.add("messages[].tool_calls[].extra_content");
-                    cuts.cut_among(&among(call, |name| name == b"extra_content"));
-                }
+        let mut is_cut = false;
+        for (name, _, loss) in CHAT_REASONING {
+            if goes(name.as_bytes()) && member(message, name).is_some() {
+                is_cut = true;
+                losses.add(loss);
             }
         }
+        let takes_parts = self.replays_reasoning == Some(ReplayedReasoning::Content);
+        let is_thought = |part: &[u8]| {
+            !takes_parts && matches!(member(part, "type"), Some(b"\"thinking\"" | b"\"redacted_thinking\""))
+        };
+        let content = member(message, "content");
+        let thoughts =
+            elements(content.unwrap_or_default()).into_iter().filter(|part| is_thought(part)).count();
+        if thoughts > 0 {
+            is_cut = true;
+            losses.add("messages[].content[].thinking");
+        }
+        let calls = elements(member(message, "tool_calls").unwrap_or_default());
+        let parts = elements(content.unwrap_or_default()).len();
+        let is_empty = match content {
+            None | Some(b"null" | b"\"\"") => true,
+            Some(_) => parts == thoughts && content.is_some_and(|content| content.starts_with(b"[")),
+        };
+        let refuses = member(message, "refusal").is_some_and(|refusal| refusal != b"null");
+        if is_cut && is_empty && calls.is_empty() && !refuses {
+            return Left::Nothing;
+        }
+        cuts.cut_among(&among(message, goes));
+        match content {
+            // Beside calls there may be none.
+            Some(content) if thoughts > 0 && is_empty => cuts.replace(content, "null"),
+            _ => {
+                cut_list(message, "content", is_thought, cuts);
+            }
+        }
+        for call in calls {
+            if !self.takes_extra_content && member(call, "extra_content").is_some() {
+                losses.add("messages[].tool_calls[].extra_content");
+                cuts.cut_among(&among(call, |name| name == b"extra_content"));
+            }
+        }
+        if is_cut { Left::Some } else { Left::All }
     }
 }
 
-/// Members of chat messages that hold reasoning, and what is said where one is left out.
-const CHAT_REASONING: [(&str, &str); 3] = [
-    ("thinking_blocks", "messages[].thinking_blocks"),
-    ("reasoning_content", "messages[].reasoning_content"),
-    ("reasoning", "messages[].reasoning"),
+/// Members of chat messages that hold reasoning, who takes them, and what is said where one is left out.
+const CHAT_REASONING: [(&str, Option<ReplayedReasoning>, &str); 4] = [
+    ("thinking_blocks", None, "messages[].thinking_blocks"),
+    ("reasoning_content", Some(ReplayedReasoning::ReasoningContent), "messages[].reasoning_content"),
+    ("reasoning", Some(ReplayedReasoning::Reasoning), "messages[].reasoning"),
+    ("reasoning_details", Some(ReplayedReasoning::Reasoning), "messages[].reasoning_details"),
 ];
 
 /// What becomes of the parts of a message.
@@ -202,6 +237,10 @@ enum Part<'a> {
 }
 
 fn gemini<'a>(body: &'a [u8], cuts: &mut Cuts<'a>, losses: &mut Losses) {
+    // What is to be counted may be wrapped.
+    let wrapped =
+        ["generateContentRequest", "generate_content_request"].iter().find_map(|name| member(body, name));
+    let body = wrapped.unwrap_or(body);
     let mut contents = Vec::new();
     for content in elements(member(body, "contents").unwrap_or_default()) {
         for part in elements(member(content, "parts").unwrap_or_default()) {
@@ -287,6 +326,7 @@ mod tests {
             r#"{"type":"thinking","thinking":"a","signature":"openai:rs_1:gAAA"}, "#,
             r#"{"signature" : "google:CiQ" , "thinking":"a","type":"thinking"}, "#,
             r#"{"type":"thinking","thinking":"a","signature":""}, "#,
+            r#"{"type":"thinking","thinking":"a"}, "#,
             r#"{"type":"redacted_thinking","data":"bedrock:c2ln"}, "#,
         ] {
             let left = (body(own), "messages[].content[].thinking".to_owned());
@@ -404,6 +444,9 @@ mod tests {
         ] {
             assert_eq!(fit(google, &body(&parts)), (body(left), loss.to_owned()));
         }
+        let wrapped = |parts: &str| format!(r#"{{"generateContentRequest":{}}}"#, body(parts));
+        let signed = format!(r#"{{"text":"b","thoughtSignature":"{foreign}"}}"#);
+        assert_eq!(fit(google, &wrapped(&signed)).0, wrapped(r#"{"text":"b"}"#));
         let own = r#"{"thought":true,"text":"t"},{"text":"b","thoughtSignature":"CiQB"}"#;
         assert_eq!(fit(google, &body(own)).0, body(own));
     }
@@ -424,9 +467,40 @@ mod tests {
         let deepseek = takes(ReplayedReasoning::ReasoningContent);
         assert_eq!(fit(deepseek, &body(&both)), (body(text), "messages[].thinking_blocks".to_owned()));
         assert_eq!(fit(deepseek, &body(text)), (body(text), String::new()));
+        let details = r#""reasoning_details":[{"type":"reasoning.text"}],"#;
+        assert_eq!(fit(openai, &body(details)), (body(""), "messages[].reasoning_details".to_owned()));
+        assert_eq!(fit(takes(ReplayedReasoning::Reasoning), &body(details)).0, body(details));
         let groq = r#""reasoning":"t","#;
         assert_eq!(fit(takes(ReplayedReasoning::Reasoning), &body(groq)), (body(groq), String::new()));
         assert_eq!(fit(openai, &body(groq)), (body(""), "messages[].reasoning".to_owned()));
+    }
+
+    #[test]
+    fn a_chat_message_of_thoughts_alone_goes_and_one_that_calls_says_nothing() {
+        let openai = Taker { dialect: Dialect::OpenaiChat, ..ANTHROPIC };
+        let mistral = Taker { replays_reasoning: Some(ReplayedReasoning::Content), ..openai };
+        let body = |message: &str| {
+            format!(
+                r#"{{"messages":[{{"role":"user","content":"a"}}{message},{{"role":"user","content":"b"}}]}}"#
+            )
+        };
+        let thought = r#"{"type":"thinking","thinking":[{"type":"text","text":"t"}]}"#;
+        for alone in [
+            r#",{"role":"assistant","content":null,"reasoning_content":"t"}"#.to_owned(),
+            format!(r#",{{"role":"assistant","content":[{thought}]}}"#),
+        ] {
+            assert_eq!(fit(openai, &body(&alone)).0, body(""), "{alone}");
+        }
+        let calls = r#""tool_calls":[{"id":"a"}]"#;
+        let told = format!(r#",{{"role":"assistant","content":[{thought}],{calls}}}"#);
+        assert_eq!(
+            fit(openai, &body(&told)).0,
+            body(&format!(r#",{{"role":"assistant","content":null,{calls}}}"#))
+        );
+        assert_eq!(fit(mistral, &body(&told)).0, body(&told));
+        let told = format!(r#",{{"role":"assistant","content":[{thought},{{"type":"text","text":"x"}}]}}"#);
+        let left = body(r#",{"role":"assistant","content":[{"type":"text","text":"x"}]}"#);
+        assert_eq!(fit(openai, &body(&told)), (left, "messages[].content[].thinking".to_owned()));
     }
 
     #[test]

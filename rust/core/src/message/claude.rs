@@ -30,7 +30,9 @@ impl<'a> Steering<'a> {
             temperature = None;
         }
         // Current models take one of the two; at 1 it says nothing.
-        let top_p = sampling.top_p.filter(|_| takes_any && (sampling.temperature.is_none() || thinks));
+        let top_p = sampling.top_p.filter(|number| {
+            takes_any && if thinks { is_near_one(number) } else { sampling.temperature.is_none() }
+        });
         losses.add_if(top_p.is_none() && sampling.top_p.is_some_and(|number| !is_one(number)), "top_p");
         let top_k = sampling.top_k.filter(|_| takes_any && !thinks);
         losses.add_if(top_k.is_none() && sampling.top_k.is_some(), "top_k");
@@ -56,6 +58,11 @@ pub(crate) fn name_foreign(sampling: &Sampling<'_>, losses: &mut Losses) {
         ("top_logprobs", sampling.top_logprobs, "0"),
         ("n", sampling.n, "1"),
     ]);
+}
+
+/// What the API takes of `top_p` beside thinking: from 0.95 on. Source: "Extended thinking".
+fn is_near_one(number: &str) -> bool {
+    number.parse().is_ok_and(|number: f64| number >= 0.95)
 }
 
 fn is_one(number: &str) -> bool {

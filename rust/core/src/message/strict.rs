@@ -4,6 +4,8 @@
 //! be taken is said to be none of them; best effort is better than a refusal. Source: `OpenAI` API documentation,
 //! "Structured model outputs" ("Supported schemas") and "Function calling" ("Strict mode").
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 /// What texts may be formatted as.
@@ -16,21 +18,26 @@ pub(crate) fn is_strict(schema: &str) -> bool {
         Ok(Value::Object(root)) => {
             root.get("type").is_some_and(|kind| kind == "object")
                 && !root.contains_key("anyOf")
-                && node(&root)
+                && node(&root, 0)
         }
         _ => false,
     }
 }
 
-fn is_node(schema: &Value) -> bool {
-    schema.as_object().is_some_and(node)
+/// Schemas may be nested so deep.
+const DEPTH_MAX: usize = 10;
+
+fn is_node(schema: &Value, depth: usize) -> bool {
+    depth <= DEPTH_MAX && schema.as_object().is_some_and(|schema| node(schema, depth))
 }
 
-fn node(schema: &Map<String, Value>) -> bool {
+fn node(schema: &Map<String, Value>, depth: usize) -> bool {
     let is_typed = ["type", "anyOf", "enum", "const"].iter().any(|name| schema.contains_key(*name));
     // Nothing may stand beside a reference.
     let is_reference = schema.contains_key("$ref") && schema.len() == 1;
-    (is_typed || is_reference) && is_closed(schema) && schema.iter().all(|(name, value)| takes(name, value))
+    (is_typed || is_reference)
+        && is_closed(schema)
+        && schema.iter().all(|(name, value)| takes(name, value, depth + 1))
 }
 
 /// Whether it is no object, or one that has exactly the properties it names.
@@ -45,21 +52,21 @@ fn is_closed(schema: &Map<String, Value>) -> bool {
     }
     let required = schema.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let names = properties.map_or(0, Map::len);
-    let is_named =
-        |name: &Value| properties.zip(name.as_str()).is_some_and(|(known, name)| known.contains_key(name));
+    let is_named = |name: &&str| properties.is_some_and(|known| known.contains_key(*name));
+    let named: BTreeSet<&str> = required.iter().filter_map(Value::as_str).filter(is_named).collect();
     schema.get("additionalProperties") == Some(&Value::Bool(false))
         && required.len() == names
-        && required.iter().all(is_named)
+        && named.len() == names
 }
 
 /// Whether a keyword is understood, with this value.
-fn takes(name: &str, value: &Value) -> bool {
+fn takes(name: &str, value: &Value, depth: usize) -> bool {
     match name {
         "properties" | "$defs" | "definitions" => {
-            value.as_object().is_some_and(|all| all.values().all(is_node))
+            value.as_object().is_some_and(|all| all.values().all(|value| is_node(value, depth)))
         }
-        "anyOf" => value.as_array().is_some_and(|all| all.iter().all(is_node)),
-        "items" => is_node(value),
+        "anyOf" => value.as_array().is_some_and(|all| all.iter().all(|value| is_node(value, depth))),
+        "items" => is_node(value, depth),
         "format" => value.as_str().is_some_and(|format| FORMATS.contains(&format)),
         "type"
         | "enum"

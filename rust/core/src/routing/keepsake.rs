@@ -171,28 +171,45 @@ pub fn sealed(body: &[u8], mut found: impl FnMut(u64)) {
             found(XxHash3_64::oneshot(encrypted.as_bytes()));
         }
     };
-    for at in memmem::find_iter(body, mark.as_bytes()) {
-        if let Some(text) = at.checked_sub(1).and_then(|quote| text_at(body, quote)) {
-            tell(&text);
-        }
-    }
+    texts(body, OF_OPENAI, |text| tell(&text));
     // As Google's clients have it.
-    for quote in memmem::find_iter(body, WRAPPED.as_bytes()) {
-        let text = text_at(body, quote).and_then(|text| decode_base64(&text));
-        if let Some(wrapped) = text.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()) {
-            wrapped.strip_prefix(THINKING).into_iter().for_each(&mut tell);
+    texts(body, WRAPPED, |text| {
+        let wrapped = decode_base64(&text).and_then(|bytes| String::from_utf8(bytes).ok());
+        wrapped.iter().filter_map(|wrapped| wrapped.strip_prefix(THINKING)).for_each(&mut tell);
+    });
+}
+
+/// How a JSON string with the signature begins.
+const OF_OPENAI: &str = "\"openai:";
+
+/// The JSON strings that begin so, quote included.
+fn texts(body: &[u8], beginning: &str, mut tell: impl FnMut(Cow<'_, str>)) {
+    let mut at = 0;
+    while let Some(quote) = body.get(at..).and_then(|rest| memmem::find(rest, beginning.as_bytes())) {
+        let start = at + quote + 1;
+        at = start;
+        // Inside a string none begins.
+        if start.checked_sub(2).and_then(|before| body.get(before)) == Some(&b'\\') {
+            continue;
+        }
+        let Some(raw) = body.get(start..).and_then(text) else { return };
+        at += raw.len();
+        if let Some(text) = std::str::from_utf8(raw).ok().and_then(|raw| Text::plain(raw).decode()) {
+            tell(text);
         }
     }
 }
 
-/// The JSON string whose opening quote is there.
-fn text_at(body: &[u8], quote: usize) -> Option<String> {
-    let raw = body.get(quote..)?.strip_prefix(b"\"")?;
+/// A JSON string up to the quote that ends it; `None` where it does not end.
+fn text(bytes: &[u8]) -> Option<&[u8]> {
     let mut end = 0;
-    while *raw.get(end)? != b'"' {
-        end += if raw.get(end) == Some(&b'\\') { 2 } else { 1 };
+    loop {
+        end += memchr::memchr2(b'"', b'\\', bytes.get(end..)?)?;
+        if bytes.get(end) == Some(&b'"') {
+            return bytes.get(..end);
+        }
+        end += 2;
     }
-    Text::plain(std::str::from_utf8(raw.get(..end)?).ok()?).decode().map(Cow::into_owned)
 }
 
 #[cfg(test)]
@@ -253,5 +270,17 @@ mod tests {
         ] {
             assert!(of(none).is_empty(), "{none}");
         }
+        assert_eq!(OF_OPENAI, format!("\"{}", Maker::OpenAi.mark()));
+    }
+
+    #[test]
+    fn a_text_is_read_once_whatever_stands_in_it() {
+        let begun = std::time::Instant::now();
+        for text in [r#"\"openai:"#, r#"\"bGxtLWVkZ2"#, r#""openai:"#] {
+            let body = format!(r#"{{"content":"{}"}}"#, text.repeat(200_000));
+            sealed(body.as_bytes(), |number| assert_eq!(number, 0));
+        }
+        // Read again for each, it would take minutes.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5));
     }
 }

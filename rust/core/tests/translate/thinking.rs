@@ -315,6 +315,11 @@ fn thoughts_that_are_asked_for_are_asked_of_openai_as_a_summary() {
         (json!({"effort": "low", "summary": "auto"}), include.clone(), NO_LOSS)
     );
     assert_eq!(gemini(json!({"thinkingLevel": "LOW"})).0, json!({"effort": "low"}));
+    // Models that do not think refuse to be asked.
+    let body = json!({"contents": [{"parts": [{"text": "x"}]}],
+        "generationConfig": {"thinkingConfig": {"includeThoughts": true}}});
+    let (sent, _) = told(Gemini, OpenaiResponses, "gpt-4.1-mini", &body);
+    assert_eq!((sent.get("reasoning"), sent.get("include")), (None, None));
     assert_eq!(gemini(json!({"includeThoughts": true, "thinkingBudget": 0})).0, Value::Null);
     let anthropic = |display: Option<&str>| {
         let thinking = json!({"type": "adaptive", "display": display});

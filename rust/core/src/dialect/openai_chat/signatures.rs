@@ -7,6 +7,8 @@
 //!
 //! Source: Gemini API documentation, "Thought signatures" and "`OpenAI` compatibility".
 
+use std::collections::BTreeSet;
+
 use serde_json::value::RawValue;
 
 use super::wire;
@@ -40,13 +42,19 @@ pub(super) struct Call<'a> {
     pub(super) signature: Option<Text<'a>>,
 }
 
+/// The signature of a block of reasoning.
+fn signature<'p, 'a>(part: &'p Part<'a>) -> Option<&'p Text<'a>> {
+    match part {
+        Part::Thinking { signature, .. } => signature.as_ref(),
+        _ => None,
+    }
+}
+
 impl Call<'_> {
     /// Where among the blocks of reasoning its signature is.
     fn place(&self, thoughts: &[Part<'_>]) -> Option<usize> {
         let own = self.signature.as_ref()?;
-        thoughts.iter().position(
-            |part| matches!(part, Part::Thinking { signature, .. } if signature.as_ref() == Some(own)),
-        )
+        thoughts.iter().position(|part| signature(part) == Some(own))
     }
 }
 
@@ -59,11 +67,19 @@ pub(super) fn in_order<'a>(
 ) -> Vec<Block<'a>> {
     let block = |part| Block { part, cache: None };
     let mut all = Vec::with_capacity(thoughts.len() + said.len() + calls.len());
-    if !calls.iter().any(|call| call.place(&thoughts).is_some()) {
+    // Looked up before it is looked for: a request may hold thousands of both.
+    let mut known: BTreeSet<String> = if calls.iter().any(|call| call.signature.is_some()) {
+        thoughts.iter().filter_map(signature).map(|signature| signature.raw().to_owned()).collect()
+    } else {
+        BTreeSet::new()
+    };
+    if !calls.iter().any(|call| call.signature.as_ref().is_some_and(|own| known.contains(own.raw()))) {
         all.extend(thoughts.drain(..).map(block));
     }
     for call in calls {
-        let own = call.place(&thoughts).map(|at| thoughts.split_off(at));
+        let is_known = call.signature.as_ref().is_some_and(|own| known.remove(own.raw()));
+        let place = if is_known { call.place(&thoughts) } else { None };
+        let own = place.map(|at| thoughts.split_off(at));
         if let Some(mut from) = own {
             // What is behind it was told behind the call.
             let behind = from.split_off(1);

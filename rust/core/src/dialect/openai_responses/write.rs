@@ -58,7 +58,8 @@ pub(in crate::dialect) fn request(
         None => {}
     }
     let effort = chat::effort(request.reasoning, losses);
-    let reasons = effort.is_some() || request.wants_thoughts();
+    let is_told = request.wants_thoughts() && may_reason(target.model);
+    let reasons = effort.is_some() || is_told;
     if reasons {
         out.key("reasoning").open(b'{');
         if let Some(effort) = effort {
@@ -66,7 +67,7 @@ pub(in crate::dialect) fn request(
         }
         // Accounts that `OpenAI` has not verified are refused summaries, and so none is asked for unasked.
         // Source: BerriAI/litellm, issue 16032.
-        if request.wants_thoughts() {
+        if is_told {
             out.key("summary").raw("\"auto\"");
         }
         out.close(b'}');
@@ -260,6 +261,12 @@ fn result(id: &Text<'_>, content: &[Block<'_>], is_error: bool, out: &mut Vec<u8
         }
     }
     out.close(b'}');
+}
+
+/// Whether a model may reason. Those of `OpenAI`'s that do not refuse to be asked what they thought, and have nothing
+/// to tell. Source: `OpenAI` API documentation, "Models".
+fn may_reason(model: &str) -> bool {
+    !["gpt-3", "gpt-4", "chatgpt"].iter().any(|family| model.contains(family))
 }
 
 /// What the model said, each block as an item, in its order.
