@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Interpolator"]
 
 _TOKEN = re.compile(r"\$\$|\$\{([^}]*)\}|\$\{")
-_OF_A_SHELL = re.compile(r"\$([A-Z]+(?:_[A-Z0-9]+)*)")
+_OF_A_SHELL = re.compile(r"\$([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z]+)")
 _VARIABLE = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$", re.DOTALL)
 
 

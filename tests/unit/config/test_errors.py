@@ -254,10 +254,10 @@ def test_a_right_value_in_a_wrong_type_is_told_as_such(
 
 def test_a_variable_as_shells_have_it_is_told_with_the_right_form(tmp_path: Path) -> None:
     text = 'providers:\n  o:\n    type: openai\n    api_key: "{}"\n'
-    (fault,) = faults(text.format("$NOPE_2"), tmp_path)
+    (fault,) = faults(text.format("$S3_NOPE_2"), tmp_path)
     assert (fault.line, fault.path) == (4, "providers.o.api_key")
-    assert fault.message == "`$NOPE_2` is taken as it stands, and is no reference"
-    assert fault.hint == "write `${NOPE_2}` for the variable, or `$$NOPE_2` for this text"
+    assert fault.message == "`$S3_NOPE_2` is taken as it stands, and is no reference"
+    assert fault.hint == "write `${S3_NOPE_2}` for the variable, or `$$S3_NOPE_2` for this text"
     file = tmp_path / "literal.yaml"
     for written, meant in (("$$NOPE", "$NOPE"), ("a$NOPE", "a$NOPE"), ("$nope", "$nope")):
         file.write_text(text.format(written))
