@@ -233,7 +233,7 @@ impl Pair {
         let mut reply = (self.target.read_reply)(body, self.surface.carries, &mut losses)?;
         name_calls(&mut reply, &context.reply_seed);
         out.reserve(body.len() + body.len() / 8);
-        (self.surface.write_reply)(&reply, context, out);
+        (self.surface.write_reply)(&reply, context, &mut losses, out);
         Ok(Replied { losses, usage: reply.usage.reported() })
     }
 

@@ -331,7 +331,7 @@ pub(crate) struct Client {
     pub(crate) words: &'static [(&'static str, &'static str)],
     /// What of a reply it has a place for.
     pub(crate) carries: Carries,
-    pub(crate) write_reply: fn(&Reply<'_>, &Context, &mut Vec<u8>),
+    pub(crate) write_reply: fn(&Reply<'_>, &Context, &mut Losses, &mut Vec<u8>),
     /// With the status, where the error is not inside a stream, and the request's id, where it is known.
     pub(crate) write_error: fn(&Fault<'_>, Option<u16>, &str, &mut Vec<u8>),
     pub(crate) stream_writer: fn(Context) -> Box<dyn StreamWriter + Send>,

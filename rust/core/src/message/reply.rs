@@ -191,6 +191,9 @@ pub(crate) trait StreamWriter {
     /// Writes what this event makes necessary.
     fn write(&mut self, event: Event<'_>, out: &mut Vec<u8>) -> Result<(), Malformed>;
 
+    /// Names what of the stream, which is over, it could not express.
+    fn name_losses(&self, _losses: &mut Losses) {}
+
     /// The number that the next event would have, where the dialect numbers them.
     fn sequence_number(&self) -> Option<u64> {
         None
@@ -249,6 +252,11 @@ impl<'s> Sink<'s> {
             | Event::Stop(_) => {}
         }
         self.told = self.told.and(&event);
-        self.writer.write(event, self.out)
+        let over = matches!(event, Event::End | Event::Error(_));
+        self.writer.write(event, self.out)?;
+        if over {
+            self.writer.name_losses(self.losses);
+        }
+        Ok(())
     }
 }

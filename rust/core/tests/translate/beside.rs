@@ -466,6 +466,93 @@ fn the_pages_that_are_listed_beside_an_answer_are_told_once() {
     }
 }
 
+/// A call as chat has it.
+fn called(arguments: &str) -> Value {
+    json!([{"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": arguments}}])
+}
+
+/// A stream of chat in which the last chunk but one lists pages or the last one does.
+fn listing(deltas: &[Value], stop: &str, late: bool) -> String {
+    let mut chunks: Vec<Value> = deltas
+        .iter()
+        .map(|delta| json!({"id": "r1", "model": "m", "choices": [{"index": 0, "delta": delta}]}))
+        .collect();
+    let at = chunks.len() - 1;
+    let last = json!([{"index": 0, "delta": {}, "finish_reason": stop}]);
+    chunks.push(json!({"id": "r1", "model": "m", "choices": last}));
+    chunks[at + usize::from(late)]["citations"] = json!(PAGES);
+    chunks.iter().map(sse).collect::<String>() + "data: [DONE]\n\n"
+}
+
+/// What of a reply its answer is.
+fn said(surface: Dialect, told: &Value) -> &Value {
+    match surface {
+        OpenaiChat => &told["choices"],
+        OpenaiResponses => &told["output"],
+        AnthropicMessages => &told["content"],
+        _ => &told["candidates"],
+    }
+}
+
+#[test]
+fn pages_that_are_listed_cost_no_call_that_was_cut() {
+    let call = json!({"tool_calls": called("{\"a\":")});
+    for deltas in [vec![call.clone()], vec![json!({"content": "Rome."}), call]] {
+        for late in [false, true] {
+            let stream = listing(&deltas, "length", late);
+            for (surface, word) in [
+                (AnthropicMessages, "\"stop_reason\":\"max_tokens\""),
+                (OpenaiResponses, "\"reason\":\"max_output_tokens\""),
+                (Gemini, "\"finishReason\":\"MAX_TOKENS\""),
+            ] {
+                let (told, ended) = streamed(pair(surface, OpenaiChat), [stream.as_bytes()]);
+                assert_eq!(ended, Ok(()), "{surface:?}");
+                assert!(told.contains(word), "{surface:?}: {told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn pages_of_no_text_are_named() {
+    let message = json!({"role": "assistant", "content": null, "tool_calls": called("{}")});
+    let choice = json!({"index": 0, "message": message, "finish_reason": "tool_calls"});
+    let chat = Upstream {
+        dialect: OpenaiChat,
+        whole: json!({"id": "r1", "model": "m", "choices": [choice], "citations": PAGES}),
+        stream: listing(&[json!({"tool_calls": called("{}")})], "tool_calls", true),
+    };
+    let parts = json!([{"functionCall": {"id": "c1", "name": "f", "args": {}}}]);
+    let whole = json!({"responseId": "r1", "modelVersion": "m", "candidates": [{"index": 0,
+        "content": {"role": "model", "parts": parts}, "finishReason": "STOP",
+        "groundingMetadata": {"groundingChunks": both(page)}}]});
+    let google = Upstream { dialect: Gemini, stream: sse(&whole), whole };
+    for upstream in [chat, google] {
+        for (surface, fold) in
+            [(AnthropicMessages, fold_anthropic as Fold), (OpenaiResponses, fold_responses)]
+        {
+            let pair = pair(surface, upstream.dialect);
+            let (whole, losses) = answered(pair, &upstream.whole).unwrap();
+            assert_eq!(losses, "citations");
+            assert_eq!(said(surface, &whole).as_array().unwrap().len(), 1, "{whole}");
+            let (told, losses) = heard(pair, &upstream.stream, fold);
+            assert_eq!(losses, "citations");
+            assert_eq!(said(surface, &told), said(surface, &whole));
+        }
+    }
+
+    // They came behind all that followed the text, whose block is closed.
+    let deltas = [json!({"content": "Rome."}), json!({"tool_calls": called("{}")})];
+    let stream = listing(&deltas, "tool_calls", true);
+    let (told, losses) = heard(pair(AnthropicMessages, OpenaiChat), &stream, fold_anthropic);
+    assert_eq!((told["content"].as_array().unwrap().len(), losses.as_str()), (2, "citations"));
+    // There are more than can wait for one.
+    let list: Vec<_> = (0..250).map(|at| format!("{}{at}{}", PAGES[1], "x".repeat(2000))).collect();
+    let many = stream.replace(&json!(PAGES).to_string(), &json!(list).to_string());
+    let (told, losses) = heard(pair(AnthropicMessages, OpenaiChat), &many, fold_anthropic);
+    assert_eq!((told["content"].as_array().unwrap().len(), losses.as_str()), (2, "citations"));
+}
+
 #[test]
 fn what_of_citations_is_lost_is_named() {
     let cited = |citations: Value| {

@@ -6,16 +6,25 @@
 
 use crate::message::json::Json;
 use crate::message::{
-    Citation, Event, Fault, Input, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block,
-    reply_id, thinking_block,
+    Citation, Event, Fault, Input, Losses, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage,
+    redacted_block, reply_id, thinking_block,
 };
 use crate::translate::Context;
 
 /// Most bytes of tool input that wait for their turn.
 const HELD_BYTES_MAX: usize = 1024 * 1024;
 
+/// Most bytes of pages that wait for a text.
+const WAITING_BYTES_MAX: usize = 256 * 1024;
+
+/// What a page counts for beside its text.
+const PAGE_BYTES: usize = 128;
+
+/// Pages that no text leans on. A block of an empty one would not be taken back.
+const NO_TEXT: &str = "citations";
+
 /// Writes a whole reply.
-pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
+pub(super) fn reply(reply: &Reply<'_>, context: &Context, losses: &mut Losses, out: &mut Vec<u8>) {
     out.push(b'{');
     head(reply.id.as_ref(), reply.model.as_ref(), context, out);
     out.key("content").open(b'[');
@@ -26,8 +35,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
                 let cited = std::iter::from_fn(|| parts.next_if(|next| matches!(next, Part::Citation(_))));
                 text_block(text, cited, out);
             }
-            // Of no text.
-            Part::Citation(_) => text_block(&Text::default(), std::iter::once(part), out),
+            Part::Citation(_) => losses.add(NO_TEXT),
             Part::Thinking { text, signature } => signed_block(text, signature.as_ref(), out),
             Part::Redacted(data) => redacted_block(data, out),
             Part::ToolCall { id, name, input } => tool_block(id, name, input, out),
@@ -171,6 +179,11 @@ pub(super) struct Events {
     /// The first call that has not been opened.
     next: usize,
     held_bytes: usize,
+    /// Pages that came while no text was open, for the one that comes next.
+    waiting: Vec<Citation<'static>>,
+    waiting_bytes: usize,
+    /// Whether there were too many of them.
+    lost: bool,
     stop: Option<Stop>,
     stop_sequence: Option<Text<'static>>,
     usage: Usage,
@@ -203,6 +216,9 @@ impl Events {
             calls: Vec::new(),
             next: 0,
             held_bytes: 0,
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+            lost: false,
             stop: None,
             stop_sequence: None,
             usage: Usage::default(),
@@ -235,6 +251,41 @@ impl Events {
             out.key("delta").open(b'{');
             out.key("type").string(kind);
             out.key(member).text(text);
+            out.close(b'}');
+        });
+    }
+
+    fn text(&mut self, text: &Text<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        self.leave_calls(out)?;
+        self.turn_to(Open::Text, no_text, out);
+        for page in std::mem::take(&mut self.waiting) {
+            self.cited(&page, out);
+        }
+        self.delta("text_delta", "text", text, out);
+        Ok(())
+    }
+
+    /// A page for the text that is open. One that is closed has had its say, and a call that is open goes on.
+    fn cite(&mut self, page: Citation<'_>, out: &mut Vec<u8>) {
+        if self.open == Some(Open::Text) {
+            return self.cited(&page, out);
+        }
+        let title = page.title.as_ref().map_or(0, |title| title.raw().len());
+        let bytes = PAGE_BYTES.saturating_add(page.url.raw().len()).saturating_add(title);
+        self.waiting_bytes = self.waiting_bytes.saturating_add(bytes);
+        if self.waiting_bytes > WAITING_BYTES_MAX {
+            self.lost = true;
+        } else {
+            self.waiting.push(page.into_owned());
+        }
+    }
+
+    fn cited(&self, page: &Citation<'_>, out: &mut Vec<u8>) {
+        event("content_block_delta", out, |out| {
+            out.key("index").number(self.index);
+            out.key("delta").open(b'{');
+            out.key("type").raw("\"citations_delta\"");
+            citation(page, out.key("citation"));
             out.close(b'}');
         });
     }
@@ -317,11 +368,7 @@ impl StreamWriter for Events {
                     out.close(b'}');
                 });
             }
-            Event::Text(text) => {
-                self.leave_calls(out)?;
-                self.turn_to(Open::Text, no_text, out);
-                self.delta("text_delta", "text", &text, out);
-            }
+            Event::Text(text) => self.text(&text, out)?,
             Event::Refusal(text) => {
                 self.leave_calls(out)?;
                 self.turn_to(Open::Refusal, no_text, out);
@@ -353,17 +400,7 @@ impl StreamWriter for Events {
                 self.open_calls(out);
             }
             Event::ToolInput { call, piece } => self.input(call, piece, out)?,
-            Event::Citation(cited) => {
-                self.leave_calls(out)?;
-                self.turn_to(Open::Text, no_text, out);
-                event("content_block_delta", out, |out| {
-                    out.key("index").number(self.index);
-                    out.key("delta").open(b'{');
-                    out.key("type").raw("\"citations_delta\"");
-                    citation(&cited, out.key("citation"));
-                    out.close(b'}');
-                });
-            }
+            Event::Citation(page) => self.cite(page, out),
             // Nobody hands them over: the dialect has no place for them.
             Event::Logprobs(_) | Event::Choice(_) => {}
             Event::StopSequence(sequence) => self.stop_sequence = Some(sequence.into_owned()),
@@ -389,6 +426,10 @@ impl StreamWriter for Events {
             }
         }
         Ok(())
+    }
+
+    fn name_losses(&self, losses: &mut Losses) {
+        losses.add_if(self.lost || !self.waiting.is_empty(), NO_TEXT);
     }
 }
 

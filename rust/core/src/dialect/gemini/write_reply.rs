@@ -12,8 +12,8 @@ use super::signature::{wrap, wrap_redacted};
 use crate::message::json::Json;
 use crate::message::logprobs;
 use crate::message::{
-    Answer, Citation, Event, Fault, Input, Logprob, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage,
-    reply_id, tool_input,
+    Answer, Citation, Event, Fault, Input, Logprob, Losses, Malformed, Part, Reply, Stop, StreamWriter, Text,
+    Usage, reply_id, tool_input,
 };
 use crate::rejection::google_status;
 use crate::translate::Context;
@@ -22,7 +22,7 @@ use crate::translate::Context;
 const HELD_BYTES_MAX: usize = 1024 * 1024;
 
 /// Writes a whole reply.
-pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
+pub(super) fn reply(reply: &Reply<'_>, context: &Context, _losses: &mut Losses, out: &mut Vec<u8>) {
     out.push(b'{');
     out.key("candidates").open(b'[');
     reply.choices().for_each(|one| answer(&one, context, out));

@@ -10,13 +10,13 @@ use crate::message::citation::openai_members;
 use crate::message::json::Json;
 use crate::message::logprobs::{Bytes, openai};
 use crate::message::{
-    Answer, Citation, Event, Fault, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, redacted_block,
-    redacted_members, reply_id, thinking_block, thinking_members,
+    Answer, Citation, Event, Fault, Losses, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage,
+    redacted_block, redacted_members, reply_id, thinking_block, thinking_members,
 };
 use crate::translate::Context;
 
 /// Writes a whole reply.
-pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
+pub(super) fn reply(reply: &Reply<'_>, context: &Context, _losses: &mut Losses, out: &mut Vec<u8>) {
     out.push(b'{');
     head("chat.completion", reply.id.as_ref(), reply.model.as_ref(), reply.created, context, out);
     out.key("choices").open(b'[');

@@ -11,19 +11,22 @@ use crate::message::citation::openai_members;
 use crate::message::json::Json;
 use crate::message::logprobs::{Bytes, openai};
 use crate::message::{
-    Citation, Event, Fault, Logprob, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage, reply_id,
-    tool_input,
+    Citation, Event, Fault, Logprob, Losses, Malformed, Part, Reply, Stop, StreamWriter, Text, Usage,
+    reply_id, tool_input,
 };
 use crate::translate::Context;
 
 /// Most bytes of an answer that are kept for its end.
 const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Pages that no text leans on.
+const NO_TEXT: &str = "citations";
+
 /// What an item counts for beside its text.
 const ITEM_BYTES: usize = 256;
 
 /// Writes a whole reply.
-pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
+pub(super) fn reply(reply: &Reply<'_>, context: &Context, losses: &mut Losses, out: &mut Vec<u8>) {
     let head = Head::new(reply.id.as_ref(), reply.model.as_ref(), reply.created, context);
     let mut items: Vec<Item> = Vec::with_capacity(reply.parts.len());
     // Pages that were told before the text that leans on them.
@@ -71,6 +74,7 @@ pub(super) fn reply(reply: &Reply<'_>, context: &Context, out: &mut Vec<u8>) {
             items.push(item);
         }
     }
+    losses.add_if(!early.is_empty(), NO_TEXT);
     if let Some(item) = items.iter_mut().find(|item| matches!(item.kind, Kind::Message)) {
         item.likely = likely;
     }
@@ -732,6 +736,10 @@ impl StreamWriter for Events {
             Event::Error(fault) => self.fail(&fault, out),
         }
         Ok(())
+    }
+
+    fn name_losses(&self, losses: &mut Losses) {
+        losses.add_if(!self.cited.is_empty(), NO_TEXT);
     }
 
     fn sequence_number(&self) -> Option<u64> {
