@@ -514,6 +514,46 @@ fn pages_that_are_listed_cost_no_call_that_was_cut() {
 }
 
 #[test]
+fn pages_are_told_before_what_ends_their_text() {
+    let message = json!({"role": "assistant", "content": "Rome.", "tool_calls": called("{}")});
+    let choice = json!({"index": 0, "message": message, "finish_reason": "tool_calls"});
+    let deltas = [json!({"content": "Rome."}), json!({"tool_calls": called("{}")})];
+    let chat = Upstream {
+        dialect: OpenaiChat,
+        whole: json!({"id": "r1", "model": "m", "choices": [choice], "citations": PAGES}),
+        stream: listing(&deltas, "tool_calls", false),
+    };
+    let google = |others: &Value, stop: Value| {
+        let reply = |parts: Value, stop: Value, grounding: Value| {
+            json!({"responseId": "r1", "modelVersion": "m", "candidates": [{"index": 0, "finishReason": stop,
+                "content": {"role": "model", "parts": parts}, "groundingMetadata": grounding}]})
+        };
+        let grounding = json!({"groundingChunks": both(page)});
+        let text = json!({"text": "Rome."});
+        let mut parts = vec![text.clone()];
+        parts.extend_from_slice(others.as_array().unwrap());
+        let whole = reply(json!(parts), stop.clone(), grounding.clone());
+        let two = sse(&reply(json!([text]), Value::Null, Value::Null))
+            + &sse(&reply(others.clone(), stop, grounding));
+        let upstream = |stream| Upstream { dialect: Gemini, whole: whole.clone(), stream };
+        [upstream(sse(&whole)), upstream(two)]
+    };
+    let signed = google(&json!([{"text": "", "thoughtSignature": "c2lnbmVk"}]), json!("STOP"));
+    let calling = google(&json!([{"functionCall": {"id": "c1", "name": "f", "args": {}}}]), json!("STOP"));
+    for upstream in [chat].into_iter().chain(signed).chain(calling) {
+        for (surface, fold) in SURFACES.into_iter().filter(|(surface, _)| *surface != upstream.dialect) {
+            let pair = pair(surface, upstream.dialect);
+            let (whole, losses) = answered(pair, &upstream.whole).unwrap();
+            assert_eq!(losses, "", "{surface:?}");
+            let (told, losses) = heard(pair, &upstream.stream, fold);
+            assert_eq!(losses, "", "{surface:?}");
+            assert_eq!(said(surface, &told), said(surface, &whole), "{surface:?}");
+            assert!(told.to_string().contains(PAGES[1]), "{surface:?}: {told}");
+        }
+    }
+}
+
+#[test]
 fn pages_of_no_text_are_named() {
     let message = json!({"role": "assistant", "content": null, "tool_calls": called("{}")});
     let choice = json!({"index": 0, "message": message, "finish_reason": "tool_calls"});

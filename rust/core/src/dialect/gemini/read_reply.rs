@@ -464,12 +464,18 @@ impl UnderWay {
             sink.emit(Event::Logprobs(likely))?;
         }
         let mut calls = Calls { reply, answer: self.index, count: self.calls };
-        for part in parts(candidate.content, sink.losses) {
-            let said = read_part(part, &mut calls, sink.losses)?;
-            said.into_iter().flatten().try_for_each(|one| emit(one, sink))?;
+        let parts = parts(candidate.content, sink.losses);
+        // While the text that leans on them is not closed, as a signature or a call would.
+        let behind = parts.iter().rposition(is_text).map_or(0, |at| at + 1);
+        let mut parts = parts.into_iter();
+        for part in parts.by_ref().take(behind) {
+            tell(part, &mut calls, sink)?;
+        }
+        self.cite(cited, sink)?;
+        for part in parts {
+            tell(part, &mut calls, sink)?;
         }
         self.calls = calls.count;
-        self.cite(cited, sink)?;
         let Some(reason) = candidate.finish_reason.filter(|reason| !reason.is_empty()) else { return Ok(()) };
         match stop(&reason, candidate.finish_message.as_ref(), self.calls > 0) {
             Ok(stop) => {
@@ -494,6 +500,16 @@ impl UnderWay {
         }
         Ok(())
     }
+}
+
+/// Whether it says something to the user.
+fn is_text(part: &wire::Part<'_>) -> bool {
+    part.thought != Some(true) && part.text.as_ref().is_some_and(|text| !text.is_empty())
+}
+
+fn tell(part: wire::Part<'_>, calls: &mut Calls<'_>, sink: &mut Sink<'_>) -> Result<(), Malformed> {
+    let said = read_part(part, calls, sink.losses)?;
+    said.into_iter().flatten().try_for_each(|one| emit(one, sink))
 }
 
 fn emit(said: Said<'_>, sink: &mut Sink<'_>) -> Result<(), Malformed> {

@@ -316,6 +316,8 @@ struct UnderWay {
     index: u64,
     refused: bool,
     stopped: bool,
+    /// Listed pages that were told.
+    cited: usize,
     calls: Vec<Call>,
 }
 
@@ -441,16 +443,19 @@ impl UnderWay {
                     sink.emit(Event::Citation(citation))?;
                 }
             }
-            for call in delta.tool_calls.unwrap_or_default() {
+            let calls = delta.tool_calls.unwrap_or_default();
+            if !calls.is_empty() && self.calls.is_empty() {
+                // While the text that leans on them is not closed.
+                self.cite(found, sink)?;
+            }
+            for call in calls {
                 call_losses(&call, sink.losses);
                 self.call(call, reply, sink)?;
             }
         }
         if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
             self.stopped = true;
-            for page in found.iter().filter(|_| self.index == 0) {
-                sink.emit(Event::Citation(page.clone()))?;
-            }
+            self.cite(found, sink)?;
             let stop = stop(&reason, !self.calls.is_empty(), self.refused, sink.losses);
             let stop = after_sequence(stop, choice.stop_reason);
             if let Some(sequence) = stop_sequence(choice.stop_reason, sink.carries, sink.losses) {
@@ -458,6 +463,15 @@ impl UnderWay {
             }
             sink.emit(Event::Stop(stop))?;
         }
+        Ok(())
+    }
+
+    /// Tells the listed pages that were not told yet, which are the first answer's.
+    fn cite(&mut self, found: &[Citation<'static>], sink: &mut Sink<'_>) -> Result<(), Malformed> {
+        for page in found.iter().skip(self.cited).filter(|_| self.index == 0) {
+            sink.emit(Event::Citation(page.clone()))?;
+        }
+        self.cited = found.len();
         Ok(())
     }
 
