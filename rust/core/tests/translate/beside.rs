@@ -214,6 +214,41 @@ fn tokens_that_come_late_are_not_lost() {
 }
 
 #[test]
+fn tokens_that_are_too_many_for_the_end_cost_no_answer() {
+    const TOKENS: usize = 5_000;
+    let other = json!({"token": "other", "logprob": -0.123_456_78, "bytes": [111, 116, 104, 101, 114]});
+    let piece = |at: usize, text: &str| {
+        let mut token = other.clone();
+        token["token"] = format!("w{at}").into();
+        token["top_logprobs"] = json!(vec![&other; 20]);
+        let choice = json!({"index": 0, "delta": {"content": text}, "logprobs": {"content": [token]}});
+        chunk("r1", &json!([choice]), &Value::Null)
+    };
+    let last = json!([{"index": 0, "delta": {"content": "."}, "finish_reason": "stop"}]);
+    let end = chunk("r1", &last, &Value::Null) + "data: [DONE]\n\n";
+    let pair = pair(OpenaiResponses, OpenaiChat);
+    // Each with its text, or all of them before any.
+    for text in ["a", ""] {
+        let stream: String = (0..TOKENS).map(|at| piece(at, text)).collect::<String>() + &end;
+        let mut translator = pair.stream(context());
+        let mut out = Vec::new();
+        translator.push(stream.as_bytes(), &mut out).unwrap();
+        translator.finish(&mut out).unwrap();
+        assert_eq!(translator.losses().to_string(), "logprobs");
+        let out = String::from_utf8(out).unwrap();
+        let last = out.trim_end().rsplit_once("data: ").unwrap().1;
+        let told: Value = serde_json::from_str(last).unwrap();
+        assert_eq!(told["type"], "response.completed");
+        let part = &told["response"]["output"][0]["content"][0];
+        assert_eq!(part["text"], text.repeat(TOKENS) + ".");
+        let kept = part["logprobs"].as_array().unwrap();
+        assert!((1_000..TOKENS).contains(&kept.len()), "{}", kept.len());
+        let in_order = |(at, token): (usize, &Value)| token["token"] == format!("w{at}");
+        assert!(kept.iter().enumerate().all(in_order));
+    }
+}
+
+#[test]
 fn what_stands_beside_in_another_shape_costs_no_answer() {
     let message =
         json!({"content": "It", "annotations": [{"type": "url_citation", "url_citation": {"url": 1}}, 2]});

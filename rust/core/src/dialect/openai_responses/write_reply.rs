@@ -19,6 +19,9 @@ use crate::translate::Context;
 /// Most bytes of an answer that are kept for its end.
 const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// About how many bytes of how likely its tokens were are kept; further tokens are told without.
+const LIKELY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Pages that no text leans on.
 const NO_TEXT: &str = "citations";
 
@@ -428,6 +431,10 @@ pub(super) struct Events {
     kept_bytes: usize,
     /// Tokens of the text that comes next.
     likely: Likely,
+    /// Of all tokens so far.
+    likely_bytes: usize,
+    /// Whether there were too many of them.
+    likely_lost: bool,
     /// Pages that it leans on.
     cited: Vec<Vec<u8>>,
     stop: Stop,
@@ -464,6 +471,8 @@ impl Events {
             calls: Vec::new(),
             kept_bytes: 0,
             likely: Likely::default(),
+            likely_bytes: 0,
+            likely_lost: false,
             cited: Vec::new(),
             stop: Stop::End,
             usage: Usage::default(),
@@ -476,6 +485,17 @@ impl Events {
             return Err(Malformed::new("the answer is too long to be told once more at its end"));
         }
         Ok(())
+    }
+
+    /// What stands beside an answer costs none: of too many tokens the first ones are told.
+    fn likely(&mut self, list: &[Logprob<'_>]) {
+        if self.likely_bytes >= LIKELY_BYTES_MAX {
+            self.likely_lost = true;
+            return;
+        }
+        let before = self.likely.bytes();
+        self.likely.add(list);
+        self.likely_bytes += self.likely.bytes().saturating_sub(before);
     }
 
     fn begin(&mut self, kind: Kind, out: &mut Vec<u8>) -> Result<usize, Malformed> {
@@ -724,10 +744,7 @@ impl StreamWriter for Events {
                 self.add(at, &piece, out)?;
             }
             Event::Citation(citation) => self.cite(&citation, out)?,
-            Event::Logprobs(list) => {
-                self.likely.add(&list);
-                self.keep(self.likely.bytes())?;
-            }
+            Event::Logprobs(list) => self.likely(&list),
             // Nobody hands them over: the dialect has no place for them.
             Event::Choice(_) | Event::StopSequence(_) => {}
             Event::Stop(stop) => self.stop = stop,
@@ -740,6 +757,7 @@ impl StreamWriter for Events {
 
     fn name_losses(&self, losses: &mut Losses) {
         losses.add_if(!self.cited.is_empty(), NO_TEXT);
+        losses.add_if(self.likely_lost, "logprobs");
     }
 
     fn sequence_number(&self) -> Option<u64> {
