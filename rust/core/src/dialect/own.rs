@@ -38,7 +38,9 @@ impl Taker {
     /// nothing is.
     pub fn fit(self, pieces: &[&[u8]]) -> Option<(Vec<u8>, Losses)> {
         let marks: &[&str] = match self.dialect {
-            Dialect::AnthropicMessages => &["\"thinking\"", "\"redacted_thinking\"", BILLING],
+            Dialect::AnthropicMessages => {
+                &["\"thinking\"", "\"redacted_thinking\"", "\"encrypted_index\"", BILLING]
+            }
             Dialect::OpenaiResponses => &["\"signature:", "\"redacted:", OWN_REASONING],
             Dialect::Gemini => &[WRAPPED],
             Dialect::OpenaiChat => &["\"thinking", "\"reasoning", "\"extra_content\""],
@@ -70,6 +72,9 @@ impl Taker {
             Some(b"\"redacted_thinking\"") => string(block, "data").is_some_and(|data| data.contains(&b':')),
             _ => false,
         };
+        if self.is_anthropic {
+            messages.iter().for_each(|message| citations(message, cuts, losses));
+        }
         let parts: Vec<_> =
             messages.into_iter().map(|message| (message, cut_list(message, "content", goes, cuts))).collect();
         losses_of(&parts, "messages[].content[].thinking", losses);
@@ -178,6 +183,17 @@ fn gone<'a>(parts: &[(&'a [u8], Left)]) -> Vec<(&'a [u8], bool)> {
 
 fn losses_of(parts: &[(&[u8], Left)], name: &'static str, losses: &mut Losses) {
     losses.add_if(parts.iter().any(|(_, left)| *left != Left::All), name);
+}
+
+/// Pages that another maker's model has cited: what they are known by at Anthropic, nobody else can say.
+fn citations<'a>(message: &'a [u8], cuts: &mut Cuts<'a>, losses: &mut Losses) {
+    for block in elements(member(message, "content").unwrap_or_default()) {
+        let cited = elements(member(block, "citations").unwrap_or_default());
+        if cited.iter().any(|citation| member(citation, "encrypted_index") == Some(b"\"\"")) {
+            losses.add("messages[].content[].citations");
+            cuts.cut_among(&among(block, |name| name == b"citations"));
+        }
+    }
 }
 
 /// The line changes with every request: before it, no prompt cache of another provider would ever be read.
@@ -347,6 +363,22 @@ mod tests {
         };
         let foreign = r#",{"role":"assistant","content":[{"type":"thinking","thinking":"a","signature":""},{"type":"thinking","thinking":"b","signature":"google:C"}]}"#;
         assert_eq!(fit(ANTHROPIC, &of(foreign)).0, of(""));
+    }
+
+    #[test]
+    fn anthropic_gets_no_citations_of_others() {
+        let body = |citations: &str| {
+            format!(
+                r#"{{"messages":[{{"role":"assistant","content":[{{"type":"text","text":"a"{citations}}}]}}]}}"#
+            )
+        };
+        let cited = |index: &str| {
+            body(&format!(
+                r#","citations":[{{"type":"web_search_result_location","url":"u","encrypted_index": "{index}"}}]"#
+            ))
+        };
+        assert_eq!(fit(ANTHROPIC, &cited("")), (body(""), "messages[].content[].citations".to_owned()));
+        assert_eq!(fit(ANTHROPIC, &cited("EqQB")), (cited("EqQB"), String::new()));
     }
 
     #[test]
