@@ -73,7 +73,9 @@ impl Taker {
             _ => false,
         };
         if self.is_anthropic {
-            messages.iter().for_each(|message| citations(message, cuts, losses));
+            for message in &messages {
+                citations(message, cuts, losses);
+            }
         }
         let parts: Vec<_> =
             messages.into_iter().map(|message| (message, cut_list(message, "content", goes, cuts))).collect();
