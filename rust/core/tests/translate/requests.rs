@@ -14,7 +14,7 @@ fn user(text: &str) -> Value {
 fn a_chat_request_with_everything_reaches_anthropic() {
     let body = json!({
         "model": "claude", "stream": true, "stream_options": {"include_usage": true, "include_obfuscation": true},
-        "max_completion_tokens": 100, "max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "top_k": 5,
+        "max_completion_tokens": 100, "max_tokens": 7, "temperature": 0.5, "top_p": 0.95, "top_k": 5,
         "stop": ["END", "\n"], "user": "u-1", "service_tier": "default", "parallel_tool_calls": false,
         "reasoning_effort": "high", "prompt_cache_key": "k", "n": 1, "logprobs": false, "metadata": null,
         "response_format": {"type": "json_schema",
@@ -52,7 +52,7 @@ fn a_chat_request_with_everything_reaches_anthropic() {
     assert_eq!(
         told,
         json!({
-            "model": "m", "max_tokens": 100, "top_p": 0.9,
+            "model": "m", "max_tokens": 100, "top_p": 0.95,
             "stop_sequences": ["END"], "metadata": {"user_id": "u-1"}, "service_tier": "standard_only",
             "thinking": {"type": "adaptive"},
             "output_config": {"effort": "high", "format": {"type": "json_schema", "schema": {"type": "object"}}},
@@ -443,6 +443,8 @@ fn what_anthropic_refuses_beside_something_else_is_left_out_and_named() {
         (json!({"top_p": 0.9, "top_k": 3}), json!({"top_p": 0.9, "top_k": 3}), ""),
         (json!({"temperature": 1, "reasoning_effort": "low"}), json!({}), ""),
         (json!({"temperature": 0.2, "top_k": 3, "reasoning_effort": "low"}), json!({}), "temperature,top_k"),
+        (json!({"top_p": 0.9, "reasoning_effort": "low"}), json!({}), "top_p"),
+        (json!({"top_p": 0.97, "reasoning_effort": "low"}), json!({"top_p": 0.97}), ""),
         (
             json!({"temperature": 0.2, "reasoning_effort": "none"}),
             json!({"temperature": 0.2}),

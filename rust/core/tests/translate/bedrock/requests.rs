@@ -9,7 +9,7 @@ use crate::{OPTIONS, request_of};
 fn a_chat_request_with_everything_reaches_claude() {
     let body = json!({
         "model": "claude", "stream": true, "stream_options": {"include_usage": true},
-        "max_completion_tokens": 100, "temperature": 0.5, "top_p": 0.9, "top_k": 5,
+        "max_completion_tokens": 100, "temperature": 0.5, "top_p": 0.95, "top_k": 5,
         "stop": ["END", "\n"], "user": "u-1", "service_tier": "default", "parallel_tool_calls": false,
         "reasoning_effort": "high", "prompt_cache_key": "k",
         "response_format": {"type": "json_schema",
@@ -45,7 +45,7 @@ fn a_chat_request_with_everything_reaches_claude() {
     assert_eq!(
         told,
         json!({
-            "inferenceConfig": {"maxTokens": 100, "topP": 0.9, "stopSequences": ["END"]},
+            "inferenceConfig": {"maxTokens": 100, "topP": 0.95, "stopSequences": ["END"]},
             "additionalModelRequestFields": {"thinking": {"type": "adaptive"},
                 "tool_choice": {"type": "auto", "disable_parallel_tool_use": true}},
             "requestMetadata": {"user_id": "u-1"}, "serviceTier": {"type": "default"},
