@@ -229,17 +229,16 @@ fn related(snapshot: &Snapshot, index: usize) -> BTreeSet<usize> {
 }
 
 /// How many accounts may be asked for the models of a route.
-fn accounts(snapshot: &Snapshot, index: usize) -> usize {
+fn accounts(snapshot: &Snapshot, related: &BTreeSet<usize>) -> usize {
     let of = |at: &usize| snapshot.providers.get(*at).map_or(0, |provider| provider.credentials.len().max(1));
-    related(snapshot, index).iter().map(of).sum()
+    related.iter().map(of).sum()
 }
 
 /// What all who may be asked for the models of a route put to `OpenAI`'s responses in other words: a bit for each
 /// operation. Where others may be asked too, one of them that is there again is the better place.
-fn asked_of_responses(snapshot: &Snapshot, index: usize) -> u32 {
-    let all = related(snapshot, index);
+fn asked_of_responses(snapshot: &Snapshot, related: &BTreeSet<usize>) -> u32 {
     let is_asked = |operation: Operation| {
-        let served: Vec<_> = all
+        let served: Vec<_> = related
             .iter()
             .filter_map(|at| snapshot.providers.get(*at))
             .flat_map(|provider| [false, true].map(|stream| provider.serve(operation, stream)))
@@ -254,15 +253,13 @@ fn asked_of_responses(snapshot: &Snapshot, index: usize) -> u32 {
 
 /// Whether one of several who may be asked tells chat clients reasoning, which others may refuse. Looked at for each route:
 /// to look for it in every chat request would cost as much as all else that is done with one.
-fn mixes_reasoning(snapshot: &Snapshot, index: usize) -> bool {
-    let all: Vec<_> =
-        related(snapshot, index).into_iter().filter_map(|at| snapshot.providers.get(at)).collect();
-    let tells = |provider: &&Provider| {
+fn mixes_reasoning(snapshot: &Snapshot, related: &BTreeSet<usize>) -> bool {
+    let tells = |provider: &Provider| {
         provider.replays_reasoning.is_some()
             || provider.takes_extra_content
             || provider.translates(Operation::ChatCompletions)
     };
-    all.len() > 1 && all.iter().any(tells)
+    related.len() > 1 && related.iter().filter_map(|at| snapshot.providers.get(*at)).any(tells)
 }
 
 impl Loaded {
@@ -317,17 +314,18 @@ impl Loaded {
                         }
                     })
                     .collect();
+                let related = related(&snapshot, index);
                 Rc::new(LoadedRoute {
                     index,
                     policy: route.policy.as_ref().filter(|_| route.targets.len() > 1).and_then(|policy| {
                         let asker = worker.shared.policies.of(&policy.name)?;
                         Some((asker, Duration::from_millis(u64::from(policy.deadline_ms))))
                     }),
-                    has_owners: accounts(&snapshot, index) > 1,
+                    has_owners: accounts(&snapshot, &related) > 1,
                     has_rules: !route.rules.is_empty(),
                     hangs_on_request: hangs_on_request(&snapshot, route),
-                    mixes_reasoning: mixes_reasoning(&snapshot, index),
-                    asked_of_responses: asked_of_responses(&snapshot, index),
+                    mixes_reasoning: mixes_reasoning(&snapshot, &related),
+                    asked_of_responses: asked_of_responses(&snapshot, &related),
                     knows_named_models: snapshot.knows_named_models(route),
                     output_tokens: Cell::new(OUTPUT_TOKENS),
                     picker: RefCell::new(Picker::new(route, |target| identity(&snapshot, target))),

@@ -41,7 +41,7 @@ impl Taker {
             Dialect::AnthropicMessages => {
                 &["\"thinking\"", "\"redacted_thinking\"", "\"encrypted_index\"", BILLING]
             }
-            Dialect::OpenaiResponses => &["\"signature:", "\"redacted:", OWN_REASONING],
+            Dialect::OpenaiResponses => &[SIGNATURE, REDACTED, OWN_REASONING],
             Dialect::Gemini => &[WRAPPED],
             Dialect::OpenaiChat => &["\"thinking", "\"reasoning", "\"extra_content\""],
             _ => return None,
@@ -72,7 +72,7 @@ impl Taker {
             Some(b"\"redacted_thinking\"") => string(block, "data").is_some_and(|data| data.contains(&b':')),
             _ => false,
         };
-        if self.is_anthropic {
+        if self.is_anthropic && memmem::find(body, b"\"encrypted_index\"").is_some() {
             for message in &messages {
                 citations(message, cuts, losses);
             }
@@ -112,17 +112,16 @@ impl Taker {
             !takes_parts && matches!(member(part, "type"), Some(b"\"thinking\"" | b"\"redacted_thinking\""))
         };
         let content = member(message, "content");
-        let thoughts =
-            elements(content.unwrap_or_default()).into_iter().filter(|part| is_thought(part)).count();
+        let parts = elements(content.unwrap_or_default());
+        let thoughts = parts.iter().filter(|part| is_thought(part)).count();
         if thoughts > 0 {
             is_cut = true;
             losses.add("messages[].content[].thinking");
         }
         let calls = elements(member(message, "tool_calls").unwrap_or_default());
-        let parts = elements(content.unwrap_or_default()).len();
         let is_empty = match content {
             None | Some(b"null" | b"\"\"") => true,
-            Some(_) => parts == thoughts && content.is_some_and(|content| content.starts_with(b"[")),
+            Some(_) => parts.len() == thoughts && content.is_some_and(|content| content.starts_with(b"[")),
         };
         let refuses = member(message, "refusal").is_some_and(|refusal| refusal != b"null");
         if is_cut && is_empty && calls.is_empty() && !refuses {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Part, Request, Text};
-use crate::span::Span;
+use crate::scan::Cuts;
 
 impl Request<'_> {
     /// Gives calls of tools, and their results, ids of so many letters and digits where theirs are others.
@@ -52,22 +52,13 @@ pub fn fitted(pieces: &[&[u8]], length: u8) -> Option<Vec<u8>> {
         let calls = message.tool_calls.iter().flatten().filter_map(|call| call.id);
         calls.chain(message.tool_call_id)
     });
-    let (mut out, mut copied) = (Vec::new(), 0);
-    // In the order in which they stand, but for the two members of one message.
-    let mut edits: Vec<(Span, String)> = ids
-        .filter_map(|id| {
-            let raw = id.get().strip_prefix('"')?.strip_suffix('"')?;
-            Some((Span::within(raw.as_bytes(), &body), fit(raw, usize::from(length))?))
-        })
-        .collect();
-    edits.sort_by_key(|(span, _)| span.start);
-    for (span, id) in &edits {
-        out.extend_from_slice(body.get(copied..span.start as usize)?);
-        out.extend_from_slice(id.as_bytes());
-        copied = span.end as usize;
+    let mut cuts = Cuts::of(&body);
+    for raw in ids.filter_map(|id| id.get().strip_prefix('"')?.strip_suffix('"')) {
+        if let Some(fit) = fit(raw, usize::from(length)) {
+            cuts.replace(raw.as_bytes(), fit);
+        }
     }
-    out.extend_from_slice(body.get(copied..)?);
-    (!edits.is_empty()).then_some(out)
+    cuts.apply()
 }
 
 /// `None` where the id, as it stands in JSON, is as it must be.

@@ -1,12 +1,14 @@
 //! Leaving members and elements out of JSON, or writing others, everything else staying byte for byte.
 
+use std::borrow::Cow;
+
 use super::{Elements, Member, Members};
 use crate::span::Span;
 
 /// What is left out of a document, or written in its place.
 pub(crate) struct Cuts<'a> {
     body: &'a [u8],
-    spans: Vec<(Span, &'static str)>,
+    spans: Vec<(Span, Cow<'static, str>)>,
 }
 
 impl<'a> Cuts<'a> {
@@ -14,19 +16,15 @@ impl<'a> Cuts<'a> {
         Self { body, spans: Vec::new() }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.spans.is_empty()
-    }
-
     /// Writes something else for a part of the document.
-    pub(crate) fn replace(&mut self, part: &[u8], with: &'static str) {
-        self.spans.push((Span::within(part, self.body), with));
+    pub(crate) fn replace(&mut self, part: &[u8], with: impl Into<Cow<'static, str>>) {
+        self.spans.push((Span::within(part, self.body), with.into()));
     }
 
     /// Leaves out what stands from the beginning of one part to that of another behind it.
     pub(crate) fn cut_between(&mut self, start: &[u8], end: &[u8]) {
         let (start, end) = (Span::within(start, self.body).start, Span::within(end, self.body).start);
-        self.spans.push((Span { start, end }, ""));
+        self.spans.push((Span { start, end }, "".into()));
     }
 
     /// Leaves out those of the members or elements of one bracket, in their order, that are to go; each with the comma
@@ -46,13 +44,13 @@ impl<'a> Cuts<'a> {
             } else if let Some((next, _)) = parts.get(at + 1) {
                 span.end = Span::within(next, self.body).start;
             }
-            self.spans.push((span, ""));
+            self.spans.push((span, "".into()));
         }
     }
 
     /// The document so; `None` where nothing is another.
     pub(crate) fn apply(mut self) -> Option<Vec<u8>> {
-        if self.is_empty() {
+        if self.spans.is_empty() {
             return None;
         }
         self.spans.sort_by_key(|(span, _)| span.start);
@@ -70,7 +68,7 @@ impl<'a> Cuts<'a> {
     }
 }
 
-/// The value of a member, by its name as it is usually written; `None` where there is none, or no object.
+/// The value of the first member of this name, as it is usually written; `None` where there is none, or no object.
 pub(crate) fn member<'a>(object: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let mut members = Members::of_document(object).ok()?;
     while let Some(member) = members.next().ok()? {

@@ -91,9 +91,8 @@ impl Model {
     }
 
     /// Whether it takes `temperature`, `top_p` and `top_k`. What is not known to be one of Anthropic's newest does.
-    pub(super) const fn takes_sampling(self) -> bool {
-        let (major, minor) = self.version;
-        major < ONLY_ADAPTS.0 || (major == ONLY_ADAPTS.0 && minor < ONLY_ADAPTS.1) || !self.is_claude
+    pub(super) fn takes_sampling(self) -> bool {
+        self.version < ONLY_ADAPTS || !self.is_claude
     }
 
     /// Whether it can be made to call a tool. What is not known to be one of those that cannot, can.

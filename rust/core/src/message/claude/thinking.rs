@@ -90,7 +90,7 @@ impl Thinking {
     }
 
     /// Whether the model can be steered by numbers at all.
-    pub(super) const fn takes_sampling(&self) -> bool {
+    pub(super) fn takes_sampling(&self) -> bool {
         self.model.takes_sampling()
     }
 

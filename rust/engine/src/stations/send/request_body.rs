@@ -32,7 +32,7 @@ pub(super) enum Body {
         /// The client's stream is asked for its usage, and the client did not ask.
         asks_usage: bool,
     },
-    /// The client's own with more changed than can be done in pieces: names that it repeats, ids.
+    /// The client's own with more changed than can be done in pieces: names that it repeats, ids, what is left out.
     Changed { body: Vec<u8>, asks_usage: bool, losses: Option<Box<Losses>> },
     /// In the words of another dialect.
     Translated { body: Vec<u8>, translation: Box<Translation> },
@@ -220,10 +220,10 @@ impl Body {
         };
         let Some((body, losses)) = taker.fit(&self.pieces(x, screened)) else { return Ok(self) };
         translated::refuse_losses(&losses, asked.translation, "does not take from another")?;
-        if !losses.is_empty() {
+        let losses = (!losses.is_empty()).then(|| {
             x.worker.bank.worker.reasoning_left_out.add(1);
-        }
-        let losses = (!losses.is_empty()).then(|| Box::new(losses));
+            Box::new(losses)
+        });
         Ok(Self::Changed { body, asks_usage: self.asks_usage(), losses })
     }
 
